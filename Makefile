@@ -1,0 +1,76 @@
+# What a person or CI does here, a verb each. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+SHELL_FILES := tools/env tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
+VENV := .venv/.ready
+CLI := .tools/.pulumi
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: env
+env: $(VENV) $(CLI) ## set up: .venv with the command yard, and the Pulumi CLI
+
+.PHONY: up
+up: env ## build the example, push it, run it on this machine's Docker, call it
+	@.venv/bin/yard up
+
+.PHONY: down
+down: env ## remove all that `make up` made
+	@.venv/bin/yard down
+
+.PHONY: test
+test: env need-go ## every test; the live ones where Docker and a registry are (SWITCHYARD_LIVE=1: they must be)
+	cd app && go test -timeout 2m ./...
+	.venv/bin/python -m pytest
+
+.PHONY: unit
+unit: $(VENV) ## the quick tests, without an engine
+	.venv/bin/python -m pytest tests/unit
+
+.PHONY: check
+check: $(VENV) need-go ## formats, lints, types, generated documents: nothing is changed
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	@unformatted=$$(gofmt -l app); [[ -z $$unformatted ]] || { echo "gofmt -w is needed: $$unformatted" >&2; exit 1; }
+	cd app && go vet ./...
+	for file in $(SHELL_FILES); do bash -n "$$file"; done
+	if command -v shellcheck >/dev/null; then shellcheck $(SHELL_FILES); fi
+	.venv/bin/python -m tools.docs --check
+
+.PHONY: docs
+docs: $(VENV) ## write the generated documents anew
+	.venv/bin/python -m tools.docs
+
+.PHONY: bench
+bench: env ## measure, and write the figures to benchmarks/README.md
+	.venv/bin/python -m benchmarks
+
+.PHONY: lock
+lock: ## pin pyproject.toml's needs in requirements.txt; UPGRADE=1 takes newer versions
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
+		$(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
+
+.PHONY: clean
+clean: ## remove what was installed and built here; stacks and their state stay (make down)
+	tools/docker-engine stop
+	rm -rf .venv .tools app/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: need-go
+need-go:
+	@command -v go >/dev/null || { echo "Go is needed for the example service: https://go.dev/dl/" >&2; exit 1; }
+
+# The stamps are made anew when what they stand for has gone: .venv with another checkout, the CLI by an uninstall.
+.PHONY: gone
+$(VENV): requirements.txt pyproject.toml tools/env $(if $(shell [[ "$$(cat .venv/.ready 2>&1)" == "$$PWD" && -x .venv/bin/yard ]] || echo gone),gone)
+	@tools/env
+
+$(CLI): tools/pulumi_cli.py tools/pulumi/go.mod tools/pulumi/go.sum $(if $(shell [[ -x .tools/bin/pulumi ]] || echo gone),gone) | $(VENV)
+	@.venv/bin/python -m tools.pulumi_cli
+	@touch $@

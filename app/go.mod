@@ -1,0 +1,3 @@
+module switchyard/app
+
+go 1.26

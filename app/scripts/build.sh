@@ -1,0 +1,13 @@
+#!/bin/sh
+# Builds bin/api, the static Linux binary of the image. People and the Dockerfile both build with
+# this, so both get the same binary. VERSION (default: dev), GOOS and GOARCH come from the environment.
+set -eu
+cd "$(dirname "$0")/.."
+
+# -buildvcs=false: the image is built without .git, so a commit stamp would make the two differ.
+CGO_ENABLED=0 GOOS="${GOOS:-linux}" go build \
+    -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION:-dev}" \
+    -o bin/api ./cmd/api
+
+# COPY keeps the mode; under a strict umask the image's user could not run a file that root owns.
+chmod 755 bin/api

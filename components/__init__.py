@@ -1,0 +1,1 @@
+"""The building blocks: network, edge, vault, registries and orchestrators."""

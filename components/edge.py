@@ -1,0 +1,379 @@
+"""The edge: the URL that callers use. It outlives every orchestrator, and only here are the traffic weights.
+
+For each service and orchestrator: target group -> warm-up rule -> the workload, healthy -> traffic rule.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+import pulumi_aws as aws
+
+from components.choices import Domain, ExistingLoadBalancer
+from components.gate import AskHealth, Gate, GateOptions
+from components.network import ANYWHERE, Network
+from components.service import MAX_SEGMENTS, Service
+
+WARM_UP_HEADER = "x-switchyard-to"
+"""A request with this header goes to the orchestrator it names, whatever the weights: to try a newcomer first."""
+DEREGISTRATION_DELAY = 30
+"""Seconds a target may finish its requests in. Copies must live longer than this after they are told to stop."""
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
+"""TLS 1.2 and 1.3; AWS's recommendation and the console's default (ALB user guide, "Security policies")."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an orchestrator registers the copies of one service."""
+
+    group_arn: pulumi.Output[str]
+    ready: pulumi.Resource
+    """The warm-up rule: until it exists the group hangs on no load balancer, and ECS refuses it."""
+    security_group_id: pulumi.Output[str]
+    """Who may connect to the copies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeArgs:
+    """What the edge is asked for."""
+
+    network: Network
+    domain: Domain | None
+    hosts: tuple[str, ...]
+    """Host names of services, besides the domain's own."""
+    existing: ExistingLoadBalancer | None
+    protect: bool
+    """True guards the load balancer against deletion."""
+    strict: bool
+    """True turns every ambiguous request away (desync mode `strictest`); False only harmful ones (`defensive`)."""
+    access_logs: bool
+    routes: Mapping[str, Service]
+    """Every service of the stack, by name, for the order of the rules."""
+    orchestrators: list[str]
+    """Every orchestrator that could ever run one, for the same."""
+    gate: GateOptions
+    ask_health: AskHealth
+
+
+class Edge(pulumi.ComponentResource):
+    """A load balancer with a rule for each service."""
+
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("switchyard:edge:Edge", name, None, opts)
+        self._args = args
+        self._priorities = priorities(args.routes, args.orchestrators)
+        if args.existing:
+            self._listener = pulumi.Output.from_input(args.existing.listener)
+            self._security_group = pulumi.Output.from_input(args.existing.security_group)
+            self.url = pulumi.Output.from_input(args.existing.url)
+        else:
+            self._make(name, args)
+        self.register_outputs({"url": self.url})
+
+    def target(
+        self,
+        service_name: str,
+        service: Service,
+        orchestrator: str,
+        kind: Literal["ip", "instance"],
+        tags: Mapping[str, str],
+    ) -> Target:
+        """A target group of `orchestrator`'s own for the service, and the rule that hangs it on the load balancer.
+
+        Never shared: the Kubernetes controllers evict targets that are not theirs.
+        """
+        child = pulumi.ResourceOptions(parent=self)
+        name = f"{service_name}-{orchestrator}"
+        group = aws.lb.TargetGroup(
+            name,
+            # Never a fixed name: it could not be replaced while a rule uses it. AWS takes 32 characters, this prefix 6.
+            name_prefix=f"{service_name[:5]}-",
+            port=service.port,
+            protocol="HTTP",  # inside the VPC, from one security group to another; see docs/decisions
+            target_type=kind,
+            vpc_id=self._args.network.vpc_id,
+            deregistration_delay=DEREGISTRATION_DELAY,
+            health_check={
+                "path": service.health,
+                "matcher": "200-299",
+                "interval": 10,
+                "timeout": 5,
+                "healthy_threshold": 2,
+                "unhealthy_threshold": 3,
+            },
+            tags=dict(tags),
+            opts=child,
+        )
+        rule = aws.lb.ListenerRule(
+            f"{name}-warm-up",
+            listener_arn=self._listener,
+            priority=self._priorities[service_name, orchestrator],
+            conditions=[
+                {"http_header": {"http_header_name": WARM_UP_HEADER, "values": [orchestrator]}},
+                *_conditions(service),
+            ],
+            actions=[{"type": "forward", "target_group_arn": group.arn}],
+            opts=child,
+        )
+        return Target(group.arn, rule, self._security_group)
+
+    def traffic(
+        self,
+        service_name: str,
+        service: Service,
+        weights: Mapping[str, int],
+        targets: Mapping[str, Target],
+        healthy: list[pulumi.Resource],
+    ) -> None:
+        """Share the service's requests by `weights`, once everything in `healthy` is done and the gate is open."""
+        gate = Gate(service_name, service.replicas.min, service.health, self._args.gate, self._args.ask_health)
+        aws.lb.ListenerRule(
+            service_name,
+            listener_arn=self._listener,
+            priority=self._priorities[service_name, None],
+            conditions=_conditions(service),
+            actions=[
+                {
+                    "type": "forward",
+                    "forward": {
+                        "target_groups": [
+                            {"arn": target.group_arn, "weight": weights[key]} for key, target in sorted(targets.items())
+                        ]
+                    },
+                }
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=gate.binding()),
+        )
+
+    def _make(self, name: str, args: EdgeArgs) -> None:
+        child = pulumi.ResourceOptions(parent=self)
+        group = self._open_to_callers(name, args)
+        balancer = aws.lb.LoadBalancer(
+            name,
+            load_balancer_type="application",
+            security_groups=[group.id],
+            subnets=args.network.public_subnets,
+            drop_invalid_header_fields=True,
+            desync_mitigation_mode="strictest" if args.strict else "defensive",
+            enable_deletion_protection=args.protect,
+            access_logs=self._access_logs(name, args) if args.access_logs else None,
+            # Callers reach it only while the subnets have their way out.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=args.network.ready),
+        )
+        self._security_group = group.id
+        if args.domain is None:
+            self._listener = self._listen(name, balancer)
+            self.url = pulumi.Output.concat("http://", balancer.dns_name)
+            return
+        certificate = self._certificate(name, args.domain, args.hosts)
+        self._listener = self._listen(name, balancer, certificate)
+        aws.lb.Listener(
+            f"{name}-redirect",
+            load_balancer_arn=balancer.arn,
+            port=80,
+            protocol="HTTP",
+            default_actions=[
+                {
+                    "type": "redirect",
+                    "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"},
+                }
+            ],
+            opts=child,
+        )
+        for host in _hosts(args.domain, args.hosts):
+            aws.route53.Record(
+                f"{name}-{host}",
+                zone_id=self._zone(args.domain),
+                name=host,
+                type="A",
+                aliases=[{"name": balancer.dns_name, "zone_id": balancer.zone_id, "evaluate_target_health": True}],
+                opts=child,
+            )
+        self.url = pulumi.Output.from_input(f"https://{args.domain.name}")
+
+    def _open_to_callers(self, name: str, args: EdgeArgs) -> aws.ec2.SecurityGroup:
+        child = pulumi.ResourceOptions(parent=self)
+        group = aws.ec2.SecurityGroup(
+            name, description="Callers to the load balancer", vpc_id=args.network.vpc_id, opts=child
+        )
+        for port in (80, 443) if args.domain else (80,):
+            aws.vpc.SecurityGroupIngressRule(
+                f"{name}-{port}",
+                security_group_id=group.id,
+                cidr_ipv4=ANYWHERE,
+                ip_protocol="tcp",
+                from_port=port,
+                to_port=port,
+                opts=child,
+            )
+        aws.vpc.SecurityGroupEgressRule(
+            name, security_group_id=group.id, cidr_ipv4=args.network.cidr, ip_protocol="-1", opts=child
+        )
+        return group
+
+    def _listen(
+        self, name: str, balancer: aws.lb.LoadBalancer, certificate_arn: pulumi.Output[str] | None = None
+    ) -> pulumi.Output[str]:
+        return aws.lb.Listener(
+            name,
+            load_balancer_arn=balancer.arn,
+            port=443 if certificate_arn else 80,
+            protocol="HTTPS" if certificate_arn else "HTTP",
+            certificate_arn=certificate_arn,
+            ssl_policy=TLS_POLICY if certificate_arn else None,
+            default_actions=[
+                {
+                    "type": "fixed-response",
+                    "fixed_response": {
+                        "content_type": "application/json",
+                        "message_body": '{"error": "no service answers here"}',
+                        "status_code": "404",
+                    },
+                }
+            ],
+            opts=pulumi.ResourceOptions(parent=self),
+        ).arn
+
+    def _zone(self, domain: Domain) -> pulumi.Output[str]:
+        return aws.route53.get_zone_output(
+            name=domain.zone, private_zone=False, opts=pulumi.InvokeOutputOptions(parent=self)
+        ).zone_id
+
+    def _certificate(self, name: str, domain: Domain, hosts: tuple[str, ...]) -> pulumi.Output[str]:
+        child = pulumi.ResourceOptions(parent=self)
+        names = _hosts(domain, hosts)
+        certificate = aws.acm.Certificate(
+            name,
+            domain_name=names[0],
+            subject_alternative_names=names[1:] or None,
+            validation_method="DNS",
+            opts=child,
+        )
+        proofs = {host: self._proof(certificate, host) for host in names}
+        records = [
+            aws.route53.Record(
+                f"{name}-validation-{host}",
+                zone_id=self._zone(domain),
+                name=proof.resource_record_name,
+                type=proof.resource_record_type,
+                records=[proof.resource_record_value],
+                ttl=300,
+                allow_overwrite=True,  # the proof for a name is the same for every certificate of the account
+                opts=child,
+            )
+            for host, proof in proofs.items()
+        ]
+        return aws.acm.CertificateValidation(
+            name,
+            certificate_arn=certificate.arn,
+            validation_record_fqdns=[record.fqdn for record in records],
+            opts=child,
+        ).certificate_arn
+
+    @staticmethod
+    def _proof(certificate: aws.acm.Certificate, host: str) -> Any:
+        """What the zone must say so that AWS believes that the name is ours."""
+        return certificate.domain_validation_options.apply(
+            lambda options: next(option for option in options if option.domain_name == host)
+        )
+
+    def _access_logs(self, name: str, args: EdgeArgs) -> aws.lb.LoadBalancerAccessLogsArgsDict:
+        child = pulumi.ResourceOptions(parent=self)
+        bucket = aws.s3.Bucket(f"{name}-logs", force_destroy=not args.protect, opts=child)
+        aws.s3.BucketPublicAccessBlock(
+            f"{name}-logs",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-logs",
+            bucket=bucket.id,
+            rules=[{"id": "expire", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 365}}],
+            opts=child,
+        )
+        policy = aws.s3.BucketPolicy(
+            f"{name}-logs",
+            bucket=bucket.id,
+            policy=pulumi.Output.json_dumps(
+                {
+                    "Version": "2012-10-17",
+                    "Statement": [
+                        {
+                            "Effect": "Allow",
+                            "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+                            "Action": "s3:PutObject",
+                            "Resource": pulumi.Output.concat(bucket.arn, "/*"),
+                        },
+                        {
+                            "Effect": "Deny",
+                            "Principal": "*",
+                            "Action": "s3:*",
+                            "Resource": [bucket.arn, pulumi.Output.concat(bucket.arn, "/*")],
+                            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                        },
+                    ],
+                }
+            ),
+            opts=child,
+        )
+        # The load balancer tries to write when it is made, so the policy must be there first.
+        return {"bucket": policy.bucket, "enabled": True}
+
+
+def _hosts(domain: Domain, hosts: tuple[str, ...]) -> list[str]:
+    return [domain.name, *sorted(set(hosts) - {domain.name})]
+
+
+def _conditions(service: Service) -> list[aws.lb.ListenerRuleConditionArgsDict]:
+    """What a request must have to be for this service."""
+    path = service.path.rstrip("/")
+    paths: list[pulumi.Input[str]] = [path, f"{path}/*"] if path else ["/*"]
+    conditions: list[aws.lb.ListenerRuleConditionArgsDict] = [{"path_pattern": {"values": paths}}]
+    if service.host:
+        conditions.append({"host_header": {"values": [service.host]}})
+    return conditions
+
+
+BANDS = 2 * (MAX_SEGMENTS + 1)
+"""Kinds of route, from the most specific to the least: with a host or without, by the number of path segments."""
+SLOTS = 2400
+"""Rules of one kind. Warm-up and traffic rules together stay below the 50,000 priorities of a listener."""
+
+
+def priorities(routes: Mapping[str, Service], orchestrators: list[str]) -> dict[tuple[str, str | None], int]:
+    """(service, orchestrator) -> priority of its warm-up rule; (service, None) -> of its traffic rule.
+
+    Warm-up rules come before all traffic rules, and the more specific route before the less. Within a kind the place
+    follows from the names, and every orchestrator has one whether it is up or not: a listener refuses a priority that
+    is still taken, so a move must not shift the rules that are there.
+    """
+    taken: set[int] = set()
+    table: dict[tuple[str, str | None], int] = {}
+    for name in sorted(routes):
+        table[name, None] = _place(taken, BANDS + _band(routes[name]), name)
+    for name in sorted(routes):
+        for key in sorted(orchestrators):
+            table[name, key] = _place(taken, _band(routes[name]), f"{name}/{key}")
+    return table
+
+
+def _band(service: Service) -> int:
+    segments = len([part for part in service.path.split("/") if part])
+    return (0 if service.host else MAX_SEGMENTS + 1) + MAX_SEGMENTS - segments
+
+
+def _place(taken: set[int], band: int, key: str) -> int:
+    """A free priority in the band, from the key's hash onwards."""
+    first = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
+    candidates = (1 + band * SLOTS + (first + step) % SLOTS for step in range(SLOTS))
+    place = next(each for each in candidates if each not in taken)
+    taken.add(place)
+    return place

@@ -1,0 +1,33 @@
+"""IAM documents, written short."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from components.registry import AwsRole, Pull
+
+Statement = dict[str, Any]
+
+
+def allow(actions: Sequence[str], resources: Sequence[pulumi.Input[str]]) -> Statement:
+    """A statement that allows `actions` on `resources` (ARNs)."""
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+
+
+def document(*statements: Statement) -> pulumi.Output[str]:
+    """A policy document."""
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def trust(service: str, *actions: str) -> pulumi.Output[str]:
+    """A trust policy for an AWS service such as ecs-tasks.amazonaws.com."""
+    return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", *actions]})
+
+
+def pulling(pull: Pull) -> list[Statement]:
+    """What a role needs in order to pull."""
+    if not isinstance(pull, AwsRole):
+        return []
+    # The token is for the whole registry: AWS defines no resource for it (ECR, "Actions, resources, condition keys").
+    return [allow(["ecr:GetAuthorizationToken"], ["*"]), allow(pull.actions, pull.arns)]

@@ -1,0 +1,191 @@
+"""The network: VPC, subnets and the ways out. It outlives every orchestrator."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+import pulumi
+import pulumi_aws as aws
+
+from components.choices import ExistingVpc, Kind
+
+CIDR = IPv4Network("10.0.0.0/16")
+SUBNET_PREFIX = 20
+"""4,091 addresses a subnet: every task and every pod takes one."""
+ANYWHERE = "0.0.0.0/0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkArgs:
+    """What the network is asked for."""
+
+    kind: Kind
+    zones: int
+    region: str
+    endpoints: frozenset[str]
+    """VPC endpoint services for kind `endpoints`, such as ecr.api."""
+    existing: ExistingVpc | None = None
+
+
+class Network(pulumi.ComponentResource):
+    """Somewhere for a load balancer and for the copies behind it."""
+
+    vpc_id: pulumi.Output[str]
+    cidr: pulumi.Output[str]
+    public_subnets: list[pulumi.Output[str]]
+    """Where the load balancer is."""
+    workload_subnets: list[pulumi.Output[str]]
+    """Where the copies run."""
+    public_ip: bool
+    """Whether a copy needs a public address to get out. Its security group lets nothing in but the load balancer."""
+    ready: list[pulumi.Resource]
+    """What a runtime needs while it lives and while it dies: the routes, NAT and endpoints."""
+
+    def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("switchyard:network:Network", name, None, opts)
+        self.ready = []
+        if args.existing:
+            self._use(args.existing)
+        else:
+            self._make(name, args)
+        self.register_outputs({"vpc_id": self.vpc_id})
+
+    def _use(self, vpc: ExistingVpc) -> None:
+        found = aws.ec2.get_vpc_output(id=vpc.id, opts=pulumi.InvokeOutputOptions(parent=self))
+        self.vpc_id, self.cidr = found.id, found.cidr_block
+        self.public_subnets = [pulumi.Output.from_input(each) for each in vpc.public_subnets]
+        self.workload_subnets = [pulumi.Output.from_input(each) for each in vpc.private_subnets] or self.public_subnets
+        self.public_ip = not vpc.private_subnets
+
+    def _make(self, name: str, args: NetworkArgs) -> None:
+        child = pulumi.ResourceOptions(parent=self)
+        vpc = aws.ec2.Vpc(name, cidr_block=str(CIDR), enable_dns_hostnames=True, enable_dns_support=True, opts=child)
+        # The group that AWS makes allows everything inside it; emptied, nothing can lean on it (FSBP EC2.2).
+        aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], opts=child)
+        self.vpc_id, self.cidr = vpc.id, vpc.cidr_block
+        self.public_ip = args.kind == "public"
+
+        zones = aws.get_availability_zones_output(
+            state="available",
+            # Local zones have names too, but few of the services.
+            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        ).names
+        blocks = list(CIDR.subnets(new_prefix=SUBNET_PREFIX))
+
+        gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, opts=child)
+        out = self._routes(f"{name}-public", gateway_id=gateway.id)
+        self.public_subnets = [
+            self._subnet(f"{name}-public-{index}", zones[index], blocks[index], out) for index in range(args.zones)
+        ]
+        if args.kind == "public":
+            self.workload_subnets = self.public_subnets
+            return
+
+        tables = self._private_tables(name, args)
+        self.workload_subnets = [
+            self._subnet(f"{name}-private-{index}", zones[index], blocks[8 + index], tables[index % len(tables)])
+            for index in range(args.zones)
+        ]
+        self._endpoints(name, args, tables)
+
+    def _subnet(
+        self, name: str, zone: pulumi.Output[str], block: IPv4Network, table: aws.ec2.RouteTable
+    ) -> pulumi.Output[str]:
+        child = pulumi.ResourceOptions(parent=self)
+        subnet = aws.ec2.Subnet(
+            name,
+            vpc_id=self.vpc_id,
+            cidr_block=str(block),
+            availability_zone=zone,
+            # Only where nodes have no other way out; the load balancer asks for its own addresses.
+            map_public_ip_on_launch=self.public_ip,
+            opts=child,
+        )
+        self.ready.append(aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=child))
+        return subnet.id
+
+    def _routes(
+        self,
+        name: str,
+        gateway_id: pulumi.Output[str] | None = None,
+        nat_gateway_id: pulumi.Output[str] | None = None,
+    ) -> aws.ec2.RouteTable:
+        """A table whose only way out is the gateway given; none given: no way out."""
+        child = pulumi.ResourceOptions(parent=self)
+        table = aws.ec2.RouteTable(name, vpc_id=self.vpc_id, opts=child)
+        if gateway_id or nat_gateway_id:
+            self.ready.append(
+                aws.ec2.Route(
+                    name,
+                    route_table_id=table.id,
+                    destination_cidr_block=ANYWHERE,
+                    gateway_id=gateway_id,
+                    nat_gateway_id=nat_gateway_id,
+                    opts=child,
+                )
+            )
+        return table
+
+    def _private_tables(self, name: str, args: NetworkArgs) -> list[aws.ec2.RouteTable]:
+        """One table a way out: a NAT gateway for all, one a zone, or none."""
+        if args.kind == "endpoints":
+            return [self._routes(f"{name}-private")]
+        count = 1 if args.kind == "nat-single" else args.zones
+        return [
+            self._routes(f"{name}-private-{index}", nat_gateway_id=self._nat(f"{name}-{index}", index))
+            for index in range(count)
+        ]
+
+    def _nat(self, name: str, index: int) -> pulumi.Output[str]:
+        child = pulumi.ResourceOptions(parent=self)
+        address = aws.ec2.Eip(name, domain="vpc", opts=child)
+        return aws.ec2.NatGateway(
+            name,
+            allocation_id=address.id,
+            subnet_id=self.public_subnets[index],
+            # A NAT gateway is of use only once its own subnet has a way out.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.ready)),
+        ).id
+
+    def _endpoints(self, name: str, args: NetworkArgs, tables: list[aws.ec2.RouteTable]) -> None:
+        child = pulumi.ResourceOptions(parent=self)
+        # Free, and ECR keeps its layers in S3: it spares the NAT gateway's price a byte.
+        self.ready.append(
+            aws.ec2.VpcEndpoint(
+                f"{name}-s3",
+                vpc_id=self.vpc_id,
+                service_name=f"com.amazonaws.{args.region}.s3",
+                vpc_endpoint_type="Gateway",
+                route_table_ids=[table.id for table in tables],
+                opts=child,
+            )
+        )
+        if args.kind != "endpoints":
+            return
+        group = aws.ec2.SecurityGroup(
+            f"{name}-endpoints", description="From the VPC to its endpoints", vpc_id=self.vpc_id, opts=child
+        )
+        self.ready.append(
+            aws.vpc.SecurityGroupIngressRule(
+                f"{name}-endpoints",
+                security_group_id=group.id,
+                cidr_ipv4=self.cidr,
+                ip_protocol="tcp",
+                from_port=443,
+                to_port=443,
+                opts=child,
+            )
+        )
+        self.ready += [
+            aws.ec2.VpcEndpoint(
+                f"{name}-{service.replace('.', '-')}",
+                vpc_id=self.vpc_id,
+                service_name=f"com.amazonaws.{args.region}.{service}",
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=self.workload_subnets,
+                security_group_ids=[group.id],
+                opts=child,
+            )
+            for service in sorted(args.endpoints)
+        ]

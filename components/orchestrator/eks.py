@@ -1,0 +1,259 @@
+"""Amazon EKS in Auto Mode: Kubernetes whose nodes, networking and load-balancer bindings AWS looks after."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_eks as eks
+import pulumi_kubernetes as k8s
+from pydantic import Field
+
+from components import iam
+from components.edge import Target
+from components.model import Model
+from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
+from components.registry import Anonymous, AwsRole, Login
+from components.service import Service
+
+OPEN_ACCESS = ("0.0.0.0/0",)
+
+
+class EksOptions(Model):
+    """`switchyard:eks`."""
+
+    version: str | None = Field(
+        default=None,
+        pattern=r"^1\.\d\d$",
+        description="Kubernetes version; unset: the newest that EKS offers when the cluster is made.",
+    )
+    access: tuple[str, ...] = Field(
+        default=OPEN_ACCESS,
+        min_length=1,
+        description="Address ranges (CIDR) that may reach the cluster's API, where every call needs IAM credentials"
+        " as well. With `protect` they must be named.",
+    )
+
+
+class Eks(Orchestrator):
+    """A cluster, a namespace for the stack, and for each service the objects of `kubernetes_service`."""
+
+    key = "eks"
+    token = "switchyard:orchestrator:Eks"
+    Options = EksOptions
+    target = "ip"
+    pulls_by = (Anonymous, AwsRole, Login)
+    # Nodes without another way out (EKS user guide, "Private clusters").
+    vpc_endpoints = frozenset({"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "logs", "sts"})
+    capabilities = {
+        "port": HONOURED,
+        "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
+        "memory": translated("memory request and limit"),
+        "replicas": HONOURED,
+        "autoscaling": translated("HorizontalPodAutoscaler on CPU"),
+        "health": translated("readiness probe, and the load balancer's health check"),
+        "env": HONOURED,
+        "secrets": translated("Kubernetes Secret, encrypted by EKS"),
+        "command": translated("args of the container"),
+        "path": translated("listener rule"),
+        "host": translated("listener rule"),
+        "public": translated("without a binding and a NetworkPolicy nothing may connect"),
+        "digest": HONOURED,
+        "architecture": translated("nodeSelector kubernetes.io/arch"),
+        "user": translated("runAsUser, runAsGroup and fsGroup"),
+        "writable": translated("emptyDir of at most 256 MiB"),
+    }
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        network = self.args.network
+        assert network is not None
+        options = cast(EksOptions, self.args.options)
+        # The cluster is a packaged component: what it depends on has to come in through its inputs.
+        ready = pulumi.Output.all(*[each.urn for each in network.ready])
+        self._cluster = eks.Cluster(
+            "eks",
+            # Fixed and known beforehand: the edge tags the target groups with it, and may not depend on the cluster.
+            name=self.args.stack,
+            version=options.version,
+            vpc_id=network.vpc_id,
+            subnet_ids=[
+                pulumi.Output.all(subnet, ready).apply(lambda both: str(both[0])) for subnet in network.workload_subnets
+            ],
+            authentication_mode=eks.AuthenticationMode.API,
+            auto_mode={"enabled": True},
+            # Auto Mode brings nodes and DNS of its own.
+            create_instance_role=False,
+            skip_default_node_group=True,
+            coredns_addon_options={"enabled": False},
+            endpoint_private_access=True,
+            endpoint_public_access=True,
+            public_access_cidrs=list(options.access),
+            enabled_cluster_log_types=["audit", "authenticator"],
+            deletion_protection=self.args.protect,
+            upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
+            opts=child,
+        )
+        provider = k8s.Provider(
+            "eks",
+            kubeconfig=self._cluster.kubeconfig_json,
+            # Without it a changed kubeconfig would replace every object in the cluster.
+            cluster_identifier=self.args.stack,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster]),
+        )
+        self._inside = pulumi.ResourceOptions(parent=self, provider=provider, deleted_with=self._cluster)
+        self._namespace = kubernetes_service.namespace("eks", self.args.stack, self._inside)
+        # Auto Mode enforces NetworkPolicies only once told to (EKS user guide, "Network policies with Auto Mode").
+        k8s.core.v1.ConfigMap(
+            "eks-network-policies",
+            metadata={"name": "amazon-vpc-cni", "namespace": "kube-system"},
+            data={"enable-network-policy-controller": "true"},
+            opts=self._inside,
+        )
+        self._ship_logs()
+        return {"cluster": self.args.stack}
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        if protect and cast(EksOptions, options).access == OPEN_ACCESS:
+            yield (
+                "access",
+                "open to every address",
+                "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
+                ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
+            )
+
+    @classmethod
+    def target_tags(cls, stack: str) -> dict[str, str]:
+        # Auto Mode's role may register targets only in groups that bear its cluster's name
+        # (AWS managed policy AmazonEKSLoadBalancingPolicy).
+        return {"eks:eks-cluster-name": stack}
+
+    @classmethod
+    def logs(cls, stack: str, service: str) -> str:
+        return f"aws logs tail /{stack} --log-stream-name-prefix {service}.{cls.key}. --follow"
+
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
+        network = self.args.network
+        assert network is not None
+        place = kubernetes_service.Place(
+            orchestrator=self.key, namespace=self._namespace, callers=network.cidr, opts=self._inside
+        )
+        found_by = kubernetes_service.expose(name, place)
+        bindings = [self._bind(name, service, target, found_by)] if target else []
+        deployment = kubernetes_service.run(name, service, image, place, found_by, *bindings)
+        return Workload(healthy=(*bindings, deployment))
+
+    def _bind(
+        self, name: str, service: Service, target: Target, found_by: k8s.core.v1.Service
+    ) -> k8s.apiextensions.CustomResource:
+        """Let the cluster register the pods in the edge's group, and let the load balancer reach them."""
+        opened = aws.vpc.SecurityGroupIngressRule(
+            name,
+            security_group_id=self._cluster.cluster_security_group_id,
+            referenced_security_group_id=target.security_group_id,
+            ip_protocol="tcp",
+            from_port=service.port,
+            to_port=service.port,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return k8s.apiextensions.CustomResource(
+            name,
+            api_version="eks.amazonaws.com/v1",
+            kind="TargetGroupBinding",
+            metadata={"name": name, "namespace": self._namespace},
+            spec={
+                "serviceRef": {"name": found_by.metadata.name, "port": 80},
+                "targetGroupARN": target.group_arn,
+                "targetType": "ip",
+            },
+            opts=pulumi.ResourceOptions.merge(self._inside, pulumi.ResourceOptions(depends_on=[target.ready, opened])),
+        )
+
+    def _ship_logs(self) -> None:
+        """Write what the copies print to the stack's log group, one stream a pod."""
+        vault = self.args.vault
+        assert vault is not None
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(
+            "eks-logs", assume_role_policy=iam.trust("pods.eks.amazonaws.com", "sts:TagSession"), opts=child
+        )
+        may_write = aws.iam.RolePolicy(
+            "eks-logs",
+            role=role.name,
+            policy=iam.document(
+                iam.allow(
+                    ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                    [pulumi.Output.concat(vault.log_group_arn, ":*")],
+                )
+            ),
+            opts=child,
+        )
+        aws.eks.Addon(
+            "eks-logs",
+            # By way of an output of the cluster's, so that the cluster stays until this is gone.
+            cluster_name=self._cluster.cluster_security_group_id.apply(lambda _: self.args.stack),
+            addon_name="amazon-cloudwatch-observability",
+            configuration_values=pulumi.Output.json_dumps(
+                {
+                    "containerLogs": {
+                        "fluentBit": {
+                            "config": {
+                                "extraFiles": {
+                                    "application-log.conf": vault.log_group.apply(self._fluent_bit),
+                                    # What the nodes themselves print is Auto Mode's business.
+                                    "dataplane-log.conf": "",
+                                    "host-log.conf": "",
+                                }
+                            }
+                        }
+                    }
+                }
+            ),
+            pod_identity_associations=[{"role_arn": role.arn, "service_account": "cloudwatch-agent"}],
+            # It waits for nodes, which Auto Mode starts only for pods that ask.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[may_write]),
+        )
+
+    def _fluent_bit(self, log_group: str) -> str:
+        sections: list[tuple[str, dict[str, str]]] = [
+            (
+                "INPUT",
+                {
+                    "Name": "tail",
+                    "Tag": "application.*",
+                    "Path": f"/var/log/containers/*_{self.args.stack}_*.log",
+                    "multiline.parser": "docker, cri",
+                    "DB": "/var/fluent-bit/state/flb_container.db",
+                    "Mem_Buf_Limit": "50MB",
+                    "Skip_Long_Lines": "On",
+                    "storage.type": "filesystem",
+                },
+            ),
+            (
+                "FILTER",
+                {
+                    "Name": "kubernetes",
+                    "Match": "application.*",
+                    "Kube_Tag_Prefix": "application.var.log.containers.",
+                    "Labels": "Off",
+                    "Annotations": "Off",
+                    "Use_Kubelet": "On",
+                    "Kubelet_Port": "10250",
+                },
+            ),
+            (
+                "OUTPUT",
+                {
+                    "Name": "cloudwatch_logs",
+                    "Match": "application.*",
+                    "region": "${AWS_REGION}",
+                    "log_group_name": log_group,
+                    "log_stream_prefix": f"unnamed.{self.key}.",
+                    "log_stream_template": f"$kubernetes['container_name'].{self.key}.$kubernetes['pod_name']",
+                    "log_key": "log",
+                },
+            ),
+        ]
+        return "\n".join(
+            f"[{title}]\n" + "".join(f"  {key} {value}\n" for key, value in body.items()) for title, body in sections
+        )

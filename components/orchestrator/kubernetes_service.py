@@ -1,0 +1,292 @@
+"""One service as Kubernetes objects: the same for every cluster, and fit for Pod Security "restricted"."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.edge import DEREGISTRATION_DELAY
+from components.orchestrator import Image
+from components.registry import Login
+from components.service import Service
+
+DRAIN = DEREGISTRATION_DELAY + 10
+"""Seconds a pod goes on serving after it is told to stop, because the load balancer goes on sending for a while."""
+GRACE = DRAIN + 30
+"""Seconds until it is killed. Deregistration delay < drain < grace, or requests under way are lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the objects go."""
+
+    orchestrator: str
+    namespace: pulumi.Input[str]
+    callers: pulumi.Input[str]
+    """The addresses (CIDR) that may connect to public services."""
+    opts: pulumi.ResourceOptions
+    """Parent, provider, and deleted_with: the cluster takes its objects along."""
+
+    def after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
+        """The same options, for an object that waits for others."""
+        return pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(depends_on=list(resources)))
+
+
+def namespace(name: str, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """A namespace that admits only pods that meet "restricted", and lets nothing in until a policy says so."""
+    made = k8s.core.v1.Namespace(
+        name,
+        metadata={
+            "name": stack,
+            "labels": {
+                "pod-security.kubernetes.io/enforce": "restricted",
+                "pod-security.kubernetes.io/enforce-version": "latest",
+                "pod-security.kubernetes.io/warn": "restricted",
+            },
+        },
+        opts=opts,
+    )
+    k8s.networking.v1.NetworkPolicy(
+        f"{name}-deny",
+        metadata={"name": "default-deny", "namespace": made.metadata.name},
+        spec={"pod_selector": {}, "policy_types": ["Ingress"]},
+        opts=opts,
+    )
+    return made.metadata.name
+
+
+def expose(name: str, place: Place) -> k8s.core.v1.Service:
+    """The Service that a load balancer's binding, and the other pods, find the copies by."""
+    return k8s.core.v1.Service(
+        name,
+        metadata={
+            "name": name,
+            "namespace": place.namespace,
+            # Pulumi would wait for endpoints, and the pods only come after it.
+            "annotations": {"pulumi.com/skipAwait": "true"},
+        },
+        spec={
+            "selector": _labels(name),
+            "ports": [{"name": "http", "port": 80, "target_port": "http", "protocol": "TCP"}],
+        },
+        opts=place.opts,
+    )
+
+
+def run(name: str, service: Service, image: Image, place: Place, *before: pulumi.Resource) -> k8s.apps.v1.Deployment:
+    """Everything that runs the copies, once `before` is there. The Deployment is done only when they are ready."""
+    account = k8s.core.v1.ServiceAccount(
+        name,
+        metadata={"name": name, "namespace": place.namespace},
+        automount_service_account_token=False,
+        image_pull_secrets=[{"name": secret} for secret in _pull_secret(name, image, place)],
+        opts=place.opts,
+    )
+    secrets = _secrets(name, service, place)
+    deployment = k8s.apps.v1.Deployment(
+        name,
+        metadata={"name": name, "namespace": place.namespace},
+        spec=_deployment(name, service, image, place, account.metadata.name, secrets),
+        opts=pulumi.ResourceOptions.merge(
+            place.after(*before),
+            pulumi.ResourceOptions(
+                ignore_changes=["spec.replicas"] if service.replicas.scales else None,
+                custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
+            ),
+        ),
+    )
+    _guards(name, service, place)
+    if service.replicas.scales:
+        k8s.autoscaling.v2.HorizontalPodAutoscaler(
+            name,
+            metadata={"name": name, "namespace": place.namespace},
+            spec={
+                "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": name},
+                "min_replicas": service.replicas.min,
+                "max_replicas": service.replicas.max,
+                "metrics": [
+                    {
+                        "type": "Resource",
+                        "resource": {
+                            "name": "cpu",
+                            "target": {"type": "Utilization", "average_utilization": service.replicas.cpu},
+                        },
+                    }
+                ],
+            },
+            opts=place.after(deployment),
+        )
+    return deployment
+
+
+def _labels(name: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": name}
+
+
+def _secrets(name: str, service: Service, place: Place) -> k8s.core.v1.Secret | None:
+    if not service.secrets:
+        return None
+    return k8s.core.v1.Secret(
+        name,
+        # Autonamed: another value makes another secret before the old one goes, and its new name starts new pods.
+        # (A fixed name would be deleted first, and the Deployment that refers to it with it.)
+        metadata={"namespace": place.namespace},
+        string_data={
+            variable: pulumi.Output.secret(value.get_secret_value())
+            for variable, value in sorted(service.secrets.items())
+        },
+        opts=place.opts,
+    )
+
+
+def _pull_secret(name: str, image: Image, place: Place) -> list[pulumi.Output[str]]:
+    """The name of the secret with the registry's login, where the image needs one."""
+    if not isinstance(image.pull, Login):
+        return []
+    login = image.pull
+    # The password is a secret, and so is everything made of it.
+    config = pulumi.Output.json_dumps(
+        {"auths": {login.server: {"username": login.username, "password": login.password}}}
+    )
+    secret = k8s.core.v1.Secret(
+        f"{name}-registry",
+        metadata={"namespace": place.namespace},
+        type="kubernetes.io/dockerconfigjson",
+        string_data={".dockerconfigjson": config},
+        opts=place.opts,
+    )
+    return [secret.metadata.name]
+
+
+def _deployment(
+    name: str,
+    service: Service,
+    image: Image,
+    place: Place,
+    account: pulumi.Output[str],
+    secrets: k8s.core.v1.Secret | None,
+) -> Any:
+    return {
+        "replicas": service.replicas.min,
+        "selector": {"match_labels": _labels(name)},
+        "strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": 0, "max_surge": "100%"}},
+        # The rollout counts as failed after this many seconds without progress, and `up` fails with the pod's reason.
+        "progress_deadline_seconds": 600,
+        "template": {
+            "metadata": {"labels": _labels(name)},
+            "spec": _pod(name, service, image, place, account, secrets),
+        },
+    }
+
+
+def _pod(
+    name: str,
+    service: Service,
+    image: Image,
+    place: Place,
+    account: pulumi.Output[str],
+    secrets: k8s.core.v1.Secret | None,
+) -> dict[str, Any]:
+    return {
+        "service_account_name": account,
+        "automount_service_account_token": False,
+        "node_selector": {"kubernetes.io/arch": "amd64" if service.architecture == "x86_64" else "arm64"},
+        "termination_grace_period_seconds": GRACE,
+        "security_context": {
+            "run_as_non_root": True,
+            "run_as_user": service.user,
+            "run_as_group": service.user,
+            "fs_group": service.user,
+            "seccomp_profile": {"type": "RuntimeDefault"},
+        },
+        "topology_spread_constraints": [
+            {
+                "max_skew": 1,
+                "topology_key": "topology.kubernetes.io/zone",
+                # A zone without room must not stop a rollout.
+                "when_unsatisfiable": "ScheduleAnyway",
+                "label_selector": {"match_labels": _labels(name)},
+            }
+        ],
+        "containers": [_container(name, service, image, place, secrets)],
+        "volumes": [
+            {"name": f"scratch-{index}", "empty_dir": {"size_limit": "256Mi"}} for index in range(len(service.writable))
+        ],
+    }
+
+
+def _container(
+    name: str, service: Service, image: Image, place: Place, secrets: k8s.core.v1.Secret | None
+) -> dict[str, Any]:
+    environment = service.environment(name, place.orchestrator)
+    return {
+        "name": name,
+        "image": image.ref,
+        "args": list(service.command) or None,
+        "ports": [{"name": "http", "container_port": service.port}],
+        "env": [{"name": variable, "value": value} for variable, value in environment.items()]
+        + [
+            {
+                "name": variable,
+                "value_from": {"secret_key_ref": {"name": secrets.metadata.name, "key": variable}},
+            }
+            for variable in sorted(service.secrets)
+            if secrets is not None
+        ],
+        "resources": {
+            "requests": {"cpu": f"{round(service.cpu * 1000)}m", "memory": f"{service.memory}Mi"},
+            # Memory over the limit ends the pod. CPU has no limit: a throttled pod answers late and fails its probes.
+            "limits": {"memory": f"{service.memory}Mi"},
+        },
+        **_probes(service),
+        "lifecycle": {"pre_stop": {"sleep": {"seconds": DRAIN}}},
+        "security_context": {
+            "allow_privilege_escalation": False,
+            "read_only_root_filesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volume_mounts": [
+            {"name": f"scratch-{index}", "mount_path": path} for index, path in enumerate(service.writable)
+        ],
+    }
+
+
+def _probes(service: Service) -> dict[str, Any]:
+    """Readiness asks the health path: a copy that says no gets no requests and may recover. Liveness only knocks at
+    the port: if it asked the health path too, a dependency that is down would restart every copy, over and over, and
+    make it worse. Startup gives a slow starter a minute before liveness begins."""
+    ready = {"http_get": {"path": service.health, "port": "http"}, "period_seconds": 5, "timeout_seconds": 3}
+    alive = {"tcp_socket": {"port": "http"}, "period_seconds": 10, "failure_threshold": 3}
+    return {
+        "startup_probe": {"tcp_socket": {"port": "http"}, "period_seconds": 2, "failure_threshold": 30},
+        "readiness_probe": {**ready, "failure_threshold": 2},
+        "liveness_probe": alive,
+    }
+
+
+def _guards(name: str, service: Service, place: Place) -> None:
+    """At most one copy leaves at a time when nodes change, and only the load balancer may connect."""
+    if service.replicas.min > 1:
+        k8s.policy.v1.PodDisruptionBudget(
+            name,
+            metadata={"name": name, "namespace": place.namespace},
+            spec={"max_unavailable": 1, "selector": {"match_labels": _labels(name)}},
+            opts=place.opts,
+        )
+    if service.public:
+        k8s.networking.v1.NetworkPolicy(
+            name,
+            metadata={"name": name, "namespace": place.namespace},
+            spec={
+                "pod_selector": {"match_labels": _labels(name)},
+                "policy_types": ["Ingress"],
+                "ingress": [
+                    {
+                        "from_": [{"ip_block": {"cidr": place.callers}}],
+                        "ports": [{"port": service.port, "protocol": "TCP"}],
+                    }
+                ],
+            },
+            opts=place.opts,
+        )

@@ -1,0 +1,268 @@
+"""Docker Swarm on an engine given by host: this machine's own, or any manager."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from platform import release
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import pulumi
+from pydantic import Field
+
+from components.model import Model
+from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
+from components.orchestrator import swarm_engine as engine
+from components.registry import Anonymous, Login
+from components.service import Name, Service
+
+if TYPE_CHECKING:
+    from components.edge import Target
+
+DEFAULT_HOST = "unix:///var/run/docker.sock"
+
+SECOND = 10**9
+"""The engine counts time in nanoseconds, and CPU in billionths of one."""
+MEBIBYTE = 2**20
+GRACE = 30 * SECOND
+"""From SIGTERM to SIGKILL, as on Kubernetes and ECS."""
+MONITOR = 5 * SECOND
+"""How long a new copy is watched before the next is replaced; a failure within it rolls the update back."""
+PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class SwarmOptions(Model):
+    """`switchyard:swarm`."""
+
+    host: str | None = Field(
+        default=None,
+        pattern=r"^(unix|tcp|ssh|npipe)://.+$",
+        description=f"The engine of a Swarm manager; DOCKER_HOST by default, else {DEFAULT_HOST}.",
+    )
+    publish: Literal["auto", "ingress", "host"] = Field(
+        default="auto",
+        description="ingress: every node answers; needs IPVS in the kernel. host: nodes that run a copy do, one "
+        "copy a node, and an update stops the old one first. auto: host where this kernel has no IPVS.",
+    )
+    ports: dict[Name, Port] = Field(
+        default={}, description="Published port by service; by default the service's own port."
+    )
+    encrypt: bool = Field(default=False, description="Encrypt traffic between nodes (IPsec in the kernel).")
+    timeout: int = Field(
+        default=300, ge=10, le=3600, description="Seconds a service may take until all copies are healthy."
+    )
+
+
+class Network(pulumi.dynamic.Resource, module="swarm", name="Network"):
+    """An overlay network."""
+
+
+class Secret(pulumi.dynamic.Resource, module="swarm", name="Secret"):
+    """A value that copies read as a file. Swarm's secrets never change, so a new value is a new secret."""
+
+    name: pulumi.Output[str]
+
+
+class SwarmService(pulumi.dynamic.Resource, module="swarm", name="Service"):
+    """A service; made only when every copy is healthy."""
+
+
+class Swarm(Orchestrator):
+    """A network for the stack, and a Swarm service for each service."""
+
+    key = "swarm"
+    token = "switchyard:orchestrator:Swarm"
+    Options = SwarmOptions
+    target = None
+    pulls_by = (Anonymous, Login)
+    capabilities = {
+        "port": translated("published on the engine's host, under `switchyard:swarm.ports` where that is given"),
+        "cpu": HONOURED,
+        "memory": translated("reserved and limited: a copy that needs more is killed"),
+        "replicas": HONOURED,
+        "autoscaling": refused("Swarm has no autoscaler; give replicas as one number"),
+        "health": translated(
+            "the image's own HEALTHCHECK tells Swarm; on this machine `up` also waits until the path answers"
+        ),
+        "env": HONOURED,
+        "secrets": translated(
+            "Swarm secret, a file for the service's user alone: NAME_FILE=/run/secrets/NAME is set in place of NAME, "
+            "which an engine would show to all who may inspect"
+        ),
+        "command": HONOURED,
+        "path": refused("there is no edge before Swarm; each service answers on a port of its own"),
+        "host": refused("there is no edge before Swarm; each service answers on a port of its own"),
+        "public": translated("false: no port is published; services of the stack reach it by its name"),
+        "digest": HONOURED,
+        "architecture": translated("placement on nodes of that platform"),
+        "user": HONOURED,
+        "writable": translated("tmpfs: in memory, and within the service's memory"),
+    }
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        """An overlay network of the stack's own, on which services find each other by name."""
+        assert isinstance(self.args.options, SwarmOptions)
+        self.options = self.args.options
+        self.host = self.options.host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+        self.publish = publish_mode(self.options.publish, self.host)
+        self.network = Network(
+            engine.NetworkProvider(),
+            self.key,
+            {"host": self.host, "prefix": self.args.stack, "encrypt": self.options.encrypt},
+            child,
+        )
+        return {"host": self.host, "publish": self.publish}
+
+    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:  # noqa: ARG002
+        """A Swarm service; done when every copy is healthy and, on this machine, the health path answers."""
+        port = self.options.ports.get(name, service.port) if service.public else None
+        url = f"http://{address(self.host)}:{port}" if port else None
+        workload = SwarmService(
+            engine.ServiceProvider(),
+            name,
+            {
+                "host": self.host,
+                "name": f"{self.args.stack}-{name}",
+                "spec": spec(self, name, service, image, port),
+                "login": login(image.pull),
+                "probe": f"{url}{service.health}" if url and self.is_local else "",
+                "timeout": self.options.timeout,
+            },
+            pulumi.ResourceOptions(parent=self, additional_secret_outputs=["login"]),
+        )
+        done = workload.id.apply(lambda _: url) if url else None
+        return Workload(healthy=(workload,), url=done)
+
+    def secret(self, service: str, variable: str, value: str) -> Secret:
+        """The Swarm secret behind one variable of one service."""
+        return Secret(
+            engine.SecretProvider(),
+            f"{service}-{variable}",
+            {
+                "host": self.host,
+                "prefix": f"{self.args.stack}-{service}-{variable}",
+                "value": pulumi.Output.secret(value),
+                "name": None,
+            },
+            pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"]),
+        )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the published ports are this machine's."""
+        return address(self.host) == "localhost"
+
+    @classmethod
+    def check(
+        cls,
+        options: Model,
+        services: Mapping[str, Service],
+        protect: bool,  # noqa: ARG003
+    ) -> Iterator[tuple[str, object, str]]:
+        """Ports that two services would take, or that no service has."""
+        assert isinstance(options, SwarmOptions)
+        taken: dict[int, str] = {}
+        for name in options.ports.keys() - services.keys():
+            yield f"ports.{name}", options.ports[name], f"the name of a service: {', '.join(services)}"
+        for name, service in services.items():
+            port = options.ports.get(name, service.port)
+            if service.public and (other := taken.setdefault(port, name)) != name:
+                yield f"ports.{name}", port, f"another port than {other}'s, which is published under the same"
+
+    @classmethod
+    def logs(cls, stack: str, service: str) -> str:
+        """The engine keeps them, rotated."""
+        return f"docker service logs --follow {stack}-{service}"
+
+
+def spec(swarm: Swarm, name: str, service: Service, image: Image, port: int | None) -> dict[str, Any]:
+    """What the engine is asked for, in its own terms (Docker Engine API, ServiceCreate)."""
+    labels = {"switchyard.stack": swarm.args.stack, "switchyard.service": name}
+    order = "stop-first" if swarm.publish == "host" and port else "start-first"
+    change = {"Parallelism": 1, "Monitor": MONITOR, "Order": order}
+    return {
+        "Labels": labels,
+        "TaskTemplate": {
+            "ContainerSpec": container(swarm, name, service, image, labels),
+            "Resources": {
+                "Limits": {"NanoCPUs": round(service.cpu * SECOND), "MemoryBytes": service.memory * MEBIBYTE},
+                "Reservations": {"MemoryBytes": service.memory * MEBIBYTE},
+            },
+            "RestartPolicy": {"Condition": "any", "Delay": SECOND},
+            "Placement": {"Platforms": [{"Architecture": PLATFORMS[service.architecture], "OS": "linux"}]},
+            "Networks": [{"Target": swarm.network.id, "Aliases": [name]}],
+            "LogDriver": {"Name": "local"},  # rotates by itself; the engine's default fills the disk
+        },
+        "Mode": {"Replicated": {"Replicas": service.replicas.min}},
+        "UpdateConfig": {**change, "FailureAction": "rollback"},
+        "RollbackConfig": {**change, "FailureAction": "pause"},
+        "EndpointSpec": endpoint(swarm.publish, service.port, port),
+    }
+
+
+def container(swarm: Swarm, name: str, service: Service, image: Image, labels: dict[str, str]) -> dict[str, Any]:
+    """One copy: nothing but its own user, a file system it cannot write to, and no capabilities."""
+    secrets = {key: swarm.secret(name, key, value.get_secret_value()) for key, value in service.secrets.items()}
+    files = {f"{key}_FILE": f"/run/secrets/{key}" for key in secrets}
+    env = {**service.environment(name, swarm.key), **files}
+    wanted: dict[str, Any] = {
+        "Image": image.ref,
+        "Args": list(service.command),
+        "Env": [f"{key}={value}" for key, value in sorted(env.items())],
+        "Labels": labels,
+        "User": str(service.user),
+        "ReadOnly": True,
+        "CapabilityDrop": ["ALL"],
+        "Privileges": {"NoNewPrivileges": True},
+        "StopGracePeriod": GRACE,
+        "Mounts": [{"Type": "tmpfs", "Target": path} for path in service.writable],
+        "Secrets": [secret_file(key, each, service.user) for key, each in sorted(secrets.items())],
+    }
+    return {key: value for key, value in wanted.items() if value != []}
+
+
+def secret_file(variable: str, secret: Secret, user: int) -> dict[str, Any]:
+    """The secret as /run/secrets/VARIABLE, for the service's user alone."""
+    file = {"Name": variable, "UID": str(user), "GID": "0", "Mode": 0o400}
+    return {"SecretID": secret.id, "SecretName": secret.name, "File": file}
+
+
+def endpoint(publish: str, inside: int, outside: int | None) -> dict[str, Any]:
+    """How the service is reached. Without IPVS there is no virtual IP, so names resolve to the copies."""
+    wanted: dict[str, Any] = {"Mode": "dnsrr" if publish == "host" else "vip"}
+    if outside:
+        port = {"Protocol": "tcp", "TargetPort": inside, "PublishedPort": outside, "PublishMode": publish}
+        wanted["Ports"] = [port]
+    return wanted
+
+
+def login(pull: object) -> dict[str, Any] | None:
+    """What the engine shows the registry; None where anyone may pull."""
+    if not isinstance(pull, Login):
+        return None
+    return {"serveraddress": pull.server, "username": pull.username, "password": pull.password}
+
+
+def address(host: str) -> str:
+    """The name under which an engine's published ports answer."""
+    name = urlsplit(host).hostname or "localhost"
+    return "localhost" if name in ("127.0.0.1", "::1") else name
+
+
+def publish_mode(wanted: str, host: str) -> str:
+    """`auto` decided: the routing mesh needs IPVS, and only this machine's kernel can be asked."""
+    if wanted != "auto":
+        return wanted
+    return "host" if address(host) == "localhost" and not has_ipvs() else "ingress"
+
+
+def has_ipvs(root: Path = Path("/")) -> bool:
+    """Whether this Linux kernel has IPVS, loaded or not. Elsewhere Docker brings a kernel that has."""
+    if not (root / "proc/net").exists():
+        return True
+    modules = root / "lib/modules" / release()
+    listed = (file.read_text() for file in (modules / "modules.dep", modules / "modules.builtin") if file.exists())
+    return (root / "proc/net/ip_vs").exists() or any("/ip_vs.ko" in text for text in listed)

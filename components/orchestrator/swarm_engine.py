@@ -1,0 +1,308 @@
+"""Networks, secrets and services on a Docker engine, as dynamic providers: what the Pulumi engine calls.
+
+State holds them pickled by reference, so the names of this module and of the providers must stay.
+"""
+
+import hashlib
+import json
+import secrets
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from docker.errors import APIError, NotFound
+from pulumi.dynamic import (
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    ReadResult,
+    ResourceProvider,
+    UpdateResult,
+)
+
+from components.orchestrator.swarm_client import (
+    NO_NEW_PRIVILEGES_SINCE,
+    Engine,
+    SwarmError,
+    connection,
+)
+from components.orchestrator.swarm_rollout import REVISION, RolledBackError, Rollout, probe
+
+Props = dict[str, Any]
+
+GONE = ReadResult("", {})
+"""How a dynamic provider says that a resource does not exist any more."""
+LEAVING = 60.0
+"""Seconds that containers may take to go: more than their grace to stop."""
+MAX_NAME = 63
+
+
+class Provider(ResourceProvider):
+    """What the three have in common."""
+
+    serialize_as_secret_always = False  # it holds nothing but its own name
+    watched: ClassVar[tuple[str, ...]]
+    """Inputs whose change is a change of the resource."""
+    fixed: ClassVar[frozenset[str]]
+    """Those of them that only a new resource can take."""
+
+    def configure(self, req: ConfigureRequest) -> None:  # noqa: ARG002
+        """Called once in the provider's process, before anything else."""
+        speak_in_words()
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        """By value, so that a newer Python, which pickles the provider in other bytes, changes nothing."""
+        changed = [key for key in self.watched if olds.get(key) != news.get(key)]
+        return DiffResult(changes=bool(changed), replaces=[key for key in changed if key in self.fixed])
+
+
+class NetworkProvider(Provider):
+    """An overlay network. Its name has a random end, so that a replacement can stand beside it."""
+
+    watched = ("host", "prefix", "encrypt")
+    fixed = frozenset(watched)
+
+    def create(self, props: Props) -> CreateResult:
+        """Make it."""
+        options = {"encrypted": ""} if props["encrypt"] else {}
+        with connection(props["host"]) as engine:
+            network = engine.create_network(
+                unique(props["prefix"]),
+                driver="overlay",
+                options=options,
+                labels={"switchyard.stack": props["prefix"]},
+            )
+        return CreateResult(network["Id"], props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Is it still there?"""
+        with connection(props["host"]) as engine:
+            return props_if(lambda: engine.inspect_network(id_), id_, props)
+
+    def delete(self, _id: str, props: Props) -> None:
+        """Remove it, once the last container has left it."""
+        with connection(props["host"]) as engine:
+            deadline = time.monotonic() + LEAVING
+            while not removed(engine.remove_network, _id, may_wait=time.monotonic() < deadline):
+                time.sleep(1)
+
+
+class SecretProvider(Provider):
+    """A Swarm secret. Its name ends at random, not in a hash, from which the value could be guessed."""
+
+    watched = ("host", "prefix", "value")
+    fixed = frozenset(watched)
+
+    def create(self, props: Props) -> CreateResult:
+        """Hand the value to the managers, who keep it encrypted."""
+        name = unique(props["prefix"])
+        with connection(props["host"]) as engine:
+            secret = engine.create_secret(name, props["value"], labels={"switchyard": props["prefix"]})
+        return CreateResult(secret["ID"], {**props, "name": name})
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Is it still there? Nobody can read its value back."""
+        with connection(props["host"]) as engine:
+            return props_if(lambda: engine.inspect_secret(id_), id_, props)
+
+    def delete(self, _id: str, props: Props) -> None:
+        """Remove it."""
+        with connection(props["host"]) as engine:
+            removed(engine.remove_secret, _id)
+
+
+class ServiceProvider(Provider):
+    """A Swarm service, made or changed only when all its copies are healthy."""
+
+    watched = ("host", "name", "spec", "login", "probe")
+    fixed = frozenset({"host", "name"})
+
+    def create(self, props: Props) -> CreateResult:
+        """Make it, or take over what an interrupted run left; a failed one is removed again."""
+        with connection(props["host"]) as engine:
+            left = left_behind(engine, props)
+            check_room(engine, props, taken=published(left["Spec"]) if left else set())
+            identity = left["ID"] if left else None
+            try:
+                identity = roll_out(engine, identity, props)
+            except SwarmError as error:
+                if found := left_behind(engine, props):
+                    remove_service(engine, found["ID"])
+                raise SwarmError(f"service {props['name']} was not started: {error}") from error
+        return CreateResult(identity, props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """What the engine has now, in the words of what was asked for: a difference is drift."""
+        with connection(props["host"]) as engine:
+            try:
+                live = engine.service(id_)["Spec"]
+            except NotFound:
+                return GONE
+            if engine.older_than(NO_NEW_PRIVILEGES_SINCE):
+                privileges = props["spec"]["TaskTemplate"]["ContainerSpec"].get("Privileges")
+                live["TaskTemplate"]["ContainerSpec"]["Privileges"] = privileges
+        return ReadResult(id_, {**props, "spec": project(live, props["spec"])})
+
+    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+        """Replace copy by copy. When it fails the service is as before, by the engine's rollback or by ours."""
+        with connection(news["host"]) as engine:
+            check_room(engine, news, taken=published(olds["spec"]))
+            try:
+                roll_out(engine, _id, news)
+            except RolledBackError as error:
+                raise SwarmError(f"service {news['name']}: {error}") from error
+            except SwarmError as error:
+                put(engine, _id, olds)
+                raise SwarmError(f"service {news['name']}, put back as before: {error}") from error
+        return UpdateResult(news)
+
+    def delete(self, _id: str, props: Props) -> None:
+        """Remove it and wait for its containers, which hold its network, its secrets and its port."""
+        with connection(props["host"]) as engine:
+            remove_service(engine, _id)
+
+
+def roll_out(engine: Engine, identity: str | None, props: Props) -> str:
+    """Bring the service to `props` and wait; returns its id."""
+    rollout = Rollout(engine, identity)
+    if props.get("login"):
+        engine.registry_login(props.get("login"))
+    identity = put(engine, identity, props)
+    replicas = int(props["spec"]["Mode"]["Replicated"]["Replicas"])
+    rollout.wait(identity, revision(props["spec"]), replicas, props["timeout"])
+    if props["probe"]:
+        probe(props["probe"])
+    return identity
+
+
+def put(engine: Engine, identity: str | None, props: Props) -> str:
+    """Tell the engine what is wanted."""
+    spec = whole(props["spec"])
+    spec["Name"] = props["name"]
+    spec["TaskTemplate"]["ContainerSpec"]["Labels"][REVISION] = revision(props["spec"])
+    if identity is None:
+        return engine.new_service(spec, props.get("login"))
+    version = engine.service(identity)["Version"]["Index"]
+    engine.change_service(identity, version, spec, props.get("login"))
+    return identity
+
+
+def revision(spec: Props) -> str:
+    """Names what a copy is made from. Copies are replaced exactly when it changes."""
+    text = json.dumps(whole(spec["TaskTemplate"]), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def whole(value: Any) -> Any:
+    """Numbers as the engine wants them: on their way through Pulumi all became floating."""
+    if isinstance(value, dict):
+        return {key: whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def project(live: Any, wanted: Any) -> Any:
+    """The part of `live` that `wanted` speaks of, so that what the engine fills in is not taken for drift."""
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        return {key: project(live.get(key), each) for key, each in wanted.items()}
+    if isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        return [project(there, each) for there, each in zip(live, wanted, strict=True)]
+    return live
+
+
+def left_behind(engine: Engine, props: Props) -> dict[str, Any] | None:
+    """The service of that name, when it is this stack's own; somebody else's is an error."""
+    try:
+        found: dict[str, Any] = engine.service(props["name"])
+    except NotFound:
+        return None
+    if found["Spec"].get("Labels", {}).get("switchyard.stack") != props["spec"]["Labels"]["switchyard.stack"]:
+        raise SwarmError(
+            f"the engine has a service {props['name']} that this stack did not make: remove it "
+            f"(docker service rm {props['name']}) or give the stack another name"
+        )
+    return found
+
+
+def check_room(engine: Engine, props: Props, taken: set[int]) -> None:
+    """Say at once what the engine would leave pending, or not notice. `taken`: ports the service has already."""
+    spec = props["spec"]
+    ports = spec["EndpointSpec"].get("Ports", [])
+    replicas = int(spec["Mode"]["Replicated"]["Replicas"])
+    nodes = len(engine.nodes())
+    if any(port["PublishMode"] == "host" for port in ports) and replicas > nodes:
+        raise SwarmError(
+            f"{replicas} replicas on {nodes} node(s), and publish mode host puts one copy on a node: lower "
+            "replicas, add nodes, or set switchyard:swarm.publish to ingress where the kernel has IPVS"
+        )
+    for port in published(spec) - taken:
+        if props["probe"] and answers(urlsplit(props["probe"]).hostname or "localhost", port):
+            raise SwarmError(
+                f"port {port} of this machine is taken by another program: stop it, or publish another port "
+                "with switchyard:swarm.ports"
+            )
+
+
+def published(spec: Props) -> set[int]:
+    """The ports a service takes."""
+    return {int(port["PublishedPort"]) for port in spec["EndpointSpec"].get("Ports", [])}
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether something listens there."""
+    with suppress(OSError), socket.create_connection((host, port), timeout=2):
+        return True
+    return False
+
+
+def remove_service(engine: Engine, identity: str) -> None:
+    """Remove a service and wait until this node's containers of it are gone."""
+    removed(engine.remove_service, identity)
+    deadline = time.monotonic() + LEAVING
+    label = {"label": f"com.docker.swarm.service.id={identity}"}
+    while engine.containers(all=True, filters=label) and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
+def removed(remove: Callable[[str], object], identity: str, *, may_wait: bool = False) -> bool:
+    """Remove something that may be gone already. False: it is in use, and may be tried again."""
+    try:
+        remove(identity)
+    except NotFound:
+        return True
+    except APIError as error:
+        if may_wait and ("in use" in str(error.explanation) or "active endpoints" in str(error.explanation)):
+            return False
+        raise
+    return True
+
+
+def props_if(look: Callable[[], object], identity: str, props: Props) -> ReadResult:
+    """Unchanged when `look` finds it."""
+    try:
+        look()
+    except NotFound:
+        return GONE
+    return ReadResult(identity, props)
+
+
+def unique(prefix: str) -> str:
+    """A name nobody else has, within the engine's limit."""
+    return f"{prefix[: MAX_NAME - 9]}-{secrets.token_hex(4)}"
+
+
+def speak_in_words() -> None:
+    """Show our own errors without the traceback that the SDK puts before every exception of a provider."""
+    whole_story = traceback.format_exc
+
+    def format_exc(*args: Any, **kwargs: Any) -> str:
+        error = sys.exception()
+        return str(error) if isinstance(error, SwarmError) else whole_story(*args, **kwargs)
+
+    vars(traceback)["format_exc"] = format_exc

@@ -1,0 +1,125 @@
+"""Waiting for a Swarm service: until every wanted copy is healthy, or it is clear that it never will be."""
+
+import time
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+from components.orchestrator.swarm_client import Engine, SwarmError, explain
+
+REVISION = "switchyard.revision"
+"""Label of each copy: which spec it was made from."""
+
+POLL = 0.5
+SETTLE = 2.0
+"""Seconds a copy must run: without a HEALTHCHECK it counts as running before it has read its settings."""
+TRIES = 3
+"""Copies that may fail where the engine does not watch: one may lose a race, three are a fault."""
+PATIENCE = 45.0
+"""Seconds a copy may be without a node. Longer than the grace of one that must make room first."""
+PROBE_TIMEOUT = 30.0
+
+Task = dict[str, Any]
+
+
+class RolledBackError(SwarmError):
+    """The engine itself went back to the spec before."""
+
+
+class Rollout:
+    """One passage to a spec. Made before the engine is told, so that it knows which failures are older."""
+
+    def __init__(self, engine: Engine, service: str | None = None) -> None:
+        self.engine = engine
+        self.before = {task["ID"] for task in engine.tasks_of(service)} if service else set()
+        self.seen: dict[tuple[str, str], float] = {}
+
+    def wait(self, service: str, revision: str, replicas: int, timeout: float) -> None:
+        """Return when `replicas` healthy copies of `revision` run; `SwarmError` says why they do not."""
+        deadline = time.monotonic() + timeout
+        while not self._done(service, revision, replicas):
+            if time.monotonic() > deadline:
+                raise SwarmError(self._unfinished(service, revision, replicas, timeout))
+            time.sleep(POLL)
+
+    def _done(self, service: str, revision: str, replicas: int) -> bool:
+        update = self.engine.service(service).get("UpdateStatus", {}).get("State")
+        tasks = self._tasks(service, revision)
+        failed = [task for task in tasks if is_over(task) and task["ID"] not in self.before]
+        if update in ("rollback_completed", "rollback_paused", "paused"):
+            raise RolledBackError(f"the new version failed, so the one before is back: {self._why(service, failed)}")
+        if update is None and len(failed) >= TRIES:
+            raise SwarmError(f"its copies do not stay up: {self._why(service, failed)}")
+        wanted = [task for task in tasks if task["DesiredState"] == "running" and not is_over(task)]
+        self._check_homes(wanted)
+        ready = [task for task in wanted if self._age(task, "running") >= SETTLE]
+        return len(ready) == len(wanted) == replicas and update in (None, "completed")
+
+    def _tasks(self, service: str, revision: str) -> list[Task]:
+        """The copies of `revision`, oldest first."""
+        labelled = [
+            task
+            for task in self.engine.tasks_of(service)
+            if task["Spec"]["ContainerSpec"].get("Labels", {}).get(REVISION) == revision
+        ]
+        return sorted(labelled, key=lambda task: str(task["CreatedAt"]))
+
+    def _check_homes(self, tasks: list[Task]) -> None:
+        """A copy that no node can take stays pending for ever, and the engine calls that progress."""
+        for task in tasks:
+            if task["Status"].get("Err") and self._age(task, "pending") > PATIENCE:
+                raise SwarmError(explain(task["Status"]["Err"]))
+
+    def _age(self, task: Task, state: str) -> float:
+        """Seconds since the task was first seen in `state`, by our own clock; below 0 when it is in another."""
+        if task["Status"]["State"] != state:
+            return -1.0
+        now = time.monotonic()
+        return now - self.seen.setdefault((task["ID"], state), now)
+
+    def _why(self, service: str, failed: list[Task]) -> str:
+        """What became of the last copy that failed, and what it wrote."""
+        if not failed:
+            return "a copy failed; see docker service ps --no-trunc"
+        task = failed[-1]
+        status = task["Status"]
+        code = status.get("ContainerStatus", {}).get("ExitCode", 0)
+        error = status.get("Err") or f"the process ended by itself (exit code {code})"
+        lines = "".join(f"\n    | {line}" for line in self.engine.log_tail(service, task["ID"]))
+        return explain(error) + (f"\n  its last lines:{lines}" if lines else "")
+
+    def _unfinished(self, service: str, revision: str, replicas: int, timeout: float) -> str:
+        states = [task["Status"] for task in self._tasks(service, revision) if not is_over(task)]
+        listed = ", ".join(f"{each['State']} ({each.get('Err') or each.get('Message')})" for each in states)
+        return (
+            f"not healthy after {timeout:.0f} s (switchyard:swarm.timeout): {replicas} wanted, the copies are: "
+            f"{listed or 'none'}"
+        )
+
+
+def is_over(task: Task) -> bool:
+    """Whether the copy ended without being told to."""
+    return task["Status"]["State"] in ("failed", "rejected", "complete")
+
+
+def probe(url: str) -> None:
+    """Return when `url` answers 200; `SwarmError` says what it does instead."""
+    opener = build_opener(ProxyHandler({}))  # a proxy is of no use on the way to this machine
+    deadline = time.monotonic() + PROBE_TIMEOUT
+    while (answer := ask(opener.open, url)) != "200":
+        if time.monotonic() > deadline:
+            raise SwarmError(
+                f"its copies run, but {url} answers {answer} and not 200: check the service's port and health"
+            )
+        time.sleep(POLL)
+
+
+def ask(get: Any, url: str) -> str:
+    """The status of one request, or why there was none."""
+    try:
+        with get(url, timeout=5) as response:
+            return str(response.status)
+    except HTTPError as error:
+        return str(error.code)
+    except OSError as error:  # URLError and time-outs are of its kind
+        return f"nothing ({error})"

@@ -1,0 +1,107 @@
+"""Registries: where images are kept. To add one: a subclass in a file of its own and a row in REGISTRIES."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import pulumi
+
+from components import backends
+from components.model import Model, NoOptions
+
+REGISTRIES = {
+    "ecr": "components.registry.ecr:Ecr",
+    "ecr-public": "components.registry.ecr_public:EcrPublic",
+    "oci": "components.registry.oci:Oci",
+}
+GROUP = "switchyard.registries"
+"""Entry points by which third parties add rows."""
+
+
+@dataclass(frozen=True)
+class Anonymous:
+    """Anyone may pull."""
+
+
+@dataclass(frozen=True)
+class AwsRole:
+    """The puller's IAM role must allow `actions` on `arns`, and ecr:GetAuthorizationToken, which takes no resource."""
+
+    actions: tuple[str, ...]
+    arns: tuple[pulumi.Input[str], ...]
+
+
+@dataclass(frozen=True)
+class Login:
+    """A user name and a password (always a secret) for `server`."""
+
+    server: str
+    username: pulumi.Input[str]
+    password: pulumi.Output[str] = field(repr=False)
+
+
+Pull = Anonymous | AwsRole | Login
+
+
+@dataclass(frozen=True)
+class Repository:
+    """Where one service's images go."""
+
+    url: pulumi.Output[str]
+    """The image's address without tag or digest."""
+    pull: Pull
+    """How a runtime gets at it."""
+    push: pulumi.Output[str]
+    """Commands, one a line, that push a local image named as the service."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryArgs:
+    """What every registry is asked for."""
+
+    services: tuple[str, ...]
+    """One repository for each."""
+    namespace: str
+    """Set before each repository's name, so that two stacks can share an account: `<namespace>/<service>`."""
+    protect: bool
+    """True keeps images when the stack is destroyed (the destroy then fails and says so)."""
+    options: Model
+
+
+class Registry(pulumi.ComponentResource, ABC):
+    """Somewhere to keep the images of every service of a stack."""
+
+    token: ClassVar[str]
+    """The type in the URN. It outlives the class's name, so it is written out."""
+    Options: ClassVar[type[Model]] = NoOptions
+    """The config block `switchyard:<name>` that only this backend understands."""
+    vpc_endpoints: ClassVar[frozenset[str]] = frozenset()
+    """VPC endpoint services that pulls need where the network has no other way out; empty: none exist."""
+
+    repositories: Mapping[str, Repository]
+
+    @classmethod
+    @abstractmethod
+    def pulled_by(cls, options: Model) -> type[Pull]:
+        """The kind of pull access that its images need, known before anything is made."""
+
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(self.token, name, None, opts)
+        self.repositories = self.build(args, pulumi.ResourceOptions(parent=self))
+        self.register_outputs({"repositories": {key: each.url for key, each in self.repositories.items()}})
+
+    @abstractmethod
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        """Make the backend's resources under `child`; return one repository a service."""
+
+
+def load(name: str) -> type[Registry]:
+    """The registry behind a config value; raises `UnknownBackend` with the valid names."""
+    cls: type[Registry] = backends.load("registry", name, REGISTRIES, GROUP)
+    return cls
+
+
+def names() -> list[str]:
+    """Every registry that can be chosen, third parties' included."""
+    return backends.names(REGISTRIES, GROUP)

@@ -1,0 +1,118 @@
+"""Amazon ECR, private: the main road to everything on AWS. Pulled with the runtime's own IAM role."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import pulumi
+import pulumi_aws as aws
+from pydantic import Field
+
+from components.model import Model
+from components.registry import AwsRole, Pull, Registry, RegistryArgs, Repository
+
+PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+DEPLOYED = "deployed-"
+"""Images pushed in order to be deployed bear a tag that starts so; retention counts them apart from all others."""
+
+
+class EcrOptions(Model):
+    """`switchyard:ecr`."""
+
+    keep: int = Field(
+        default=30,
+        ge=2,
+        le=1000,
+        description="Deployed images that are kept, newest first: the running and the previous are always among them.",
+    )
+    repositories: dict[str, str] = Field(
+        default={}, description="Service -> name of a repository that exists; Switchyard then only uses it."
+    )
+
+
+class Ecr(Registry):
+    """A private repository a service: immutable tags, scan on push, retention."""
+
+    token = "switchyard:registry:Ecr"
+    Options = EcrOptions
+    vpc_endpoints = frozenset({"ecr.api", "ecr.dkr"})
+
+    @classmethod
+    def pulled_by(cls, options: Model) -> type[Pull]:
+        return AwsRole
+
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        options = cast(EcrOptions, args.options)
+        return {
+            service: self._existing(service, options.repositories[service])
+            if service in options.repositories
+            else self._own(service, args, options.keep, child)
+            for service in args.services
+        }
+
+    def _own(self, service: str, args: RegistryArgs, keep: int, child: pulumi.ResourceOptions) -> Repository:
+        repository = aws.ecr.Repository(
+            service,
+            name=f"{args.namespace}/{service}",  # a person types it
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration={"scan_on_push": True},
+            encryption_configurations=[{"encryption_type": "AES256"}],
+            force_delete=not args.protect,
+            opts=child,
+        )
+        aws.ecr.LifecyclePolicy(service, repository=repository.name, policy=retention(keep), opts=child)
+        return _repository(service, repository.repository_url, repository.arn)
+
+    def _existing(self, service: str, name: str) -> Repository:
+        found = aws.ecr.get_repository_output(name=name, opts=pulumi.InvokeOutputOptions(parent=self))
+        return _repository(service, found.repository_url, found.arn)
+
+
+def _repository(service: str, url: pulumi.Output[str], arn: pulumi.Output[str]) -> Repository:
+    return Repository(
+        url=url,
+        pull=AwsRole(PULL, (arn,)),
+        push=pulumi.Output.format(
+            "aws ecr get-login-password | docker login --username AWS --password-stdin {0}\n"
+            "docker tag {1} {0}:{2}$(git rev-parse --short HEAD)\n"
+            "docker push {0}:{2}$(git rev-parse --short HEAD)",
+            url,
+            service,
+            DEPLOYED,
+        ),
+    )
+
+
+def retention(keep: int) -> pulumi.Output[str]:
+    """The lifecycle policy: the newest `keep` deployed images, and of the rest whatever is younger than two weeks.
+
+    ECR cannot be told a digest to keep. But an image that a rule selects is out of reach of all later rules, so the
+    second never expires a deployed image, and the first only those with `keep` newer deployed ones before them.
+    """
+    return pulumi.Output.json_dumps(
+        {
+            "rules": [
+                _rule(
+                    1,
+                    {
+                        "tagStatus": "tagged",
+                        "tagPrefixList": [DEPLOYED],
+                        "countType": "imageCountMoreThan",
+                        "countNumber": keep,
+                    },
+                ),
+                _rule(
+                    2,
+                    {
+                        "tagStatus": "any",
+                        "countType": "sinceImagePushed",
+                        "countUnit": "days",
+                        "countNumber": 14,
+                    },
+                ),
+            ]
+        }
+    )
+
+
+def _rule(priority: int, selection: dict[str, object]) -> dict[str, object]:
+    return {"rulePriority": priority, "selection": selection, "action": {"type": "expire"}}

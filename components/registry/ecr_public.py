@@ -1,0 +1,47 @@
+"""Amazon ECR Public: almost free, and anyone may pull the image."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from components.model import Model
+from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
+
+REGION = "us-east-1"
+"""The only region that has public repositories, whatever the stack's own (pulumi-aws, ecrpublic.Repository)."""
+
+
+class EcrPublic(Registry):
+    """A public repository a service. It has no lifecycle rules: nothing expires, so nothing running can."""
+
+    token = "switchyard:registry:EcrPublic"
+
+    @classmethod
+    def pulled_by(cls, options: Model) -> type[Pull]:
+        return Anonymous
+
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        return {service: self._repository(service, args, child) for service in args.services}
+
+    def _repository(self, service: str, args: RegistryArgs, child: pulumi.ResourceOptions) -> Repository:
+        url = aws.ecrpublic.Repository(
+            service,
+            repository_name=f"{args.namespace}/{service}",  # a person types it
+            region=REGION,
+            force_destroy=not args.protect,
+            opts=child,
+        ).repository_uri
+        return Repository(
+            url=url,
+            pull=Anonymous(),
+            push=pulumi.Output.format(
+                "aws ecr-public get-login-password --region {2}"
+                " | docker login --username AWS --password-stdin public.ecr.aws\n"
+                "docker tag {1} {0}:$(git rev-parse --short HEAD)\n"
+                "docker push {0}:$(git rev-parse --short HEAD)",
+                url,
+                service,
+                REGION,
+            ),
+        )

@@ -1,0 +1,124 @@
+"""What a user says about a service: the same words for every orchestrator."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+
+from components.model import Model
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=20)]
+"""A service's name. It becomes part of a DNS label, a target group, a role: hence lower case and at most 20."""
+
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+MAX_SEGMENTS = 4
+RoutePath = Annotated[str, StringConstraints(pattern=rf"^/$|^(/[A-Za-z0-9._~-]+){{1,{MAX_SEGMENTS}}}$", max_length=100)]
+"""A route's path prefix. The edge orders routes by the number of segments, hence a limit."""
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=128)]
+Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$", max_length=128)]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=128)]
+
+RESERVED_ENV = ("PORT", "SWITCHYARD_ORCHESTRATOR", "SWITCHYARD_SERVICE")
+"""Set by Switchyard in every copy; see `environment`."""
+
+
+def _number_to_text(value: Any) -> Any:
+    """Of `WORKERS: 4` the process gets the text. A boolean has two spellings, so it must be quoted."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _number_to_range(value: Any) -> Any:
+    """`replicas: 2` is short for `{min: 2, max: 2}`."""
+    return {"min": value, "max": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+EnvValue = Annotated[str, BeforeValidator(_number_to_text)]
+
+
+class Replicas(Model):
+    """How many copies run. With `max` above `min` the count follows the load."""
+
+    min: int = Field(ge=1, le=1000, description="Copies that always run.")
+    max: int = Field(ge=1, le=1000, description="Copies at the most.")
+    cpu: int = Field(default=70, ge=10, le=95, description="Average CPU percent that autoscaling aims for.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_max(cls, value: Any) -> Any:
+        return {"max": value["min"], **value} if isinstance(value, dict) and "min" in value else value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Replicas":
+        if self.max < self.min:
+            raise ValueError(f"max {self.max} is below min {self.min}")
+        return self
+
+    @property
+    def scales(self) -> bool:
+        """True when the count is the autoscaler's to choose, not ours."""
+        return self.max > self.min
+
+
+class Service(Model):
+    """One HTTP service (or, with `public: false`, one that nobody calls from outside)."""
+
+    port: int = Field(
+        default=8080,
+        ge=1024,
+        le=65535,
+        description="Port the process listens on; it runs as non-root, so 1024 or above.",
+    )
+    cpu: float = Field(default=0.25, ge=0.05, le=16, description="vCPU for each copy.")
+    memory: int = Field(default=512, ge=32, le=122880, description="Memory for each copy, in MiB.")
+    replicas: Annotated[Replicas, BeforeValidator(_number_to_range)] = Field(
+        default=Replicas(min=1, max=1),
+        description="Copies: a number, or {min, max, cpu} with the average CPU percent to aim for.",
+    )
+    health: UrlPath = Field(default="/healthz", description="Path that answers 200 when the copy can take requests.")
+    env: dict[EnvName, EnvValue] = Field(default={}, description="Environment variables, in the clear.")
+    secrets: dict[EnvName, SecretStr] = Field(
+        default={},
+        description="Environment variables that are secret; set them with `pulumi config set --secret --path`.",
+    )
+    command: tuple[str, ...] = Field(default=(), description="Arguments in place of the image's own command.")
+    path: RoutePath = Field(default="/", description="Requests under this path come here; the longest one wins.")
+    host: Host | None = Field(default=None, description="Requests for this host name come here.")
+    public: bool = Field(default=True, description="False: no route at the URL, and nothing may connect (a worker).")
+    digest: Digest | None = Field(
+        default=None,
+        description="The image, sha256:...; written by CI. Without it the service waits for one.",
+    )
+    architecture: Literal["x86_64", "arm64"] = Field(
+        default="x86_64", description="CPU architecture the image was built for."
+    )
+    user: int = Field(default=65532, ge=1, le=65535, description="Numeric user the process runs as; never root.")
+    writable: tuple[AbsolutePath, ...] = Field(
+        default=(), description="Paths with scratch space; the rest of the file system is read-only."
+    )
+
+    @model_validator(mode="after")
+    def _one_meaning_for_each_variable(self) -> "Service":
+        if both := sorted(self.env.keys() & self.secrets.keys()):
+            raise ValueError(f"{both[0]} is in env and in secrets: keep one")
+        if taken := sorted((self.env.keys() | self.secrets.keys()) & set(RESERVED_ENV)):
+            raise ValueError(f"{taken[0]} is set by Switchyard itself: take it out of env and secrets")
+        return self
+
+    def environment(self, name: str, orchestrator: str) -> dict[str, str]:
+        """What every copy finds in its environment, besides its secrets. Sorted, so that a preview sees no change."""
+        own = {"PORT": str(self.port), "SWITCHYARD_ORCHESTRATOR": orchestrator, "SWITCHYARD_SERVICE": name}
+        return dict(sorted({**self.env, **own}.items()))
+
+
+Feature = Callable[[Service], bool]
+
+
+def _field(name: str) -> Feature:
+    return lambda service: name in service.model_fields_set
+
+
+FEATURES: dict[str, Feature] = {name: _field(name) for name in Service.model_fields} | {
+    "autoscaling": lambda service: service.replicas.scales
+}
+"""Everything a service can ask for, and whether one does. Each orchestrator says of each what it does with it."""

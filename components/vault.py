@@ -1,0 +1,60 @@
+"""Secrets and logs: what an orchestrator uses and must not take with it when it goes."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaultArgs:
+    """What the vault is asked for."""
+
+    stack: str
+    log_days: int
+    """How long logs are kept, in days."""
+    protect: bool
+    """True keeps a deleted secret recoverable for a week, and the logs when the stack is destroyed."""
+
+
+class Vault(pulumi.ComponentResource):
+    """One log group for the stack, and a Secrets Manager secret for each secret of a service that asks."""
+
+    log_group: pulumi.Output[str]
+    log_group_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("switchyard:vault:Vault", name, None, opts)
+        self._args = args
+        self._secrets: dict[str, tuple[pulumi.Output[str], pulumi.Output[str]]] = {}
+        group = aws.cloudwatch.LogGroup(
+            name,
+            # Fixed, so that `aws logs tail` can be typed; the group outlives every orchestrator.
+            name=f"/{args.stack}",
+            retention_in_days=args.log_days,
+            skip_destroy=args.protect,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.log_group, self.log_group_arn = group.name, group.arn
+        self.register_outputs({"log_group": self.log_group})
+
+    def secret(
+        self, service: str, variable: str, value: pulumi.Output[str]
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        """The secret's ARN, and the reference to this very version of it (so that a new value rolls the service).
+
+        Two orchestrators that run the same service share one secret.
+        """
+        name = f"{service}-{variable}"
+        if name not in self._secrets:
+            child = pulumi.ResourceOptions(parent=self)
+            secret = aws.secretsmanager.Secret(
+                name,
+                description=f"{variable} of {service}",
+                # Autonamed: a name under recovery cannot be used again for days.
+                recovery_window_in_days=7 if self._args.protect else 0,
+                opts=child,
+            )
+            version = aws.secretsmanager.SecretVersion(name, secret_id=secret.id, secret_string=value, opts=child)
+            self._secrets[name] = (secret.arn, pulumi.Output.concat(secret.arn, ":::", version.version_id))
+        return self._secrets[name]

@@ -1,0 +1,45 @@
+"""What `pulumi up` tells at its end: the URL, where to push, what to do next."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components.registry import Registry
+from config.settings import Settings
+
+
+def export(
+    stack: Settings, url: pulumi.Output[str] | Mapping[str, pulumi.Output[str] | None], images: Registry
+) -> None:
+    """Export the stack's outputs. `url` is the edge's, or off the edge each service's own."""
+    pulumi.export("url", url)
+    pulumi.export("registry", stack.keys.registry)
+    pulumi.export("orchestrator", stack.keys.orchestrator)
+    pulumi.export("repositories", {name: each.url for name, each in images.repositories.items()})
+    pulumi.export("push", {name: each.push for name, each in images.repositories.items()})
+    pulumi.export(
+        "logs",
+        {
+            name: [cls.logs(stack.stack, name) for cls in stack.orchestrators.values()]
+            for name, service in stack.services.items()
+            if service.digest
+        },
+    )
+    if notes := [*_waiting(stack), *_plain(stack)]:
+        pulumi.export("next", notes)
+
+
+def _waiting(stack: Settings) -> list[str]:
+    return [
+        f"{name} waits for its first image: run the commands under `push`, then"
+        f" `pulumi config set --path services.{name}.digest sha256:...` with the digest that `docker push` prints,"
+        " then `pulumi up`"
+        for name, service in stack.services.items()
+        if service.digest is None
+    ]
+
+
+def _plain(stack: Settings) -> list[str]:
+    if not stack.on_aws or stack.keys.domain or stack.keys.load_balancer:
+        return []
+    return ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS"]

@@ -1,0 +1,27 @@
+"""Presets: named bundles of keys, each of which can still be set by itself."""
+
+from dataclasses import dataclass
+
+from components.choices import Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """The values that keys take when a stack does not set them."""
+
+    network: Kind
+    zones: int
+    log_days: int
+    protect: bool
+    access_logs: bool
+    strict: bool
+
+
+PRESETS = {
+    # The cheapest that is still safe: no NAT gateway, gone without a trace after `pulumi destroy`.
+    "trial": Preset(network="public", zones=2, log_days=7, protect=False, access_logs=False, strict=False),
+    # Copies without public addresses.
+    "standard": Preset(network="nat-single", zones=2, log_days=30, protect=False, access_logs=False, strict=False),
+    # Nothing shared between zones, nothing deleted by accident, logs for a year.
+    "production": Preset(network="nat-per-az", zones=3, log_days=365, protect=True, access_logs=True, strict=True),
+}

@@ -1,0 +1,160 @@
+"""What is wrong with a configuration, in words: which key, what it is, what is wanted, how to mend it."""
+
+import types
+import typing
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pulumi
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One key that needs a change."""
+
+    key: str
+    value: object
+    want: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        fix = (
+            self.fix or f"pulumi config set {'--path ' if '.' in self.key or '[' in self.key else ''}{self.key} <value>"
+        )
+        return f"  {self.key} {_is(self.value)}; want {self.want}\n      {fix}"
+
+
+def _is(value: object) -> str:
+    if value is None:
+        return "is not set"
+    if isinstance(value, str | int | float | bool):
+        text = repr(value)
+        return f"is {text if len(text) <= 80 else text[:77] + '...'}"
+    if isinstance(value, dict):
+        return f"is a map with {', '.join(map(str, value)) or 'nothing in it'}"[:120]
+    return "is a list" if isinstance(value, list | tuple) else f"is {value!r}"
+
+
+class BadConfig(pulumi.RunError):
+    """Every problem of a configuration at once. A RunError, so that Pulumi prints the words and no stack trace."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        count = f"{len(problems)} things need" if len(problems) > 1 else "one thing needs"
+        lines = "\n".join(str(problem) for problem in problems)
+        super().__init__(f"{count} a change in the stack's configuration; nothing was made.\n{lines}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean ...?`, or nothing when no known word is near."""
+    match = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {match[0]}?" if match else ""
+
+
+def translate(error: ValidationError, root: str, model: type[BaseModel]) -> list[Problem]:
+    """pydantic's findings as ours. `root` is the full key that the model stands under."""
+    return [_problem(each, root, model) for each in error.errors(include_url=False)]
+
+
+SECRET = frozenset({"secrets", "password"})
+"""Keys below which a value is never printed."""
+
+
+def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
+    # A finding on the key of a map ends in "[key]"; the key is the step before.
+    steps = [step for step in error["loc"] if step != "[key]"]
+    key = _path(root, steps)
+    kind, value = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        known = _keys_at(model, steps[:-1])
+        return Problem(
+            key,
+            None,
+            f"a key that exists: {', '.join(known)}{nearest(str(steps[-1]), known)}",
+            f"pulumi config rm --path {key}",
+        )
+    if kind == "missing":
+        return Problem(key, None, "a value")
+    shown = "(hidden)" if SECRET & set(map(str, steps)) else value
+    return Problem(key, _Scalar(shown) if isinstance(shown, dict | list) else shown, _want(error))
+
+
+class _Scalar:
+    """A value too large to print."""
+
+    def __init__(self, value: object) -> None:
+        self._kind = "a map" if isinstance(value, dict) else "a list"
+
+    def __repr__(self) -> str:
+        return self._kind
+
+
+WANTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "string_type": "text (put quotes around it)",
+    "bool_type": "true or false",
+    "dict_type": "a map, such as {key: value}",
+    "model_type": "a map, such as {key: value}",
+    "model_attributes_type": "a map, such as {key: value}",
+    "tuple_type": "a list, such as [one, two]",
+    "too_short": "at least one",
+}
+PATTERNS = {
+    r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hexadecimal digits, as `docker push` prints it",
+    r"^[a-z](-?[a-z0-9])*$": "lower-case letters, digits and single dashes, a letter first",
+    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable: letters, digits and _, no digit first",
+}
+
+
+def _want(error: ErrorDetails) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "value_error":
+        return f"keys that agree: {context['error']}"
+    if kind == "string_pattern_mismatch":
+        pattern = str(context["pattern"])
+        return PATTERNS.get(pattern, f"text of the form {pattern}")
+    limits = {"greater_than_equal": "ge", "less_than_equal": "le", "string_too_long": "max_length"}
+    if kind in limits:
+        words = {"ge": "at least", "le": "at most", "max_length": "text no longer than"}
+        return f"{words[limits[kind]]} {context[limits[kind]]}"
+    if kind == "literal_error":
+        return f"one of {str(context['expected']).replace(' or ', ', ')}"
+    return WANTED.get(kind, error["msg"])
+
+
+def _path(root: str, steps: Sequence[int | str]) -> str:
+    path = root
+    for step in steps:
+        path += f"[{step}]" if isinstance(step, int) else f"{'' if path.endswith(':') else '.'}{step}"
+    return path
+
+
+def _keys_at(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]:
+    """The keys that the model at `steps` knows."""
+    here: object = model
+    for step in steps:
+        if isinstance(here, type) and issubclass(here, BaseModel):
+            by_alias = {field.alias or name: field.annotation for name, field in here.model_fields.items()}
+            here = _model_in(by_alias.get(str(step)))
+    if isinstance(here, type) and issubclass(here, BaseModel):
+        return [field.alias or name for name, field in here.model_fields.items()]
+    return []
+
+
+def _model_in(annotation: object) -> object:
+    """The model inside `Model | None`, `dict[..., Model]` or `Annotated[Model, ...]`."""
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, BaseModel)
+    ):
+        return annotation
+    for part in typing.get_args(annotation):
+        if (found := _model_in(part)) is not None:
+            return found
+    return None

@@ -1,0 +1,104 @@
+"""The package aws: the rows of aws.py at work."""
+
+import json
+from typing import Any
+
+from rehearsal import aws, invokes, refusals, wire
+from rehearsal.package import Naming, Op, Package, Resource, public, updated
+from rehearsal.refusals import Refused
+from rehearsal.world import Thing
+
+QUICK = 5.0
+"""Seconds of an operation that does not wait for a steady state."""
+IN_PLACE = frozenset({"tags", "tagsAll", "skipDestroy", "trackLatest"})
+"""What can be changed even where everything else replaces."""
+
+
+class Aws(Package):
+    """AWS, as far as aws.py has rows."""
+
+    name = "aws"
+
+    def check(
+        self, resource: Resource, news: wire.Properties, olds: wire.Properties, naming: Naming
+    ) -> wire.Properties:
+        name = _rule(resource.type).name
+        if name is None or name.key in news or f"{name.key}Prefix" in news:
+            return news
+        kept = olds.get(name.key) if name.key in olds.get(wire.DEFAULTS, []) else None
+        return news | {name.key: kept or naming.unique(7, name.longest, name.lower), wire.DEFAULTS: [name.key]}
+
+    def replaces(self, type_: str, path: str) -> bool:
+        rule = _rule(type_)
+        if rule.replace == aws.EVERYTHING:
+            return not wire.under(path, IN_PLACE)
+        return path == "region" or wire.under(path, rule.replace)
+
+    def one_at_a_time(self, type_: str, olds: wire.Properties, news: wire.Properties) -> bool:
+        name = _rule(type_).name
+        if name is None or name.key in news.get(wire.DEFAULTS, []):
+            return False
+        return news.get(name.key) is not None and news.get(name.key) == olds.get(name.key)
+
+    def make(self, resource: Resource, inputs: wire.Properties, config: wire.Properties) -> Thing:
+        rule = _rule(resource.type)
+        plain = wire.reveal(inputs)
+        region = plain.get("region") or config["region"]
+        facts = aws.Facts(self.world, resource.urn, region, plain)
+        if rule.name and rule.name.key not in plain:
+            plain[rule.name.key] = plain[f"{rule.name.key}Prefix"] + facts.hex(26)
+        own = {rule.name.key: plain[rule.name.key]} if rule.name else {}
+        draft = Thing(resource.type, "", resource.name, resource.urn, inputs, public(inputs) | own | {"region": region})
+        refusals.creating(self.world, draft)
+        made = rule.make(facts)
+        outputs = _tagged(draft.outputs, config) | made
+        outputs.pop("id")
+        return Thing(resource.type, made["id"], resource.name, resource.urn, inputs, outputs)
+
+    def change(self, thing: Thing, inputs: wire.Properties, config: wire.Properties) -> Thing:
+        changed = updated(thing, inputs)
+        changed = Thing(**vars(changed) | {"outputs": _tagged(changed.outputs, config)})
+        refusals.creating(self.world, changed)
+        return changed
+
+    def delete(self, thing: Thing, config: wire.Properties) -> None:
+        refusals.deleting(self.world, thing)
+
+    def find(self, resource: Resource, id_: str, config: wire.Properties) -> Thing | None:
+        return self.world.owned(resource.type, resource.urn, id_)
+
+    def seconds(self, op: Op, thing: Thing) -> float:
+        rule = _rule(thing.type)
+        if op in ("create", "update") and rule.steady and not thing.get(rule.steady):
+            return QUICK
+        create, update, delete = rule.seconds
+        return {"create": create, "update": update, "delete": delete, "read": 0.0}[op]
+
+    def came(self, thing: Thing) -> None:
+        if thing.type == aws.LOAD_BALANCER and thing.get("accessLogs.enabled"):
+            self.world.written.add(thing.get("accessLogs.bucket"))
+
+    def went(self, thing: Thing) -> None:
+        if thing.type == aws.SECRET and thing.get("recoveryWindowInDays", 30):
+            self.world.ghosts.add((thing.type, thing.get("region"), thing.get("name")))
+        if thing.type == aws.EKS_CLUSTER:
+            for inside in [each for each in self.world if each.cluster == thing.get("endpoint")]:
+                self.world.remove(inside)
+        self.world.written.discard(thing.id)
+        self.world.pushed.discard(thing.id)
+
+    def invoke(self, token: str, args: wire.Properties, config: wire.Properties) -> wire.Properties:
+        return invokes.answer(token, self.world, config["region"], args)
+
+
+def _rule(type_: str) -> aws.Rule:
+    if type_ not in aws.RULES:
+        raise Refused("NotRehearsed", f"the rehearsal does not know {type_}: give it a row", "rehearsal/aws.py")
+    return aws.RULES[type_]
+
+
+def _tagged(outputs: wire.Properties, config: wire.Properties) -> wire.Properties:
+    default: Any = config.get("defaultTags") or {}
+    default = json.loads(default) if isinstance(default, str) else default
+    tags = {**default.get("tags", {}), **wire.reveal(outputs.get("tags") or {})}
+    return outputs | ({"tagsAll": tags} if tags else {})

@@ -1,0 +1,118 @@
+"""Who is registered in a target group, and in what state: from what runs, as the load balancer would see it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rehearsal import aws
+from rehearsal.world import Thing, World
+
+BINDING = "TargetGroupBinding"
+FIRST_CHECKS = 20.0
+"""Seconds until a new target is healthy: two checks, ten seconds apart."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One registered copy."""
+
+    address: str
+    port: int
+    state: Literal["initial", "healthy", "unhealthy", "unused"]
+    reason: str = ""
+    """The reason code of the ELBv2 API; empty for a healthy one."""
+    why: str = ""
+
+
+def targets(world: World, group: Thing, now: float, sick: frozenset[str] = frozenset()) -> list[Target]:
+    """All targets of a group. A group whose program name is in `sick` never gets a healthy one."""
+    return [
+        Target(f"10.0.{index // 250}.{1 + index % 250}", group.get("port", 80), *_state(world, group, since, now, sick))
+        for index, since in enumerate(_registered(world, group))
+    ]
+
+
+def healthy(world: World, group: Thing, now: float, sick: frozenset[str] = frozenset()) -> int:
+    """How many targets of a group would get requests."""
+    return sum(each.state == "healthy" for each in targets(world, group, now, sick))
+
+
+def _state(
+    world: World, group: Thing, since: float, now: float, sick: frozenset[str]
+) -> tuple[Literal["initial", "healthy", "unhealthy", "unused"], str, str]:
+    if not balancers(world, group):
+        return "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
+    if group.name in sick:
+        return "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]"
+    if now < since:
+        return "initial", "Elb.InitialHealthChecking", "Initial health checks in progress"
+    return "healthy", "", ""
+
+
+def _registered(world: World, group: Thing) -> Iterator[float]:
+    """For each copy, when its first checks are over."""
+    for service in world.every(aws.ECS_SERVICE):
+        if service.ready and group.id in service.all("loadBalancers.targetGroupArn"):
+            # A service is done only when it is steady: its first checks are within its own time.
+            yield from [service.made] * service.get("desiredCount", 1)
+    for binding in bindings(world):
+        if binding.ready and binding.get("spec.targetGroupARN") == group.id:
+            yield from [binding.made + FIRST_CHECKS] * _bound(world, binding)
+
+
+def bindings(world: World) -> list[Thing]:
+    """Every TargetGroupBinding, of whichever API group."""
+    return [each for each in world if each.cluster and each.get("kind") == BINDING]
+
+
+def _bound(world: World, binding: Thing) -> int:
+    """Ready pods behind the Service that a binding names."""
+    spot = (binding.cluster, binding.get("metadata.namespace"))
+    near = [each for each in world if (each.cluster, each.get("metadata.namespace")) == spot and each.ready]
+    service = next(
+        (
+            each
+            for each in near
+            if each.get("kind") == "Service" and each.get("metadata.name") == binding.get("spec.serviceRef.name")
+        ),
+        None,
+    )
+    if service is None:
+        return 0
+    selector = (service.get("spec.selector") or {}).items()
+    return sum(
+        replicas(near, each)
+        for each in near
+        if each.get("kind") == "Deployment" and selector <= (each.get("spec.template.metadata.labels") or {}).items()
+    )
+
+
+def replicas(near: list[Thing], deployment: Thing) -> int:
+    """Copies of a Deployment: what it says, else its autoscaler's least, else one."""
+    name = deployment.get("metadata.name")
+    scalers = [
+        each.get("spec.minReplicas", 1)
+        for each in near
+        if each.get("kind") == "HorizontalPodAutoscaler" and each.get("spec.scaleTargetRef.name") == name
+    ]
+    return int(deployment.get("spec.replicas") or max(scalers, default=1))
+
+
+def balancers(world: World, group: Thing) -> set[str]:
+    """ARNs of the load balancers that a group hangs on, by a rule or a listener's default action."""
+    found = set()
+    for rule in world.every(aws.LISTENER_RULE):
+        if group.id in forwarded(rule):
+            listener = world.find(aws.LISTENER, rule.get("listenerArn"))
+            # A listener that somebody else made is in no world, but it stands for its load balancer.
+            found.add(listener.get("loadBalancerArn") if listener else rule.get("listenerArn"))
+    for listener in world.every(aws.LISTENER):
+        if group.id in forwarded(listener):
+            found.add(listener.get("loadBalancerArn"))
+    return found
+
+
+def forwarded(rule: Thing) -> set[str]:
+    """ARNs of the target groups that a rule's or a listener's actions name."""
+    actions = "defaultActions" if rule.type == aws.LISTENER else "actions"
+    return {arn for path in aws.FORWARDED for arn in rule.all(f"{actions}.{path}")}

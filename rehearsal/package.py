@@ -1,0 +1,119 @@
+"""What a pretend provider must know of its package; server.py does the rest."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from rehearsal import wire
+from rehearsal.refusals import Refused
+from rehearsal.world import Thing, World
+
+Op = Literal["create", "read", "update", "delete"]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the engine wants a resource named that the program does not name (`pulumi:autonaming`)."""
+
+    name: str
+    """The resource's name in the program."""
+    seed: bytes
+    proposed: str = ""
+    disabled: bool = False
+
+    def unique(self, digits: int, longest: int, lower: bool = False) -> str:
+        """The proposed name, else the program's with random digits; the same for the same seed."""
+        if self.disabled:
+            raise Refused("AutonamingDisabled", f"{self.name} has no name of its own", "pulumi:autonaming")
+        name = self.proposed or f"{self.name}-{hashlib.sha256(self.seed).hexdigest()[:digits]}"
+        if len(name) > longest:
+            raise Refused("NameTooLong", f"{name!r} is {len(name)} characters long; {longest} are allowed", "AWS API")
+        return name.lower() if lower else name
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What the engine says of a resource with every call."""
+
+    type: str
+    name: str
+    urn: str
+
+
+class Package(ABC):
+    """One Pulumi package. The world is locked whenever one of these is called."""
+
+    name: ClassVar[str]
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    @abstractmethod
+    def check(
+        self, resource: Resource, news: wire.Properties, olds: wire.Properties, naming: Naming
+    ) -> wire.Properties:
+        """The inputs with what the provider fills in. Raises `Refused` for a type that it does not have."""
+
+    @abstractmethod
+    def replaces(self, type_: str, path: str) -> bool:
+        """Whether a change at `path` makes a new resource."""
+
+    @abstractmethod
+    def one_at_a_time(self, type_: str, olds: wire.Properties, news: wire.Properties) -> bool:
+        """Whether a replacement must delete first, because both would have the same fixed name."""
+
+    @abstractmethod
+    def make(self, resource: Resource, inputs: wire.Properties, config: wire.Properties) -> Thing:
+        """The thing that would be made, or a `Refused`. `config` is the provider's own."""
+
+    @abstractmethod
+    def change(self, thing: Thing, inputs: wire.Properties, config: wire.Properties) -> Thing:
+        """The thing as it would be after an update, or a `Refused`."""
+
+    @abstractmethod
+    def delete(self, thing: Thing, config: wire.Properties) -> None:
+        """Raise `Refused` if `thing` cannot go now."""
+
+    @abstractmethod
+    def find(self, resource: Resource, id_: str, config: wire.Properties) -> Thing | None:
+        """The thing that the engine means."""
+
+    @abstractmethod
+    def seconds(self, op: Op, thing: Thing) -> float:
+        """How long `op` usually takes."""
+
+    def came(self, thing: Thing) -> None:
+        """What else is so once `thing` is made."""
+
+    def went(self, thing: Thing) -> None:
+        """What else is so once `thing` is gone."""
+
+    def invoke(self, token: str, args: wire.Properties, config: wire.Properties) -> wire.Properties:
+        """The answer to a data source."""
+        raise Refused("NotRehearsed", f"the rehearsal has no answer to {token}", f"package {self.name}")
+
+    def replaces_provider(self, olds: wire.Properties, news: wire.Properties) -> bool:
+        """Whether a change of the provider's own config replaces it, and everything that it made."""
+        return False
+
+
+def updated(thing: Thing, inputs: wire.Properties) -> Thing:
+    """`thing` with other inputs: what the cloud computed stays."""
+    computed = {key: value for key, value in thing.outputs.items() if key not in thing.inputs}
+    return Thing(
+        thing.type,
+        thing.id,
+        thing.name,
+        thing.urn,
+        inputs,
+        computed | public(inputs),
+        thing.made,
+        thing.cluster,
+        thing.ready,
+    )
+
+
+def public(inputs: wire.Properties) -> wire.Properties:
+    """Inputs without those that are only between the provider and itself."""
+    return {key: value for key, value in inputs.items() if not key.startswith("__")}

@@ -1,0 +1,415 @@
+"""What AWS refuses, and where that is known from. Each check is one function over the world.
+
+A check that fails raises `Refused`. They run before an operation begins, and see the thing as it would be.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rehearsal import aws, health
+from rehearsal.world import Thing, World
+
+
+class Refused(Exception):
+    """The cloud says no."""
+
+    def __init__(self, code: str, message: str, source: str) -> None:
+        super().__init__(f"{code}: {message} [{source}]")
+        self.code = code
+
+
+Check = Callable[[World, Thing], None]
+
+
+# --- for every type -----------------------------------------------------------------------------------------------
+
+
+def references(world: World, thing: Thing) -> None:
+    """What an input names must exist. What the stack's config names is taken to."""
+    for ref in aws.RULES[thing.type].refs:
+        for handle in thing.all(ref.path):
+            if handle and handle not in world.existing and not _is_there(world, ref.type, handle):
+                code = aws.RULES[ref.type].missing
+                raise Refused(code, f"{ref.path} of {thing.name} names {handle}, which does not exist", "AWS API")
+
+
+def _is_there(world: World, type_: str, handle: str) -> bool:
+    """A group that came with its VPC or cluster is in no program, but is there."""
+    if world.find(type_, handle):
+        return True
+    implied = [*world.every(aws.VPC), *world.every(aws.EKS_CLUSTER)] if type_ == aws.SECURITY_GROUP else []
+    return any(
+        handle in (each.get("defaultSecurityGroupId"), each.get("vpcConfig.clusterSecurityGroupId")) for each in implied
+    )
+
+
+def collisions(world: World, thing: Thing) -> None:
+    """Fixed names and other things of which there can be one."""
+    rule = aws.RULES[thing.type]
+    key = _key(rule, thing)
+    if None in key:
+        return
+    for other in world.every(thing.type):
+        if other is not thing and other.urn + other.id != thing.urn + thing.id and _key(rule, other) == key:
+            shared = ", ".join(f"{name} {thing.get(name)}" for name in rule.unique)
+            raise Refused(rule.taken, f"{thing.name}: {shared} is taken by {other.name}", "AWS API")
+    if (thing.type, thing.get("region", ""), thing.get("name", "")) in world.ghosts:
+        raise Refused(
+            "InvalidRequestException",
+            f"you can't create {thing.get('name')} because a secret with this name is already scheduled for deletion",
+            "terraform-provider-aws #4467, #10259",
+        )
+
+
+def _key(rule: aws.Rule, thing: Thing) -> tuple[Any, ...]:
+    if not rule.unique:
+        return (None,)
+    return (thing.get("region") if rule.regional else "", *(thing.get(path) for path in rule.unique))
+
+
+def held(world: World, thing: Thing) -> None:
+    """A thing that others hold on to stays."""
+    for type_, rule in aws.RULES.items():
+        for ref in rule.refs:
+            if ref.holds and ref.type == thing.type:
+                for other in world.every(type_):
+                    if not thing.handles.isdisjoint(map(str, other.all(ref.path))) and not _lets_go(thing, other):
+                        raise Refused(
+                            aws.RULES[thing.type].in_use,
+                            f"{thing.name} ({thing.id}) cannot be deleted: {other.name} ({type_}) uses it",
+                            "AWS API; pulumi-aws #4220, terraform-provider-aws #30640",
+                        )
+
+
+def _lets_go(thing: Thing, other: Thing) -> bool:
+    policies = (aws.ROLE_POLICY, aws.ROLE_POLICY_ATTACHMENT)
+    return other.type in policies and bool(thing.get("forceDetachPolicies"))
+
+
+# --- load balancing -----------------------------------------------------------------------------------------------
+
+
+def forwards(world: World, thing: Thing) -> None:
+    """One to five groups in a forward, weights 0 to 999 and not all 0, groups that an ALB can use, each on one ALB."""
+    for groups in thing.all("actions.forward") + thing.all("defaultActions.forward"):
+        weights = [group.get("weight", 1) for group in groups.get("targetGroups", [])]
+        if not 1 <= len(weights) <= 5:
+            raise Refused(
+                "TooManyTargetGroups",
+                f"{thing.name} forwards to {len(weights)} groups; 1 to 5 are possible",
+                "ELBv2 limits",
+            )
+        if not all(0 <= weight <= 999 for weight in weights) or not sum(weights):
+            raise Refused(
+                "ValidationError",
+                f"{thing.name}: weights {weights}; each is 0 to 999, and one above 0",
+                "ELBv2 API; invariant P1",
+            )
+    mine = _balancer(world, thing)
+    for arn in health.forwarded(thing):
+        group = world.find(aws.TARGET_GROUP, arn)
+        if group is not None and mine is not None:
+            _fits(world, group, mine)
+
+
+def _fits(world: World, group: Thing, balancer: Thing) -> None:
+    protocol = group.get("protocol", "HTTP")
+    if group.get("targetType") != "lambda" and protocol not in ("HTTP", "HTTPS"):
+        raise Refused(
+            "InvalidConfigurationRequest",
+            f"{group.name} is {protocol}; an application load balancer takes HTTP and HTTPS",
+            "ELBv2 API",
+        )
+    if group.get("vpcId") not in (None, balancer.get("vpcId")) and balancer.get("vpcId"):
+        raise Refused(
+            "InvalidConfigurationRequest", f"{group.name} is in another VPC than {balancer.name}", "ELBv2 API"
+        )
+    if health.balancers(world, group) - {balancer.id}:
+        raise Refused(
+            "TargetGroupAssociationLimit", f"{group.name} hangs on another load balancer already", "ELBv2 API"
+        )
+
+
+def _balancer(world: World, thing: Thing) -> Thing | None:
+    listener = thing if thing.type == aws.LISTENER else world.find(aws.LISTENER, thing.get("listenerArn", ""))
+    return world.find(aws.LOAD_BALANCER, listener.get("loadBalancerArn", "")) if listener else None
+
+
+def zones(world: World, thing: Thing) -> None:
+    """An application load balancer needs subnets in two zones at least."""
+    subnets = [world.find(aws.SUBNET, each) for each in thing.all("subnets")]
+    found = {each.get("availabilityZone", each.id) for each in subnets if each}
+    if all(subnets) and len(found) < 2:
+        raise Refused(
+            "ValidationError",
+            f"{thing.name}: at least two subnets in two different availability zones are needed",
+            "ELBv2 API",
+        )
+
+
+def protected(_: World, thing: Thing) -> None:
+    """Deletion protection."""
+    if thing.get("enableDeletionProtection") or thing.get("deletionProtection"):
+        raise Refused(
+            "OperationNotPermitted",
+            f"{thing.name} cannot be deleted because deletion protection is enabled",
+            "ELBv2 and EKS API",
+        )
+
+
+# --- containers ---------------------------------------------------------------------------------------------------
+
+
+def hangs_on_a_balancer(world: World, thing: Thing) -> None:
+    """ECS refuses a service whose target group no listener or rule names."""
+    for arn in thing.all("loadBalancers.targetGroupArn"):
+        group = world.find(aws.TARGET_GROUP, arn)
+        if group is not None and not health.balancers(world, group):
+            raise Refused(
+                "InvalidParameterException",
+                f"The target group with targetGroupArn {arn} does not have an associated load balancer.",
+                "aws-cdk #1160, cloudformation-coverage-roadmap #1868",
+            )
+        if group is not None and group.get("targetType") != "ip" and _awsvpc(world, thing):
+            raise Refused(
+                "InvalidParameterException",
+                f"{group.name} has target type {group.get('targetType')}; network mode awsvpc needs ip",
+                "ECS API",
+            )
+
+
+def _task(world: World, service: Thing) -> Thing | None:
+    return world.find(aws.TASK_DEFINITION, service.get("taskDefinition", ""))
+
+
+def _awsvpc(world: World, service: Thing) -> bool:
+    task = _task(world, service)
+    return task is not None and task.get("networkMode") == "awsvpc"
+
+
+def capacity(world: World, thing: Thing) -> None:
+    """A strategy may only name providers that the cluster has."""
+    cluster = world.find(aws.ECS_CLUSTER, thing.get("cluster", ""))
+    wanted = set(thing.all("capacityProviderStrategies.capacityProvider"))
+    parts = [each for each in world.every(aws.ECS_PROVIDERS) if cluster and each.get("clusterName") in cluster.handles]
+    has = {name for part in parts for name in part.all("capacityProviders")}
+    if cluster and wanted - has:
+        missing = ", ".join(sorted(wanted - has))
+        raise Refused(
+            "InvalidParameterException",
+            f"the capacity provider {missing} is not associated with cluster {cluster.name}",
+            "ECS API",
+        )
+
+
+def capacity_in_use(world: World, thing: Thing) -> None:
+    """A cluster keeps its capacity providers while services use them."""
+    for service in world.every(aws.ECS_SERVICE):
+        cluster = world.find(aws.ECS_CLUSTER, service.get("cluster", ""))
+        used = set(service.all("capacityProviderStrategies.capacityProvider")) & set(thing.all("capacityProviders"))
+        if cluster and thing.get("clusterName") in cluster.handles and used:
+            raise Refused(
+                "ResourceInUseException",
+                f"the capacity providers of {cluster.name} are in use by {service.name}",
+                "terraform-provider-aws #29152, #11409",
+            )
+
+
+def can_pull(world: World, thing: Thing) -> None:
+    """Every image has a digest, is in its repository, and the task may read it."""
+    task = _task(world, thing)
+    for image in images(task) if task else ():
+        pinned(thing, image)
+        repository = private_repository(world, image)
+        if task and ".dkr.ecr." in image and not may_pull(world, task.get("executionRoleArn", "")):
+            raise Refused(
+                "CannotPullContainerError",
+                f"the execution role of {thing.name} may not pull {image}",
+                "amazon-ecs-agent #1128",
+            )
+        if repository:
+            world.pushed.add(repository.id)
+
+
+def images(task: Thing) -> Iterator[str]:
+    """The images of a task definition."""
+    containers = task.get("containerDefinitions", "[]")
+    yield from (each["image"] for each in json.loads(containers) if each.get("image"))
+
+
+def pinned(thing: Thing, image: str) -> None:
+    """A tag can be moved, so what runs would change without a deploy."""
+    if "@sha256:" not in image:
+        raise Refused(
+            "ImageWithoutDigest", f"{thing.name} runs {image}, which has no digest", "invariant P9; FSBP ECR.2"
+        )
+
+
+def private_repository(world: World, image: str) -> Thing | None:
+    """The repository of this world that an image is in."""
+    url = image.partition("@")[0]
+    found = next((each for each in world.every(aws.ECR_REPOSITORY) if each.get("repositoryUrl") == url), None)
+    if found is None and ".dkr.ecr." in url and url not in world.existing:
+        raise Refused("CannotPullContainerError", f"{url} is not a repository", "amazon-ecs-agent #1128")
+    return found
+
+
+def may_pull(world: World, role: str) -> bool:
+    found = world.find(aws.ROLE, role)
+    return role in world.existing or (
+        found is not None and _allows(world, found, "ecr:BatchGetImage", "ContainerRegistry", "TaskExecution")
+    )
+
+
+def _allows(world: World, role: Thing, action: str, *managed: str) -> bool:
+    inline = [each for each in world.every(aws.ROLE_POLICY) if each.get("role") in role.handles]
+    attached = [each for each in world.every(aws.ROLE_POLICY_ATTACHMENT) if each.get("role") in role.handles]
+    return any(action in each.get("policy", "") for each in inline) or any(
+        name in each.get("policyArn", "") for each in attached for name in managed
+    )
+
+
+def has_images(world: World, thing: Thing) -> None:
+    """ECR keeps a repository with images unless forced."""
+    if thing.id in world.pushed and not (thing.get("forceDelete") or thing.get("forceDestroy")):
+        raise Refused("RepositoryNotEmptyException", f"the repository {thing.id} still contains images", "ECR API")
+
+
+def has_objects(world: World, thing: Thing) -> None:
+    """S3 keeps a bucket with objects unless forced."""
+    if thing.id in world.written and not thing.get("forceDestroy"):
+        raise Refused("BucketNotEmpty", f"the bucket {thing.id} is not empty: access logs are in it", "S3 API")
+
+
+# --- ways out -----------------------------------------------------------------------------------------------------
+
+
+def way_out(world: World, thing: Thing) -> None:
+    """A runtime in a subnet without a way out never starts."""
+    if subnet := _stranded(world, thing):
+        raise Refused(
+            "ResourceInitializationError",
+            f"{thing.name} is in {subnet}, which has no way to the registry: no route to a gateway and no endpoints",
+            "amazon-ecs-agent #1128; AWS re:Post on ResourceInitializationError",
+        )
+
+
+def cut_off(world: World, thing: Thing) -> None:
+    """AWS would allow it, and the runtime would then hang for ever in its own deletion."""
+    world.remove(thing)
+    try:
+        for runtime in (*world.every(aws.EKS_CLUSTER), *world.every(aws.ECS_SERVICE)):
+            if _stranded(world, runtime):
+                raise Refused(
+                    "RuntimeCutOff",
+                    f"without {thing.name} ({thing.type}) the living {runtime.name} has no way out, and cannot even be deleted in order",
+                    "aws-samples/appmod-blueprints #582, awslabs/ai-on-eks #323",
+                )
+    finally:
+        world.add(thing)
+
+
+def _stranded(world: World, runtime: Thing) -> str | None:
+    """The first subnet of a runtime without a way out."""
+    eks = runtime.type == aws.EKS_CLUSTER
+    public = bool(eks or runtime.get("networkConfiguration.assignPublicIp"))
+    for handle in runtime.all("vpcConfig.subnetIds" if eks else "networkConfiguration.subnets"):
+        subnet = world.find(aws.SUBNET, handle)
+        if subnet is not None and not (_routed(world, subnet, public) or _endpoints(world, subnet)):
+            return subnet.name
+    return None
+
+
+def _routed(world: World, subnet: Thing, public: bool) -> bool:
+    tables = {
+        each.get("routeTableId")
+        for each in world.every(aws.ROUTE_TABLE_ASSOCIATION)
+        if each.get("subnetId") == subnet.id
+    }
+    if not tables and (vpc := world.find(aws.VPC, subnet.get("vpcId", ""))):
+        tables = {vpc.get("mainRouteTableId")}
+    routes = [each for each in world.every(aws.ROUTE) if each.get("routeTableId") in tables]
+    nat = any(world.find(aws.NAT_GATEWAY, each.get("natGatewayId", "")) for each in routes)
+    return nat or (public and any(world.find(aws.INTERNET_GATEWAY, each.get("gatewayId", "")) for each in routes))
+
+
+NEEDED_ENDPOINTS = ("ecr.api", "ecr.dkr", "s3", "logs")
+
+
+def _endpoints(world: World, subnet: Thing) -> bool:
+    """Whether images can be pulled, and logs written, without a gateway."""
+    names = [
+        each.get("serviceName", "")
+        for each in world.every(aws.VPC_ENDPOINT)
+        if each.get("vpcId") == subnet.get("vpcId")
+    ]
+    return all(any(name.endswith(f".{service}") for name in names) for service in NEEDED_ENDPOINTS)
+
+
+def cluster_needs_policy(world: World, thing: Thing) -> None:
+    """An EKS cluster whose role has lost its policies cannot take its own nodes and interfaces away."""
+    twins = [
+        each
+        for each in world.every(aws.ROLE_POLICY_ATTACHMENT)
+        if each is not thing
+        and (each.get("role"), each.get("policyArn")) == (thing.get("role"), thing.get("policyArn"))
+    ]
+    role = world.find(aws.ROLE, thing.get("role", ""))
+    for cluster in world.every(aws.EKS_CLUSTER):
+        roles = {cluster.get("roleArn"), cluster.get("computeConfig.nodeRoleArn")}
+        if role and role.get("arn") in roles and not twins:
+            policy = thing.get("policyArn", "").rsplit("/", 1)[-1]
+            raise Refused(
+                "RuntimeCutOff",
+                f"the cluster {cluster.id} is alive and needs {policy} while it is deleted",
+                "FACTS D13: pulumi-eks, ServiceRole is awaited",
+            )
+
+
+def public_region(_: World, thing: Thing) -> None:
+    """ECR Public exists in one region."""
+    if thing.get("region") != "us-east-1":
+        raise Refused(
+            "UnsupportedCommandException",
+            f"{thing.name}: public repositories can only be made in us-east-1",
+            "pulumi-aws, ecrpublic.Repository",
+        )
+
+
+ON_CREATE: Mapping[str, tuple[Check, ...]] = {
+    aws.LOAD_BALANCER: (zones,),
+    aws.LISTENER: (forwards,),
+    aws.LISTENER_RULE: (forwards,),
+    aws.ECS_SERVICE: (hangs_on_a_balancer, capacity, way_out, can_pull),
+    aws.EKS_CLUSTER: (way_out,),
+    aws.ECR_PUBLIC_REPOSITORY: (public_region,),
+}
+"""Also on update: the thing as it would be."""
+
+ON_DELETE: Mapping[str, tuple[Check, ...]] = {
+    aws.LOAD_BALANCER: (protected,),
+    aws.EKS_CLUSTER: (protected,),
+    aws.BUCKET: (has_objects,),
+    aws.ECR_REPOSITORY: (has_images,),
+    aws.ECR_PUBLIC_REPOSITORY: (has_images,),
+    aws.ECS_PROVIDERS: (capacity_in_use,),
+    aws.ROUTE: (cut_off,),
+    aws.ROUTE_TABLE_ASSOCIATION: (cut_off,),
+    aws.NAT_GATEWAY: (cut_off,),
+    aws.INTERNET_GATEWAY: (cut_off,),
+    aws.VPC_ENDPOINT: (cut_off,),
+    aws.ROLE_POLICY_ATTACHMENT: (cluster_needs_policy,),
+}
+
+
+def creating(world: World, thing: Thing) -> None:
+    """Raise `Refused` if AWS would not make `thing`, or change it into what it is here."""
+    for check in (references, collisions, *ON_CREATE.get(thing.type, ())):
+        check(world, thing)
+
+
+def deleting(world: World, thing: Thing) -> None:
+    """Raise `Refused` if AWS would not delete `thing` now."""
+    for check in (*ON_DELETE.get(thing.type, ()), held):
+        check(world, thing)

@@ -1,0 +1,271 @@
+"""Pulumi's provider protocol over a package: what the real engine attaches to."""
+
+import asyncio
+import contextvars
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+from google.protobuf import empty_pb2
+from pulumi.provider.server import ProviderServicer
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from rehearsal import wire
+from rehearsal.eks import EksComponents
+from rehearsal.package import Naming, Package, Resource
+from rehearsal.refusals import Refused
+from rehearsal.world import Thing
+
+if TYPE_CHECKING:
+    from rehearsal.cloud import Cloud
+
+WORKERS = 256
+"""Calls at once. One that takes rehearsal time holds a thread while it waits."""
+OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 1)]
+
+Response = TypeVar("Response")
+
+
+class Server:
+    """One package on a port of this machine."""
+
+    def __init__(self, servicer: provider_pb2_grpc.ResourceProviderServicer) -> None:
+        self._servicer = servicer
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        """Listen; again on the same port after a stop."""
+        self._server = grpc.server(ThreadPoolExecutor(WORKERS, thread_name_prefix="rehearsal"), options=OPTIONS)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        self._server.start()
+
+    def stop(self) -> None:
+        """Break every connection off."""
+        self._server.stop(None).wait()
+
+
+class Servicer(provider_pb2_grpc.ResourceProviderServicer):
+    """What every package answers alike."""
+
+    def __init__(self, package: str) -> None:
+        # The engine warns when a provider is older than the program's SDK asks for.
+        self._version = version(f"pulumi-{package}")
+        self.engine = ""
+
+    def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+        self.engine = request.address
+        return empty_pb2.Empty()
+
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
+
+    def GetPluginInfo(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return plugin_pb2.PluginInfo(version=self._version)
+
+    def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return provider_pb2.DiffResponse()
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
+
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+        return empty_pb2.Empty()
+
+
+class EksServicer(Servicer):
+    """Package eks: only components, by the SDK's own server side."""
+
+    def Construct(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        servicer = ProviderServicer(EksComponents(), [], self.engine)
+        # The SDK keeps what it knows of the running program in context variables: this one gets its own.
+        try:
+            return contextvars.Context().run(asyncio.run, servicer._construct(request, context))
+        except Exception as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+
+
+class PackageServicer(Servicer):
+    """A package with resources and data sources."""
+
+    def __init__(self, package: Package, cloud: "Cloud") -> None:
+        super().__init__(package.name)
+        self._package = package
+        self._cloud = cloud
+        self._configs: dict[str, wire.Properties] = {}
+        """By connection: the engine opens one for every provider resource of a program."""
+
+    def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        olds, news = wire.load(request.old_inputs), wire.load(request.news)
+        changed = wire.changes(olds, news)
+        replaced = bool(changed) and self._package.replaces_provider(olds, news)
+        return _difference(changed, lambda _: replaced)
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        with self._answering(context):
+            self._configs[context.peer()] = wire.reveal(wire.load(request.args))
+        return super().Configure(request, context)
+
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        with self._answering(context):
+            answer = self._package.invoke(request.tok, wire.reveal(wire.load(request.args)), self._config(context))
+            return provider_pb2.InvokeResponse(**{"return": wire.dump(answer)})
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        options = request.autonaming
+        naming = Naming(
+            request.name,
+            request.randomSeed or request.urn.encode(),
+            options.proposed_name,
+            options.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE,
+        )
+        with self._answering(context):
+            inputs = self._package.check(_resource(request), wire.load(request.news), wire.load(request.olds), naming)
+            return provider_pb2.CheckResponse(inputs=wire.dump(inputs))
+
+    def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        type_ = _resource(request).type
+        olds, news = wire.load(request.old_inputs), wire.load(request.news)
+        with self._answering(context):
+            answer = _difference(wire.changes(olds, news), lambda path: self._package.replaces(type_, path))
+            answer.deleteBeforeReplace = bool(answer.replaces) and self._package.one_at_a_time(type_, olds, news)
+            return answer
+
+    def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=wire.dump(_public(request.properties)))
+        resource = _resource(request)
+        with self._answering(context), self._cloud.operation("create", resource, context) as operation:
+            world = self._cloud.world
+            with world.lock:
+                thing = self._package.make(resource, wire.load(request.properties), self._config(context))
+                world.add(thing)
+            try:
+                operation.take(self._package.seconds("create", thing))
+            except BaseException:
+                with world.lock:
+                    world.remove(thing)
+                raise
+            with world.lock:
+                thing.ready, thing.made = True, self._cloud.clock.now
+                self._package.came(thing)
+            return provider_pb2.CreateResponse(id=thing.id, properties=wire.dump(thing.outputs))
+
+    def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        inputs = wire.load(request.news)
+        if request.preview:
+            return provider_pb2.UpdateResponse(properties=wire.dump(_planned(request, inputs)))
+        resource = _resource(request)
+        with self._answering(context), self._cloud.operation("update", resource, context) as operation:
+            with self._cloud.world.lock:
+                thing = self._there(resource, request.id, context)
+                changed = self._package.change(thing, inputs, self._config(context))
+            operation.take(self._package.seconds("update", changed))
+            with self._cloud.world.lock:
+                thing.become(changed.inputs, changed.outputs)
+                self._package.came(thing)
+            return provider_pb2.UpdateResponse(properties=wire.dump(thing.outputs))
+
+    def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        resource = _resource(request)
+        with self._answering(context), self._cloud.operation("delete", resource, context) as operation:
+            world, config = self._cloud.world, self._config(context)
+            with world.lock:
+                thing = self._package.find(resource, request.id, config)
+                if thing is None:  # gone already, which is what was wanted
+                    return empty_pb2.Empty()
+                self._package.delete(thing, config)
+                thing.ready = False
+            try:
+                operation.take(self._package.seconds("delete", thing))
+            except BaseException:
+                thing.ready = True
+                raise
+            with world.lock:
+                world.remove(thing)
+                self._package.went(thing)
+            return empty_pb2.Empty()
+
+    def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        resource = _resource(request)
+        with self._answering(context), self._cloud.operation("read", resource, context) as operation:
+            operation.take(0)
+            thing = self._package.find(resource, request.id, self._config(context))
+            if thing is None:
+                return provider_pb2.ReadResponse()
+            return provider_pb2.ReadResponse(
+                id=thing.id, properties=wire.dump(thing.outputs), inputs=wire.dump(thing.inputs)
+            )
+
+    def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
+        self._cloud.cancel()
+        return empty_pb2.Empty()
+
+    def _there(self, resource: Resource, id_: str, context: grpc.ServicerContext) -> Thing:
+        thing = self._package.find(resource, id_, self._config(context))
+        if thing is None:
+            raise Refused(
+                "NotFound", f"{resource.name} ({id_}) does not exist any more", "AWS API; run `pulumi refresh`"
+            )
+        return thing
+
+    def _config(self, context: grpc.ServicerContext) -> wire.Properties:
+        try:
+            return self._configs[context.peer()]
+        except KeyError:
+            raise Refused(
+                "ConnectionLost", "the connection to the provider was lost; run the same command again", "rehearsal"
+            ) from None
+
+    @contextmanager
+    def _answering(self, context: grpc.ServicerContext) -> Iterator[None]:
+        self._cloud.clock.touch()
+        try:
+            yield
+        except Refused as refusal:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
+        finally:
+            self._cloud.clock.touch()
+
+
+def _resource(request: Any) -> Resource:
+    """Older engines send the URN alone; it ends in `::<parents' types>$<type>::<name>`."""
+    _, _, types, name = request.urn.split("::", 3)
+    return Resource(types.rsplit("$", 1)[-1], name, request.urn)
+
+
+def _public(struct: Any) -> wire.Properties:
+    return {key: value for key, value in wire.load(struct).items() if not key.startswith("__")}
+
+
+def _planned(request: Any, inputs: wire.Properties) -> wire.Properties:
+    """What an update will leave: the new inputs, and what the cloud computed."""
+    olds = wire.load(request.old_inputs)
+    computed = {key: value for key, value in wire.load(request.olds).items() if key not in olds}
+    return computed | {key: value for key, value in inputs.items() if not key.startswith("__")}
+
+
+def _difference(changed: dict[str, str], replaces: Any) -> Any:
+    kinds = provider_pb2.PropertyDiff.Kind
+    answer = provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if changed else provider_pb2.DiffResponse.DIFF_NONE,
+        hasDetailedDiff=bool(changed),
+    )
+    for path, how in changed.items():
+        replaced = replaces(path)
+        kind = kinds.Value(f"{how.upper()}_REPLACE" if replaced else how.upper())
+        answer.detailedDiff[path].kind = kind
+        answer.detailedDiff[path].inputDiff = True
+        answer.diffs.append(path)
+        if replaced:
+            answer.replaces.append(path)
+    return answer

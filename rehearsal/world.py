@@ -1,0 +1,117 @@
+"""What exists in the pretend cloud. Every check looks here, never at a stack's state."""
+
+import hashlib
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from rehearsal import wire
+
+ACCOUNT = "123456789012"
+
+
+@dataclass
+class Thing:
+    """One resource that exists. `inputs` and `outputs` are as the engine sent them, secrets wrapped."""
+
+    type: str
+    id: str
+    name: str
+    """Its name in the program."""
+    urn: str
+    inputs: wire.Properties
+    outputs: wire.Properties
+    made: float = 0.0
+    """When it was made, in rehearsal seconds."""
+    cluster: str | None = None
+    """Kubernetes objects: the address of the cluster they are in."""
+    ready: bool = False
+    """False while it is being made or going."""
+
+    @cached_property
+    def plain(self) -> wire.Properties:
+        """The outputs with secrets revealed."""
+        plain: wire.Properties = wire.reveal(self.outputs)
+        return plain
+
+    def become(self, inputs: wire.Properties, outputs: wire.Properties) -> None:
+        """Take on new properties."""
+        self.inputs, self.outputs = inputs, outputs
+        self.__dict__.pop("plain", None)
+
+    def all(self, path: str) -> list[Any]:
+        """Every value at a dotted path."""
+        return list(wire.values(self.plain, path))
+
+    def get(self, path: str, default: Any = None) -> Any:
+        """The first value at a dotted path."""
+        return next(wire.values(self.plain, path), default)
+
+    @property
+    def handles(self) -> set[str]:
+        """What others may call it by."""
+        return {self.id, *(value for key in ("arn", "name") if isinstance(value := self.plain.get(key), str))}
+
+
+@dataclass
+class World:
+    """All things, behind one lock."""
+
+    existing: set[str] = field(default_factory=set)
+    """Ids and ARNs of what somebody else made and a program may refer to."""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    ghosts: set[tuple[str, str, str]] = field(default_factory=set)
+    """(type, region, name) that is gone but still blocks its name: a secret under recovery."""
+    pushed: set[str] = field(default_factory=set)
+    """Repositories (`<registry>/<name>`) that hold images."""
+    written: set[str] = field(default_factory=set)
+    """Buckets that hold objects."""
+    revisions: Counter[str] = field(default_factory=Counter)
+    """Task definitions registered so far, by family."""
+    _things: dict[str, dict[int, Thing]] = field(default_factory=lambda: defaultdict(dict))
+    _handles: dict[tuple[str, str], list[Thing]] = field(default_factory=lambda: defaultdict(list))
+    _serials: Counter[str] = field(default_factory=Counter)
+
+    def add(self, thing: Thing) -> None:
+        """Let `thing` exist. Its id, ARN and name may not change from now on."""
+        self._things[thing.type][id(thing)] = thing
+        for handle in thing.handles:
+            self._handles[thing.type, handle].append(thing)
+
+    def remove(self, thing: Thing) -> None:
+        """Let it exist no more."""
+        if self._things[thing.type].pop(id(thing), None):
+            for handle in thing.handles:
+                self._handles[thing.type, handle].remove(thing)
+
+    def every(self, type_: str) -> list[Thing]:
+        """All things of a type, oldest first."""
+        return list(self._things[type_].values())
+
+    def find(self, type_: str, handle: str) -> Thing | None:
+        """The thing of a type with this id, ARN or name; the newest where several have it."""
+        return next(reversed(self._handles.get((type_, handle), [])), None)
+
+    def owned(self, type_: str, urn: str, id_: str) -> Thing | None:
+        """The thing that the engine means by a URN and an id; the URN alone decides between objects of two clusters."""
+        same = [each for each in self._handles.get((type_, id_), []) if each.id == id_]
+        return next((each for each in same if each.urn == urn), same[0] if same else None)
+
+    def __iter__(self) -> Iterator[Thing]:
+        return iter([each for things in list(self._things.values()) for each in list(things.values())])
+
+    def __len__(self) -> int:
+        return sum(len(things) for things in self._things.values())
+
+    def hex(self, urn: str, length: int) -> str:
+        """Hexadecimal digits that no two calls get alike, and that are the same in every rehearsal."""
+        self._serials[urn] += 1
+        return hashlib.sha256(f"{urn} {self._serials[urn]}".encode()).hexdigest()[:length]
+
+    @staticmethod
+    def stable(text: str, length: int) -> str:
+        """Hexadecimal digits that follow from `text` alone."""
+        return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -1,0 +1,223 @@
+"""Put a Pulumi CLI at `.tools/bin/pulumi`, the one that every part of this project uses.
+
+Three ways, of which the first that works is taken and said: an installed `pulumi`, the official installer,
+a build from source. Usage: `python -m tools.pulumi_cli`. Exit 1, with what to do, when none of them works.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+VERSION = (3, 259, 0)
+# The traffic gate is a resource hook. The engine has hooks from 3.182 on, and runs those of an inline program
+# on destroy from 3.184 on; the releases up to 3.200 are left for the fixes that followed.
+MINIMUM = (3, 200, 0)
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+TOOLS = CHECKOUT / ".tools"
+BIN = TOOLS / "bin"
+MODULE = CHECKOUT / "tools" / "pulumi"
+PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+INSTALLER = "https://get.pulumi.com"
+DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
+
+# Seconds. A machine without a network must fall through quickly; a slow one must still get its 110 MB.
+CONNECT_TIMEOUT = 5
+SCRIPT_TIMEOUT = 20
+DOWNLOAD_TIMEOUT = 600
+
+Version = tuple[int, ...]
+
+
+def main() -> int:
+    """Make `.tools/bin/pulumi`, the cheapest way that works."""
+    BIN.mkdir(parents=True, exist_ok=True)
+    if cli := installed() or official():
+        link(cli)
+    elif cli := built():
+        embed(cli)
+    else:
+        say(
+            "there is no Pulumi CLI here, and no way to get one (see the lines above). Do one of these, "
+            "then run `make env` again:\n"
+            "  - install Pulumi: https://www.pulumi.com/docs/install/\n"
+            "  - install Go, to build it from source: https://go.dev/dl/"
+        )
+        return 1
+    return 0
+
+
+def installed() -> Path | None:
+    """The `pulumi` on PATH, when it is new enough and can run dynamic providers."""
+    found = shutil.which("pulumi", path=path_without(BIN))
+    if found is None:
+        return None
+    cli = Path(found).absolute()
+    version = version_of(cli)
+    if version is None:
+        say(f"{cli} does not answer `pulumi version`: not used")
+    elif version < MINIMUM:
+        say(f"{cli} is version {dotted(version)}, and {dotted(MINIMUM)} or newer is needed: not used")
+    elif not (cli.resolve().with_name(DYNAMIC_PROVIDER).exists() or shutil.which(DYNAMIC_PROVIDER)):
+        say(f"{cli} came without {DYNAMIC_PROVIDER}, which dynamic providers need: not used")
+    else:
+        say(f"using {cli}, version {dotted(version)}")
+        return cli
+    return None
+
+
+def official() -> Path | None:
+    """The official release, installed into this checkout."""
+    if shutil.which("curl") is None:
+        say("curl is not installed, so the official installer cannot be fetched")
+        return None
+    root = TOOLS / "pulumi"
+    say(f"fetching the official release {dotted(VERSION)} from {INSTALLER}")
+    fetch = ["curl", "-fsSL", "--proto", "=https", "--connect-timeout", str(CONNECT_TIMEOUT)]
+    script = subprocess.run([*fetch, "--max-time", str(SCRIPT_TIMEOUT), INSTALLER], capture_output=True)
+    if script.returncode != 0:
+        say(f"the official installer cannot be fetched: {script.stderr.decode(errors='replace').strip()}")
+        return None
+    install = ["sh", "-s", "--", "--version", dotted(VERSION), "--install-root", str(root), "--no-edit-path"]
+    try:
+        subprocess.run(install, input=script.stdout, timeout=DOWNLOAD_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        say(f"the official installer was not done within {DOWNLOAD_TIMEOUT} s")
+        return None
+    cli = root / "bin" / "pulumi"
+    if version_of(cli) != VERSION:
+        say(f"the official installer left no working {cli}")
+        return None
+    say(f"using {cli}")
+    return cli
+
+
+def built() -> Path | None:
+    """A CLI built from source, kept per user so that the next checkout need not build it again."""
+    cli = cache() / f"pulumi-{dotted(VERSION)}-{build_key()}"
+    if version_of(cli) == VERSION:
+        say(f"using {cli}, built earlier from the same sources")
+        return cli
+    go = shutil.which("go")
+    if go is None:
+        say("Go is not installed, so the Pulumi CLI cannot be built from source")
+        return None
+    cli.parent.mkdir(parents=True, exist_ok=True)
+    say(f"building the Pulumi CLI {dotted(VERSION)} from source with {go}: about 4 minutes on 2 cores, once")
+    with tempfile.TemporaryDirectory(dir=cli.parent) as scratch:
+        binary = Path(scratch) / "pulumi"
+        if not build(go, binary) or version_of(binary) != VERSION:
+            return None
+        binary.replace(cli)
+    say(f"kept as {cli}")
+    return cli
+
+
+def build(go: str, binary: Path) -> bool:
+    """Compile and link the CLI, every module checked against go.sum. When it fails: why, and False."""
+    # Without a version the Automation API refuses the CLI. -s -w: no debug tables, 115 MB instead of 160.
+    stamp = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{dotted(VERSION)}"
+    command = [go, "build", "-v", "-mod=readonly", "-trimpath", "-ldflags", stamp, "-o", str(binary), PACKAGE]
+    with subprocess.Popen(command, cwd=MODULE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        tail = show_progress(process.stderr)
+    if process.returncode != 0:
+        say("the build failed; its last lines:\n" + "".join(f"  {line}" for line in tail))
+    return process.returncode == 0
+
+
+def show_progress(lines: Iterable[str]) -> deque[str]:
+    """Count what `go build -v` reports, a package or a download a line, and return the last lines of it."""
+    # On a terminal one line that counts up each second, elsewhere (a CI log) a line each half minute.
+    interval, before, after = (1, "\r", "") if sys.stderr.isatty() else (30, "", "\n")
+    start = shown = time.monotonic()
+    tail: deque[str] = deque(maxlen=15)
+    for count, line in enumerate(lines, 1):
+        tail.append(line)
+        now = time.monotonic()
+        if now - shown >= interval:
+            shown = now
+            text = f"pulumi: {count} packages fetched or compiled, {now - start:.0f} s"
+            print(f"{before}{text}", end=after, file=sys.stderr, flush=True)
+    if before and shown != start:
+        print(file=sys.stderr)
+    return tail
+
+
+def link(cli: Path) -> None:
+    """Point `.tools/bin/pulumi` at an official CLI, which finds its own plugins beside the real file."""
+    (BIN / DYNAMIC_PROVIDER).unlink(missing_ok=True)
+    target = BIN / "pulumi"
+    target.unlink(missing_ok=True)
+    target.symlink_to(cli)
+
+
+def embed(cli: Path) -> None:
+    """Put a CLI built from source into `.tools/bin` with the plugin that it lacks.
+
+    It must be a file there, not a symbolic link: the engine takes a bundled plugin from beside the real file
+    that runs. One on PATH would do too, but draws a warning on every run.
+    """
+    target = BIN / "pulumi"
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(cli)
+    except OSError:  # another file system
+        shutil.copy2(cli, target)
+    plugin = BIN / DYNAMIC_PROVIDER
+    plugin.write_text(
+        '#!/bin/sh\nexec "$(dirname "$0")/../../.venv/bin/python" -u -m pulumi.dynamic "$@"\n',
+        encoding="utf-8",
+    )
+    plugin.chmod(0o755)
+
+
+def version_of(cli: Path) -> Version | None:
+    """What `pulumi version` answers; None when the file is missing, does not run or says something else."""
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        answer = subprocess.run([cli, "version"], capture_output=True, text=True, timeout=30, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", answer.stdout)
+    return tuple(int(part) for part in match.groups()) if match else None
+
+
+def build_key() -> str:
+    """What a built CLI depends on: the module's requirements with their sums, and the machine's kind."""
+    digest = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes())
+    return f"{platform.system()}-{platform.machine()}-{digest.hexdigest()[:12]}".lower()
+
+
+def cache() -> Path:
+    """The user's cache directory for this project."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "switchyard"
+
+
+def path_without(directory: Path) -> str:
+    """PATH less our own directory, so that an earlier result is not taken for an installed CLI."""
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(entry for entry in entries if Path(entry).resolve() != directory)
+
+
+def dotted(version: Version) -> str:
+    """A version as people write it: `3.259.0`."""
+    return ".".join(str(part) for part in version)
+
+
+def say(text: str) -> None:
+    """Tell the person which way was taken, or why one was not."""
+    print(f"pulumi: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""`yard`: the small command line beside `pulumi`."""

@@ -1,0 +1,38 @@
+"""The command `yard`."""
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "up": "Build the example, push it, run it on this machine's Docker, and call it.",
+    "down": "Remove all that `yard up` made.",
+    "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
+}
+
+
+class Lazy(click.Group):
+    """Imports a command only when it is called: `yard --help` needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"yard.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="switchyard")
+def main() -> None:
+    """Switchyard's own commands. Everything else is plain `pulumi`."""
+
+
+if __name__ == "__main__":
+    main()
