@@ -46,6 +46,7 @@ class Keys(Model):
 
 TEXT = frozenset({"registry", "orchestrator", "preset", "network"})
 """Keys whose value is text as it stands; all others are JSON."""
+UNSET = ("{}", "preset")
 FROM_PRESET = ("network", "zones", "log_days", "protect", "access_logs", "strict")
 
 
@@ -148,8 +149,11 @@ class _Reader:
             yield key, self._value(key)
 
     def _value(self, key: str) -> Any:
+        """The value as JSON. Pulumi.yaml must give every key a default, so `{}` and `preset` there mean: not set."""
         text = self.config.get(key)
-        if text is None or key in TEXT:
+        if text is None or text in UNSET:
+            return None
+        if key in TEXT:
             return text
         try:
             return json.loads(text)

@@ -191,7 +191,8 @@ def _load_balancer(facts: Facts) -> wire.Properties:
 def _target_group(facts: Facts) -> wire.Properties:
     name, digits = facts.inputs["name"], facts.hex(16)
     arn = facts.arn(f"elasticloadbalancing:targetgroup/{name}/{digits}")
-    return {"id": arn, "arn": arn, "arnSuffix": f"targetgroup/{name}/{digits}", "targetType": "instance"}
+    kind = facts.inputs.get("targetType", "instance")
+    return {"id": arn, "arn": arn, "arnSuffix": f"targetgroup/{name}/{digits}", "targetType": kind}
 
 
 def _below(kind: str, parent: str) -> Make:

@@ -59,7 +59,8 @@ class Call:
 class Operation:
     """An operation under way."""
 
-    def __init__(self, cloud: "Cloud", fault: Fault | None) -> None:
+    def __init__(self, cloud: "Cloud", peer: str, fault: Fault | None) -> None:
+        self.peer = peer
         self._cloud = cloud
         self._fault = fault
         self._stopped = threading.Event()
@@ -156,10 +157,10 @@ class Cloud:
             self.clock.remind(health.FIRST_CHECKS)
         return targets
 
-    def cancel(self) -> None:
-        """End every operation under way with an error."""
+    def cancel(self, peer: str | None = None) -> None:
+        """End the operations under way with an error: those that came by one connection, or all."""
         with self._log:
-            under_way = list(self._under_way)
+            under_way = [each for each in self._under_way if peer in (None, each.peer)]
         for operation in under_way:
             operation.stop()
 
@@ -176,7 +177,7 @@ class Cloud:
     @contextmanager
     def operation(self, op: Op, resource: Resource, context: grpc.ServicerContext) -> Iterator[Operation]:
         """Log an operation, and stop it when the engine goes away."""
-        call, operation = self._begin(op, resource)
+        call, operation = self._begin(op, resource, context.peer())
         context.add_callback(operation.stop)
         try:
             yield operation
@@ -192,13 +193,13 @@ class Cloud:
                 call.end, call.done = self.clock.now, self._step()
                 self._on_call(call)
 
-    def _begin(self, op: Op, resource: Resource) -> tuple[Call, Operation]:
+    def _begin(self, op: Op, resource: Resource, peer: str) -> tuple[Call, Operation]:
         with self._log:
             self._seen[resource.type, op] += 1
             nth = (resource.type, op, self._seen[resource.type, op])
             fault = next((each for each in self.faults if (each.type, each.op, each.n) == nth), None)
             call = Call(op, resource.type, resource.name, resource.urn, self.clock.now, self._step())
-            operation = Operation(self, fault)
+            operation = Operation(self, peer, fault)
             self.calls.append(call)
             self._under_way.add(operation)
             self._on_call(call)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from rehearsal import aws
 from rehearsal.world import Thing, World
@@ -35,6 +35,28 @@ def targets(world: World, group: Thing, now: float, sick: frozenset[str] = froze
 def healthy(world: World, group: Thing, now: float, sick: frozenset[str] = frozenset()) -> int:
     """How many targets of a group would get requests."""
     return sum(each.state == "healthy" for each in targets(world, group, now, sick))
+
+
+def unserved(world: World, now: float) -> list[str]:
+    """Names of the rules by which callers get no answer: they give weight to a group without a healthy target.
+
+    Rules that ask for a header are not for callers at large. A load balancer does not fail over between groups.
+    """
+    return [
+        rule.name
+        for rule in world.every(aws.LISTENER_RULE)
+        if rule.ready
+        and not rule.get("conditions.httpHeader")
+        and any(
+            weighted.get("weight", 1) > 0 and not (group and healthy(world, group, now))
+            for weighted in _weighted(rule)
+            for group in [world.find(aws.TARGET_GROUP, weighted["arn"])]
+        )
+    ]
+
+
+def _weighted(rule: Thing) -> list[dict[str, Any]]:
+    return [group for groups in rule.all("actions.forward") for group in groups.get("targetGroups", [])]
 
 
 def _state(

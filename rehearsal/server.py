@@ -207,7 +207,8 @@ class PackageServicer(Servicer):
             )
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
-        self._cloud.cancel()
+        # The engine also says so when it closes one provider among several, so only its own operations end.
+        self._cloud.cancel(context.peer())
         return empty_pb2.Empty()
 
     def _there(self, resource: Resource, id_: str, context: grpc.ServicerContext) -> Thing:

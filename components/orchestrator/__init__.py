@@ -82,7 +82,7 @@ class OrchestratorArgs:
     """The stack's name as a DNS label of at most 40 characters: for the few names that must be fixed."""
     region: str | None
     protect: bool
-    """True guards against deletion by accident (production)."""
+    """True in production. It guards what outlives an orchestrator; the orchestrator itself must be able to go."""
     options: Model
     pulls: tuple[Pull, ...] = ()
     """How the images of all services are pulled, for runtimes whose nodes pull rather than each service."""

@@ -89,7 +89,7 @@ class Eks(Orchestrator):
             endpoint_public_access=True,
             public_access_cidrs=list(options.access),
             enabled_cluster_log_types=["audit", "authenticator"],
-            deletion_protection=self.args.protect,
+            # No deletion protection, whatever `protect` says: a switch away from here must be able to remove it.
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             opts=child,
         )

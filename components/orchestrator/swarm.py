@@ -116,7 +116,7 @@ class Swarm(Orchestrator):
         )
         return {"host": self.host, "publish": self.publish}
 
-    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:  # noqa: ARG002
+    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:
         """A Swarm service; done when every copy is healthy and, on this machine, the health path answers."""
         port = self.options.ports.get(name, service.port) if service.public else None
         url = f"http://{address(self.host)}:{port}" if port else None
@@ -143,6 +143,7 @@ class Swarm(Orchestrator):
             f"{service}-{variable}",
             {
                 "host": self.host,
+                "stack": self.args.stack,
                 "prefix": f"{self.args.stack}-{service}-{variable}",
                 "value": pulumi.Output.secret(value),
                 "name": None,
@@ -160,7 +161,7 @@ class Swarm(Orchestrator):
         cls,
         options: Model,
         services: Mapping[str, Service],
-        protect: bool,  # noqa: ARG003
+        protect: bool,
     ) -> Iterator[tuple[str, object, str]]:
         """Ports that two services would take, or that no service has."""
         assert isinstance(options, SwarmOptions)

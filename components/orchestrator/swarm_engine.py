@@ -51,7 +51,7 @@ class Provider(ResourceProvider):
     fixed: ClassVar[frozenset[str]]
     """Those of them that only a new resource can take."""
 
-    def configure(self, req: ConfigureRequest) -> None:  # noqa: ARG002
+    def configure(self, req: ConfigureRequest) -> None:
         """Called once in the provider's process, before anything else."""
         speak_in_words()
 
@@ -102,7 +102,7 @@ class SecretProvider(Provider):
         """Hand the value to the managers, who keep it encrypted."""
         name = unique(props["prefix"])
         with connection(props["host"]) as engine:
-            secret = engine.create_secret(name, props["value"], labels={"switchyard": props["prefix"]})
+            secret = engine.create_secret(name, props["value"], labels={"switchyard.stack": props["stack"]})
         return CreateResult(secret["ID"], {**props, "name": name})
 
     def read(self, id_: str, props: Props) -> ReadResult:

@@ -49,7 +49,7 @@ class Oci(Registry):
         assert isinstance(options, OciOptions)
         return Login if options.username else Anonymous
 
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:  # noqa: ARG002
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `host/namespace/service`."""
         options = args.options
         assert isinstance(options, OciOptions)

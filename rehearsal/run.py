@@ -1,0 +1,296 @@
+"""A stack of this project, rehearsed: up, no change, switch, no change, back, destroy, through the real engine.
+
+Nothing of the stack's own is touched. The program is the project's; its config is a copy in which placeholders stand
+for secrets and for the digests of images that were never pushed; its state is made for the rehearsal and thrown away.
+"""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation as auto
+
+from components import orchestrator
+from config.presets import PRESETS
+from rehearsal import health
+from rehearsal.cloud import Call, Cloud
+from yard import engine
+
+PLACEHOLDER = "rehearsal-placeholder"
+"""Stands for every secret of the stack."""
+GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
+"""The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
+KEY = "switchyard:"
+
+
+class Broken(Exception):
+    """Something that must hold did not; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation that changed the cloud, in rehearsal seconds since the beginning."""
+
+    phase: str
+    op: str
+    type: str
+    name: str
+    start: float
+    end: float
+
+
+@dataclass
+class Report:
+    """What a rehearsal found."""
+
+    ok: bool = False
+    reason: str = ""
+    """Why not, when not."""
+    steps: list[Step] = field(default_factory=list)
+    changes: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Phase -> operation -> resources."""
+    url: dict[str, str | None] = field(default_factory=lambda: {"before": None, "after": None})
+    """The stack's URL before and after the switch."""
+
+    def json(self) -> dict[str, Any]:
+        """The shape of `yard rehearse --json`."""
+        whole = {"ok": self.ok, "steps": [vars(step) for step in self.steps], "changes": self.changes, "url": self.url}
+        return whole if self.ok else whole | {"reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told what happens, as it happens."""
+
+    phase: Callable[[str, str], None] = lambda _name, _what: None
+    """Name of the phase that begins, and what it does."""
+    step: Callable[[Step], None] = lambda _: None
+    note: Callable[[str], None] = lambda _: None
+
+
+def other(name: str) -> str:
+    """The orchestrator to switch to when nobody says: the first other one behind a load balancer."""
+    return next(each for each in orchestrator.names() if each != name and orchestrator.load(each).target)
+
+
+def rehearse(root: Path, name: str, to: str | None, speed: float, listener: Listener) -> Report:
+    """Rehearse stack `name` of the project in `root` at `speed` rehearsal seconds a second. Never raises for a failure."""
+    report = Report()
+    try:
+        config = _StackConfig(root, name)
+        to = to or other(config.get("orchestrator", "ecs-fargate"))
+        _only_aws(name, config.get("orchestrator", "ecs-fargate"), to)
+        for note in config.prepare():
+            listener.note(note)
+        _Rehearsal(root, config, to, report, listener).run(1 / speed)
+        report.ok = True
+    except (Broken, engine.EngineError) as error:
+        report.reason = str(error)
+    return report
+
+
+def _only_aws(stack: str, *keys: str) -> None:
+    for key in keys:
+        if key not in orchestrator.names():
+            raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(orchestrator.names())}")
+        if orchestrator.load(key).target is None:
+            raise Broken(f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it")
+
+
+class _StackConfig:
+    """A stack's config file, made fit for a rehearsal."""
+
+    def __init__(self, root: Path, name: str) -> None:
+        self.stack = name
+        path = root / "config" / f"Pulumi.{name}.yaml"
+        if not path.exists():
+            known = sorted(each.stem.partition(".")[2] for each in path.parent.glob("Pulumi.*.yaml"))
+            raise Broken(f"there is no stack {name!r}: config/ has {', '.join(known)}")
+        self._values: dict[str, Any] = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config", {})
+        self.secrets: dict[str, str] = {}
+        """Path -> placeholder, to be encrypted for the rehearsal."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of one of the project's keys."""
+        return self._values.get(KEY + key, default)
+
+    @property
+    def protected(self) -> bool:
+        """Whether the stack guards itself against deletion."""
+        preset = PRESETS.get(str(self.get("preset", "trial")))
+        return bool(self.get("protect", preset and preset.protect))
+
+    @property
+    def existing(self) -> list[str]:
+        """Ids and ARNs in the config: what somebody else made."""
+        return re.findall(r"\b(?:vpc|subnet|sg)-[0-9a-z]+|arn:aws[\w-]*:[^\s,'\"\]}]+", yaml.safe_dump(self._values))
+
+    def prepare(self) -> Iterator[str]:
+        """Put placeholders in; tell what they stand for."""
+        self._values = {key: self._without_secrets(key, value) for key, value in self._values.items()}
+        self._values = {key: value for key, value in self._values.items() if value is not _SECRET}
+        if self.secrets:
+            yield f"placeholders stand for the {len(self.secrets)} secrets of the stack"
+        services = self.get("services")
+        waiting = [key for key, each in services.items() if isinstance(each, dict) and "digest" not in each] if isinstance(services, dict) else []
+        for key in waiting:
+            services[key]["digest"] = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+        if waiting:
+            yield f"{', '.join(waiting)} has no image yet: a placeholder digest stands for it"
+        gate = self.get("gate")
+        self._values[KEY + "gate"] = (gate if isinstance(gate, dict) else {}) | GATE
+
+    def _without_secrets(self, path: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.keys() == {"secure"}:
+                self.secrets[path] = PLACEHOLDER
+                return _SECRET
+            kept = {key: self._without_secrets(f'{path}["{key}"]', each) for key, each in value.items()}
+            return {key: each for key, each in kept.items() if each is not _SECRET}
+        if isinstance(value, list):
+            return [self._without_secrets(f"{path}[{index}]", each) for index, each in enumerate(value)]
+        return value
+
+    def write(self, directory: Path) -> None:
+        """Write the file where the rehearsal's own project looks for it."""
+        (directory / "config").mkdir()
+        (directory / "config" / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump({"config": self._values}), encoding="utf-8")
+
+
+_SECRET = object()
+
+
+@contextmanager
+def _environment(extra: Mapping[str, str]) -> Iterator[None]:
+    """The program runs in this process, and so does the gate that asks the load balancer."""
+    before = dict(os.environ)
+    os.environ.update(extra)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class _Rehearsal:
+    """One passage through all phases."""
+
+    def __init__(self, root: Path, config: _StackConfig, to: str, report: Report, listener: Listener) -> None:
+        self._root = root
+        self._config = config
+        self._to = to
+        self._report = report
+        self._listener = listener
+        self._phase = ""
+        self._broken = ""
+
+    def run(self, scale: float) -> None:
+        """All phases; raises `Broken` or `EngineError` at the first thing that is wrong."""
+        with (
+            tempfile.TemporaryDirectory(prefix="switchyard-rehearsal-") as place,
+            Cloud(scale, on_call=self._saw, existing=self._config.existing) as self._cloud,
+            _environment(self._cloud.env),
+        ):
+            self._stack = self._open(Path(place))
+            self._passage()
+
+    def _open(self, place: Path) -> auto.Stack:
+        # The project file without `main`, the tools by a link: the rehearsal has a project directory of its own.
+        (place / "Pulumi.yaml").write_bytes((self._root / "Pulumi.yaml").read_bytes())
+        (place / ".tools").symlink_to(self._root / ".tools")
+        self._config.write(place)
+        stack = engine.stack(
+            self._config.stack,
+            place,
+            state=place / "state",
+            env=self._cloud.env | {"PULUMI_HOME": str(place / "home"), "PULUMI_CONFIG_PASSPHRASE": PLACEHOLDER},
+            program=engine.main_program(self._root),
+        )
+        if self._config.secrets:
+            secrets = {path: auto.ConfigValue(value, secret=True) for path, value in self._config.secrets.items()}
+            stack.set_all_config(secrets, path=True)
+        return stack
+
+    def _passage(self) -> None:
+        at = self._config.get("orchestrator", "ecs-fargate")
+        self._up("up", f"make everything on {at}")
+        self._report.url["before"] = self._url()
+        before = {thing.urn for thing in self._cloud.world}
+        self._no_change("preview", "look again: nothing may change")
+        self._set("orchestrator", self._to)
+        self._up("switch", f"to {self._to}, in one `pulumi up`")
+        self._report.url["after"] = self._url()
+        if self._report.url["before"] != self._report.url["after"]:
+            raise Broken("the URL changed: {before} became {after}".format(**self._report.url))
+        self._no_change("switch-preview", "look again: nothing may change")
+        self._set("orchestrator", at)
+        self._up("back", f"to {at}")
+        if odd := sorted(before ^ {thing.urn for thing in self._cloud.world}):
+            raise Broken(f"there and back again is not the same: {', '.join(odd)}")
+        if self._config.protected:
+            self._set("protect", "false")
+            self._up("unprotect", "take the protection off, or AWS keeps what is protected")
+        self._begin("destroy", "remove everything")
+        self._finish(engine.Watch().run(self._stack.destroy).summary.resource_changes)
+        if left := [f"{thing.name} ({thing.type})" for thing in self._cloud.world]:
+            raise Broken(f"destroy left {', '.join(left)}")
+
+    def _up(self, phase: str, what: str) -> None:
+        self._begin(phase, what)
+        result: auto.UpResult = engine.Watch().run(self._stack.up)
+        self._finish(result.summary.resource_changes)
+        self._outputs = result.outputs
+
+    def _no_change(self, phase: str, what: str) -> None:
+        self._begin(phase, what)
+        changing: list[str] = []
+
+        def show(step: Any, done: bool) -> None:
+            if not done and step.op != auto.OpType.SAME:
+                changing.append(f"{step.op} {step.urn.rpartition('::')[2]} ({step.type}){_why(step)}")
+
+        result: auto.PreviewResult = engine.Watch(show).run(self._stack.preview)
+        self._finish(result.change_summary)
+        if changing:
+            raise Broken(f"a second look would change: {'; '.join(changing)}")
+
+    def _begin(self, phase: str, what: str) -> None:
+        self._phase = phase
+        self._listener.phase(phase, what)
+
+    def _finish(self, changes: Mapping[auto.OpType, int] | None) -> None:
+        self._report.changes[self._phase] = {str(op): count for op, count in (changes or {}).items()}
+        if self._broken:
+            raise Broken(self._broken)
+
+    def _set(self, key: str, value: str) -> None:
+        self._stack.set_config(KEY + key, auto.ConfigValue(value))
+
+    def _url(self) -> str | None:
+        url = self._outputs.get("url")
+        return None if url is None else str(url.value)
+
+    def _saw(self, call: Call) -> None:
+        if call.end is None or call.op == "read":
+            return
+        if call.ok:
+            step = Step(self._phase, call.op, call.type, call.name, round(call.start, 1), round(call.end, 1))
+            self._report.steps.append(step)
+            self._listener.step(step)
+        if self._phase != "destroy" and not self._broken:
+            now = self._cloud.clock.now
+            with self._cloud.world.lock:
+                unserved = health.unserved(self._cloud.world, now)
+            if unserved:
+                self._broken = f"after {call.op} of {call.name} ({call.type}) callers of {', '.join(unserved)} would be answered 503"
+
+
+def _why(step: Any) -> str:
+    return f": {', '.join(step.diffs)}" if step.diffs else ""

@@ -1,0 +1,65 @@
+"""Running the whole program, `__main__.py`, over the pretend cloud."""
+
+import json
+import runpy
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from components.testing.cloud import Cloud
+from components.testing.engine import Graph, deploy, start
+
+ROOT = Path(__file__).parents[1]
+DIGEST = f"sha256:{'a' * 64}"
+SERVICE: Mapping[str, Any] = {"digest": DIGEST}
+BLOCKS: Mapping[str, Mapping[str, Any]] = {
+    "oci": {"host": "registry.example.com"},
+    "eks": {"access": ["203.0.113.0/24"]},
+}
+"""The smallest block of each backend that cannot do without one (eks: with preset production)."""
+
+
+def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that is right, as the values of a stack file. Without services: one, `api`."""
+    blocks = {key: BLOCKS[key] for key in (registry, orchestrator) if key in BLOCKS}
+    return {
+        "aws:region": "us-east-1",
+        "registry": registry,
+        "orchestrator": orchestrator,
+        "preset": preset,
+        "services": services or {"api": SERVICE},
+        **blocks,
+    }
+
+
+def as_pulumi(config: Mapping[str, Any], project: str = "switchyard") -> dict[str, str]:
+    """As Pulumi hands it to a program: full keys, and JSON for what is not text."""
+    return {
+        key if ":" in key else f"{project}:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in config.items()
+    }
+
+
+def run_program(
+    config: Mapping[str, Any],
+    secret_keys: tuple[str, ...] = (),
+    project: str = "switchyard",
+    stack: str = "dev",
+) -> Graph:
+    """Run `__main__.py` with `config` (as from `config_for`); the graph of what it registers."""
+    engine = start(
+        Cloud(), as_pulumi(config, project), tuple(f"{project}:{key}" for key in secret_keys), project, stack
+    )
+
+    def program() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"))
+
+    deploy(program)
+    return engine.graph
+
+
+@cache
+def graph_of(registry: str, orchestrator: str, preset: str = "trial") -> Graph:
+    """The graph of one pair and preset with one service, made once: graphs do not change."""
+    return run_program(config_for(registry, orchestrator, preset))

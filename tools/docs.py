@@ -1,0 +1,340 @@
+"""The documents that follow from the code: `docs/configuration.md` and `docs/support.md`.
+
+`python -m tools.docs` writes them; with `--check` it changes nothing, names those that are out of date and exits 1.
+Only this project's own backends are in them, not what third parties have installed.
+"""
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from components.choices import Domain, ExistingLoadBalancer, ExistingVpc
+from components.gate import GateOptions
+from components.model import NoOptions
+from components.orchestrator import ORCHESTRATORS, Orchestrator, Support
+from components.registry import REGISTRIES, Anonymous, AwsRole, Login, Registry
+from components.service import FEATURES, Replicas, Service
+from config.presets import PRESETS
+from config.problems import PATTERNS
+from config.settings import FROM_PRESET, Keys
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = "<!-- Written by `make docs` from the code. Change it there. -->"
+
+Schema = Mapping[str, Any]
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Write the documents under `root`, or with `--check` say which are out of date."""
+    if unknown := set(arguments) - {"--check"}:
+        print(f"docs: unknown {', '.join(sorted(unknown))}. Usage: python -m tools.docs [--check]", file=sys.stderr)
+        return 2
+    stale = {path: text for path, text in documents() if _read(root / path) != text}
+    for path, text in stale.items():
+        if arguments:
+            print(f"docs: {path} is out of date; `make docs` writes it anew", file=sys.stderr)
+        else:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
+            print(f"docs: wrote {path}")
+    return 1 if stale and arguments else 0
+
+
+def documents() -> Iterator[tuple[str, str]]:
+    """Every generated document: path and text."""
+    yield "docs/configuration.md", _document(configuration())
+    yield "docs/support.md", _document(support())
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _document(blocks: Iterable[str]) -> str:
+    return "\n\n".join([NOTE, *blocks]) + "\n"
+
+
+# --- docs/configuration.md ----------------------------------------------------------------------------------------
+
+INTRODUCTION = """\
+A stack's values are in `config/Pulumi.<stack>.yaml`; the defaults are in `Pulumi.yaml`. Edit the file, or:
+
+    pulumi config set orchestrator eks
+    pulumi config set --path services.api.memory 1024
+    pulumi config set --path --type float services.api.cpu 0.5
+    pulumi config set --secret --path services.api.secrets.DB_PASSWORD
+
+A key without a namespace is `switchyard:`'s. All values are checked before anything is made; every problem is reported
+at once, each with the key, what it is, what is wanted and how to mend it. A misspelt key is a problem too."""
+
+COPY = """\
+Every copy also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
+
+AWS = """\
+Settings of AWS's own package work as ever. Those that matter here: `aws:region` (required on AWS), `aws:profile`, and
+`aws:defaultTags`, which `Pulumi.yaml` sets to `{tags: {managed-by: switchyard}}`."""
+
+BLOCKS: Mapping[str, type[BaseModel]] = {
+    "domain": Domain,
+    "vpc": ExistingVpc,
+    "load-balancer": ExistingLoadBalancer,
+    "gate": GateOptions,
+}
+"""Keys of `Keys` that hold a map of fixed fields."""
+DEFAULTS: Mapping[tuple[type[BaseModel], str], str] = {(Replicas, "max"): "`min`"}
+"""Defaults that depend on another field, which a schema cannot say."""
+
+
+def configuration() -> Iterator[str]:
+    """Every key that a user can set."""
+    yield "# Configuration"
+    yield INTRODUCTION
+    yield "## Keys"
+    yield _table(["key", "values", "default", "meaning"], _keys())
+    yield AWS
+    yield "## Presets"
+    yield "What keys are where the stack does not set them itself, or sets them to `preset`."
+    yield _table(["key", *PRESETS], _presets())
+    yield "## services"
+    yield f"{_first_line(Service)} The name: {PATTERNS[NAME_PATTERN]}; at most 20."
+    yield _fields(Service)
+    yield COPY
+    yield "### replicas"
+    yield _first_line(Replicas)
+    yield _fields(Replicas)
+    for key, model in BLOCKS.items():
+        yield f"## {key}"
+        yield _first_line(model)
+        yield _fields(model)
+    for kind, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
+        for name, options in _options(rows):
+            yield f"## {name}"
+            yield f"Read only while `{name}` is the {kind}."
+            yield _fields(options)
+
+
+NAME_PATTERN = next(iter(Keys.model_json_schema()["properties"]["services"]["patternProperties"]))
+
+
+def _keys() -> Iterator[list[str]]:
+    schemas: Schema = Keys.model_json_schema(by_alias=True)["properties"]
+    choices = {"registry": REGISTRIES, "orchestrator": ORCHESTRATORS}
+    linked = {"services", *BLOCKS, *dict(_options({**REGISTRIES, **ORCHESTRATORS}))}
+    for key, said in yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"].items():
+        if ":" in key:
+            continue
+        if key in choices:
+            values = _one_of(choices[key])
+        else:
+            values = f"map: [{key}](#{key})" if key in linked else _values(schemas[key])
+        default = said.get("default")
+        yield [f"`{key}`", values, "" if default in (None, {}) else _code(default), said["description"]]
+
+
+def _presets() -> Iterator[list[str]]:
+    for name in FROM_PRESET:
+        yield [f"`{name.replace('_', '-')}`", *[_code(getattr(preset, name)) for preset in PRESETS.values()]]
+
+
+def _options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The rows that have a block of their own, and its model."""
+    for name, path in rows.items():
+        if (options := resolve_name(path).Options) is not NoOptions:
+            yield name, options
+
+
+def _fields(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(by_alias=True)
+    said = _docstrings(model)
+    return _table(
+        ["field", "values", "default", "meaning"],
+        (
+            [f"`{name}`", _values(each), _default(model, name, each), each.get("description") or said.get(name, "")]
+            for name, each in schema["properties"].items()
+        ),
+    )
+
+
+def _default(model: type[BaseModel], name: str, schema: Schema) -> str:
+    if (model, name) in DEFAULTS:
+        return DEFAULTS[model, name]
+    if "default" not in schema:
+        return "required"
+    return "" if schema["default"] in (None, {}, []) else _code(schema["default"])
+
+
+def _docstrings(model: type[BaseModel]) -> dict[str, str]:
+    """Field, as users write it -> the string that follows it in the class."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, said in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(said, ast.Expr)
+            and isinstance(said.value, ast.Constant)
+        ):
+            found[field.target.id.replace("_", "-")] = str(said.value.value)
+    return found
+
+
+def _first_line(model: type[BaseModel]) -> str:
+    return inspect.getdoc(model).splitlines()[0]  # type: ignore[union-attr]  # every model has a docstring
+
+
+def _values(schema: Schema) -> str:
+    """What a value may be, in words."""
+    for each in schema.get("anyOf", ()):
+        if each.get("type") != "null":
+            return _values(each)
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1].lower()
+        return f"[{name}](#{name})"
+    if "enum" in schema:
+        return _one_of(schema["enum"])
+    return TYPES[schema["type"]](schema)
+
+
+def _text(schema: Schema) -> str:
+    if schema.get("format") == "password":
+        return "secret text"
+    pattern = schema.get("pattern")
+    return "text" if pattern is None else PATTERNS.get(pattern, f"text of the form {_cell_code(pattern)}")
+
+
+def _number(kind: str) -> Callable[[Schema], str]:
+    def words(schema: Schema) -> str:
+        if "minimum" not in schema:
+            return kind
+        return f"{kind}, {schema['minimum']:g} to {_plain(schema['maximum'])}"
+
+    return words
+
+
+def _plain(number: float) -> str:
+    return f"{number:g}" if number < 1e5 else str(int(number))
+
+
+def _map(schema: Schema) -> str:
+    values = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+    return f"map of name to {_values(values[0])}"
+
+
+TYPES: Mapping[str, Callable[[Schema], str]] = {
+    "string": _text,
+    "integer": _number("whole number"),
+    "number": _number("number"),
+    "boolean": lambda _: "`true` or `false`",
+    "array": lambda schema: f"list of {_values(schema['items'])}",
+    "object": _map,
+}
+
+
+# --- docs/support.md ----------------------------------------------------------------------------------------------
+
+SUPPORT = """\
+What each backend does with what a stack can ask for. *Honoured*: done as asked. *Translated*: done by other means, which
+are named. *Refused*: an error that names the key, before anything is made. Nothing is ignored."""
+
+PULLING = """\
+How each orchestrator gets at the images of each registry. A pair that cannot work is refused. Swarm takes no IAM role:
+the login that one gives ends after twelve hours, and Swarm never asks for another."""
+
+LOGINS: Mapping[type, str] = {
+    Anonymous: "without a login",
+    AwsRole: "IAM role",
+    Login: "user name and password",
+}
+CASES: Mapping[str, Mapping[str, Schema]] = {
+    "oci": {
+        "`oci` without `username`": {"host": "registry.example.com"},
+        "`oci` with `username`": {"host": "registry.example.com", "username": "reader", "password": "-"},
+    }
+}
+"""Registries whose images are pulled in one way or another by their options: case -> options."""
+
+
+def support() -> Iterator[str]:
+    """What works with what."""
+    runtimes: dict[str, type[Orchestrator]] = {name: resolve_name(path) for name, path in ORCHESTRATORS.items()}
+    registries: dict[str, type[Registry]] = {name: resolve_name(path) for name, path in REGISTRIES.items()}
+    columns = [f"`{name}`" for name in runtimes]
+    yield "# What works with what"
+    yield SUPPORT
+    yield "## A service on each orchestrator"
+    yield _table(
+        ["service", *columns],
+        (
+            [f"`{feature}`", *[_support(each.capabilities[feature]) for each in runtimes.values()]]
+            for feature in FEATURES
+        ),
+    )
+    yield "## Images from each registry"
+    yield PULLING
+    yield _table(["registry", "pulled by", *columns], _pulls(registries, runtimes))
+    yield "## The orchestrators beside each other"
+    yield _table(["", *columns], _places(runtimes))
+    yield "## `network: endpoints`"
+    yield "A network without any way out reaches only what has a VPC endpoint."
+    yield _table(["", "endpoints"], _endpoints({**registries, **runtimes}))
+
+
+def _support(said: Support) -> str:
+    how = f"**{said.how}**" if said.how == "refused" else said.how
+    return f"{how}: {said.why}" if said.why else how
+
+
+def _pulls(registries: Mapping[str, type[Registry]], runtimes: Mapping[str, type[Orchestrator]]) -> Iterator[list[str]]:
+    for name, registry in registries.items():
+        for case, options in CASES.get(name, {f"`{name}`": {}}).items():
+            pull = registry.pulled_by(registry.Options(**options))
+            able = ["works" if pull in each.pulls_by else "**refused**" for each in runtimes.values()]
+            yield [case, LOGINS[pull], *able]
+
+
+def _places(runtimes: Mapping[str, type[Orchestrator]]) -> Iterator[list[str]]:
+    edge = {True: "behind the load balancer", False: "publishes ports itself"}
+    yield ["where callers come in", *[edge[each.target is not None] for each in runtimes.values()]]
+    yield ["in `traffic`", *["works" if each.target else "**refused**" for each in runtimes.values()]]
+    yield ["logs of a service", *[f"`{each.logs('STACK', 'SERVICE')}`" for each in runtimes.values()]]
+
+
+def _endpoints(backends: Mapping[str, type[Registry] | type[Orchestrator]]) -> Iterator[list[str]]:
+    for name, backend in backends.items():
+        yield [f"`{name}`", ", ".join(f"`{each}`" for each in sorted(backend.vpc_endpoints)) or "none"]
+
+
+# --- Markdown -----------------------------------------------------------------------------------------------------
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _one_of(values: Iterable[object]) -> str:
+    return ", ".join(f"`{each}`" for each in values)
+
+
+def _code(value: object) -> str:
+    """A value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6)
+    return _cell_code(text.removesuffix("...\n").strip())
+
+
+def _cell_code(text: str) -> str:
+    escaped = text.replace("|", "\\|")
+    return f"`{escaped}`"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""Stack `local`: where its files are, and what its configuration says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from docker.errors import DockerException
+from pulumi import automation as auto
+
+from components.orchestrator.swarm_client import SwarmError, explain
+from config.settings import label
+from yard import engine
+from yard.machine import MachineError, Notes, engine_host
+
+STACK = "local"
+SERVICE = "api"
+"""The service that the example's image is for."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """A checkout and its stack `local`."""
+
+    root: Path
+
+    @property
+    def file(self) -> Path:
+        """The stack's configuration."""
+        return self.root / "config" / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def state(self) -> Path:
+        """Where Pulumi keeps the stack's state."""
+        return self.root / ".state"
+
+    @property
+    def notes(self) -> Notes:
+        """What `up` made around the stack."""
+        return Notes(self.root / ".switchyard")
+
+    def block(self, key: str) -> dict[str, Any]:
+        """One key of the configuration that holds a map."""
+        config = yaml.safe_load(self.file.read_text(encoding="utf-8")).get("config", {})
+        return dict(config.get(f"switchyard:{key}") or {})
+
+    @property
+    def docker_host(self) -> str:
+        """The engine that runs the stack."""
+        return engine_host(self.block("swarm"))
+
+    @property
+    def registry(self) -> str:
+        """Host and port of the stack's registry."""
+        return str(self.block("oci").get("host", "localhost:5000"))
+
+    @property
+    def name(self) -> str:
+        """The stack's name as its resources bear it."""
+        return label(f"{self.project}-{STACK}")
+
+    @property
+    def project(self) -> str:
+        """The project's name."""
+        return str(yaml.safe_load((self.root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
+
+    @property
+    def repository(self) -> str:
+        """Where the example's image goes, as registry `oci` has it."""
+        return f"{self.registry}/{self.block('oci').get('namespace') or self.name}/{SERVICE}"
+
+    def open(self) -> auto.Stack:
+        """The stack, made if need be."""
+        return engine.stack(STACK, self.root, state=self.state)
+
+    def configured(self, key: str) -> str | None:
+        """What the configuration says of the example service's `key`."""
+        value = self.block("services").get(SERVICE, {}).get(key)
+        return None if value is None else str(value)
+
+
+def path(key: str) -> str:
+    """Where the configuration has the example service's `key`."""
+    return f"switchyard:services.{SERVICE}.{key}"
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Show what may go wrong on a machine as a message, not as a traceback."""
+    try:
+        yield
+    except (engine.EngineError, MachineError, SwarmError) as error:
+        raise click.ClickException(str(error)) from error
+    except DockerException as error:
+        raise click.ClickException(explain(str(error))) from error

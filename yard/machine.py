@@ -1,0 +1,223 @@
+"""This machine's side of stack `local`: a swarm of one node on its Docker engine, and a registry."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+
+from components.orchestrator.swarm import DEFAULT_HOST
+from components.orchestrator.swarm_client import check_manager, connect
+
+REGISTRY_IMAGE = "registry:3"
+REGISTRY_NAME = "switchyard-registry"
+"""Of the container and of its volume."""
+START_TIMEOUT = 20.0
+
+Say = Callable[[str], None]
+
+
+class MachineError(Exception):
+    """What this machine lacks, and what to do about it."""
+
+
+class Notes:
+    """What `up` made here, kept in a file so that `down` removes that and no more."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.file = directory / "local.json"
+
+    def read(self) -> dict[str, Any]:
+        """Everything noted; empty when nothing was made."""
+        with suppress(FileNotFoundError):
+            noted: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
+            return noted
+        return {}
+
+    def write(self, **notes: Any) -> None:
+        """Note some more."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps({**self.read(), **notes}, indent=2) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A Docker engine and what was made around it."""
+
+    host: str
+    client: docker.DockerClient
+    notes: Notes
+    say: Say
+
+
+def engine_host(swarm: dict[str, Any]) -> str:
+    """The engine that the stack's own block names, else the one that every Docker tool takes."""
+    return str(swarm.get("host") or os.environ.get("DOCKER_HOST") or DEFAULT_HOST)
+
+
+def find(host: str, notes: Notes, say: Say) -> Machine:
+    """The engine at `host`; raises `SwarmError` when none answers."""
+    connect(host).close()
+    client = docker.DockerClient(host, version="auto", use_ssh_client=host.startswith("ssh://"))
+    return Machine(host, client, notes, say)
+
+
+def join_swarm(machine: Machine) -> None:
+    """Make the engine the only node of a swarm, when it is in none; on loopback, so that no other node can join."""
+    if machine.client.info()["Swarm"]["LocalNodeState"] != "inactive":
+        engine = connect(machine.host)
+        check_manager(engine, machine.host)
+        engine.close()
+        return
+    machine.client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
+    machine.notes.write(swarm=machine.client.info()["Swarm"]["Cluster"]["ID"])
+    machine.say("made the Docker engine a swarm of one node (`yard down` undoes it)")
+
+
+def leave_swarm(machine: Machine) -> None:
+    """Undo `join_swarm`, unless somebody else has come to use the swarm."""
+    cluster = machine.client.info()["Swarm"].get("Cluster") or {}
+    if not cluster or cluster.get("ID") != machine.notes.read().get("swarm"):
+        return
+    if others := [service.name for service in machine.client.services.list()]:
+        machine.say(f"the swarm stays, because it runs other services: {', '.join(others)}")
+        return
+    machine.client.swarm.leave(force=True)
+    machine.say("left the swarm")
+
+
+def registry_answers(host: str) -> bool:
+    """Whether a registry answers at `host`. Something else there is an error."""
+    try:
+        with build_opener(ProxyHandler({})).open(f"http://{host}/v2/", timeout=5) as response:
+            status, headers = response.status, response.headers
+    except HTTPError as error:
+        status, headers = error.code, error.headers
+    except OSError:
+        return False
+    if status in (200, 401) and headers.get("Docker-Distribution-Api-Version"):
+        return True
+    raise MachineError(
+        f"what answers at {host} is no registry: stop it, or take another port with "
+        "`pulumi config set --path switchyard:oci.host localhost:5001 --stack local`"
+    )
+
+
+def start_registry(machine: Machine, host: str) -> None:
+    """Have a registry at `host`: the one that runs, else a container, else Debian's program."""
+    if registry_answers(host):
+        return
+    port = local_port(host)
+    started = start_container(machine.client, port) or start_process(port, machine.notes.directory / "registry")
+    if started is None:
+        raise MachineError(
+            f"no registry answers at {host}, the image {REGISTRY_IMAGE} cannot be pulled, and the program "
+            "docker-registry is not installed: install it (Debian, Ubuntu: sudo apt-get install docker-registry), "
+            "or name a registry with `pulumi config set --path switchyard:oci.host HOST --stack local`"
+        )
+    machine.notes.write(registry=started)
+    deadline = time.monotonic() + START_TIMEOUT
+    while not registry_answers(host):
+        if time.monotonic() > deadline:
+            raise MachineError(f"the registry that was started does not answer at {host}: see {started['log']}")
+        time.sleep(0.2)
+    machine.say(f"started a registry at {host} ({started['kind']})")
+
+
+def local_port(host: str) -> int:
+    """The port of a host on this machine; a registry elsewhere is not ours to start."""
+    name, _, port = host.partition(":")
+    if name not in ("localhost", "127.0.0.1"):
+        raise MachineError(f"no registry answers at {host} (switchyard:oci.host of stack local)")
+    return int(port or 80)
+
+
+def start_container(client: docker.DockerClient, port: int) -> dict[str, Any] | None:
+    """The Distribution registry in a container; None when its image is not to be had."""
+    with suppress(NotFound):  # stopped, with the machine for example
+        client.containers.get(REGISTRY_NAME).remove(force=True)
+    try:
+        client.images.get(REGISTRY_IMAGE)
+    except NotFound:
+        try:
+            client.images.pull(REGISTRY_IMAGE)
+        except DockerException:
+            return None
+    client.containers.run(
+        REGISTRY_IMAGE,
+        name=REGISTRY_NAME,
+        detach=True,
+        ports={"5000/tcp": ("127.0.0.1", port)},
+        volumes={REGISTRY_NAME: {"bind": "/var/lib/registry", "mode": "rw"}},
+    )
+    return {"kind": "container", "name": REGISTRY_NAME, "log": f"docker logs {REGISTRY_NAME}"}
+
+
+def start_process(port: int, directory: Path) -> dict[str, Any] | None:
+    """Debian's build of the same registry, in the background; None when it is not installed."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        return None
+    config, log = directory / "config.json", directory / "log"
+    settings = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(directory / "storage")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    config.write_text(json.dumps(settings), encoding="utf-8")  # it wants YAML, and JSON is YAML
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [program, "serve", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,  # it outlives this command, and a Ctrl-C in its terminal
+        )
+    return {"kind": "process", "pid": process.pid, "config": str(config), "log": str(log)}
+
+
+def stop_registry(machine: Machine) -> None:
+    """Undo `start_registry`, its images included."""
+    started = machine.notes.read().get("registry", {})
+    if started.get("kind") == "container":
+        with suppress(NotFound):
+            machine.client.containers.get(started["name"]).remove(force=True)
+        with suppress(APIError):
+            machine.client.volumes.get(started["name"]).remove()
+        machine.say("removed the registry and its images")
+    if started.get("kind") == "process" and is_ours(started):
+        os.kill(started["pid"], signal.SIGTERM)
+        machine.say("stopped the registry")
+
+
+def is_ours(started: dict[str, Any]) -> bool:
+    """Whether the process is still the registry that was started, and not one that got its number since."""
+    with suppress(OSError):
+        return started["config"] in Path(f"/proc/{started['pid']}/cmdline").read_text()
+    return False
+
+
+def remove_leftovers(machine: Machine, stack: str, repository: str) -> None:
+    """What a killed run left on the engine without a trace in the state, and the images that were pushed."""
+    label = {"label": f"switchyard.stack={stack}"}
+    client = machine.client
+    if client.info()["Swarm"].get("ControlAvailable"):
+        for kind in (client.services, client.secrets, client.networks):
+            for each in kind.list(filters=label):
+                each.remove()
+                machine.say(f"removed {each.name}, which an interrupted run left")
+    for image in client.images.list(repository):
+        client.images.remove(str(image.id), force=True)

@@ -1,0 +1,150 @@
+"""`yard up`: the example service, for real, on this machine."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.request import ProxyHandler, build_opener
+
+import click
+from pulumi import automation as auto
+from pulumi.automation.events import OpType, StepEventMetadata
+
+from components.orchestrator.swarm_client import SwarmError
+from yard import engine, image, machine
+from yard.local import SERVICE, Local, in_words, path
+
+ROOT = Path(__file__).resolve().parent.parent
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
+"""What an engine calls its CPU -> what a service calls it."""
+VERBS = {
+    OpType.CREATE: "created",
+    OpType.UPDATE: "updated",
+    OpType.DELETE: "deleted",
+    OpType.CREATE_REPLACEMENT: "created anew",
+    OpType.DELETE_REPLACED: "deleted the old",
+}
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")
+@click.pass_context
+def up(context: click.Context, as_json: bool) -> None:
+    """Build the example, push it, run it on this machine's Docker, and call it.
+
+    Again: only what changed. Without a Docker engine the rehearsal of stack `dev` runs instead.
+    """
+
+    def say(text: str) -> None:
+        click.echo(text, err=as_json)
+
+    local = Local(ROOT)
+    try:
+        here = machine.find(local.docker_host, local.notes, say)
+    except SwarmError as error:
+        say(f"{error}. Here is the rehearsal of stack dev instead:")
+        rehearse(context, as_json)
+        return
+    with in_words():
+        outcome = run(local, here)
+    if as_json:
+        click.echo(json.dumps(outcome, indent=2))
+    else:
+        tell(outcome)
+
+
+def rehearse(context: click.Context, as_json: bool) -> None:
+    """The same story without Docker."""
+    from yard.rehearse import rehearse as command
+
+    context.invoke(command, stack="dev", as_json=as_json)
+
+
+def run(local: Local, here: machine.Machine) -> dict[str, Any]:
+    """Everything in its order; returns the outcome."""
+    start = time.monotonic()
+    machine.join_swarm(here)
+    machine.start_registry(here, local.registry)
+    digest = image.digest(local.root / "app", here, local.repository)
+    stack = local.open()
+    configure(local, stack, {"digest": digest, "architecture": architecture(here)})
+    here.say("pulumi up, stack local")
+    result = engine.Watch(Progress(here.say)).run(stack.up, refresh=True)
+    url = result.outputs["url"].value[SERVICE]
+    return {
+        "url": url,
+        "answer": call(url),
+        "digest": digest,
+        "changes": changes(result.summary.resource_changes),
+        "logs": result.outputs["logs"].value[SERVICE][0],
+        "seconds": round(time.monotonic() - start, 1),
+    }
+
+
+def architecture(here: machine.Machine) -> str:
+    """The engine's CPU, for which the image was built."""
+    return ARCHITECTURES.get(here.client.info()["Architecture"], "x86_64")
+
+
+def configure(local: Local, stack: auto.Stack, wanted: Mapping[str, str]) -> None:
+    """Write into the stack's configuration what it does not say already; x86_64 it says by saying nothing."""
+    defaults = {"architecture": "x86_64"}
+    for key, value in wanted.items():
+        if (local.configured(key) or defaults.get(key)) != value:
+            stack.set_config(path(key), auto.ConfigValue(value), path=True)
+
+
+class Progress:
+    """Says what the engine has done, as it happens."""
+
+    def __init__(self, say: machine.Say) -> None:
+        self.say = say
+        self.began: dict[str, float] = {}
+
+    def __call__(self, step: StepEventMetadata, done: bool) -> None:
+        """One step began, or is done."""
+        verb = VERBS.get(step.op)
+        if verb is None or step.type.startswith(("pulumi:pulumi:", "pulumi:providers:")):
+            return
+        what = f"{step.type.split(':')[-1].lower()} {step.urn.split('::')[-1]}"
+        if done:
+            seconds = time.monotonic() - self.began[step.urn]
+            self.say(f"  {verb} {what} ({seconds:.1f} s)")
+            return
+        self.began[step.urn] = time.monotonic()
+        if what.startswith("service ") and verb != "deleted":
+            self.say(f"  {what}: waiting until every copy is healthy")
+
+
+def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
+    """What changed, by operation; empty when nothing did."""
+    return {str(op): count for op, count in (counts or {}).items() if op not in ("same", "read", "refresh")}
+
+
+def call(url: str) -> Any:
+    """What the service answers at its root."""
+    with build_opener(ProxyHandler({})).open(url, timeout=10) as response:
+        text = response.read().decode()
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def tell(outcome: Mapping[str, Any]) -> None:
+    """The outcome for a person, and what to try next."""
+    changed = ", ".join(f"{op} {count}" for op, count in outcome["changes"].items()) or "no changes"
+    click.echo(f"\n{changed}, {outcome['seconds']} s")
+    click.secho(f"\n  {outcome['url']}", bold=True, nl=False)
+    click.echo(f"  answers  {json.dumps(outcome['answer'])}\n")
+    click.echo("Next:")
+    for command, what in {
+        f"curl {outcome['url']}": "call it yourself",
+        outcome["logs"]: "see its log",
+        "yard up": "after a change under app/: build, push and roll out",
+        "yard rehearse --to eks": "rehearse stack dev, and its switch to another orchestrator",
+        "yard down": "remove all of this",
+    }.items():
+        click.echo(f"  {command:<50} {what}")
+    click.echo("On AWS: see README.md")
