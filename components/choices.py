@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from components.model import Model
 from components.service import Host
 
@@ -13,7 +15,7 @@ class ExistingVpc(Model):
     """A VPC that somebody else made; Switchyard only uses it."""
 
     id: str
-    public_subnets: tuple[str, ...]
+    public_subnets: tuple[str, ...] = Field(min_length=2)
     """For the load balancer: at least two, in different zones."""
     private_subnets: tuple[str, ...] = ()
     """For the copies; empty: they run in the public ones, with public addresses."""

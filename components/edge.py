@@ -12,7 +12,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.choices import Domain, ExistingLoadBalancer
-from components.gate import AskHealth, Gate, GateOptions
+from components.gate import AskHealth, Expected, Gate, GateOptions
 from components.network import ANYWHERE, Network
 from components.service import MAX_SEGMENTS, Service
 
@@ -65,6 +65,7 @@ class Edge(pulumi.ComponentResource):
     def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("switchyard:edge:Edge", name, None, opts)
         self._args = args
+        self._gate = Gate(args.gate, args.ask_health)
         self._priorities = priorities(args.routes, args.orchestrators)
         if args.existing:
             self._listener = pulumi.Output.from_input(args.existing.listener)
@@ -130,7 +131,7 @@ class Edge(pulumi.ComponentResource):
         healthy: list[pulumi.Resource],
     ) -> None:
         """Share the service's requests by `weights`, once everything in `healthy` is done and the gate is open."""
-        gate = Gate(service_name, service.replicas.min, service.health, self._args.gate, self._args.ask_health)
+        self._gate.expected[service_name] = Expected(service.replicas.min, service.health)
         aws.lb.ListenerRule(
             service_name,
             listener_arn=self._listener,
@@ -146,7 +147,7 @@ class Edge(pulumi.ComponentResource):
                     },
                 }
             ],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=gate.binding()),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=self._gate.binding),
         )
 
     def _make(self, name: str, args: EdgeArgs) -> None:

@@ -7,7 +7,8 @@ requests. So a resource hook on the traffic rule asks for the health of every ta
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pulumi
@@ -42,48 +43,55 @@ class GateClosed(Exception):
 
 
 @dataclass(frozen=True)
-class Gate:
-    """Guards the traffic rule of one service."""
+class Expected:
+    """What must be so before a service gets traffic."""
 
-    service: str
-    wanted: int
-    """Healthy targets that each group with weight must have."""
-    health: str
-    """The path the load balancer asks, for the message."""
+    healthy: int
+    """Healthy targets in each group with weight."""
+    path: str
+    """What the load balancer asks them, for the message."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Guards the traffic rules of an edge; each rule is named as its service."""
+
     options: GateOptions
     ask: AskHealth
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    expected: dict[str, Expected] = field(default_factory=dict)
 
+    @cached_property
     def binding(self) -> pulumi.ResourceHookBinding:
-        """The hooks to bind to the traffic rule."""
-        check = pulumi.ResourceHook(f"gate-{self.service}", self._check)
-        settle = pulumi.ResourceHook(f"settle-{self.service}", self._settle)
+        """The hooks to bind to a traffic rule: the same two for all, for each one costs every preview a call."""
+        check = pulumi.ResourceHook("gate", self._check)
+        settle = pulumi.ResourceHook("settle", self._settle)
         return pulumi.ResourceHookBinding(before_create=[check], before_update=[check], after_update=[settle])
 
     def _check(self, args: pulumi.ResourceHookArgs) -> None:
         for group in weighted_groups(args.new_inputs or {}):
-            self.wait(group)
+            self.wait(args.name, group)
 
     def _settle(self, args: pulumi.ResourceHookArgs) -> None:
         before, after = (set(weighted_groups(each or {})) for each in (args.old_inputs, args.new_inputs))
         if before - after:
             self.sleep(self.options.settle)
 
-    def wait(self, group: str) -> None:
+    def wait(self, service: str, group: str) -> None:
         """Return once `group` was healthy for enough looks in a row; raise `GateClosed` when time is up."""
         deadline = self.clock() + self.options.timeout
-        good = 0
+        wanted, good = self.expected[service].healthy, 0
         while True:
             targets = self.ask(group)
-            good = good + 1 if sum(state == "healthy" for _, state, _ in targets) >= self.wanted else 0
+            good = good + 1 if sum(state == "healthy" for _, state, _ in targets) >= wanted else 0
             if good >= self.options.polls:
                 return
             if self.clock() >= deadline:
-                raise GateClosed(self._why(targets))
+                raise GateClosed(self._why(service, targets))
             self.sleep(self.options.interval)
 
-    def _why(self, targets: list[Health]) -> str:
+    def _why(self, service: str, targets: list[Health]) -> str:
         states = Counter(state for _, state, _ in targets)
         sick = "; ".join(
             f"{address} is {state} ({reason or 'no reason given'})"
@@ -91,10 +99,11 @@ class Gate:
             if state != "healthy"
         )
         return (
-            f"the traffic of {self.service} stays where it is:"
-            f" {states['healthy']} of {self.wanted} wanted targets are healthy"
+            f"the traffic of {service} stays where it is:"
+            f" {states['healthy']} of {self.expected[service].healthy} wanted targets are healthy"
             f" after {self.options.timeout:g} s. {sick or 'No target is registered'}."
-            f" The load balancer asks {self.health}; see the service's logs, mend it, and run `pulumi up` again."
+            f" The load balancer asks {self.expected[service].path};"
+            " see the service's logs, mend it, and run `pulumi up` again."
         )
 
 

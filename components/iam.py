@@ -1,5 +1,6 @@
 """IAM documents, written short."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,9 +21,10 @@ def document(*statements: Statement) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def trust(service: str, *actions: str) -> pulumi.Output[str]:
+def trust(service: str, *actions: str) -> str:
     """A trust policy for an AWS service such as ecs-tasks.amazonaws.com."""
-    return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", *actions]})
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", *actions]}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def pulling(pull: Pull) -> list[Statement]:

@@ -11,7 +11,6 @@ class Model(BaseModel):
         frozen=True,
         strict=True,
         alias_generator=lambda name: name.replace("_", "-"),
-        validate_by_name=True,
     )
 
 

@@ -21,10 +21,12 @@ class Problem:
     fix: str = ""
 
     def __str__(self) -> str:
-        fix = (
-            self.fix or f"pulumi config set {'--path ' if '.' in self.key or '[' in self.key else ''}{self.key} <value>"
-        )
-        return f"  {self.key} {_is(self.value)}; want {self.want}\n      {fix}"
+        return f"  {self.key} {_is(self.value)}; want {self.want}\n      {self.fix or self._set()}"
+
+    def _set(self) -> str:
+        secret = "--secret " if self.value is PLAIN else ""
+        path = "--path " if "." in self.key or "[" in self.key else ""
+        return f"pulumi config set {secret}{path}{self.key} <value>"
 
 
 def _is(value: object) -> str:
@@ -58,6 +60,20 @@ def translate(error: ValidationError, root: str, model: type[BaseModel]) -> list
     return [_problem(each, root, model) for each in error.errors(include_url=False)]
 
 
+class Words:
+    """Stands in a message where no value can be printed."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def __repr__(self) -> str:
+        return self._words
+
+
+UNKNOWN = Words("unknown")
+HIDDEN = Words("hidden")
+PLAIN = Words("in plain text")
+
 SECRET = frozenset({"secrets", "password"})
 """Keys below which a value is never printed."""
 
@@ -71,24 +87,21 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
         known = _keys_at(model, steps[:-1])
         return Problem(
             key,
-            None,
+            UNKNOWN,
             f"a key that exists: {', '.join(known)}{nearest(str(steps[-1]), known)}",
             f"pulumi config rm --path {key}",
         )
     if kind == "missing":
         return Problem(key, None, "a value")
-    shown = "(hidden)" if SECRET & set(map(str, steps)) else value
-    return Problem(key, _Scalar(shown) if isinstance(shown, dict | list) else shown, _want(error))
+    return Problem(
+        key, _shown(value, hidden=kind == "json_invalid" or bool(SECRET & set(map(str, steps)))), _want(error)
+    )
 
 
-class _Scalar:
-    """A value too large to print."""
-
-    def __init__(self, value: object) -> None:
-        self._kind = "a map" if isinstance(value, dict) else "a list"
-
-    def __repr__(self) -> str:
-        return self._kind
+def _shown(value: object, hidden: bool) -> object:
+    if hidden:
+        return HIDDEN
+    return Words("a map" if isinstance(value, dict) else "a list") if isinstance(value, dict | list) else value
 
 
 WANTED = {
@@ -108,11 +121,21 @@ PATTERNS = {
     r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hexadecimal digits, as `docker push` prints it",
     r"^[a-z](-?[a-z0-9])*$": "lower-case letters, digits and single dashes, a letter first",
     r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable: letters, digits and _, no digit first",
+    r"^/$|^(/[A-Za-z0-9._~-]+){1,4}$": "/ or a path such as /orders/v2: at most four segments, no slash at its end",
+    r"^/[A-Za-z0-9._~/-]*$": "a path, such as /healthz",
+    r"^(/[A-Za-z0-9._-]+)+$": "an absolute path, such as /tmp",
+    r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$": "a host name in lower case, such as api.example.com",
+    r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$": "a host, and its port after a colon, such as localhost:5000",
+    r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$": "a repository path, such as acme/web",
+    r"^(unix|tcp|ssh|npipe)://.+$": "the address of a Docker engine, such as unix:///var/run/docker.sock",
+    r"^1\.\d\d$": "a Kubernetes version, such as 1.34",
 }
 
 
 def _want(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
+    if kind == "json_invalid":
+        return "text in Unicode, without halves of surrogate pairs"
     if kind == "value_error":
         return f"keys that agree: {context['error']}"
     if kind == "string_pattern_mismatch":
@@ -123,7 +146,7 @@ def _want(error: ErrorDetails) -> str:
         words = {"ge": "at least", "le": "at most", "max_length": "text no longer than"}
         return f"{words[limits[kind]]} {context[limits[kind]]}"
     if kind == "literal_error":
-        return f"one of {str(context['expected']).replace(' or ', ', ')}"
+        return f"one of {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}"
     return WANTED.get(kind, error["msg"])
 
 
@@ -139,8 +162,10 @@ def _keys_at(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]:
     here: object = model
     for step in steps:
         if isinstance(here, type) and issubclass(here, BaseModel):
-            by_alias = {field.alias or name: field.annotation for name, field in here.model_fields.items()}
-            here = _model_in(by_alias.get(str(step)))
+            here = {field.alias or name: field.annotation for name, field in here.model_fields.items()}.get(str(step))
+        elif typing.get_origin(here) is dict:
+            here = typing.get_args(here)[1]
+        here = here if typing.get_origin(here) is dict else _model_in(here)
     if isinstance(here, type) and issubclass(here, BaseModel):
         return [field.alias or name for name, field in here.model_fields.items()]
     return []

@@ -616,7 +616,8 @@ RULES: Mapping[str, Rule] = {
         (540, 300, 210),
         _keys(
             "name roleArn bootstrapSelfManagedAddons outpostConfig encryptionConfig vpcConfig.securityGroupIds"
-            " accessConfig.bootstrapClusterCreatorAdminPermissions kubernetesNetworkConfig.ipFamily kubernetesNetworkConfig.serviceIpv4Cidr"
+            " accessConfig.bootstrapClusterCreatorAdminPermissions"
+            " kubernetesNetworkConfig.ipFamily kubernetesNetworkConfig.serviceIpv4Cidr"
         ),
         NAME,
         refs=(

@@ -79,13 +79,24 @@ class Aws(Package):
             self.world.written.add(thing.get("accessLogs.bucket"))
 
     def went(self, thing: Thing) -> None:
+        named = (thing.type, thing.get("region"), thing.get("name"))
         if thing.type == aws.SECRET and thing.get("recoveryWindowInDays", 30):
-            self.world.ghosts.add((thing.type, thing.get("region"), thing.get("name")))
+            self.world.ghosts[named] = "a secret with this name is already scheduled for deletion"
+        if thing.get("skipDestroy") and thing.type == aws.LOG_GROUP:
+            self.world.ghosts[named] = "the log group was kept when its stack was destroyed"
         if thing.type == aws.EKS_CLUSTER:
             for inside in [each for each in self.world if each.cluster == thing.get("endpoint")]:
                 self.world.remove(inside)
         self.world.written.discard(thing.id)
         self.world.pushed.discard(thing.id)
+
+    def unsteady(self, thing: Thing) -> str | None:
+        if thing.type != aws.ECS_SERVICE or not thing.get("waitForSteadyState"):
+            return None
+        groups = [self.world.find(aws.TARGET_GROUP, each) for each in thing.all("loadBalancers.targetGroupArn")]
+        if any(group and group.name in self.world.sick for group in groups):
+            return f"{thing.name}: ECS deployment circuit breaker: tasks failed ELB health checks [pulumi-aws #4487]"
+        return None
 
     def invoke(self, token: str, args: wire.Properties, config: wire.Properties) -> wire.Properties:
         return invokes.answer(token, self.world, config["region"], args)
@@ -100,5 +111,6 @@ def _rule(type_: str) -> aws.Rule:
 def _tagged(outputs: wire.Properties, config: wire.Properties) -> wire.Properties:
     default: Any = config.get("defaultTags") or {}
     default = json.loads(default) if isinstance(default, str) else default
-    tags = {**default.get("tags", {}), **wire.reveal(outputs.get("tags") or {})}
-    return outputs | ({"tagsAll": tags} if tags else {})
+    own = outputs.get("tags")
+    beside = {key: each for key, each in default.get("tags", {}).items() if key not in (wire.reveal(own) or {})}
+    return outputs | ({"tagsAll": wire.merged(own, beside)} if own or beside else {})

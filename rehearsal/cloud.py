@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, NoReturn, Self
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 
 from rehearsal import aws, health
 from rehearsal.aws_package import Aws
@@ -103,9 +103,8 @@ class Cloud:
         existing: Iterable[str] = (),
         sick: Iterable[str] = (),
     ) -> None:
-        self.world = World(existing=set(existing))
+        self.world = World(existing=set(existing), sick=set(sick))
         self.faults = list(faults)
-        self.sick = set(sick)
         self.calls: list[Call] = []
         self._scale = scale
         self._on_call = on_call
@@ -152,7 +151,7 @@ class Cloud:
                 return None
             # Where no time passes, first checks are over at once.
             now = self.clock.now if self._scale else math.inf
-            targets = health.targets(self.world, group, now, frozenset(self.sick))
+            targets = health.targets(self.world, group, now)
         if any(each.state == "initial" for each in targets):
             self.clock.remind(health.FIRST_CHECKS)
         return targets

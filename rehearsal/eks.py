@@ -23,31 +23,14 @@ CLUSTER_POLICIES = (
 )
 NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 UNDERSTOOD = frozenset(
-    [
-        "name",
-        "version",
-        "vpcId",
-        "subnetIds",
-        "publicSubnetIds",
-        "privateSubnetIds",
-        "authenticationMode",
-        "autoMode",
-        "endpointPrivateAccess",
-        "endpointPublicAccess",
-        "publicAccessCidrs",
-        "enabledClusterLogTypes",
-        "upgradePolicy",
-        "deletionProtection",
-        "tags",
-        "clusterTags",
-        "createInstanceRole",
-        "skipDefaultNodeGroup",
-        "skipDefaultSecurityGroups",
-        "corednsAddonOptions",
-        "createOidcProvider",
-        "encryptionConfigKeyArn",
-    ]
+    {
+        *("name", "version", "tags", "clusterTags", "authenticationMode", "autoMode", "enabledClusterLogTypes"),
+        *("vpcId", "subnetIds", "publicSubnetIds", "privateSubnetIds", "upgradePolicy", "deletionProtection"),
+        *("endpointPrivateAccess", "endpointPublicAccess", "publicAccessCidrs", "encryptionConfigKeyArn"),
+        *("createInstanceRole", "skipDefaultNodeGroup", "skipDefaultSecurityGroups", "corednsAddonOptions"),
+    }
 )
+"""Inputs that the rehearsal's component honours."""
 
 
 class EksComponents(Provider):
@@ -162,43 +145,43 @@ class Cluster(pulumi.ComponentResource):
         self, name: str, inputs: Mapping[str, Any], subnets: Any, control: ServiceRole, nodes: ServiceRole
     ) -> aws.eks.Cluster:
         compute = {"enabled": True, "node_role_arn": nodes.role.arn, "node_pools": ["general-purpose", "system"]}
-        configured = (inputs["autoMode"].get("computeConfig") or {}).get("nodePools")
-        return aws.eks.Cluster(
-            f"{name}-eksCluster",
-            name=inputs.get("name"),
-            role_arn=control.role.arn,
-            compute_config=compute | ({"node_pools": configured} if configured else {}),
-            storage_config={"block_storage": {"enabled": True}},
-            kubernetes_network_config={"ip_family": "ipv4", "elastic_load_balancing": {"enabled": True}},
-            bootstrap_self_managed_addons=False,
-            vpc_config={
+        if configured := (inputs["autoMode"].get("computeConfig") or {}).get("nodePools"):
+            compute["node_pools"] = configured
+        options: dict[str, Any] = {
+            "name": inputs.get("name"),
+            "role_arn": control.role.arn,
+            "compute_config": compute,
+            "storage_config": {"block_storage": {"enabled": True}},
+            "kubernetes_network_config": {"ip_family": "ipv4", "elastic_load_balancing": {"enabled": True}},
+            "bootstrap_self_managed_addons": False,
+            "vpc_config": {
                 "subnet_ids": subnets,
                 "endpoint_private_access": inputs.get("endpointPrivateAccess"),
                 "endpoint_public_access": inputs.get("endpointPublicAccess"),
                 "public_access_cidrs": inputs.get("publicAccessCidrs"),
             },
-            version=inputs.get("version"),
-            enabled_cluster_log_types=inputs.get("enabledClusterLogTypes"),
-            access_config={
+            "version": inputs.get("version"),
+            "enabled_cluster_log_types": inputs.get("enabledClusterLogTypes"),
+            "access_config": {
                 "authentication_mode": inputs.get("authenticationMode"),
                 "bootstrap_cluster_creator_admin_permissions": True,
             },
-            encryption_config={"provider": {"key_arn": inputs["encryptionConfigKeyArn"]}, "resources": ["secrets"]}
-            if inputs.get("encryptionConfigKeyArn")
-            else None,
-            upgrade_policy=_upgrade(inputs.get("upgradePolicy")),
-            deletion_protection=inputs.get("deletionProtection"),
-            tags={"Name": f"{name}-eksCluster", **(inputs.get("clusterTags") or {}), **(inputs.get("tags") or {})},
+            "deletion_protection": inputs.get("deletionProtection"),
+            "tags": {"Name": f"{name}-eksCluster", **(inputs.get("clusterTags") or {}), **(inputs.get("tags") or {})},
+        }
+        if policy := inputs.get("upgradePolicy"):
+            options["upgrade_policy"] = {"support_type": policy["supportType"]}
+        if key := inputs.get("encryptionConfigKeyArn"):
+            options["encryption_config"] = {"provider": {"key_arn": key}, "resources": ["secrets"]}
+        return aws.eks.Cluster(
+            f"{name}-eksCluster",
+            **options,
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*control.attached, *nodes.attached],
                 ignore_changes=["accessConfig.bootstrapClusterCreatorAdminPermissions", "bootstrapSelfManagedAddons"],
             ),
         )
-
-
-def _upgrade(policy: Any) -> Any:
-    return {"support_type": policy["supportType"]} if policy else None
 
 
 def _subnets(inputs: Mapping[str, Any]) -> Any:

@@ -24,17 +24,17 @@ class Target:
     why: str = ""
 
 
-def targets(world: World, group: Thing, now: float, sick: frozenset[str] = frozenset()) -> list[Target]:
-    """All targets of a group. A group whose program name is in `sick` never gets a healthy one."""
+def targets(world: World, group: Thing, now: float) -> list[Target]:
+    """All targets of a group, at a time in rehearsal seconds."""
     return [
-        Target(f"10.0.{index // 250}.{1 + index % 250}", group.get("port", 80), *_state(world, group, since, now, sick))
+        Target(f"10.0.{index // 250}.{1 + index % 250}", group.get("port", 80), *_state(world, group, since, now))
         for index, since in enumerate(_registered(world, group))
     ]
 
 
-def healthy(world: World, group: Thing, now: float, sick: frozenset[str] = frozenset()) -> int:
+def healthy(world: World, group: Thing, now: float) -> int:
     """How many targets of a group would get requests."""
-    return sum(each.state == "healthy" for each in targets(world, group, now, sick))
+    return sum(each.state == "healthy" for each in targets(world, group, now))
 
 
 def unserved(world: World, now: float) -> list[str]:
@@ -60,11 +60,11 @@ def _weighted(rule: Thing) -> list[dict[str, Any]]:
 
 
 def _state(
-    world: World, group: Thing, since: float, now: float, sick: frozenset[str]
+    world: World, group: Thing, since: float, now: float
 ) -> tuple[Literal["initial", "healthy", "unhealthy", "unused"], str, str]:
     if not balancers(world, group):
         return "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
-    if group.name in sick:
+    if group.name in world.sick:
         return "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]"
     if now < since:
         return "initial", "Elb.InitialHealthChecking", "Initial health checks in progress"

@@ -10,19 +10,10 @@ from rehearsal.refusals import Refused
 from rehearsal.world import Thing
 
 CLUSTER_WIDE = frozenset(
-    [
-        "Namespace",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "StorageClass",
-        "IngressClass",
-        "PriorityClass",
-        "PersistentVolume",
-        "CustomResourceDefinition",
-        "NodePool",
-        "NodeClass",
-        "IngressClassParams",
-    ]
+    {
+        *("Namespace", "ClusterRole", "ClusterRoleBinding", "StorageClass", "IngressClass", "PriorityClass"),
+        *("PersistentVolume", "CustomResourceDefinition", "NodePool", "NodeClass", "IngressClassParams"),
+    }
 )
 """Kinds that are in no namespace."""
 BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
@@ -56,11 +47,9 @@ class Kubernetes(Package):
             return news
         old = wire.reveal(olds.get("metadata") or {})
         kept = old.get("name") if AUTONAMED in (old.get("annotations") or {}) else None
-        named = metadata | {
-            "name": kept or naming.unique(8, 253),
-            "annotations": {**(metadata.get("annotations") or {}), AUTONAMED: "true"},
-        }
-        return news | {"metadata": named}
+        marked = {**(metadata.get("annotations") or {}), AUTONAMED: "true"}
+        named = {"name": kept or naming.unique(8, 253), "annotations": marked}
+        return news | {"metadata": wire.merged(news.get("metadata"), named)}
 
     def replaces(self, type_: str, path: str) -> bool:
         return wire.under(path, IDENTITY | IMMUTABLE.get(type_.rsplit(":", 1)[-1], frozenset()))
@@ -72,21 +61,22 @@ class Kubernetes(Package):
     def make(self, resource: Resource, inputs: wire.Properties, config: wire.Properties) -> Thing:
         cluster = self._cluster(config)
         plain = wire.reveal(inputs)
-        metadata = dict(plain["metadata"])
+        metadata = plain["metadata"]
+        found = {"uid": self.world.hex(resource.urn, 32), "generation": 1}
         if plain["kind"] not in CLUSTER_WIDE:
-            metadata["namespace"] = metadata.get("namespace") or config.get("namespace") or "default"
-        id_ = "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
-        metadata |= {"uid": self.world.hex(resource.urn, 32), "generation": 1}
-        outputs = public(inputs) | {"metadata": metadata} | _computed(plain)
+            found["namespace"] = metadata.get("namespace") or config.get("namespace") or "default"
+        id_ = "/".join(filter(None, (found.get("namespace"), metadata["name"])))
+        outputs = public(inputs) | {"metadata": wire.merged(inputs["metadata"], found)} | _computed(plain)
         thing = Thing(resource.type, id_, resource.name, resource.urn, inputs, outputs, cluster=cluster.get("endpoint"))
         self._refuse(cluster, thing)
         return thing
 
     def change(self, thing: Thing, inputs: wire.Properties, config: wire.Properties) -> Thing:
         cluster = self._cluster(config)
-        metadata = thing.outputs["metadata"] | wire.reveal(inputs["metadata"])
-        metadata["generation"] = metadata["generation"] + 1
+        kept = {key: thing.get(f"metadata.{key}") for key in ("uid", "namespace") if thing.get(f"metadata.{key}")}
+        kept["generation"] = thing.get("metadata.generation") + 1
         changed = updated(thing, inputs)
+        metadata = wire.merged(inputs["metadata"], kept)
         outputs = changed.outputs | {"metadata": metadata} | _computed(wire.reveal(inputs))
         changed = Thing(**vars(changed) | {"outputs": outputs})
         self._can_run(cluster, changed)
@@ -161,7 +151,8 @@ class Kubernetes(Package):
         if tags.get("eks:eks-cluster-name") != cluster.id:
             raise Refused(
                 "AccessDenied",
-                f"{group.name} needs the tag eks:eks-cluster-name={cluster.id}, else no pod is registered in it; it has {tags or 'none'}",
+                f"{group.name} needs the tag eks:eks-cluster-name={cluster.id}, else no pod is registered in it;"
+                f" it has {tags or 'none'}",
                 "AmazonEKSLoadBalancingPolicy v4; containers-roadmap #2508",
             )
 
@@ -173,7 +164,7 @@ class Kubernetes(Package):
                 raise Refused(
                     "ErrImagePull",
                     f"the nodes of {cluster.id} may not pull {image}",
-                    "FACTS 1.4: AmazonEC2ContainerRegistryPullOnly",
+                    "EKS user guide, Auto Mode node role: AmazonEC2ContainerRegistryPullOnly",
                 )
             if repository:
                 self.world.pushed.add(repository.id)

@@ -83,11 +83,15 @@ class Package(ABC):
     def seconds(self, op: Op, thing: Thing) -> float:
         """How long `op` usually takes."""
 
-    def came(self, thing: Thing) -> None:
-        """What else is so once `thing` is made."""
+    def unsteady(self, thing: Thing) -> str | None:
+        """Why `thing` is there but will never be well; None: it will."""
+        return None
 
-    def went(self, thing: Thing) -> None:
-        """What else is so once `thing` is gone."""
+    def came(self, thing: Thing) -> None:  # noqa: B027
+        """See to what else is so once `thing` is made or changed; by default nothing is."""
+
+    def went(self, thing: Thing) -> None:  # noqa: B027
+        """See to what else is so once `thing` is gone; by default nothing is."""
 
     def invoke(self, token: str, args: wire.Properties, config: wire.Properties) -> wire.Properties:
         """The answer to a data source."""

@@ -54,11 +54,10 @@ def collisions(world: World, thing: Thing) -> None:
         if other is not thing and other.urn + other.id != thing.urn + thing.id and _key(rule, other) == key:
             shared = ", ".join(f"{name} {thing.get(name)}" for name in rule.unique)
             raise Refused(rule.taken, f"{thing.name}: {shared} is taken by {other.name}", "AWS API")
-    if (thing.type, thing.get("region", ""), thing.get("name", "")) in world.ghosts:
+    ghost = (thing.type, thing.get("region", ""), thing.get("name", ""))
+    if why := world.ghosts.get(ghost):
         raise Refused(
-            "InvalidRequestException",
-            f"you can't create {thing.get('name')} because a secret with this name is already scheduled for deletion",
-            "terraform-provider-aws #4467, #10259",
+            rule.taken, f"{thing.name}: the name {ghost[2]} is taken: {why}", "terraform-provider-aws #4467, #10259"
         )
 
 
@@ -104,7 +103,7 @@ def forwards(world: World, thing: Thing) -> None:
             raise Refused(
                 "ValidationError",
                 f"{thing.name}: weights {weights}; each is 0 to 999, and one above 0",
-                "ELBv2 API; invariant P1",
+                "ELBv2 API; with 0 everywhere nobody is served",
             )
     mine = _balancer(world, thing)
     for arn in health.forwarded(thing):
@@ -242,7 +241,9 @@ def pinned(thing: Thing, image: str) -> None:
     """A tag can be moved, so what runs would change without a deploy."""
     if "@sha256:" not in image:
         raise Refused(
-            "ImageWithoutDigest", f"{thing.name} runs {image}, which has no digest", "invariant P9; FSBP ECR.2"
+            "ImageWithoutDigest",
+            f"{thing.name} runs {image}, which has no digest",
+            "Security Hub ECR.2: what runs must not change without a deploy",
         )
 
 
@@ -303,7 +304,8 @@ def cut_off(world: World, thing: Thing) -> None:
             if _stranded(world, runtime):
                 raise Refused(
                     "RuntimeCutOff",
-                    f"without {thing.name} ({thing.type}) the living {runtime.name} has no way out, and cannot even be deleted in order",
+                    f"without {thing.name} ({thing.type}) the living {runtime.name} has no way out,"
+                    " and cannot even be deleted in order",
                     "aws-samples/appmod-blueprints #582, awslabs/ai-on-eks #323",
                 )
     finally:
@@ -363,7 +365,7 @@ def cluster_needs_policy(world: World, thing: Thing) -> None:
             raise Refused(
                 "RuntimeCutOff",
                 f"the cluster {cluster.id} is alive and needs {policy} while it is deleted",
-                "FACTS D13: pulumi-eks, ServiceRole is awaited",
+                "pulumi-eks: the cluster depends on its roles' policies",
             )
 
 

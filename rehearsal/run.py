@@ -81,7 +81,10 @@ def other(name: str) -> str:
 
 
 def rehearse(root: Path, name: str, to: str | None, speed: float, listener: Listener) -> Report:
-    """Rehearse stack `name` of the project in `root` at `speed` rehearsal seconds a second. Never raises for a failure."""
+    """Rehearse stack `name` of the project in `root`, at `speed` rehearsal seconds a second.
+
+    Does not raise when something is refused or does not hold: the report says it.
+    """
     report = Report()
     try:
         config = _StackConfig(root, name)
@@ -101,7 +104,9 @@ def _only_aws(stack: str, *keys: str) -> None:
         if key not in orchestrator.names():
             raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(orchestrator.names())}")
         if orchestrator.load(key).target is None:
-            raise Broken(f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it")
+            raise Broken(
+                f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it"
+            )
 
 
 class _StackConfig:
@@ -139,7 +144,11 @@ class _StackConfig:
         if self.secrets:
             yield f"placeholders stand for the {len(self.secrets)} secrets of the stack"
         services = self.get("services")
-        waiting = [key for key, each in services.items() if isinstance(each, dict) and "digest" not in each] if isinstance(services, dict) else []
+        waiting = (
+            [key for key, each in services.items() if isinstance(each, dict) and "digest" not in each]
+            if isinstance(services, dict)
+            else []
+        )
         for key in waiting:
             services[key]["digest"] = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
         if waiting:
@@ -161,7 +170,9 @@ class _StackConfig:
     def write(self, directory: Path) -> None:
         """Write the file where the rehearsal's own project looks for it."""
         (directory / "config").mkdir()
-        (directory / "config" / f"Pulumi.{self.stack}.yaml").write_text(yaml.safe_dump({"config": self._values}), encoding="utf-8")
+        (directory / "config" / f"Pulumi.{self.stack}.yaml").write_text(
+            yaml.safe_dump({"config": self._values}), encoding="utf-8"
+        )
 
 
 _SECRET = object()
@@ -289,7 +300,8 @@ class _Rehearsal:
             with self._cloud.world.lock:
                 unserved = health.unserved(self._cloud.world, now)
             if unserved:
-                self._broken = f"after {call.op} of {call.name} ({call.type}) callers of {', '.join(unserved)} would be answered 503"
+                rules = ", ".join(unserved)
+                self._broken = f"after {call.op} of {call.name} ({call.type}) callers of {rules} would be answered 503"
 
 
 def _why(step: Any) -> str:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import grpc
-from google.protobuf import empty_pb2
+import grpc  # type: ignore[import-untyped]
+from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.provider.server import ProviderServicer
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from rehearsal import wire
 from rehearsal.eks import EksComponents
@@ -40,7 +40,7 @@ class Server:
     def start(self) -> None:
         """Listen; again on the same port after a stop."""
         self._server = grpc.server(ThreadPoolExecutor(WORKERS, thread_name_prefix="rehearsal"), options=OPTIONS)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(self._servicer, self._server)  # type: ignore[no-untyped-call]
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(self._servicer, self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         self._server.start()
 
@@ -158,6 +158,8 @@ class PackageServicer(Servicer):
             with world.lock:
                 thing.ready, thing.made = True, self._cloud.clock.now
                 self._package.came(thing)
+                if why := self._package.unsteady(thing):
+                    raise _HalfMade(why, thing)
             return provider_pb2.CreateResponse(id=thing.id, properties=wire.dump(thing.outputs))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -171,6 +173,8 @@ class PackageServicer(Servicer):
                 changed = self._package.change(thing, inputs, self._config(context))
             operation.take(self._package.seconds("update", changed))
             with self._cloud.world.lock:
+                if why := self._package.unsteady(changed):
+                    raise Refused("RolledBack", why, "ECS: the former task definition goes on running")
                 thing.become(changed.inputs, changed.outputs)
                 self._package.came(thing)
             return provider_pb2.UpdateResponse(properties=wire.dump(thing.outputs))
@@ -232,10 +236,35 @@ class PackageServicer(Servicer):
         self._cloud.clock.touch()
         try:
             yield
+        except _HalfMade as half:
+            context.abort_with_status(half.status())
         except Refused as refusal:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
         finally:
             self._cloud.clock.touch()
+
+
+class _HalfMade(Refused):
+    """It exists, but is not well: the engine keeps it in the state and sees to it in the next run."""
+
+    def __init__(self, why: str, thing: Thing) -> None:
+        super().__init__("Unsteady", why, "ECS API")
+        self._thing = thing
+
+    def status(self) -> grpc.Status:
+        """The error as the engine wants it told: with what there is."""
+        there = provider_pb2.ErrorResourceInitFailed(
+            id=self._thing.id,
+            properties=wire.dump(self._thing.outputs),
+            inputs=wire.dump(self._thing.inputs),
+            reasons=[str(self)],
+        )
+        rich = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(self))
+        rich.details.add().Pack(there)
+        status = grpc.Status()
+        status.code, status.details = grpc.StatusCode.UNKNOWN, str(self)
+        status.trailing_metadata = (("grpc-status-details-bin", rich.SerializeToString()),)
+        return status
 
 
 def _resource(request: Any) -> Resource:

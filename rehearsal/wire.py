@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from google.protobuf import struct_pb2
+from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 from pulumi.runtime import rpc
 
 Properties = dict[str, Any]
@@ -52,6 +52,13 @@ def reveal(value: Any) -> Any:
     if isinstance(value, list):
         return [reveal(each) for each in value]
     return value
+
+
+def merged(value: Any, more: Mapping[str, Any]) -> Any:
+    """A map with `more` in it; secret if it was."""
+    if rpc.is_rpc_secret(value):
+        return rpc.wrap_rpc_secret(merged(rpc.unwrap_rpc_secret(value), more))
+    return {**(value or {}), **more}
 
 
 def values(plain: Any, path: str) -> Iterator[Any]:

@@ -63,8 +63,10 @@ class World:
     existing: set[str] = field(default_factory=set)
     """Ids and ARNs of what somebody else made and a program may refer to."""
     lock: threading.RLock = field(default_factory=threading.RLock)
-    ghosts: set[tuple[str, str, str]] = field(default_factory=set)
-    """(type, region, name) that is gone but still blocks its name: a secret under recovery."""
+    ghosts: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """(type, region, name) that no program has any more but that is still taken, and why."""
+    sick: set[str] = field(default_factory=set)
+    """Target groups, by their name in the program, that never have a healthy target."""
     pushed: set[str] = field(default_factory=set)
     """Repositories (`<registry>/<name>`) that hold images."""
     written: set[str] = field(default_factory=set)

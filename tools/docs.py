@@ -24,7 +24,8 @@ from components.registry import REGISTRIES, Anonymous, AwsRole, Login, Registry
 from components.service import FEATURES, Replicas, Service
 from config.presets import PRESETS
 from config.problems import PATTERNS
-from config.settings import FROM_PRESET, Keys
+from config.reader import Keys
+from config.settings import FROM_PRESET
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by `make docs` from the code. Change it there. -->"
@@ -115,7 +116,7 @@ def configuration() -> Iterator[str]:
         yield _first_line(model)
         yield _fields(model)
     for kind, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
-        for name, options in _options(rows):
+        for name, options in with_options(rows):
             yield f"## {name}"
             yield f"Read only while `{name}` is the {kind}."
             yield _fields(options)
@@ -127,7 +128,7 @@ NAME_PATTERN = next(iter(Keys.model_json_schema()["properties"]["services"]["pat
 def _keys() -> Iterator[list[str]]:
     schemas: Schema = Keys.model_json_schema(by_alias=True)["properties"]
     choices = {"registry": REGISTRIES, "orchestrator": ORCHESTRATORS}
-    linked = {"services", *BLOCKS, *dict(_options({**REGISTRIES, **ORCHESTRATORS}))}
+    linked = {"services", *BLOCKS, *dict(with_options({**REGISTRIES, **ORCHESTRATORS}))}
     for key, said in yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"].items():
         if ":" in key:
             continue
@@ -144,7 +145,7 @@ def _presets() -> Iterator[list[str]]:
         yield [f"`{name.replace('_', '-')}`", *[_code(getattr(preset, name)) for preset in PRESETS.values()]]
 
 
-def _options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]]]:
+def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]]]:
     """The rows that have a block of their own, and its model."""
     for name, path in rows.items():
         if (options := resolve_name(path).Options) is not NoOptions:
@@ -188,7 +189,7 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _first_line(model: type[BaseModel]) -> str:
-    return inspect.getdoc(model).splitlines()[0]  # type: ignore[union-attr]  # every model has a docstring
+    return (inspect.getdoc(model) or "").splitlines()[0]
 
 
 def _values(schema: Schema) -> str:
@@ -242,8 +243,8 @@ TYPES: Mapping[str, Callable[[Schema], str]] = {
 # --- docs/support.md ----------------------------------------------------------------------------------------------
 
 SUPPORT = """\
-What each backend does with what a stack can ask for. *Honoured*: done as asked. *Translated*: done by other means, which
-are named. *Refused*: an error that names the key, before anything is made. Nothing is ignored."""
+What each backend does with what a stack can ask for. *Honoured*: done as asked. *Translated*: done by other means,
+which are named. *Refused*: an error that names the key, before anything is made. Nothing is ignored."""
 
 PULLING = """\
 How each orchestrator gets at the images of each registry. A pair that cannot work is refused. Swarm takes no IAM role:
@@ -284,8 +285,9 @@ def support() -> Iterator[str]:
     yield "## The orchestrators beside each other"
     yield _table(["", *columns], _places(runtimes))
     yield "## `network: endpoints`"
-    yield "A network without any way out reaches only what has a VPC endpoint."
-    yield _table(["", "endpoints"], _endpoints({**registries, **runtimes}))
+    yield "A network without any way out reaches only what has a VPC endpoint. These are made for the backends chosen:"
+    on_aws = {name: each for name, each in runtimes.items() if each.target}
+    yield _table(["", "endpoints"], _endpoints({**registries, **on_aws}))
 
 
 def _support(said: Support) -> str:
@@ -310,7 +312,7 @@ def _places(runtimes: Mapping[str, type[Orchestrator]]) -> Iterator[list[str]]:
 
 def _endpoints(backends: Mapping[str, type[Registry] | type[Orchestrator]]) -> Iterator[list[str]]:
     for name, backend in backends.items():
-        yield [f"`{name}`", ", ".join(f"`{each}`" for each in sorted(backend.vpc_endpoints)) or "none"]
+        yield [f"`{name}`", _one_of(sorted(backend.vpc_endpoints)) or "**refused**: it has none"]
 
 
 # --- Markdown -----------------------------------------------------------------------------------------------------

@@ -19,11 +19,14 @@ from docker.errors import APIError, DockerException, NotFound
 
 from components.orchestrator.swarm import DEFAULT_HOST
 from components.orchestrator.swarm_client import check_manager, connect
+from components.orchestrator.swarm_engine import wait_for_containers
 
 REGISTRY_IMAGE = "registry:3"
 REGISTRY_NAME = "switchyard-registry"
 """Of the container and of its volume."""
 START_TIMEOUT = 20.0
+BRIDGE = "docker_gwbridge"
+"""Docker makes this network with a swarm, and leaves it behind."""
 
 Say = Callable[[str], None]
 
@@ -81,20 +84,25 @@ def join_swarm(machine: Machine) -> None:
         check_manager(engine, machine.host)
         engine.close()
         return
+    bridged = bool(machine.client.networks.list(names=[BRIDGE]))
     machine.client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
-    machine.notes.write(swarm=machine.client.info()["Swarm"]["Cluster"]["ID"])
+    machine.notes.write(swarm=machine.client.info()["Swarm"]["Cluster"]["ID"], bridged=bridged)
     machine.say("made the Docker engine a swarm of one node (`yard down` undoes it)")
 
 
 def leave_swarm(machine: Machine) -> None:
     """Undo `join_swarm`, unless somebody else has come to use the swarm."""
+    noted = machine.notes.read()
     cluster = machine.client.info()["Swarm"].get("Cluster") or {}
-    if not cluster or cluster.get("ID") != machine.notes.read().get("swarm"):
+    if not cluster or cluster.get("ID") != noted.get("swarm"):
         return
     if others := [service.name for service in machine.client.services.list()]:
         machine.say(f"the swarm stays, because it runs other services: {', '.join(others)}")
         return
     machine.client.swarm.leave(force=True)
+    if not noted["bridged"]:
+        with suppress(APIError):
+            machine.client.networks.get(BRIDGE).remove()
     machine.say("left the swarm")
 
 
@@ -219,5 +227,6 @@ def remove_leftovers(machine: Machine, stack: str, repository: str) -> None:
             for each in kind.list(filters=label):
                 each.remove()
                 machine.say(f"removed {each.name}, which an interrupted run left")
+    wait_for_containers(client.api, label["label"])  # without a swarm nobody would remove them
     for image in client.images.list(repository):
         client.images.remove(str(image.id), force=True)

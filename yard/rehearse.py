@@ -8,8 +8,10 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from rehearsal.run import Listener, Report, Step, rehearse as run
+from rehearsal.run import Listener, Report, Step
+from rehearsal.run import rehearse as run
 
+ROOT = Path(__file__).resolve().parent.parent
 SIMULATED = (
     "This is a simulation: the real Pulumi engine over a pretend cloud. AWS was not asked. Times are estimates,"
     " without the gate's own waiting."
@@ -18,10 +20,14 @@ SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]
 
 
 @click.command()
-@click.option("--stack", default="dev", show_default=True, help="The stack, by its config file config/Pulumi.<stack>.yaml.")
+@click.option(
+    "--stack", default="dev", show_default=True, help="The stack, by its config file config/Pulumi.<stack>.yaml."
+)
 @click.option("--to", metavar="ORCHESTRATOR", help="Switch to this one; default: the other one on AWS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-@click.option("--speed", default=200.0, show_default=True, type=click.FloatRange(min=1), help="Rehearsal seconds a second.")
+@click.option(
+    "--speed", default=200.0, show_default=True, type=click.FloatRange(min=1), help="Rehearsal seconds a second."
+)
 def rehearse(stack: str, to: str | None, as_json: bool, speed: float) -> None:
     """Run STACK through the real engine over a pretend cloud: up, again, switch, back, destroy.
 
@@ -31,7 +37,7 @@ def rehearse(stack: str, to: str | None, as_json: bool, speed: float) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not as_json:
         console.print(SIMULATED)
-    report = run(Path.cwd(), stack, to, speed, Listener() if as_json else _telling(console))
+    report = run(ROOT, stack, to, speed, Listener() if as_json else _telling(console))
     if as_json:
         click.echo(json.dumps(report.json(), indent=2))
     else:
@@ -63,7 +69,11 @@ def _summary(console: Console, report: Report) -> None:
         console.print(f"[bold red]The rehearsal failed:[/] {escape(report.reason)}")
     for phase, changes in report.changes.items():
         steps = [step for step in report.steps if step.phase == phase]
-        took = f", {_clock(max(step.end for step in steps) - min(step.start for step in steps)).strip()} min" if steps else ""
+        took = (
+            f", {_clock(max(step.end for step in steps) - min(step.start for step in steps)).strip()} min"
+            if steps
+            else ""
+        )
         counts = Counter({op: count for op, count in changes.items() if op != "same"})
         told = ", ".join(f"{count} {op}" for op, count in sorted(counts.items())) or "no changes"
         console.print(f"  {phase}: {told}{took}")

@@ -1,5 +1,6 @@
 """Amazon ECS on Fargate: copies without hosts to design, run or secure."""
 
+import json
 import math
 from collections.abc import Iterator
 from typing import Any, cast
@@ -208,27 +209,54 @@ class EcsFargate(Orchestrator):
                 "cpu_architecture": service.architecture.upper(),
             },
             volumes=[{"name": f"scratch-{index}"} for index in range(len(service.writable))],
-            container_definitions=pulumi.Output.json_dumps(
-                [
-                    _container(name, service, self.key)
-                    | {
-                        "image": image.ref,
-                        "secrets": [{"name": variable, "valueFrom": ref} for variable, (_, ref) in secrets.items()],
-                        "logConfiguration": {
-                            "logDriver": "awslogs",
-                            "options": {
-                                "awslogs-group": vault.log_group,
-                                "awslogs-region": self.args.region,
-                                "awslogs-stream-prefix": f"{name}/{self.key}",
-                            },
-                        },
-                    }
-                    | ({"repositoryCredentials": {"credentialsParameter": login}} if login is not None else {})
-                ]
-            ),
+            container_definitions=pulumi.Output.all(
+                image=image.ref,
+                log_group=vault.log_group,
+                login=login,
+                secrets={variable: reference for variable, (_, reference) in secrets.items()},
+            ).apply(lambda known: json.dumps([self._container(name, service, **known)])),
             opts=child,
         )
         return task, [may_start]
+
+    def _container(
+        self, name: str, service: Service, image: str, log_group: str, login: str | None, secrets: dict[str, str]
+    ) -> dict[str, Any]:
+        """The definition of the service's container, when all in it is known."""
+        definition = {
+            "name": name,
+            "image": image,
+            "essential": True,
+            "portMappings": [{"containerPort": service.port, "protocol": "tcp"}],
+            "environment": [
+                {"name": each, "value": value} for each, value in service.environment(name, self.key).items()
+            ],
+            "secrets": [{"name": variable, "valueFrom": reference} for variable, reference in secrets.items()],
+            "readonlyRootFilesystem": True,
+            "privileged": False,
+            "user": str(service.user),
+            "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+            # Fargate has no tmpfs (ECS developer guide, "Task definition differences for Fargate").
+            "mountPoints": [
+                {"sourceVolume": f"scratch-{index}", "containerPath": path}
+                for index, path in enumerate(service.writable)
+            ],
+            # Longer than a target may take to finish its requests.
+            "stopTimeout": DEREGISTRATION_DELAY + 30,
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": log_group,
+                    "awslogs-region": self.args.region,
+                    "awslogs-stream-prefix": f"{name}/{self.key}",
+                },
+            },
+        }
+        if service.command:
+            definition["command"] = list(service.command)
+        if login:
+            definition["repositoryCredentials"] = {"credentialsParameter": login}
+        return definition
 
     def _login(self, name: str, image: Image) -> pulumi.Output[str] | None:
         """The ARN of the secret with the registry's login, where the image needs one."""
@@ -265,27 +293,6 @@ class EcsFargate(Orchestrator):
 
 def _reading(secrets: list[pulumi.Output[str]]) -> list[iam.Statement]:
     return [iam.allow(["secretsmanager:GetSecretValue"], secrets)] if secrets else []
-
-
-def _container(name: str, service: Service, key: str) -> dict[str, Any]:
-    """The part of a container definition that needs no output."""
-    return {
-        "name": name,
-        "essential": True,
-        "command": list(service.command) or None,
-        "portMappings": [{"containerPort": service.port, "protocol": "tcp"}],
-        "environment": [{"name": each, "value": value} for each, value in service.environment(name, key).items()],
-        "readonlyRootFilesystem": True,
-        "privileged": False,
-        "user": str(service.user),
-        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
-        # Fargate has no tmpfs (ECS developer guide, "Task definition differences for Fargate").
-        "mountPoints": [
-            {"sourceVolume": f"scratch-{index}", "containerPath": path} for index, path in enumerate(service.writable)
-        ],
-        # Longer than a target may take to finish its requests.
-        "stopTimeout": DEREGISTRATION_DELAY + 30,
-    }
 
 
 GIB = 1024

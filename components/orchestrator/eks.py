@@ -1,13 +1,14 @@
 """Amazon EKS in Auto Mode: Kubernetes whose nodes, networking and load-balancer bindings AWS looks after."""
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from ipaddress import ip_network
+from typing import Annotated, cast
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_eks as eks
 import pulumi_kubernetes as k8s
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from components import iam
 from components.edge import Target
@@ -19,6 +20,11 @@ from components.service import Service
 OPEN_ACCESS = ("0.0.0.0/0",)
 
 
+def _block(value: str) -> str:
+    ip_network(value)  # raises ValueError with the reason
+    return value
+
+
 class EksOptions(Model):
     """`switchyard:eks`."""
 
@@ -27,7 +33,7 @@ class EksOptions(Model):
         pattern=r"^1\.\d\d$",
         description="Kubernetes version; unset: the newest that EKS offers when the cluster is made.",
     )
-    access: tuple[str, ...] = Field(
+    access: tuple[Annotated[str, AfterValidator(_block)], ...] = Field(
         default=OPEN_ACCESS,
         min_length=1,
         description="Address ranges (CIDR) that may reach the cluster's API, where every call needs IAM credentials"
@@ -114,10 +120,11 @@ class Eks(Orchestrator):
 
     @classmethod
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        if protect and cast(EksOptions, options).access == OPEN_ACCESS:
+        open_ = [block for block in cast(EksOptions, options).access if ip_network(block).prefixlen == 0]
+        if protect and open_:
             yield (
                 "access",
-                "open to every address",
+                open_[0],
                 "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
                 ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
             )

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,10 +51,28 @@ class Engine(APIClient):
         """Ask the registry, so that a wrong password is an error now and not a copy that never starts."""
         self._call("POST", "/auth", json=login)
 
+    def check_image(self, image: str, architecture: str, login: dict[str, str] | None) -> None:
+        """Ask the registry for `image`, so that a wrong one is an error before anything is stopped for it."""
+        try:
+            found = self._call("GET", f"/distribution/{image}/json", headers=registry_auth(login))
+        except APIError as error:
+            if error.status_code in (401, 403, 404):
+                raise SwarmError(f"image {image}: {explain(str(error.explanation))}") from error
+            return  # the nodes may have it all the same; the rollout tells
+        built_for = [each.get("architecture") for each in found.get("Platforms") or []]
+        if built_for and architecture not in built_for:
+            raise SwarmError(
+                f"image {image} is for {', '.join(map(str, built_for))}, and the service's architecture is "
+                f"{architecture}: change the one or the other"
+            )
+
     def log_tail(self, service: str, task: str, lines: int = 5) -> list[str]:
         """The last lines that one copy wrote."""
-        text = self.service_logs(service, details=True, stdout=True, stderr=True, tail=str(lines), is_tty=False)
-        entries = (line.split(" ", 1) for line in text.decode(errors="replace").splitlines())
+        chunks: Iterable[bytes] = self.service_logs(
+            service, details=True, stdout=True, stderr=True, tail=str(lines), is_tty=False
+        )
+        text = b"".join(chunks).decode(errors="replace")
+        entries = (line.split(" ", 1) for line in text.splitlines())
         marker = f"com.docker.swarm.task.id={task}"
         return [entry[1] for entry in entries if len(entry) == 2 and marker in entry[0].split(",")]
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
+from docker import APIClient
 from docker.errors import APIError, NotFound
 from pulumi.dynamic import (
     ConfigureRequest,
@@ -126,7 +127,10 @@ class ServiceProvider(Provider):
         """Make it, or take over what an interrupted run left; a failed one is removed again."""
         with connection(props["host"]) as engine:
             left = left_behind(engine, props)
+            if left is None:
+                wait_for_containers(engine, f"com.docker.swarm.service.name={props['name']}")
             check_room(engine, props, taken=published(left["Spec"]) if left else set())
+            check_image(engine, props)
             identity = left["ID"] if left else None
             try:
                 identity = roll_out(engine, identity, props)
@@ -152,13 +156,14 @@ class ServiceProvider(Provider):
         """Replace copy by copy. When it fails the service is as before, by the engine's rollback or by ours."""
         with connection(news["host"]) as engine:
             check_room(engine, news, taken=published(olds["spec"]))
+            check_image(engine, news)
             try:
                 roll_out(engine, _id, news)
-            except RolledBackError as error:
-                raise SwarmError(f"service {news['name']}: {error}") from error
             except SwarmError as error:
-                put(engine, _id, olds)
-                raise SwarmError(f"service {news['name']}, put back as before: {error}") from error
+                if not isinstance(error, RolledBackError):
+                    put(engine, _id, olds)
+                Rollout(engine).wait_back(_id)
+                raise SwarmError(f"service {news['name']} is as it was before: {error}") from error
         return UpdateResult(news)
 
     def delete(self, _id: str, props: Props) -> None:
@@ -170,14 +175,22 @@ class ServiceProvider(Provider):
 def roll_out(engine: Engine, identity: str | None, props: Props) -> str:
     """Bring the service to `props` and wait; returns its id."""
     rollout = Rollout(engine, identity)
-    if props.get("login"):
-        engine.registry_login(props.get("login"))
     identity = put(engine, identity, props)
     replicas = int(props["spec"]["Mode"]["Replicated"]["Replicas"])
     rollout.wait(identity, revision(props["spec"]), replicas, props["timeout"])
     if props["probe"]:
         probe(props["probe"])
     return identity
+
+
+def check_image(engine: Engine, props: Props) -> None:
+    """Have the registry say that it gives the image, with this login, for this CPU."""
+    login: dict[str, str] | None = props.get("login")  # absent where anyone may pull
+    if login:
+        engine.registry_login(login)
+    task = props["spec"]["TaskTemplate"]
+    (platform,) = task["Placement"]["Platforms"]
+    engine.check_image(task["ContainerSpec"]["Image"], platform["Architecture"], login)
 
 
 def put(engine: Engine, identity: str | None, props: Props) -> str:
@@ -264,9 +277,13 @@ def answers(host: str, port: int) -> bool:
 def remove_service(engine: Engine, identity: str) -> None:
     """Remove a service and wait until this node's containers of it are gone."""
     removed(engine.remove_service, identity)
+    wait_for_containers(engine, f"com.docker.swarm.service.id={identity}")
+
+
+def wait_for_containers(engine: APIClient, label: str) -> None:
+    """Return when this node has no containers with `label` any more: until then they hold their port and network."""
     deadline = time.monotonic() + LEAVING
-    label = {"label": f"com.docker.swarm.service.id={identity}"}
-    while engine.containers(all=True, filters=label) and time.monotonic() < deadline:
+    while engine.containers(all=True, filters={"label": label}) and time.monotonic() < deadline:
         time.sleep(0.5)
 
 

@@ -1,9 +1,12 @@
 """Waiting for a Swarm service: until every wanted copy is healthy, or it is clear that it never will be."""
 
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
+
+from docker.errors import DockerException
 
 from components.orchestrator.swarm_client import Engine, SwarmError, explain
 
@@ -42,12 +45,23 @@ class Rollout:
                 raise SwarmError(self._unfinished(service, revision, replicas, timeout))
             time.sleep(POLL)
 
+    def wait_back(self, service: str) -> None:
+        """After a failure: until the copies of the spec before run again, if they do."""
+        spec = self.engine.service(service)["Spec"]
+        revision = spec["TaskTemplate"]["ContainerSpec"]["Labels"].get(REVISION, "")
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            running = [task for task in self._tasks(service, revision) if task["Status"]["State"] == "running"]
+            if len(running) >= spec["Mode"]["Replicated"]["Replicas"]:
+                return
+            time.sleep(POLL)
+
     def _done(self, service: str, revision: str, replicas: int) -> bool:
         update = self.engine.service(service).get("UpdateStatus", {}).get("State")
         tasks = self._tasks(service, revision)
         failed = [task for task in tasks if is_over(task) and task["ID"] not in self.before]
         if update in ("rollback_completed", "rollback_paused", "paused"):
-            raise RolledBackError(f"the new version failed, so the one before is back: {self._why(service, failed)}")
+            raise RolledBackError(f"the new version failed: {self._why(service, failed)}")
         if update is None and len(failed) >= TRIES:
             raise SwarmError(f"its copies do not stay up: {self._why(service, failed)}")
         wanted = [task for task in tasks if task["DesiredState"] == "running" and not is_over(task)]
@@ -85,8 +99,10 @@ class Rollout:
         status = task["Status"]
         code = status.get("ContainerStatus", {}).get("ExitCode", 0)
         error = status.get("Err") or f"the process ended by itself (exit code {code})"
-        lines = "".join(f"\n    | {line}" for line in self.engine.log_tail(service, task["ID"]))
-        return explain(error) + (f"\n  its last lines:{lines}" if lines else "")
+        with suppress(DockerException):  # a copy that never started has no log
+            if lines := self.engine.log_tail(service, task["ID"]):
+                return "\n    | ".join([f"{explain(error)}\n  its last lines:", *lines])
+        return explain(error)
 
     def _unfinished(self, service: str, revision: str, replicas: int, timeout: float) -> str:
         states = [task["Status"] for task in self._tasks(service, revision) if not is_over(task)]

@@ -1,7 +1,7 @@
 """Registries: where images are kept. To add one: a subclass in a file of its own and a row in REGISTRIES."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -9,6 +9,7 @@ import pulumi
 
 from components import backends
 from components.model import Model, NoOptions
+from components.service import Service
 
 REGISTRIES = {
     "ecr": "components.registry.ecr:Ecr",
@@ -80,6 +81,11 @@ class Registry(pulumi.ComponentResource, ABC):
     """VPC endpoint services that pulls need where the network has no other way out; empty: none exist."""
 
     repositories: Mapping[str, Repository]
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        """What its own block cannot say by types alone: (path in the block, value, what is wanted) for each problem."""
+        yield from ()
 
     @classmethod
     @abstractmethod

@@ -1,6 +1,7 @@
 """Amazon ECR, private: the main road to everything on AWS. Pulled with the runtime's own IAM role."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import pulumi
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from components.model import Model
 from components.registry import AwsRole, Pull, Registry, RegistryArgs, Repository
+from components.service import Service
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 DEPLOYED = "deployed-"
@@ -35,6 +37,12 @@ class Ecr(Registry):
     token = "switchyard:registry:Ecr"
     Options = EcrOptions
     vpc_endpoints = frozenset({"ecr.api", "ecr.dkr"})
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        for name, repository in cast(EcrOptions, options).repositories.items():
+            if name not in services:
+                yield f"repositories.{name}", repository, f"the name of a service: {', '.join(services)}"
 
     @classmethod
     def pulled_by(cls, options: Model) -> type[Pull]:
@@ -82,13 +90,13 @@ def _repository(service: str, url: pulumi.Output[str], arn: pulumi.Output[str]) 
     )
 
 
-def retention(keep: int) -> pulumi.Output[str]:
+def retention(keep: int) -> str:
     """The lifecycle policy: the newest `keep` deployed images, and of the rest whatever is younger than two weeks.
 
     ECR cannot be told a digest to keep. But an image that a rule selects is out of reach of all later rules, so the
     second never expires a deployed image, and the first only those with `keep` newer deployed ones before them.
     """
-    return pulumi.Output.json_dumps(
+    return json.dumps(
         {
             "rules": [
                 _rule(

@@ -1,0 +1,1 @@
+"""How fast Switchyard is, as ratios to something run beside it."""

@@ -1,0 +1,146 @@
+"""What no key shows by itself: contradictions between keys, and what the chosen backends cannot do."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from components.orchestrator import Orchestrator
+from components.registry import Registry
+from components.service import Service
+from config.problems import PLAIN, Words
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+Contradiction = tuple[str, object, str]
+"""Path of the key, its value, what is wanted."""
+
+
+def contradictions(settings: "Settings") -> Iterator[Contradiction]:
+    """What each key by itself does not show."""
+    yield from _traffic(settings)
+    yield from _plain_secrets(settings)
+    yield from _backends(settings)
+    yield from _routes(settings)
+    if settings.on_aws:
+        yield from _aws(settings)
+
+
+def _traffic(settings: "Settings") -> Iterator[Contradiction]:
+    traffic, keys = settings.keys.traffic, settings.keys
+    if not traffic:
+        return
+    if keys.orchestrator not in traffic:
+        yield "traffic", traffic, f"a weight for {keys.orchestrator} too, the stack's orchestrator"
+    for key, weight in traffic.items():
+        if not 0 <= weight <= 999:
+            yield f"traffic.{key}", weight, "a weight from 0 to 999"
+        if settings.orchestrators[key].target is None:
+            yield (
+                f"traffic.{key}",
+                weight,
+                f"orchestrators behind the load balancer; {key} publishes its ports itself, so no weight reaches it",
+            )
+    if sum(traffic.values()) <= 0:
+        yield "traffic", traffic, "at least one weight above 0, or nobody is served"
+    if len(traffic) > 5:
+        yield "traffic", traffic, "at most 5 orchestrators: a listener rule takes no more target groups"
+
+
+def _plain_secrets(settings: "Settings") -> Iterator[Contradiction]:
+    """Pulumi marks a whole key as secret, so this finds a key without any encrypted value in it."""
+    if not settings.is_secret("services"):
+        for name, service in settings.services.items():
+            for variable in service.secrets:
+                yield f"services.{name}.secrets.{variable}", PLAIN, "an encrypted value"
+    for backend, options in settings.options.items():
+        if not settings.is_secret(backend):
+            for field, value in options:
+                if isinstance(value, SecretStr):
+                    yield f"{backend}.{field}", PLAIN, "an encrypted value"
+
+
+def _backends(settings: "Settings") -> Iterator[Contradiction]:
+    keys = settings.keys
+    protect = bool(keys.protect)
+    pull = settings.registry.pulled_by(settings.options[keys.registry])
+    for key, cls in settings.orchestrators.items():
+        if pull not in cls.pulls_by:
+            yield (
+                "registry",
+                keys.registry,
+                f"one whose images {key} can pull: {keys.registry} gives them by {pull.__name__},"
+                f" and {key} knows {', '.join(each.__name__ for each in cls.pulls_by)}",
+            )
+        for name, service in settings.services.items():
+            for feature, reason in cls.refusals(service).items():
+                path = "replicas" if feature == "autoscaling" else feature
+                yield f"services.{name}.{path}", _asked(service, feature), f"what {key} can do: {reason}"
+    backends: Mapping[str, type[Registry] | type[Orchestrator]] = {
+        keys.registry: settings.registry,
+        **settings.orchestrators,
+    }
+    for key, backend in backends.items():
+        for path, value, want in backend.check(settings.options[key], settings.services, protect):
+            yield f"{key}.{path}", value, want
+
+
+def _asked(service: Service, feature: str) -> object:
+    if feature == "autoscaling":
+        return Words(f"{service.replicas.min} to {service.replicas.max}")
+    return getattr(service, feature) if feature != "secrets" else sorted(service.secrets)
+
+
+def _routes(settings: "Settings") -> Iterator[Contradiction]:
+    taken: dict[tuple[str | None, str], str] = {}
+    if not settings.on_aws:
+        return
+    for name, service in settings.services.items():
+        if not service.public:
+            continue
+        route = (service.host, service.path)
+        if route in taken:
+            yield (
+                f"services.{name}.path",
+                service.path,
+                f"a route of its own: {taken[route]} has the same host and path",
+            )
+        taken.setdefault(route, name)
+
+
+def _aws(settings: "Settings") -> Iterator[Contradiction]:
+    keys = settings.keys
+    if settings.region is None:
+        yield "aws:region", None, "the AWS region to run in, such as us-east-1 or ap-northeast-1"
+    if keys.network == "endpoints" and not settings.registry.vpc_endpoints:
+        yield (
+            "network",
+            "endpoints",
+            f"a way out to {keys.registry}, which has no VPC endpoint: nat-single, nat-per-az or public",
+        )
+    if keys.load_balancer and keys.domain:
+        yield (
+            "domain",
+            keys.domain.name,
+            "no domain beside load-balancer: an existing load balancer has its own",
+        )
+    if keys.load_balancer and not keys.vpc:
+        yield "vpc", None, "the VPC of the existing load balancer: {id, public-subnets}"
+    yield from _hosts(settings)
+
+
+def _hosts(settings: "Settings") -> Iterator[Contradiction]:
+    domain = settings.keys.domain
+    if domain is None:
+        return
+    named = {"domain.name": domain.name} | {
+        f"services.{name}.host": service.host for name, service in settings.services.items() if service.host
+    }
+    for path, host in named.items():
+        if host != domain.zone and not host.endswith(f".{domain.zone}"):
+            yield (
+                path,
+                host,
+                f"a name in the zone {domain.zone}, where its DNS record and certificate proof go",
+            )

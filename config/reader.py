@@ -1,0 +1,160 @@
+"""Reads a stack's raw configuration into models, and keeps everything that is wrong with it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+from pydantic import Field, ValidationError
+
+from components import orchestrator, registry
+from components.choices import Domain, ExistingLoadBalancer, ExistingVpc, Kind
+from components.gate import GateOptions
+from components.model import Model
+from components.orchestrator import Orchestrator
+from components.registry import Registry
+from components.service import Name, Service
+from config.problems import UNKNOWN, Problem, nearest, translate
+
+M = TypeVar("M", bound=Model)
+
+
+class Keys(Model):
+    """The keys that every stack understands; a backend's own block comes beside them, under the backend's name."""
+
+    registry: str
+    orchestrator: str
+    preset: Literal["trial", "standard", "production"]
+    services: dict[Name, Service] = Field(min_length=1)
+    traffic: dict[str, int] = {}
+    domain: Domain | None = None
+    network: Kind | None = None
+    zones: int | None = Field(default=None, ge=2, le=3)
+    vpc: ExistingVpc | None = None
+    load_balancer: ExistingLoadBalancer | None = None
+    log_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653] | None = None
+    protect: bool | None = None
+    access_logs: bool | None = None
+    strict: bool | None = None
+    gate: GateOptions = GateOptions()
+
+
+TEXT = frozenset({"registry", "orchestrator", "preset", "network"})
+"""Keys whose value is text as it stands; all others are JSON."""
+UNSET = ("{}", "preset")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What could be read."""
+
+    keys: Keys
+    registry: type[Registry]
+    orchestrators: Mapping[str, type[Orchestrator]]
+    options: Mapping[str, Model]
+
+
+class Reader:
+    """Turns the stack's raw values into models, and keeps what is wrong with them in `problems`."""
+
+    def __init__(self, config: pulumi.Config) -> None:
+        self.config = config
+        self.problems: list[Problem] = []
+
+    def read(self) -> Choices | None:
+        """Everything that can be read. What is wrong by itself is left out, so that the rest can be checked as well;
+        None when too little remains."""
+        raw = {key: value for key, value in self._raw() if value is not None}
+        keys = self._model(Keys, {key: value for key, value in raw.items() if key in own_keys()}, "")
+        chosen = self._choice("registry", raw.get("registry"), registry.names())
+        runtimes = self._orchestrators(raw)
+        if chosen is None or not runtimes:
+            return None
+        classes = {key: orchestrator.load(key) for key in runtimes}
+        registry_class = registry.load(chosen)
+        blocks = {chosen: registry_class.Options} | {key: each.Options for key, each in classes.items()}
+        options = {key: self._model(model, raw.get(key, {}), key) for key, model in blocks.items()}
+        read = {key: each for key, each in options.items() if each is not None}
+        if keys is None or len(read) < len(options):
+            return None
+        return Choices(keys, registry_class, classes, read)
+
+    def _raw(self) -> Iterator[tuple[str, Any]]:
+        """Each key of the project with its value; a misspelt one is a problem."""
+        known = [*own_keys(), *registry.names(), *orchestrator.names()]
+        prefix = self.config.full_key("")
+        for key in sorted(each.removeprefix(prefix) for each in _all_keys() if each.startswith(prefix)):
+            if key not in known:
+                want = f"a key that exists{nearest(key, known)}"
+                self.problems.append(Problem(prefix + key, UNKNOWN, want, fix=f"pulumi config rm {prefix + key}"))
+                continue
+            yield key, self._value(key)
+
+    def _value(self, key: str) -> Any:
+        """The value as JSON. Pulumi.yaml must give every key a default, so `{}` and `preset` there mean: not set."""
+        text = self.config.get(key)
+        if text is None or text in UNSET:
+            return None
+        if key in TEXT:
+            return text
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def _model(self, model: type[M], value: Any, path: str) -> M | None:
+        try:
+            return _parse(model, value)
+        except ValidationError as error:
+            self.problems += translate(error, self.config.full_key(path), model)
+            for found in error.errors():
+                value = _without(value, [step for step in found["loc"] if step != "[key]"])
+        try:
+            return _parse(model, value)
+        except ValidationError:
+            return None  # something is missing, or wrong all through: it has been said
+
+    def _choice(self, key: str, value: Any, known: list[str]) -> str | None:
+        if value is None:
+            return None  # the model has said that it is missing
+        if value in known:
+            return str(value)
+        want = f"one of {', '.join(known)}{nearest(str(value), known)}"
+        self.problems.append(Problem(self.config.full_key(key), value, want))
+        return None
+
+    def _orchestrators(self, raw: Mapping[str, Any]) -> list[str]:
+        """The names of those that are up; empty when one of them does not exist."""
+        traffic = raw.get("traffic")
+        named = list(traffic) if isinstance(traffic, dict) and traffic else []
+        wanted = {"orchestrator": raw.get("orchestrator")} | {f"traffic.{key}": key for key in named}
+        found = [self._choice(path, key, orchestrator.names()) for path, key in wanted.items()]
+        return [] if None in found else sorted({key for key in found if key})
+
+
+def own_keys() -> list[str]:
+    """The keys of `Keys` as they are written."""
+    return [field.alias or name for name, field in Keys.model_fields.items()]
+
+
+def _all_keys() -> set[str]:
+    """Every configured key. The SDK has no public way to list them, and without a list no misspelling can be found."""
+    return {*CONFIG.get(), *get_config_env()}
+
+
+def _parse(model: type[M], value: Any) -> M:
+    # As JSON: a list may then become a tuple, and nothing else is bent.
+    return model.model_validate_json(json.dumps(value))
+
+
+def _without(value: Any, path: list[int | str]) -> Any:
+    """`value` without what is at `path`, if it is there."""
+    if not path or not isinstance(value, dict):
+        return {}  # wrong all through, or wrong inside a list: nothing of it can be kept
+    head, *rest = path
+    if head not in value:
+        return value
+    kept = {key: each for key, each in value.items() if key != head}
+    return kept | {str(head): _without(value[head], rest)} if rest else kept

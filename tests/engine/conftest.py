@@ -1,0 +1,119 @@
+"""The real engine over the rehearsal cloud, one stack at a time."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi import automation as auto
+
+from rehearsal import Call, Cloud
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TOOLS = ROOT / ".tools"
+REGION = "eu-central-1"
+
+Program = Callable[[], None]
+
+
+def nothing() -> None:
+    """A program without resources."""
+
+
+class Lab:
+    """One stack with its state in a directory of its own, over one cloud."""
+
+    def __init__(self, cloud: Cloud, place: Path) -> None:
+        self.cloud = cloud
+        self.state = place / "state"
+        self.state.mkdir()
+        self._program: Program = nothing
+        self.stack = auto.create_or_select_stack(
+            "lab",
+            project_name="rehearsal",
+            program=lambda: self._program(),
+            opts=auto.LocalWorkspaceOptions(
+                work_dir=str(place),
+                pulumi_command=auto.PulumiCommand(root=str(TOOLS)),
+                env_vars=cloud.env
+                | {
+                    "PULUMI_BACKEND_URL": self.state.as_uri(),
+                    "PULUMI_HOME": str(place / "home"),
+                    "PULUMI_CONFIG_PASSPHRASE": "lab",
+                    "PULUMI_SKIP_UPDATE_CHECK": "true",
+                    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+                },
+                project_settings=auto.ProjectSettings("rehearsal", "python"),
+            ),
+        )
+        # Written here, not by the CLI: a second saved each time.
+        (place / "Pulumi.lab.yaml").write_text(
+            (place / "Pulumi.lab.yaml").read_text(encoding="utf-8") + f"config: {{aws:region: {REGION}}}\n",
+            encoding="utf-8",
+        )
+
+    def up(self, program: Program, **how: Any) -> dict[str, int]:
+        """Run `program`; return what changed, without what stayed the same."""
+        self._program = program
+        return _changes(self.stack.up(**how).summary.resource_changes)
+
+    def refused(self, program: Program, **how: Any) -> str:
+        """Run `program`, which must fail; return what the engine says."""
+        self._program = program
+        with pytest.raises(auto.CommandError) as failure:
+            self.stack.up(**how)
+        return str(failure.value)
+
+    def preview(self, program: Program) -> dict[str, int]:
+        """What `program` would change."""
+        self._program = program
+        return _changes(self.stack.preview().change_summary)
+
+    def destroy(self) -> None:
+        """Remove everything."""
+        self.stack.destroy()
+
+    def saved(self) -> str:
+        """The state as it lies on the disk."""
+        return (self.state / ".pulumi/stacks/rehearsal/lab.json").read_text(encoding="utf-8")
+
+    def resource(self, name: str) -> dict[str, Any]:
+        """A resource in the state on the disk."""
+        resources = json.loads(self.saved())["checkpoint"]["latest"]["resources"]
+        found: dict[str, Any] = next(each for each in resources if each["urn"].endswith(f"::{name}"))
+        return found
+
+    def calls(self, op: str, name: str | None = None) -> list[Call]:
+        """Operations so far of one kind, and of one resource."""
+        return [each for each in self.cloud.calls if each.op == op and name in (None, each.name)]
+
+
+def _changes(counts: Any) -> dict[str, int]:
+    return {str(op): count for op, count in (counts or {}).items() if op != "same"}
+
+
+MakeLab = Callable[..., Lab]
+
+
+@pytest.fixture
+def make_lab(tmp_path: Path) -> Iterator[MakeLab]:
+    """`make_lab(scale=..., faults=...)`: a cloud and a stack on it."""
+    with _labs(tmp_path) as make:
+        yield make
+
+
+@contextmanager
+def _labs(place: Path) -> Iterator[MakeLab]:
+    clouds: list[Cloud] = []
+
+    def make(**options: Any) -> Lab:
+        clouds.append(Cloud(**options))
+        return Lab(clouds[-1].__enter__(), place)
+
+    try:
+        yield make
+    finally:
+        for cloud in clouds:
+            cloud.__exit__(None, None, None)

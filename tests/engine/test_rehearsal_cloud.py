@@ -1,0 +1,664 @@
+"""The rehearsal cloud behind the real engine: what it computes, replaces, refuses, and how it fails."""
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import pulumi
+import pulumi_aws as aws
+import pulumi_eks as eks
+import pulumi_kubernetes as k8s
+import pytest
+
+from rehearsal import Fault, refusals
+from rehearsal import aws as types
+from rehearsal.aws_package import Aws
+from rehearsal.health import targets
+from rehearsal.package import Naming, Resource
+from rehearsal.refusals import Refused
+from rehearsal.world import Thing, World
+from tests.engine.conftest import REGION, Lab, MakeLab
+
+pytestmark = pytest.mark.engine
+
+IMAGE = "docker.io/acme/api@sha256:" + "a" * 64
+TRUST = '{"Version": "2012-10-17", "Statement": []}'
+
+
+# --- the refusals, each by itself: the package without an engine ------------------------------------------------------
+
+
+class Account:
+    """Makes and deletes things as the provider would."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self._package = Aws(self.world)
+
+    def make(self, type_: str, name: str = "it", /, **inputs: Any) -> Thing:
+        """Create a thing; its inputs are as the engine sends them."""
+        resource = Resource(type_, name, f"urn:pulumi:lab::rehearsal::{type_}::{name}")
+        checked = self._package.check(resource, inputs, {}, Naming(name, b"seed"))
+        thing = self._package.make(resource, checked, {"region": REGION})
+        thing.ready = True
+        self.world.add(thing)
+        self._package.came(thing)
+        return thing
+
+    def change(self, thing: Thing, **inputs: Any) -> None:
+        """Update a thing's inputs."""
+        changed = self._package.change(thing, thing.inputs | inputs, {"region": REGION})
+        thing.become(changed.inputs, changed.outputs)
+
+    def delete(self, thing: Thing) -> None:
+        """Delete it."""
+        self._package.delete(thing, {"region": REGION})
+        self.world.remove(thing)
+        self._package.went(thing)
+
+
+class Town(Account):
+    """An account with a network, a load balancer and a cluster."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        make = self.make
+        self.vpc = make(types.VPC, cidrBlock="10.0.0.0/16")
+        self.gateway = make(types.INTERNET_GATEWAY, vpcId=self.vpc.id)
+        self.table = make(types.ROUTE_TABLE, vpcId=self.vpc.id)
+        self.route = make(
+            types.ROUTE, routeTableId=self.table.id, destinationCidrBlock="0.0.0.0/0", gatewayId=self.gateway.id
+        )
+        self.subnets = [
+            make(types.SUBNET, f"s{i}", vpcId=self.vpc.id, cidrBlock=f"10.0.{i}.0/24", availabilityZone=f"{REGION}{z}")
+            for i, z in enumerate("ab")
+        ]
+        self.associations = [
+            make(types.ROUTE_TABLE_ASSOCIATION, f"a{i}", routeTableId=self.table.id, subnetId=subnet.id)
+            for i, subnet in enumerate(self.subnets)
+        ]
+        self.ids = [each.id for each in self.subnets]
+        self.group = make(types.SECURITY_GROUP, vpcId=self.vpc.id)
+        self.balancer = make(types.LOAD_BALANCER, subnets=self.ids, securityGroups=[self.group.id])
+        self.listener = make(types.LISTENER, loadBalancerArn=self.balancer.id, port=80, defaultActions=[])
+        self.targets = self.target_group("targets")
+        self.cluster = make(types.ECS_CLUSTER)
+        self.providers = make(types.ECS_PROVIDERS, clusterName=self.cluster.get("name"), capacityProviders=["FARGATE"])
+        self.role = make(types.ROLE, assumeRolePolicy=TRUST)
+
+    def target_group(self, name: str, **inputs: Any) -> Thing:
+        """A target group of type ip."""
+        usual = {"port": 80, "protocol": "HTTP", "vpcId": self.vpc.id, "targetType": "ip"}
+        return self.make(types.TARGET_GROUP, name, **(usual | inputs))
+
+    def rule(self, weights: dict[str, int], name: str = "rule", priority: int = 1) -> Thing:
+        """A listener rule that forwards to groups by ARN."""
+        groups = [{"arn": arn, "weight": weight} for arn, weight in weights.items()]
+        actions = [{"type": "forward", "forward": {"targetGroups": groups}}]
+        return self.make(types.LISTENER_RULE, name, listenerArn=self.listener.id, priority=priority, actions=actions)
+
+    def task(self, image: str = IMAGE) -> Thing:
+        """A task definition."""
+        containers = json.dumps([{"name": "api", "image": image}])
+        role = self.role.get("arn")
+        return self.make(
+            types.TASK_DEFINITION, networkMode="awsvpc", containerDefinitions=containers, executionRoleArn=role
+        )
+
+    def service(self, **inputs: Any) -> Thing:
+        """An ECS service with two copies in `targets`."""
+        usual = {
+            "cluster": self.cluster.id,
+            "taskDefinition": inputs.pop("task", None) or self.task().get("arn"),
+            "desiredCount": 2,
+            "capacityProviderStrategies": [{"capacityProvider": "FARGATE", "weight": 1}],
+            "networkConfiguration": {"subnets": self.ids, "assignPublicIp": True},
+            "loadBalancers": [{"targetGroupArn": self.targets.id, "containerName": "api", "containerPort": 80}],
+        }
+        return self.make(types.ECS_SERVICE, "service", **(usual | inputs))
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def no(code: str) -> Any:
+    """The cloud refuses, with AWS's error code."""
+    return pytest.raises(Refused, match=f"^{code}: ")
+
+
+def test_a_town_can_be_made_used_and_taken_down(town: Town) -> None:
+    rule = town.rule({town.targets.id: 1})
+    service = town.service()
+    assert [each.state for each in targets(town.world, town.targets, 0)] == ["healthy", "healthy"]
+    task = town.world.every(types.TASK_DEFINITION)
+    for thing in (service, *task, rule, town.targets, town.listener, town.balancer, town.group, town.providers):
+        town.delete(thing)
+    for thing in (town.cluster, town.role, town.route, *town.associations, *town.subnets, town.table, town.gateway):
+        town.delete(thing)
+    town.delete(town.vpc)
+    assert not len(town.world)
+
+
+@pytest.mark.parametrize("what", ["vpc", "gateway", "table", "subnets", "group"])
+def test_a_network_part_in_use_stays(town: Town, what: str) -> None:
+    town.rule({town.targets.id: 1})
+    town.service()
+    thing = getattr(town, what)
+    with pytest.raises(Refused, match=r"^(DependencyViolation|RuntimeCutOff): "):
+        town.delete(thing[0] if isinstance(thing, list) else thing)
+
+
+def test_a_target_group_in_a_rule_stays_and_without_it_goes(town: Town) -> None:
+    rule = town.rule({town.targets.id: 1})
+    with no("ResourceInUse"):
+        town.delete(town.targets)
+    town.delete(rule)
+    town.delete(town.targets)
+
+
+def test_ecs_wants_its_group_on_a_load_balancer(town: Town) -> None:
+    with no("InvalidParameterException"):
+        town.service()
+
+
+def test_ecs_on_awsvpc_wants_targets_of_type_ip(town: Town) -> None:
+    group = town.target_group("by-instance", targetType="instance")
+    town.rule({group.id: 1})
+    with no("InvalidParameterException"):
+        town.service(loadBalancers=[{"targetGroupArn": group.id}])
+
+
+def test_a_cluster_with_services_and_its_capacity_stay(town: Town) -> None:
+    town.rule({town.targets.id: 1})
+    town.service()
+    with no("ClusterContainsServicesException"):
+        town.delete(town.cluster)
+    with no("ResourceInUseException"):
+        town.delete(town.providers)
+
+
+def test_a_service_may_only_use_capacity_that_its_cluster_has(town: Town) -> None:
+    town.rule({town.targets.id: 1})
+    with no("InvalidParameterException"):
+        town.service(capacityProviderStrategies=[{"capacityProvider": "FARGATE_SPOT"}])
+
+
+def test_an_image_needs_a_digest_a_repository_and_permission(town: Town) -> None:
+    town.rule({town.targets.id: 1})
+    with no("ImageWithoutDigest"):
+        town.service(task=town.task("docker.io/acme/api:latest").get("arn"))
+    url = town.make(types.ECR_REPOSITORY, name="acme/api").get("repositoryUrl")
+    digest = IMAGE.partition("@")[2]
+    with no("CannotPullContainerError"):
+        town.service(task=town.task(f"{url}-other@{digest}").get("arn"))
+    with no("CannotPullContainerError"):
+        town.service(task=town.task(f"{url}@{digest}").get("arn"))
+    town.make(types.ROLE_POLICY, role=town.role.id, policy='{"Action": ["ecr:BatchGetImage"]}')
+    town.service(task=town.task(f"{url}@{digest}").get("arn"))
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_repository_with_images_stays_unless_forced(town: Town, force: bool) -> None:
+    repository = town.make(types.ECR_REPOSITORY, name="acme/api", forceDelete=force)
+    town.make(types.ROLE_POLICY, role=town.role.id, policy='{"Action": ["ecr:BatchGetImage"]}')
+    town.rule({town.targets.id: 1})
+    town.service(task=town.task(f"{repository.get('repositoryUrl')}@sha256:{'b' * 64}").get("arn"))
+    if force:
+        town.delete(repository)
+    else:
+        with no("RepositoryNotEmptyException"):
+            town.delete(repository)
+
+
+def test_public_repositories_are_in_one_region(town: Town) -> None:
+    with no("UnsupportedCommandException"):
+        town.make(types.ECR_PUBLIC_REPOSITORY, repositoryName="acme/api")
+    town.make(types.ECR_PUBLIC_REPOSITORY, repositoryName="acme/api", region="us-east-1")
+
+
+def test_the_name_of_a_deleted_secret_is_blocked_unless_it_went_at_once(town: Town) -> None:
+    secret = town.make(types.SECRET, name="password", recoveryWindowInDays=7)
+    town.delete(secret)
+    with no("ResourceExistsException"):
+        town.make(types.SECRET, name="password")
+    town.delete(town.make(types.SECRET, name="other", recoveryWindowInDays=0))
+    town.make(types.SECRET, name="other")
+
+
+@pytest.mark.parametrize(
+    ("type_", "key", "code"),
+    [
+        (types.LOG_GROUP, "name", "ResourceAlreadyExistsException"),
+        (types.ECR_REPOSITORY, "name", "RepositoryAlreadyExistsException"),
+        (types.ROLE, "name", "EntityAlreadyExists"),
+        (types.BUCKET, "bucket", "BucketAlreadyOwnedByYou"),
+    ],
+)
+def test_fixed_names_collide(town: Town, type_: str, key: str, code: str) -> None:
+    town.make(type_, "one", **{key: "same"})
+    with no(code):
+        town.make(type_, "two", **{key: "same"})
+
+
+def test_names_are_a_regions_own_where_aws_says_so(town: Town) -> None:
+    town.make(types.LOG_GROUP, "one", name="same")
+    town.make(types.LOG_GROUP, "two", name="same", region="us-east-1")
+    town.make(types.ROLE, "one", name="same")
+    with no("EntityAlreadyExists"):
+        town.make(types.ROLE, "two", name="same", region="us-east-1")
+
+
+def test_a_priority_is_used_once(town: Town) -> None:
+    town.rule({town.targets.id: 1}, "one")
+    with no("PriorityInUse"):
+        town.rule({town.targets.id: 1}, "two")
+    assert town.rule({town.targets.id: 1}, "two", priority=2).get("priority") == 2
+
+
+def test_a_forward_has_one_to_five_groups_and_some_weight(town: Town) -> None:
+    groups = [town.target_group(f"g{index}").id for index in range(6)]
+    with no("TooManyTargetGroups"):
+        town.rule(dict.fromkeys(groups, 1))
+    with no("ValidationError"):
+        town.rule(dict.fromkeys(groups[:2], 0))
+    with no("ValidationError"):
+        town.rule({groups[0]: 1000})
+    rule = town.rule(dict(zip(groups[:5], (0, 1, 2, 3, 999), strict=True)))
+    with no("ValidationError"):
+        town.change(rule, actions=[{"forward": {"targetGroups": [{"arn": groups[0], "weight": 0}]}}])
+
+
+def test_weights_go_to_groups_that_the_balancer_can_use(town: Town) -> None:
+    with no("TargetGroupNotFound"):
+        town.rule({"arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/no/1": 1})
+    with no("InvalidConfigurationRequest"):
+        town.rule({town.target_group("tcp", protocol="TCP").id: 1})
+    elsewhere = town.make(types.VPC, "elsewhere", cidrBlock="10.1.0.0/16")
+    with no("InvalidConfigurationRequest"):
+        town.rule({town.target_group("far", vpcId=elsewhere.id).id: 1})
+    second = town.make(types.LOAD_BALANCER, "second", subnets=town.ids)
+    listener = town.make(types.LISTENER, "second", loadBalancerArn=second.id, port=80)
+    town.rule({town.targets.id: 1})
+    actions = [{"type": "forward", "targetGroupArn": town.targets.id}]
+    with no("TargetGroupAssociationLimit"):
+        town.make(types.LISTENER_RULE, "again", listenerArn=listener.id, priority=1, actions=actions)
+
+
+def test_a_balancer_needs_two_zones_and_lets_go_only_unprotected(town: Town) -> None:
+    with no("ValidationError"):
+        town.make(types.LOAD_BALANCER, "narrow", subnets=town.ids[:1])
+    guarded = town.make(types.LOAD_BALANCER, "guarded", subnets=town.ids, enableDeletionProtection=True)
+    with no("OperationNotPermitted"):
+        town.delete(guarded)
+    town.change(guarded, enableDeletionProtection=False)
+    town.delete(guarded)
+
+
+def test_a_bucket_with_access_logs_stays_unless_forced(town: Town) -> None:
+    bucket = town.make(types.BUCKET, bucket="logs")
+    logs = {"bucket": "logs", "enabled": True}
+    balancer = town.make(types.LOAD_BALANCER, "logging", subnets=town.ids, accessLogs=logs)
+    town.delete(balancer)
+    with no("BucketNotEmpty"):
+        town.delete(bucket)
+    town.change(bucket, forceDestroy=True)
+    town.delete(bucket)
+
+
+@pytest.mark.parametrize("type_", [types.ROLE_POLICY, types.ROLE_POLICY_ATTACHMENT])
+def test_a_role_with_policies_stays_unless_forced(town: Town, type_: str) -> None:
+    town.make(type_, role=town.role.get("name"), policyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    with no("DeleteConflict"):
+        town.delete(town.role)
+    town.change(town.role, forceDetachPolicies=True)
+    town.delete(town.role)
+
+
+@pytest.mark.parametrize("reference", ["vpc-0", "vpc-1"])
+def test_what_an_input_names_must_exist(town: Town, reference: str) -> None:
+    town.world.existing.add("vpc-1")
+    if reference == "vpc-1":
+        town.make(types.SUBNET, vpcId=reference, cidrBlock="10.9.0.0/24")
+    else:
+        with no("InvalidVpcID.NotFound"):
+            town.make(types.SUBNET, vpcId=reference, cidrBlock="10.9.0.0/24")
+
+
+def private(town: Town) -> Thing:
+    """A subnet without a route."""
+    return town.make(types.SUBNET, "private", vpcId=town.vpc.id, cidrBlock="10.0.9.0/24", availabilityZone=f"{REGION}c")
+
+
+def test_a_runtime_needs_a_way_out_when_it_comes_and_while_it_lives(town: Town) -> None:
+    town.rule({town.targets.id: 1})
+    subnet = private(town)
+    inside = {"networkConfiguration": {"subnets": [subnet.id], "assignPublicIp": False}}
+    with no("ResourceInitializationError"):
+        town.service(**inside)
+    address = town.make(types.EIP)
+    nat = town.make(types.NAT_GATEWAY, allocationId=address.id, subnetId=town.ids[0])
+    table = town.make(types.ROUTE_TABLE, "private", vpcId=town.vpc.id)
+    anywhere = {"routeTableId": table.id, "destinationCidrBlock": "0.0.0.0/0"}
+    route = town.make(types.ROUTE, "private", natGatewayId=nat.id, **anywhere)
+    association = town.make(types.ROUTE_TABLE_ASSOCIATION, "private", routeTableId=table.id, subnetId=subnet.id)
+    service = town.service(**inside)
+    for part in (nat, route, association):
+        with no("RuntimeCutOff"):
+            town.delete(part)
+    town.delete(service)
+    town.delete(route)
+    town.delete(nat)
+
+
+def test_endpoints_are_a_way_out_too(town: Town) -> None:
+    town.rule({town.targets.id: 1})
+    inside = {"networkConfiguration": {"subnets": [private(town).id], "assignPublicIp": False}}
+    made = [
+        town.make(types.VPC_ENDPOINT, service, vpcId=town.vpc.id, serviceName=f"com.amazonaws.{REGION}.{service}")
+        for service in refusals.NEEDED_ENDPOINTS
+    ]
+    town.service(**inside)
+    with no("RuntimeCutOff"):
+        town.delete(made[0])
+
+
+def test_a_name_that_would_be_too_long_is_refused(town: Town) -> None:
+    with no("NameTooLong"):
+        town.target_group("a" * 25)
+    assert len(town.target_group("a" * 24).get("name")) == 32
+
+
+# --- behind the engine ------------------------------------------------------------------------------------------------
+
+
+def network() -> tuple[aws.ec2.Vpc, list[pulumi.Output[str]], list[pulumi.Resource]]:
+    """A public network: the VPC, its subnets, and what a runtime in it must wait for."""
+    vpc = aws.ec2.Vpc("net", cidr_block="10.0.0.0/16")
+    gateway = aws.ec2.InternetGateway("net", vpc_id=vpc.id)
+    table = aws.ec2.RouteTable("net", vpc_id=vpc.id)
+    ready: list[pulumi.Resource] = [
+        aws.ec2.Route("net", route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id)
+    ]
+    zones = aws.get_availability_zones_output().names
+    subnets = []
+    for index in range(2):
+        subnet = aws.ec2.Subnet(
+            f"net-{index}", vpc_id=vpc.id, cidr_block=f"10.0.{index}.0/24", availability_zone=zones[index]
+        )
+        subnets.append(subnet.id)
+        ready.append(aws.ec2.RouteTableAssociation(f"net-{index}", subnet_id=subnet.id, route_table_id=table.id))
+    return vpc, subnets, ready
+
+
+def group(name: str, port: int, vpc_id: pulumi.Input[str] | None = None, **options: Any) -> aws.lb.TargetGroup:
+    return aws.lb.TargetGroup(name, port=port, protocol="HTTP", target_type="ip", vpc_id=vpc_id, **options)
+
+
+def test_changes_replacements_refresh_and_secrets(make_lab: MakeLab) -> None:
+    lab = make_lab()
+
+    def program(port: int = 80, delay: int = 30, repository: str = "MUTABLE", family: str = "a") -> None:
+        group("group", port, deregistration_delay=delay)
+        aws.cloudwatch.LogGroup("logs", name="/fixed", retention_in_days=7)
+        aws.ecr.Repository("repository", name="acme/api", image_tag_mutability=repository)
+        aws.ecs.TaskDefinition("task", family="api", container_definitions=json.dumps([{"name": family}]))
+        secret = aws.secretsmanager.Secret("secret")
+        aws.secretsmanager.SecretVersion("secret", secret_id=secret.id, secret_string=pulumi.Output.secret("swordfish"))
+        # Not a secret by its schema: only the value says so.
+        aws.cloudwatch.LogGroup("tagged", tags={"owner": pulumi.Output.secret("swordfish")})
+
+    assert lab.preview(program) == {"create": 8}
+    assert not lab.cloud.calls
+    assert not len(lab.cloud.world)
+    assert lab.up(program) == {"create": 8}
+    assert "swordfish" not in lab.saved()
+    name = lab.resource("group")["outputs"]["name"]
+    assert name.startswith("group-")
+    assert len(name) == len("group-") + 7
+    assert lab.preview(program) == {}
+
+    changed = lambda: program(8080, 30, "IMMUTABLE", "b")  # noqa: E731
+    assert lab.preview(changed) == {"replace": 2, "update": 1}
+    assert lab.up(changed) == {"replace": 2, "update": 1}
+    assert lab.resource("task")["outputs"]["revision"] == 2
+    # The new one under another name, before the old one goes.
+    assert lab.calls("create", "group")[-1].done < lab.calls("delete", "group")[0].begun  # type: ignore[operator]
+    assert lab.resource("group")["outputs"]["name"] != name
+
+    there = lab.cloud.world.every(types.TARGET_GROUP)[0]
+    there.become(there.inputs | {"deregistrationDelay": 5}, there.outputs | {"deregistrationDelay": 5})
+    lab.cloud.world.remove(lab.cloud.world.every(types.ECR_REPOSITORY)[0])
+    lab.stack.refresh()
+    assert lab.resource("group")["outputs"]["deregistrationDelay"] == 5
+    assert lab.up(changed) == {"create": 1, "update": 1}
+    lab.destroy()
+    assert not len(lab.cloud.world)
+
+
+def test_a_fixed_name_is_deleted_before_it_is_made_again(make_lab: MakeLab) -> None:
+    lab = make_lab()
+    plain = lambda: aws.ecr.Repository("images", name="acme/api")  # noqa: E731
+    encrypted = lambda: aws.ecr.Repository(  # noqa: E731
+        "images", name="acme/api", encryption_configurations=[{"encryption_type": "KMS"}]
+    )
+    lab.up(plain)  # type: ignore[arg-type]
+    assert lab.up(encrypted) == {"replace": 1}  # type: ignore[arg-type]
+    assert lab.calls("delete")[0].done < lab.calls("create")[-1].begun  # type: ignore[operator]
+
+
+def test_what_is_not_known_is_refused_by_name(make_lab: MakeLab) -> None:
+    lab = make_lab()
+
+    def program() -> None:
+        aws.sqs.Queue("queue")
+
+    def question() -> None:
+        aws.ec2.get_ami(owners=["self"])
+
+    def existing() -> None:
+        aws.cloudwatch.LogGroup.get("gone", "/not/there")
+
+    assert "does not know aws:sqs/queue:Queue" in lab.refused(program)
+    assert "no answer to aws:ec2/getAmi:getAmi" in lab.refused(question)
+    assert "/not/there" in lab.refused(existing)
+    assert not len(lab.cloud.world)
+
+
+def test_the_engine_shows_the_refusal_and_keeps_what_is_there(make_lab: MakeLab) -> None:
+    lab = make_lab()
+
+    def program(sick: bool = False) -> None:
+        aws.cloudwatch.LogGroup("one", name="/same")
+        if sick:
+            aws.cloudwatch.LogGroup("two", name="/same", opts=pulumi.ResourceOptions(depends_on=[]))
+
+    lab.up(program)
+    said = lab.refused(lambda: program(sick=True))
+    assert "ResourceAlreadyExistsException: two: name /same is taken by one" in said
+    assert [each.ok for each in lab.calls("create", "two")] == [False]
+    assert lab.preview(program) == {}
+
+
+def test_faults_fail_hang_and_drop(make_lab: MakeLab) -> None:
+    logs = "aws:cloudwatch/logGroup:LogGroup"
+    lab = make_lab(faults=[Fault(logs, "create", 1, message="Throttling: slow down"), Fault(logs, "create", 3, "drop")])
+
+    def program(count: int) -> None:
+        for index in range(count):
+            aws.cloudwatch.LogGroup(f"logs-{index}")
+
+    assert "Throttling: slow down" in lab.refused(lambda: program(1))
+    assert lab.up(lambda: program(1)) == {"create": 1}
+    lab.refused(lambda: program(2))  # the connection is gone in the middle
+    assert lab.up(lambda: program(2)) == {"create": 1}
+    assert [each.ok for each in lab.calls("create")] == [False, True, False, True]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK of a killed engine's program
+def test_a_hanging_operation_ends_when_the_engine_is_interrupted_or_killed(make_lab: MakeLab) -> None:
+    logs = "aws:cloudwatch/logGroup:LogGroup"
+    lab = make_lab(faults=[Fault(logs, "create", 1, "hang"), Fault(logs, "create", 2, "hang")])
+
+    def program() -> None:
+        aws.cloudwatch.LogGroup("logs")
+
+    for number, how in ((1, signal.SIGINT), (2, signal.SIGKILL)):
+        thread = threading.Thread(target=send, args=(lab, number, how))
+        thread.start()
+        lab.refused(program)
+        thread.join()
+        wait_until(lambda number=number: lab.calls("create")[number - 1].done)
+    assert [each.ok for each in lab.calls("create")] == [False, False]
+    assert not len(lab.cloud.world)
+    lab.stack.cancel()  # the killed engine left its lock
+    assert lab.up(program)["create"] >= 1
+    gc.collect()
+
+
+def send(lab: Lab, number: int, how: signal.Signals) -> None:
+    """Signal the engine, a child of this process, in the middle of the lab's n-th creation."""
+    wait_until(lambda: len(lab.calls("create")) == number)
+    children = subprocess.run(["pgrep", "-P", str(os.getpid()), "pulumi"], capture_output=True, text=True, check=True)
+    for child in children.stdout.split():
+        os.kill(int(child), how)
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    """Return once it holds; fail after ten seconds."""
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.02)
+
+
+def load_balanced(vpc: aws.ec2.Vpc, subnets: list[pulumi.Output[str]], *tagged: str) -> dict[str, aws.lb.TargetGroup]:
+    """A load balancer, and a group with a rule for each name."""
+    balancer = aws.lb.LoadBalancer("edge", subnets=subnets)
+    answer = {"type": "fixed-response", "fixed_response": {"content_type": "text/plain", "status_code": "404"}}
+    listener = aws.lb.Listener("edge", load_balancer_arn=balancer.arn, port=80, default_actions=[answer])  # type: ignore[list-item]
+    groups = {name: group(name, 80, vpc.id, tags={"eks:eks-cluster-name": "lab"}) for name in tagged}
+    for priority, (name, each) in enumerate(groups.items(), 1):
+        rule = aws.lb.ListenerRule(
+            name,
+            listener_arn=listener.arn,
+            priority=priority,
+            conditions=[{"path_pattern": {"values": ["/*"]}}],
+            actions=[{"type": "forward", "target_group_arn": each.arn}],
+        )
+        each.hung = rule  # type: ignore[attr-defined]
+        pulumi.export(name, each.arn)
+    return groups
+
+
+def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
+    lab = make_lab(scale=1 / 5000)
+
+    def program(copies: int = 2, cluster_tag: str = "lab", identifier: str = "lab") -> None:
+        vpc, subnets, ready = network()
+        groups = load_balanced(vpc, subnets, "pods")
+        cluster = eks.Cluster(
+            "lab",
+            name="lab",
+            vpc_id=vpc.id,
+            subnet_ids=[
+                pulumi.Output.all(each, *[one.urn for one in ready]).apply(lambda both: str(both[0]))
+                for each in subnets
+            ],
+            authentication_mode=eks.AuthenticationMode.API,
+            auto_mode={"enabled": True},
+            create_instance_role=False,
+            skip_default_node_group=True,
+            coredns_addon_options={"enabled": False},
+            tags={"team": "lab"},
+        )
+        provider = k8s.Provider("lab", kubeconfig=cluster.kubeconfig_json, cluster_identifier=identifier)
+        inside = pulumi.ResourceOptions(provider=provider, deleted_with=cluster)
+        namespace = k8s.core.v1.Namespace("apps", metadata={"name": "apps"}, opts=inside).metadata.name
+        k8s.core.v1.Secret(
+            "password",
+            metadata={"namespace": namespace},
+            string_data={"it": pulumi.Output.secret("swordfish")},
+            opts=inside,
+        )
+        labels = {"app": "api"}
+        served = k8s.core.v1.Service(
+            "api",
+            metadata={"name": "api", "namespace": namespace},
+            spec={"selector": labels, "ports": [{"port": 80}]},
+            opts=inside,
+        )
+        pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "api", "image": IMAGE}]}}
+        run = k8s.apps.v1.Deployment(
+            "api",
+            metadata={"name": "api", "namespace": namespace},
+            spec={"replicas": copies, "selector": {"match_labels": labels}, "template": pod},  # type: ignore[typeddict-item]
+            opts=inside,
+        )
+        k8s.apiextensions.CustomResource(
+            "api",
+            api_version="eks.amazonaws.com/v1",
+            kind="TargetGroupBinding",
+            metadata={"name": "api", "namespace": namespace},
+            spec={
+                "serviceRef": {"name": served.metadata.name, "port": 80},
+                "targetGroupARN": groups["pods"].arn,
+                "targetType": "ip",
+            },
+            opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[run])),
+        )
+        pulumi.export("issuer", cluster.oidc_issuer)
+        pulumi.export("name", cluster.eks_cluster.name)
+
+    assert lab.up(program) == {"create": 33}
+    assert "swordfish" not in lab.saved()
+    assert lab.stack.outputs()["name"].value == "lab"
+    (made,) = lab.calls("create", "lab-eksCluster")
+    assert made.end is not None
+    assert made.end - made.start == 540
+    roles = {each.get("policyArn").rsplit("/")[-1] for each in lab.cloud.world.every(types.ROLE_POLICY_ATTACHMENT)}
+    assert roles == {
+        *("AmazonEKSClusterPolicy", "AmazonEKSComputePolicy", "AmazonEKSBlockStoragePolicy"),
+        *("AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingPolicy"),
+        *("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly"),
+    }
+    assert lab.preview(program) == {}
+
+    arn = lab.stack.outputs()["pods"].value
+    assert health(lab, arn) == [("initial", "Elb.InitialHealthChecking")] * 2
+    wait_until(lambda: health(lab, arn) == [("healthy", None)] * 2)
+    lab.up(lambda: program(copies=3))
+    assert len(health(lab, arn)) == 3
+    lab.cloud.world.sick.add("pods")
+    assert health(lab, arn) == [("unhealthy", "Target.ResponseCodeMismatch")] * 3
+
+    # Another identifier is another cluster for the provider: all its objects go and come again.
+    assert lab.preview(lambda: program(copies=3, identifier="other")) == {"replace": 6}
+    lab.destroy()
+    assert not len(lab.cloud.world)
+    assert not lab.calls("delete", "password"), "what goes with the cluster is not deleted one by one"
+
+
+def health(lab: Lab, arn: str) -> list[tuple[str, str | None]]:
+    """State and reason of each target, as boto3 reads them."""
+    (url,) = [value for key, value in lab.cloud.env.items() if key.startswith("AWS_ENDPOINT_URL")]
+    client = boto3.client(
+        "elbv2", region_name=REGION, endpoint_url=url, aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    states = [
+        each["TargetHealth"] for each in client.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+    ]
+    with pytest.raises(botocore.exceptions.ClientError, match="TargetGroupNotFound"):
+        client.describe_target_health(TargetGroupArn=arn + "0")
+    with pytest.raises(botocore.exceptions.ClientError, match="no answer to DescribeRules"):
+        client.describe_rules()
+    return [(each["State"], each.get("Reason")) for each in states]

@@ -1,0 +1,106 @@
+"""A copy of the project with ports of its own, run as a user would."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yard.local import Local
+
+ROOT = Path(__file__).resolve().parents[2]
+PULUMI_UP = """
+from pathlib import Path
+from yard import engine
+from yard.local import Local
+try:
+    engine.Watch().run(Local(Path.cwd()).open().up, refresh=True)
+except engine.EngineError as error:
+    raise SystemExit(str(error))
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its outcome; a failed command is the test's failure, with its words."""
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout in a directory of its own."""
+
+    root: Path
+
+    @property
+    def local(self) -> Local:
+        """What `yard` knows of it."""
+        return Local(self.root)
+
+    def yard(self, *arguments: str, **env: str) -> Result:
+        """Run `yard`."""
+        return self._python("-m", "yard", *arguments, env=env)
+
+    def pulumi_up(self) -> Result:
+        """Only the engine's part of `yard up`, on the configuration as it stands."""
+        return self._python("-c", PULUMI_UP, env={})
+
+    def configure(self, block: str, **keys: Any) -> None:
+        """Change keys of one block of the stack's configuration; None takes a key away."""
+        file = yaml.safe_load(self.local.file.read_text(encoding="utf-8"))
+        config = file["config"].setdefault(f"switchyard:{block}", {})
+        where = config["api"] if block == "services" else config
+        where.update(keys)
+        for key in [key for key, value in keys.items() if value is None]:
+            del where[key]
+        self.local.file.write_text(yaml.safe_dump(file), encoding="utf-8")
+
+    def _python(self, *arguments: str, env: dict[str, str]) -> Result:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, "PYTHONPATH": str(self.root), **env},
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+
+def copy_of_project(target: Path, docker_host: str) -> Project:
+    """The working tree as git sees it, new files included; what set-up made is shared with the original."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    for shared in (".venv", ".tools"):
+        (target / shared).symlink_to(ROOT / shared)
+    project = Project(target)
+    project.configure("oci", host=f"localhost:{free_port()}")
+    project.configure("swarm", host=docker_host, ports={"api": free_port()}, timeout=120)
+    return project
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,236 @@
+"""`yard up` and `yard down`, the whole way: build, push, Pulumi, Swarm, a request."""
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from pulumi import automation as auto
+
+from tests.live.conftest import HOST
+from tests.live.project import Project, copy_of_project
+from yard import image
+from yard.machine import Machine
+from yard.up import call
+
+SERVICE = "switchyard-local-api"
+SECRET = "correct horse battery staple"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Project]:
+    """Up once for all tests of this file. After the last, `down` leaves nothing."""
+    project = copy_of_project(tmp_path_factory.mktemp("project"), HOST)
+    config, engine = project.local.block("services"), everything_on(client)
+    yield project
+    down = project.yard("down")
+    assert down.code == 0, down.err
+    assert everything_on(client) == engine
+    assert project.local.block("services") == config
+    assert "encryptionsalt" not in project.local.file.read_text(encoding="utf-8")
+    assert not project.local.state.exists()
+    assert not project.local.notes.directory.exists()
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> Any:
+    """What the first `up` said."""
+    return project.yard("up", "--json").json
+
+
+def everything_on(client: docker.DockerClient) -> set[str]:
+    """Whatever `up` could have left on the engine."""
+    found = {f"network {each.name}" for each in client.networks.list()}
+    found |= {f"container {each.id}" for each in client.containers.list(all=True)}
+    found |= {f"volume {each.id}" for each in client.volumes.list()}
+    found |= {f"image {tag}" for each in client.images.list() for tag in each.tags}
+    if client.info()["Swarm"].get("ControlAvailable"):
+        found |= {f"service {each.id}" for each in client.services.list()}
+        found |= {f"secret {each.id}" for each in client.secrets.list()}
+        found.add("swarm")
+    return found
+
+
+def service(client: docker.DockerClient) -> Any:
+    """The service as the engine has it."""
+    services: Any = client.services
+    return services.get(SERVICE)
+
+
+def test_up_answers(project: Project, first: Any) -> None:
+    answer = first["answer"]
+    assert answer["orchestrator"] == "swarm"
+    assert answer["service"] == "api"
+    assert answer["version"] == image.fingerprint(project.root / "app")
+    assert answer["host"]
+    assert first["changes"]["create"] > 0
+    assert project.local.configured("digest") == first["digest"]
+
+
+def test_second_up_changes_nothing(project: Project, first: Any) -> None:
+    again = project.yard("up", "--json").json
+    assert again["changes"] == {}
+    assert again["digest"] == first["digest"]
+    assert again["answer"] == first["answer"], "another container answers"
+    assert again["seconds"] < 15
+
+
+def test_copies_are_confined(client: docker.DockerClient, first: Any) -> None:
+    (container,) = client.containers.list(filters={"label": "switchyard.service=api"})
+    config, host = container.attrs["Config"], container.attrs["HostConfig"]
+    assert config["User"] == "65532"
+    assert host["ReadonlyRootfs"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["Memory"] == 64 * 2**20
+    assert host["NanoCpus"] == 250_000_000
+
+
+def test_what_was_scaled_by_hand_is_put_right(project: Project, client: docker.DockerClient, first: Any) -> None:
+    service(client).scale(0)
+    outcome = project.yard("up", "--json").json
+    assert outcome["changes"] == {"update": 1}
+    assert service(client).attrs["Spec"]["Mode"]["Replicated"]["Replicas"] == 1
+
+
+def test_what_was_removed_by_hand_is_made_again(project: Project, client: docker.DockerClient, first: Any) -> None:
+    service(client).remove()
+    outcome = project.yard("up", "--json").json
+    assert outcome["changes"] == {"create": 1}
+    assert outcome["answer"]["version"] == first["answer"]["version"]
+
+
+class Load:
+    """Somebody who calls all the time, and notes when there was no answer."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.good = 0
+        self.failed: list[float] = []
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Load":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()
+
+    def _run(self) -> None:
+        while not self.stop.wait(0.02):
+            try:
+                call(self.url)
+                self.good += 1
+            except OSError:
+                self.failed.append(time.monotonic())
+
+    @property
+    def gap(self) -> float:
+        """Seconds from the first request without an answer to the last."""
+        return self.failed[-1] - self.failed[0] if self.failed else 0.0
+
+
+def test_a_new_version_is_rolled_out_under_load(
+    project: Project, client: docker.DockerClient, first: Any, record_property: Any
+) -> None:
+    (project.root / "app/README.md").write_text("Another version.\n", encoding="utf-8")
+    with Load(first["url"]) as load:
+        outcome = project.yard("up", "--json").json
+    assert outcome["changes"] == {"update": 1}
+    assert outcome["answer"]["version"] not in ("", first["answer"]["version"])
+    record_property("answered", load.good)
+    record_property("failed", len(load.failed))
+    record_property("gap", load.gap)
+    (port,) = service(client).attrs["Spec"]["EndpointSpec"]["Ports"]
+    # One copy that holds the node's port must go before the next can have it.
+    allowed = 0.0 if port["PublishMode"] == "ingress" else 5.0
+    assert load.gap <= allowed, f"{len(load.failed)} requests failed within {load.gap:.1f} s, {load.good} did not"
+
+
+def test_a_bad_image_is_rolled_back(project: Project, client: docker.DockerClient, first: Any) -> None:
+    before = call(first["url"])["version"]
+    project.configure("services", digest=pushed(project, client, 'ENTRYPOINT ["/api", "-no-such-flag"]'))
+    result = project.pulumi_up()
+    assert result.code == 1
+    assert "is as it was before: the new version failed" in result.err
+    assert "non-zero exit (2)" in result.err
+    assert "flag provided but not defined: -no-such-flag" in result.err
+    assert "Traceback" not in result.err
+    assert call(first["url"])["version"] == before
+    assert project.yard("up", "--json").json["answer"]["version"] == before
+
+
+def test_a_digest_that_nobody_pushed_is_named(project: Project, first: Any) -> None:
+    before = call(first["url"])["version"]
+    project.configure("services", digest=f"sha256:{'0' * 64}")
+    result = project.pulumi_up()
+    assert result.code == 1
+    assert "push it, and check the service's digest" in result.err
+    assert call(first["url"])["version"] == before
+    project.yard("up", "--json").json  # noqa: B018 - must succeed
+
+
+def pushed(project: Project, client: docker.DockerClient, line: str) -> str:
+    """The digest of the running image with one more line in its Dockerfile."""
+    repository = project.local.repository
+    base = f"{repository}@{project.local.configured('digest')}"
+    client.images.build(fileobj=io.BytesIO(f"FROM {base}\n{line}\n".encode()), tag=f"{repository}:test", rm=True)
+    return image.push(Machine(HOST, client, project.local.notes, print), repository, "test")
+
+
+def test_secrets_are_files_and_nowhere_else(project: Project, client: docker.DockerClient, first: Any) -> None:
+    set_secret(project, SECRET)
+    project.yard("up", "--json").json  # noqa: B018 - must succeed
+    (container,) = client.containers.list(filters={"label": "switchyard.service=api"})
+    inside = Path(f"/proc/{container.attrs['State']['Pid']}/root/run/secrets/DB_PASSWORD")
+    assert inside.read_text() == SECRET
+    assert inside.stat().st_uid == 65532
+    assert inside.stat().st_mode & 0o777 == 0o400
+    assert "DB_PASSWORD_FILE=/run/secrets/DB_PASSWORD" in container.attrs["Config"]["Env"]
+    assert SECRET not in str(container.attrs) + str(service(client).attrs)
+    assert SECRET not in project.local.file.read_text(encoding="utf-8")
+    files = [each for each in project.local.state.rglob("*") if each.is_file()]
+    assert files
+    assert not [each for each in files if SECRET in each.read_text(encoding="utf-8")]
+
+    set_secret(project, SECRET.upper())
+    assert project.yard("up", "--json").json["changes"] == {"replace": 1, "update": 1}
+    assert len(client.secrets.list(filters={"label": "switchyard.stack=switchyard-local"})) == 1
+    project.configure("services", secrets=None)
+    assert project.yard("up", "--json").json["changes"] == {"delete": 1, "update": 1}
+
+
+def set_secret(project: Project, value: str) -> None:
+    """As `pulumi config set --secret --path` does."""
+    key = "switchyard:services.api.secrets.DB_PASSWORD"
+    project.local.open().set_config(key, auto.ConfigValue(value, secret=True), path=True)
+
+
+def test_a_taken_port_is_named(project: Project, first: Any) -> None:
+    mine = project.local.block("swarm")["ports"]
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        project.configure("swarm", ports={"api": taken})
+        result = project.pulumi_up()
+    assert result.code == 1
+    assert f"port {taken} of this machine is taken" in result.err
+    assert "switchyard:swarm.ports" in result.err
+    project.configure("swarm", ports=mine)
+    assert project.yard("up", "--json").json["changes"] == {}
+
+
+def test_too_many_copies_for_the_nodes_are_refused(project: Project, client: docker.DockerClient, first: Any) -> None:
+    (port,) = service(client).attrs["Spec"]["EndpointSpec"]["Ports"]
+    if port["PublishMode"] != "host":
+        pytest.skip("this kernel has the routing mesh")
+    project.configure("services", replicas=2)
+    result = project.pulumi_up()
+    assert result.code == 1
+    assert "2 replicas on 1 node(s)" in result.err
+    project.configure("services", replicas=1)

@@ -1,0 +1,156 @@
+"""The documents: the generated ones follow from the code, and what the others say to type exists."""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from components import backends, registry
+from components.model import NoOptions
+from components.orchestrator import ORCHESTRATORS
+from components.registry import REGISTRIES, RegistryArgs
+from components.service import Service
+from components.testing.cloud import Cloud
+from components.testing.engine import deploy, start
+from config.reader import Keys
+from tools import docs
+from yard.__main__ import COMMANDS
+
+PAGES = [docs.ROOT / "README.md", docs.ROOT / "CONTRIBUTING.md", *sorted((docs.ROOT / "docs").rglob("*.md"))]
+STORIES = [page for page in PAGES if docs.NOTE not in page.read_text()]
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """A checkout whose generated documents are up to date."""
+    assert docs.main([], tmp_path) == 0
+    return tmp_path
+
+
+class TestTheCommand:
+    def test_what_it_wrote_is_up_to_date(self, written: Path) -> None:
+        assert docs.main(["--check"], written) == 0
+
+    def test_check_names_the_stale_document_and_leaves_it(
+        self, written: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        page = written / "docs/support.md"
+        page.write_text("old")
+        assert docs.main(["--check"], written) == 1
+        assert "docs/support.md is out of date; `make docs`" in capsys.readouterr().err
+        assert page.read_text() == "old"
+
+    def test_check_misses_a_document_that_is_not_there(self, written: Path) -> None:
+        (written / "docs/configuration.md").unlink()
+        assert docs.main(["--check"], written) == 1
+
+    def test_another_option_is_refused_and_nothing_written(self, tmp_path: Path) -> None:
+        assert docs.main(["--chekc"], tmp_path) == 2
+        assert not list(tmp_path.iterdir())
+
+
+class TestWhatItWrites:
+    def test_every_field_of_a_service_has_its_row_in_both(self) -> None:
+        for page, text in docs.documents():
+            for field in Service.model_fields:
+                assert f"| `{field}` |" in text, f"{field} in {page}"
+
+    def test_limits_and_choices_are_in_words(self) -> None:
+        text = dict(docs.documents())["docs/configuration.md"]
+        assert "| `port` | whole number, 1024 to 65535 | `8080` |" in text
+        assert "| `memory` | whole number, 32 to 122880 | `512` |" in text
+        assert "| `architecture` | `x86_64`, `arm64` | `x86_64` |" in text
+        assert "| `password` | secret text |" in text
+
+    def test_a_field_that_must_be_given_is_required(self) -> None:
+        text = dict(docs.documents())["docs/configuration.md"]
+        assert re.search(r"^\| `zone` \|.*\| required \|", text, re.MULTILINE)
+
+    def test_max_replicas_are_min_where_they_are_not_given(self) -> None:
+        assert Service.model_validate({"replicas": {"min": 3}}).replicas.max == 3
+
+    def test_a_table_has_as_many_cells_in_each_row(self) -> None:
+        for page, text in docs.documents():
+            for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+                counts = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+                assert len(counts) == 1, f"{page}: {table}"
+
+    def test_third_parties_backends_are_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = list(docs.documents())
+        monkeypatch.setattr(backends, "third_party", lambda group: {"theirs": "nowhere:Nothing"})
+        assert list(docs.documents()) == before
+
+    def test_the_pairs_that_cannot_work_are_refused(self) -> None:
+        text = dict(docs.documents())["docs/support.md"]
+        assert "| `ecr` | IAM role | works | works | **refused** |" in text
+        assert "| `oci` with `username` | user name and password | works | works | works |" in text
+
+
+class TestPulumiYaml:
+    """The manual and the program know the same keys."""
+
+    def test_its_keys_are_those_that_the_settings_know(self) -> None:
+        told = yaml.safe_load((docs.ROOT / "Pulumi.yaml").read_text())["config"]
+        known = {field.alias or name for name, field in Keys.model_fields.items()}
+        blocks = {name for rows in (REGISTRIES, ORCHESTRATORS) for name, _ in docs.with_options(rows)}
+        assert {key for key in told if ":" not in key} == known | blocks
+
+    def test_a_backend_without_settings_has_no_key(self) -> None:
+        assert "ecr-public" in REGISTRIES
+        assert not {name for name, options in docs.with_options(REGISTRIES) if options is NoOptions}
+
+    def test_every_key_is_explained(self) -> None:
+        told = yaml.safe_load((docs.ROOT / "Pulumi.yaml").read_text())["config"]
+        assert not [key for key, said in told.items() if ":" not in key and not said.get("description")]
+
+    def test_the_registries_and_orchestrators_that_it_names_are_those_there_are(self) -> None:
+        told = yaml.safe_load((docs.ROOT / "Pulumi.yaml").read_text())["config"]
+        for key, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
+            assert all(re.search(rf"\b{name}\b", told[key]["description"]) for name in rows)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(docs.ROOT)))
+class TestEveryPage:
+    def test_its_links_lead_somewhere(self, page: Path) -> None:
+        prose = re.sub(r"`[^`\n]*`", "", page.read_text())
+        for link in re.findall(r"\]\(([^)#\s]+)", prose):
+            if "://" not in link:
+                assert (page.parent / link).exists(), link
+
+    def test_the_targets_of_make_exist(self, page: Path) -> None:
+        targets = set(re.findall(r"^([a-z]+):", (docs.ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", page.read_text(), re.MULTILINE)) <= targets
+
+    def test_the_commands_of_yard_exist(self, page: Path) -> None:
+        assert set(re.findall(r"(?:^ {4}|`|/)yard ([a-z]+)", page.read_text(), re.MULTILINE)) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("page", STORIES, ids=lambda page: str(page.relative_to(docs.ROOT)))
+def test_the_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"`((?:components|config|rehearsal|yard|tests|tools|app|docs)/[\w./-]+)`", page.read_text())
+    assert not [path for path in named if not (docs.ROOT / path).exists()]
+
+
+def test_the_backend_in_the_guide_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its code and its entry point, as they stand on the page."""
+    page = (docs.ROOT / "docs/adding-a-backend.md").read_text()
+    (code,), (package,) = (re.findall(rf"^```{kind}\n(.*?)^```", page, re.M | re.S) for kind in ("python", "toml"))
+    module = ModuleType("acme_quay")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(code, module.__dict__)
+    rows = tomllib.loads(package)["project"]["entry-points"][registry.GROUP]
+    monkeypatch.setattr(backends, "third_party", {registry.GROUP: rows}.get)
+
+    quay = registry.load("quay")
+    options = quay.Options.model_validate({"organization": "acme"})
+    args = RegistryArgs(services=("api",), namespace="shop-dev", protect=False, options=options)
+    engine = start(Cloud(), {})
+    deploy(lambda: quay("registry", args))
+
+    made = engine.graph.one("acme:registry:Quay")
+    assert "quay" in registry.names()
+    assert engine.graph.outputs[made.urn] == {"repositories": {"api": "quay.io/acme/shop-dev-api"}}

@@ -1,0 +1,240 @@
+"""The edge: one URL, a rule for each service, and weights in one place."""
+
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from components.edge import TLS_POLICY, WARM_UP_HEADER, priorities
+from components.service import Service
+from components.testing.engine import Graph
+from tests.program import DIGEST, config_for, run_program
+
+DOMAIN = {"name": "api.example.com", "zone": "example.com"}
+
+
+@cache
+def plain() -> Graph:
+    """An edge without a domain."""
+    return run_program(config_for("ecr", "ecs-fargate"))
+
+
+@cache
+def secure() -> Graph:
+    """An edge with a domain, a service with a host of its own, and everything that production wants."""
+    services = {
+        "api": {"digest": DIGEST},
+        "admin": {"digest": DIGEST, "host": "admin.example.com", "path": "/v1", "health": "/up", "port": 9000},
+    }
+    return run_program(config_for("ecr", "ecs-fargate", "production", **services) | {"domain": DOMAIN})
+
+
+@cache
+def moving() -> Graph:
+    """Two orchestrators share the traffic."""
+    return run_program(config_for("ecr", "ecs-fargate") | {"traffic": {"ecs-fargate": 90, "eks": 10}})
+
+
+@cache
+def existing() -> Graph:
+    """Somebody else's network and load balancer."""
+    balancer = {"listener": "arn:listener", "security-group": "sg-lb", "url": "https://api.example.com"}
+    vpc = {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}
+    return run_program(config_for("ecr", "ecs-fargate") | {"vpc": vpc, "load-balancer": balancer})
+
+
+def rule(graph: Graph, name: str) -> dict[str, Any]:
+    return dict(graph.one("lb/listenerRule:ListenerRule", name).inputs)
+
+
+class TestPlain:
+    def test_it_listens_on_80_alone(self) -> None:
+        listener = plain().one("lb/listener:Listener").inputs
+        assert (listener["port"], listener["protocol"]) == (80, "HTTP")
+        assert "certificateArn" not in listener
+        assert not plain().of("acm/certificate:Certificate")
+
+    def test_its_url_is_the_load_balancers_own(self) -> None:
+        assert plain().export("url") == "http://edge-1234567890.us-east-1.elb.amazonaws.com"
+
+    def test_the_output_says_that_it_is_plain(self) -> None:
+        assert plain().export("next") == ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS"]
+
+    def test_what_no_service_wants_is_404(self) -> None:
+        (action,) = plain().one("lb/listener:Listener").inputs["defaultActions"]
+        assert (action["type"], action["fixedResponse"]["statusCode"]) == ("fixed-response", "404")
+
+    def test_trial_can_be_destroyed(self) -> None:
+        assert plain().one("lb/loadBalancer:LoadBalancer").inputs["enableDeletionProtection"] is False
+
+    def test_invalid_headers_are_dropped(self) -> None:
+        balancer = plain().one("lb/loadBalancer:LoadBalancer").inputs
+        assert balancer["dropInvalidHeaderFields"] is True
+        assert balancer["desyncMitigationMode"] == "defensive"
+
+
+class TestSecure:
+    def test_443_has_the_certificate_and_a_current_policy(self) -> None:
+        listener = secure().one("lb/listener:Listener", "edge").inputs
+        assert (listener["port"], listener["protocol"], listener["sslPolicy"]) == (443, "HTTPS", TLS_POLICY)
+
+    def test_the_listener_waits_until_the_certificate_is_valid(self) -> None:
+        valid = secure().one("acm/certificateValidation:CertificateValidation")
+        assert valid.urn in secure().one("lb/listener:Listener", "edge").from_inputs["certificateArn"]
+
+    def test_80_redirects(self) -> None:
+        listener = secure().one("lb/listener:Listener", "edge-redirect").inputs
+        (action,) = listener["defaultActions"]
+        assert listener["port"] == 80
+        assert action["redirect"] == {"port": "443", "protocol": "HTTPS", "statusCode": "HTTP_301"}
+
+    def test_the_certificate_proves_every_name(self) -> None:
+        certificate = secure().one("acm/certificate:Certificate").inputs
+        assert certificate["domainName"] == "api.example.com"
+        assert certificate["subjectAlternativeNames"] == ["admin.example.com"]
+        proofs = {
+            each.inputs["name"]: (each.inputs["type"], each.inputs["zoneId"])
+            for each in secure().of("route53/record:Record")
+            if "validation" in each.name
+        }
+        assert proofs == {
+            f"_proof.{host}.": ("CNAME", "zone-of-example.com") for host in ("api.example.com", "admin.example.com")
+        }
+
+    def test_every_name_leads_to_the_load_balancer(self) -> None:
+        addresses = {
+            each.inputs["name"]: each.inputs["aliases"][0]["name"]
+            for each in secure().of("route53/record:Record")
+            if each.inputs["type"] == "A"
+        }
+        balancer = "edge-1234567890.us-east-1.elb.amazonaws.com"
+        assert addresses == {"api.example.com": balancer, "admin.example.com": balancer}
+
+    def test_its_url_is_the_domain(self) -> None:
+        assert secure().export("url") == "https://api.example.com"
+
+    def test_production_is_guarded(self) -> None:
+        balancer = secure().one("lb/loadBalancer:LoadBalancer").inputs
+        assert balancer["enableDeletionProtection"] is True
+        assert balancer["desyncMitigationMode"] == "strictest"
+        assert balancer["accessLogs"]["enabled"] is True
+
+    def test_the_load_balancer_may_write_its_logs_before_it_is_made(self) -> None:
+        graph = secure()
+        policy = graph.one("s3/bucketPolicy:BucketPolicy")
+        assert policy.urn in graph.waits_for(graph.one("lb/loadBalancer:LoadBalancer"))
+
+    def test_the_log_bucket_is_private(self) -> None:
+        block = secure().one("s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
+        keys = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+        assert all(block[key] is True for key in keys)
+
+    def test_rules_have_host_and_path(self) -> None:
+        assert rule(secure(), "admin")["conditions"] == [
+            {"pathPattern": {"values": ["/v1", "/v1/*"]}},
+            {"hostHeader": {"values": ["admin.example.com"]}},
+        ]
+
+    def test_the_group_asks_the_services_own_port_and_path(self) -> None:
+        group = secure().one("lb/targetGroup:TargetGroup", "admin-ecs-fargate").inputs
+        assert (group["port"], group["healthCheck"]["path"]) == (9000, "/up")
+
+
+class TestMove:
+    def test_the_rule_shares_by_weight(self) -> None:
+        (action,) = rule(moving(), "api")["actions"]
+        groups = {each["arn"].rpartition("/")[2]: each["weight"] for each in action["forward"]["targetGroups"]}
+        assert groups == {"api-ecs-fargate-0a1b2c3": 90, "api-eks-0a1b2c3": 10}
+
+    @pytest.mark.parametrize("key", ["ecs-fargate", "eks"])
+    def test_each_can_be_tried_by_a_header(self, key: str) -> None:
+        warm_up = rule(moving(), f"api-{key}-warm-up")
+        assert {"httpHeader": {"httpHeaderName": WARM_UP_HEADER, "values": [key]}} in warm_up["conditions"]
+        (action,) = warm_up["actions"]
+        assert action["targetGroupArn"].endswith(f"/api-{key}-0a1b2c3")
+
+    def test_the_traffic_waits_for_both_and_for_the_gate(self) -> None:
+        traffic = moving().one("lb/listenerRule:ListenerRule", "api")
+        wanted = {moving().one("ecs/service:Service").urn, moving().one("apps/v1:Deployment").urn}
+        assert wanted <= traffic.dependencies
+        assert traffic.hooks.keys() == {"before_create", "before_update", "after_update"}
+
+    def test_a_newcomer_without_weight_is_not_waited_for(self) -> None:
+        graph = run_program(config_for("ecr", "ecs-fargate") | {"traffic": {"ecs-fargate": 100, "eks": 0}})
+        traffic = graph.one("lb/listenerRule:ListenerRule", "api")
+        assert graph.one("apps/v1:Deployment").urn not in graph.waits_for(traffic)
+
+
+class TestExisting:
+    def test_only_groups_and_rules_are_made(self) -> None:
+        kinds = {each.type for each in existing().under("switchyard:edge:Edge")}
+        assert kinds == {"aws:lb/targetGroup:TargetGroup", "aws:lb/listenerRule:ListenerRule"}
+
+    def test_rules_hang_on_the_listener_given(self) -> None:
+        assert {each.inputs["listenerArn"] for each in existing().of("lb/listenerRule:ListenerRule")} == {"arn:listener"}
+
+    def test_copies_let_the_given_load_balancer_in(self) -> None:
+        opened = existing().one("vpc/securityGroupIngressRule:SecurityGroupIngressRule").inputs
+        assert opened["referencedSecurityGroupId"] == "sg-lb"
+
+    def test_its_url_is_the_one_given(self) -> None:
+        assert existing().export("url") == "https://api.example.com"
+
+
+# Priorities
+
+PATHS = st.lists(st.sampled_from("abc"), max_size=4).map(lambda parts: "/" + "/".join(parts))
+ROUTES = st.builds(Service, path=PATHS, host=st.sampled_from([None, "a.example.com", "b.example.com"]))
+NAMES = st.integers(0, 999).map("service-{}".format)
+TABLES = st.dictionaries(NAMES, ROUTES, min_size=1, max_size=5)
+ORCHESTRATORS = ["ecs-fargate", "eks", "swarm"]
+
+
+@given(TABLES)
+def test_priorities_are_unique_and_within_aws_limits(routes: dict[str, Service]) -> None:
+    table = priorities(routes, ORCHESTRATORS)
+    assert len(set(table.values())) == len(routes) * (len(ORCHESTRATORS) + 1)
+    assert all(1 <= each <= 50_000 for each in table.values())
+
+
+@given(TABLES)
+def test_warm_up_rules_come_before_all_traffic_rules(routes: dict[str, Service]) -> None:
+    table = priorities(routes, ORCHESTRATORS)
+    warm_up = [place for (_, key), place in table.items() if key]
+    traffic = [place for (_, key), place in table.items() if key is None]
+    assert max(warm_up) < min(traffic)
+
+
+def specific(service: Service) -> tuple[bool, int]:
+    """A host wins over none, and then the longer path."""
+    return service.host is not None, len([part for part in service.path.split("/") if part])
+
+
+@given(TABLES, st.sampled_from([None, *ORCHESTRATORS]))
+def test_the_more_specific_route_comes_first(routes: dict[str, Service], key: str | None) -> None:
+    table = priorities(routes, ORCHESTRATORS)
+    ordered = sorted(routes, key=lambda name: table[name, key])
+    assert all(specific(routes[one]) >= specific(routes[two]) for one, two in pairwise(ordered))
+
+
+def alone(routes: dict[str, Service], orchestrators: list[str]) -> list[int]:
+    """The priority that each rule would have with no other there."""
+    return [
+        place
+        for name, route in routes.items()
+        for key in orchestrators
+        for place in priorities({name: route}, [key]).values()
+    ]
+
+
+@given(TABLES, NAMES, ROUTES)
+def test_whoever_joins_shifts_nobody(routes: dict[str, Service], newcomer: str, route: Service) -> None:
+    before = priorities(routes, ORCHESTRATORS)
+    more, keys = {newcomer: route, **routes}, [*ORCHESTRATORS, "kubernetes"]
+    # Two names may want one place, about once in 2,400; then the second takes the next.
+    assume(len(set(alone(more, keys))) == len(more) * (len(keys) + 1) or newcomer in routes)
+    after = priorities(more, keys)
+    assert {rule: after[rule] for rule in before} == before

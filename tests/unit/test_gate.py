@@ -1,0 +1,136 @@
+"""The gate: traffic moves only to targets that the load balancer itself calls healthy."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.gate import Expected, Gate, GateClosed, GateOptions, Health, weighted_groups
+from components.testing.cloud import Cloud
+from components.testing.engine import deploy, start
+
+GOOD: Health = ("10.0.0.1", "healthy", "")
+SICK: Health = ("10.0.0.2", "unhealthy", "Target.ResponseCodeMismatch")
+NEW: Health = ("10.0.0.3", "initial", "")
+
+
+class World:
+    """A load balancer that answers in turn (the last answer for ever), and a clock that moves when one sleeps."""
+
+    def __init__(self, *answers: list[Health]) -> None:
+        self.answers: Iterator[list[Health]] = iter(answers)
+        self.last = answers[-1] if answers else []
+        self.asked: list[str] = []
+        self.now = 0.0
+
+    def ask(self, group: str) -> list[Health]:
+        self.asked.append(group)
+        return next(self.answers, self.last)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def gate(self, wanted: int = 1, **options: Any) -> Gate:
+        expected = {"api": Expected(wanted, "/healthz")}
+        return Gate(GateOptions(**options), self.ask, self.sleep, lambda: self.now, expected)
+
+
+def rule(**weights: int) -> dict[str, Any]:
+    """The inputs of a traffic rule."""
+    groups = [{"arn": group, "weight": weight} for group, weight in weights.items()]
+    return {"actions": [{"type": "forward", "forward": {"targetGroups": groups}}]}
+
+
+def run(gate: Gate, kind: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+    """Call the hook of a kind as the engine does."""
+
+    def program() -> None:
+        (hook,) = getattr(gate.binding, kind)
+        hook.callback(pulumi.ResourceHookArgs("urn", "id", "api", "type", new_inputs=new, old_inputs=old))
+
+    start(Cloud())
+    deploy(program)
+
+
+def test_it_opens_after_enough_good_looks_in_a_row() -> None:
+    world = World([GOOD])
+    world.gate(polls=3, interval=5).wait("api", "group")
+    assert world.asked == ["group"] * 3
+    assert world.now == 10
+
+
+def test_one_bad_look_starts_the_count_again() -> None:
+    world = World([GOOD], [GOOD], [SICK], [GOOD])
+    world.gate(polls=3).wait("api", "group")
+    assert len(world.asked) == 6
+
+
+def test_too_few_healthy_targets_are_a_bad_look() -> None:
+    world = World([GOOD, NEW], [GOOD, GOOD])
+    world.gate(wanted=2, polls=1).wait("api", "group")
+    assert len(world.asked) == 2
+
+
+def test_more_than_wanted_are_enough_though_another_is_sick() -> None:
+    world = World([GOOD, SICK, GOOD])
+    world.gate(wanted=2, polls=1).wait("api", "group")
+    assert len(world.asked) == 1
+
+
+def test_a_time_out_names_target_reason_and_health_path() -> None:
+    world = World([GOOD, SICK])
+    with pytest.raises(GateClosed) as closed:
+        world.gate(wanted=2, timeout=60).wait("api", "group")
+    assert str(closed.value) == (
+        "the traffic of api stays where it is: 1 of 2 wanted targets are healthy after 60 s."
+        " 10.0.0.2 is unhealthy (Target.ResponseCodeMismatch)."
+        " The load balancer asks /healthz; see the service's logs, mend it, and run `pulumi up` again."
+    )
+    assert world.now == 60
+
+
+def test_a_time_out_without_targets_says_so() -> None:
+    with pytest.raises(GateClosed, match=r"0 of 1 wanted targets are healthy after 10 s\. No target is registered\."):
+        World([]).gate(timeout=10).wait("api", "group")
+
+
+def test_it_looks_at_least_once() -> None:
+    World([GOOD]).gate(polls=1, timeout=0).wait("api", "group")
+
+
+@pytest.mark.parametrize("kind", ["before_create", "before_update"])
+def test_before_the_rule_changes_every_group_with_weight_is_asked(kind: str) -> None:
+    world = World([GOOD])
+    run(world.gate(polls=1), kind, None, rule(one=90, two=10, three=0))
+    assert world.asked == ["one", "two"]
+
+
+def test_a_sick_group_stops_the_rule() -> None:
+    with pytest.raises(GateClosed):
+        run(World([SICK]).gate(timeout=0), "before_update", rule(one=100), rule(one=0, two=100))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "waited"),
+    [
+        (rule(one=100), rule(two=100), 45),
+        (rule(one=50, two=50), rule(one=0, two=100), 45),
+        (rule(one=100), rule(one=90, two=10), 0),
+        (rule(one=100), rule(one=100), 0),
+        (rule(one=0, two=100), rule(two=100), 0),
+        (None, rule(one=100), 0),
+    ],
+)
+def test_it_settles_only_when_a_group_lost_its_weight(
+    old: dict[str, Any] | None, new: dict[str, Any], waited: float
+) -> None:
+    world = World()
+    run(world.gate(settle=45), "after_update", old, new)
+    assert world.now == waited
+
+
+def test_a_rule_without_weights_has_all_traffic_on_its_groups() -> None:
+    action = {"type": "forward", "forward": {"targetGroups": [{"arn": "one"}]}}
+    assert list(weighted_groups({"actions": [action, {"type": "redirect"}]})) == ["one"]
+    assert not list(weighted_groups({}))

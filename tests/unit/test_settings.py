@@ -1,0 +1,433 @@
+"""Settings: what is right is taken, and every likely mistake gets key, value, wish and fix."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from components.orchestrator.ecs_fargate import EcsFargate
+from components.orchestrator.eks import Eks, EksOptions
+from components.registry.ecr import Ecr, EcrOptions
+from components.testing.cloud import Cloud
+from components.testing.engine import start
+from config.presets import PRESETS
+from config.problems import BadConfig
+from config.settings import Settings, label
+from tests.program import DIGEST, as_pulumi, config_for
+
+BASE = config_for("ecr", "ecs-fargate")
+
+
+def load(config: Mapping[str, Any], secrets: tuple[str, ...] = (), stack: str = "dev") -> Settings:
+    """The settings of a configuration; a key whose value is None is left out."""
+    given = {key: value for key, value in config.items() if value is not None}
+    start(Cloud(), as_pulumi(given), tuple(f"switchyard:{key}" for key in secrets), stack=stack)
+    return Settings.load()
+
+
+def complaint(config: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> str:
+    """What is said about a configuration that is wrong."""
+    with pytest.raises(BadConfig) as error:
+        load(config, secrets)
+    return str(error.value)
+
+
+def api(**fields: Any) -> dict[str, Any]:
+    return {"services": {"api": fields}}
+
+
+def only(key: str, is_: str, want: str, fix: str | None = None) -> str:
+    """The whole message about one problem."""
+    path = "--path " if "." in key or "[" in key else ""
+    return (
+        "one thing needs a change in the stack's configuration; nothing was made.\n"
+        f"  {key} {is_}; want {want}\n"
+        f"      {fix or f'pulumi config set {path}{key} <value>'}"
+    )
+
+
+class TestWhatIsRight:
+    def test_defaults_of_a_service(self) -> None:
+        service = load(BASE).services["api"]
+        assert (service.port, service.cpu, service.memory, service.health) == (8080, 0.25, 512, "/healthz")
+        assert (service.replicas.min, service.replicas.max, service.digest) == (1, 1, DIGEST)
+        assert service.public
+        assert not service.replicas.scales
+
+    @pytest.mark.parametrize("preset", PRESETS)
+    def test_a_preset_fills_what_is_not_set(self, preset: str) -> None:
+        keys = load({**BASE, "preset": preset}).keys
+        assert {name: getattr(keys, name) for name in vars(PRESETS[preset])} == vars(PRESETS[preset])
+
+    def test_a_key_wins_over_its_preset(self) -> None:
+        keys = load({**BASE, "preset": "production", "zones": 2, "protect": False, "log-days": 7}).keys
+        assert (keys.zones, keys.protect, keys.log_days, keys.network) == (2, False, 7, "nat-per-az")
+
+    @pytest.mark.parametrize(
+        ("replicas", "want"),
+        [(3, (3, 3, 70)), ({"min": 2}, (2, 2, 70)), ({"min": 1, "max": 4, "cpu": 50}, (1, 4, 50))],
+    )
+    def test_replicas_are_a_number_or_a_range(self, replicas: object, want: tuple[int, int, int]) -> None:
+        found = load({**BASE, **api(replicas=replicas)}).services["api"].replicas
+        assert (found.min, found.max, found.cpu) == want
+
+    def test_numbers_in_env_become_text(self) -> None:
+        assert load({**BASE, **api(env={"WORKERS": 4, "RATE": 0.5})}).services["api"].env == {
+            "WORKERS": "4",
+            "RATE": "0.5",
+        }
+
+    def test_outside_a_move_the_orchestrator_has_all_traffic(self) -> None:
+        assert load(BASE).weights == {"ecs-fargate": 100}
+
+    def test_a_move_has_both_orchestrators_up(self) -> None:
+        settings = load({**BASE, "traffic": {"ecs-fargate": 90, "eks": 10}})
+        assert settings.orchestrators == {"ecs-fargate": EcsFargate, "eks": Eks}
+        assert settings.weights == {"ecs-fargate": 90, "eks": 10}
+
+    def test_backend_blocks_are_typed(self) -> None:
+        settings = load({**BASE, "orchestrator": "eks", "eks": {"version": "1.34"}, "ecr": {"keep": 5}})
+        assert settings.registry is Ecr
+        assert settings.options == {
+            "eks": EksOptions.model_validate({"version": "1.34"}),
+            "ecr": EcrOptions.model_validate({"keep": 5}),
+        }
+
+    def test_off_aws_no_region_is_needed(self) -> None:
+        settings = load({**config_for("oci", "swarm"), "aws:region": None})
+        assert not settings.on_aws
+        assert settings.region is None
+
+    def test_services_are_sorted(self) -> None:
+        services = {"web": {}, "api": {"path": "/api"}, "jobs": {"public": False}}
+        assert list(load({**BASE, "services": services}).services) == ["api", "jobs", "web"]
+
+    def test_encrypted_secrets_are_taken_and_not_printed(self) -> None:
+        settings = load({**BASE, **api(secrets={"PASSWORD": "hunter2"})}, secrets=("services",))
+        assert settings.services["api"].secrets["PASSWORD"].get_secret_value() == "hunter2"
+        assert "hunter2" not in repr(settings)
+
+    def test_two_private_services_share_no_route(self) -> None:
+        services = {"jobs": {"public": False}, "mails": {"public": False}}
+        assert set(load({**BASE, "services": services}).services) == {"jobs", "mails"}
+
+    def test_one_path_on_two_hosts_is_two_routes(self) -> None:
+        services = {"one": {"host": "one.example.com"}, "two": {"host": "two.example.com"}}
+        assert set(load({**BASE, "services": services}).services) == {"one", "two"}
+
+
+ONE = "switchyard:services.api"
+MISTAKES = {
+    "misspelt key": (
+        {"regsitry": "ecr"},
+        only(
+            "switchyard:regsitry",
+            "is unknown",
+            "a key that exists; did you mean registry?",
+            "pulumi config rm switchyard:regsitry",
+        ),
+    ),
+    "underscore for dash": (
+        {"log_days": 7},
+        only(
+            "switchyard:log_days",
+            "is unknown",
+            "a key that exists; did you mean log-days?",
+            "pulumi config rm switchyard:log_days",
+        ),
+    ),
+    "misspelt key in a block": (
+        {"ecr": {"kep": 3}},
+        only(
+            "switchyard:ecr.kep",
+            "is unknown",
+            "a key that exists: keep, repositories; did you mean keep?",
+            "pulumi config rm --path switchyard:ecr.kep",
+        ),
+    ),
+    "misspelt key of the gate": (
+        {"gate": {"poll": 3}},
+        only(
+            "switchyard:gate.poll",
+            "is unknown",
+            "a key that exists: polls, interval, timeout, settle; did you mean polls?",
+            "pulumi config rm --path switchyard:gate.poll",
+        ),
+    ),
+    "unknown registry": ({"registry": "ghrc"}, only("switchyard:registry", "is 'ghrc'", "one of ecr, ecr-public, oci")),
+    "near registry": (
+        {"registry": "ecr_public"},
+        only("switchyard:registry", "is 'ecr_public'", "one of ecr, ecr-public, oci; did you mean ecr-public?"),
+    ),
+    "unknown orchestrator": (
+        {"orchestrator": "ecs"},
+        only("switchyard:orchestrator", "is 'ecs'", "one of ecs-fargate, eks, swarm; did you mean eks?"),
+    ),
+    "unknown preset": (
+        {"preset": "prod"},
+        only("switchyard:preset", "is 'prod'", "one of trial, standard, production"),
+    ),
+    "unknown network": (
+        {"network": "nat"},
+        only("switchyard:network", "is 'nat'", "one of public, nat-single, nat-per-az, endpoints"),
+    ),
+    "text for a number": (api(port="8080"), only(f"{ONE}.port", "is '8080'", "a whole number")),
+    "privileged port": (api(port=80), only(f"{ONE}.port", "is 80", "at least 1024")),
+    "text for cpu": (api(cpu="1 vCPU"), only(f"{ONE}.cpu", "is '1 vCPU'", "a number")),
+    "text for a flag": ({"protect": "yes"}, only("switchyard:protect", "is 'yes'", "true or false")),
+    "text for a list": (api(command="run"), only(f"{ONE}.command", "is 'run'", "a list, such as [one, two]")),
+    "number in a list": (
+        api(command=["a", 1]),
+        only(f"{ONE}.command[1]", "is 1", "text (put quotes around it)"),
+    ),
+    "text for a map": ({"services": "api"}, only("switchyard:services", "is 'api'", "a map, such as {key: value}")),
+    "text for a block": (
+        {"ecs-fargate": "spot"},
+        only("switchyard:ecs-fargate", "is 'spot'", "a map, such as {key: value}"),
+    ),
+    "boolean in env": (api(env={"A": True}), only(f"{ONE}.env.A", "is True", "text (put quotes around it)")),
+    "bad name in env": (
+        api(env={"A-B": "x"}),
+        only(
+            f"{ONE}.env.A-B", "is 'A-B'", "the name of an environment variable: letters, digits and _, no digit first"
+        ),
+    ),
+    "tag for a digest": (
+        api(digest="latest"),
+        only(f"{ONE}.digest", "is 'latest'", "sha256: and 64 hexadecimal digits, as `docker push` prints it"),
+    ),
+    "short digest": (
+        api(digest="sha256:abc"),
+        only(f"{ONE}.digest", "is 'sha256:abc'", "sha256: and 64 hexadecimal digits, as `docker push` prints it"),
+    ),
+    "max below min": (
+        api(replicas={"min": 3, "max": 2}),
+        only(f"{ONE}.replicas", "is a map", "keys that agree: max 2 is below min 3"),
+    ),
+    "no min": (api(replicas={"max": 3}), only(f"{ONE}.replicas.min", "is not set", "a value")),
+    "reserved env": (
+        api(env={"PORT": "1"}),
+        only(ONE, "is a map", "keys that agree: PORT is set by Switchyard itself: take it out of env and secrets"),
+    ),
+    "root": (api(user=0), only(f"{ONE}.user", "is 0", "at least 1")),
+    "other word for an architecture": (
+        api(architecture="amd64"),
+        only(f"{ONE}.architecture", "is 'amd64'", "one of x86_64, arm64"),
+    ),
+    "upper-case service": (
+        {"services": {"Api": {}}},
+        only("switchyard:services.Api", "is 'Api'", "lower-case letters, digits and single dashes, a letter first"),
+    ),
+    "long service": (
+        {"services": {"a" * 21: {}}},
+        only(f"switchyard:services.{'a' * 21}", f"is '{'a' * 21}'", "text no longer than 20"),
+    ),
+    "path without slash": (
+        api(path="api"),
+        only(f"{ONE}.path", "is 'api'", "/ or a path such as /orders/v2: at most four segments, no slash at its end"),
+    ),
+    "health without slash": (api(health="up"), only(f"{ONE}.health", "is 'up'", "a path, such as /healthz")),
+    "no service": ({"services": None}, only("switchyard:services", "is not set", "a value")),
+    "same route twice": (
+        {"services": {"api": {}, "web": {}}},
+        only("switchyard:services.web.path", "is '/'", "a route of its own: api has the same host and path"),
+    ),
+    "host outside the zone": (
+        {**api(host="api.example.org"), "domain": {"name": "example.com", "zone": "example.com"}},
+        only(
+            f"{ONE}.host",
+            "is 'api.example.org'",
+            "a name in the zone example.com, where its DNS record and certificate proof go",
+        ),
+    ),
+    "host that only ends like the zone": (
+        {"domain": {"name": "notexample.com", "zone": "example.com"}},
+        only(
+            "switchyard:domain.name",
+            "is 'notexample.com'",
+            "a name in the zone example.com, where its DNS record and certificate proof go",
+        ),
+    ),
+    "traffic without the orchestrator": (
+        {"traffic": {"eks": 100}},
+        only("switchyard:traffic", "is a map with eks", "a weight for ecs-fargate too, the stack's orchestrator"),
+    ),
+    "traffic all zero": (
+        {"traffic": {"ecs-fargate": 0, "eks": 0}},
+        only(
+            "switchyard:traffic",
+            "is a map with ecs-fargate, eks",
+            "at least one weight above 0, or nobody is served",
+        ),
+    ),
+    "traffic above the limit": (
+        {"traffic": {"ecs-fargate": 1000}},
+        only("switchyard:traffic.ecs-fargate", "is 1000", "a weight from 0 to 999"),
+    ),
+    "no region": (
+        {"aws:region": None},
+        only("aws:region", "is not set", "the AWS region to run in, such as us-east-1 or ap-northeast-1"),
+    ),
+    "ecr with swarm": (
+        {"orchestrator": "swarm"},
+        only(
+            "switchyard:registry",
+            "is 'ecr'",
+            "one whose images swarm can pull: ecr gives them by AwsRole, and swarm knows Anonymous, Login",
+        ),
+    ),
+    "autoscaling on swarm": (
+        {**config_for("oci", "swarm"), **api(replicas={"min": 1, "max": 3})},
+        only(
+            f"{ONE}.replicas",
+            "is 1 to 3",
+            "what swarm can do: Swarm has no autoscaler; give replicas as one number",
+        ),
+    ),
+    "oci with network endpoints": (
+        {**config_for("oci", "ecs-fargate"), "network": "endpoints"},
+        only(
+            "switchyard:network",
+            "is 'endpoints'",
+            "a way out to oci, which has no VPC endpoint: nat-single, nat-per-az or public",
+        ),
+    ),
+    "oci without its host": (
+        {**config_for("oci", "ecs-fargate"), "oci": None},
+        only("switchyard:oci.host", "is not set", "a value"),
+    ),
+    "production on eks, open to all": (
+        {**config_for("ecr", "eks", "production"), "eks": None},
+        only(
+            "switchyard:eks.access",
+            "is 'open to every address'",
+            "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
+            ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
+        ),
+    ),
+    "load balancer without its vpc": (
+        {"load-balancer": {"listener": "arn:listener", "security-group": "sg-1", "url": "http://x"}},
+        only("switchyard:vpc", "is not set", "the VPC of the existing load balancer: {id, public-subnets}"),
+    ),
+    "secret in plain text": (
+        api(secrets={"PASSWORD": "hunter2"}),
+        only(
+            f"{ONE}.secrets.PASSWORD",
+            "is in plain text",
+            "an encrypted value",
+            f"pulumi config set --secret --path {ONE}.secrets.PASSWORD <value>",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told(change: Mapping[str, Any], message: str) -> None:
+    assert complaint({**BASE, **change}) == message
+
+
+def test_a_misspelt_key_of_a_service_names_the_nearest() -> None:
+    said = complaint({**BASE, **api(prot=8080)})
+    assert "switchyard:services.api.prot is unknown; want a key that exists: port, cpu, " in said
+    assert said.endswith("did you mean port?\n      pulumi config rm --path switchyard:services.api.prot")
+
+
+def test_traffic_to_an_orchestrator_outside_the_edge_is_refused_by_name() -> None:
+    said = complaint({**config_for("oci", "ecs-fargate"), "traffic": {"ecs-fargate": 90, "swarm": 10}})
+    assert (
+        "switchyard:traffic.swarm is 10; want orchestrators behind the load balancer;"
+        " swarm publishes its ports itself, so no weight reaches it" in said
+    )
+
+
+@pytest.mark.parametrize("feature", [{"path": "/v1"}, {"host": "api.example.com"}])
+def test_swarm_refuses_routes_by_name(feature: dict[str, str]) -> None:
+    said = complaint({**config_for("oci", "swarm"), **api(**feature)})
+    (name,) = feature
+    assert f"{ONE}.{name} is '{feature[name]}'; want what swarm can do: there is no edge before Swarm" in said
+
+
+SECRET = "hunter2"
+SECRETS_GONE_WRONG = [
+    api(secrets=SECRET),
+    api(secrets=[SECRET]),
+    api(secrets={"A": [SECRET]}),
+    api(secrets={"1A": SECRET}),
+    api(secrets={"A": SECRET}, env={"A": "x"}),
+    api(secrets={"PORT": SECRET}),
+    api(secrets={"A": {"value": SECRET}}),
+    api(secrets={"A": f"{SECRET}\ud800"}),
+    {"registry": "oci", "oci": {"host": "a.example", "username": "u", "password": [SECRET]}},
+    {"registry": "oci", "oci": {"host": "a.example", "password": SECRET}},
+    {"registry": "oci", "oci": {"password": f"{SECRET}\ud800"}},
+]
+
+
+@pytest.mark.parametrize("change", SECRETS_GONE_WRONG)
+def test_a_message_never_shows_a_secret(change: Mapping[str, Any]) -> None:
+    assert SECRET not in complaint({**BASE, **change}, secrets=("services", "oci"))
+
+
+def test_every_mistake_of_shape_is_told_at_once() -> None:
+    wrong = {
+        "regsitry": "ecr",
+        "preset": "prod",
+        "zones": 4,
+        "orchestrator": "nomad",
+        "services": {"api": {"port": "x", "cpu": 0, "prot": 1}, "web": {"digest": "latest"}},
+        "ecr": {"keep": 1},
+    }
+    said = complaint({**BASE, **wrong})
+    assert said.startswith("9 things need a change")
+    for key in (
+        "regsitry",
+        "preset",
+        "zones",
+        "orchestrator",
+        "services.api.port",
+        "services.api.cpu",
+        "services.api.prot",
+        "services.web.digest",
+        "ecr.keep",
+    ):
+        assert f"\n  switchyard:{key} " in said
+
+
+def test_every_contradiction_is_told_at_once() -> None:
+    wrong = {
+        "aws:region": None,
+        "traffic": {"eks": 0},
+        "network": "endpoints",
+        "services": {"api": {"secrets": {"A": "x"}}, "web": {}},
+        "domain": {"name": "a.example.org", "zone": "example.com"},
+    }
+    said = complaint({**config_for("oci", "ecs-fargate"), **wrong})
+    for key in (
+        "aws:region",
+        "switchyard:traffic",
+        "switchyard:network",
+        "switchyard:services.api.secrets.A",
+        "switchyard:services.web.path",
+        "switchyard:domain.name",
+    ):
+        assert f"\n  {key} " in said
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("switchyard-dev", "switchyard-dev"),
+        ("Switchyard-dev", "switchyard-dev-"),
+        ("switchyard-feature_x.1", "switchyard-feature-x-1-"),
+        ("s" * 50, "s" * 32 + "-"),
+    ],
+)
+def test_a_stack_name_becomes_a_label(name: str, want: str) -> None:
+    found = label(name)
+    assert found.startswith(want)
+    assert len(found) <= 40
+    assert found == name or len(found) == len(want) + 7
+
+
+def test_names_that_look_alike_stay_apart() -> None:
+    assert len({label(name) for name in ("a.b", "a_b", "a-b", "A-b", "a--b")}) == 5
