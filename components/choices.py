@@ -15,6 +15,7 @@ class ExistingVpc(Model):
     """A VPC that somebody else made; Switchyard only uses it."""
 
     id: str
+    """Its id, vpc-..."""
     public_subnets: tuple[str, ...] = Field(min_length=2)
     """For the load balancer: at least two, in different zones."""
     private_subnets: tuple[str, ...] = ()

@@ -110,7 +110,7 @@ class Edge(pulumi.ComponentResource):
             opts=child,
         )
         rule = aws.lb.ListenerRule(
-            f"{name}-warm-up",
+            f"{name}--warm-up",  # no service's name has two dashes in a row, so none is called like this
             listener_arn=self._listener,
             priority=self._priorities[service_name, orchestrator],
             conditions=[

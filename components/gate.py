@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 from pydantic import Field
 
-from components.model import Model
+from components.model import Model, Number
 
 Health = tuple[str, str, str]
 """One target: address, state, reason code."""
@@ -26,11 +26,11 @@ class GateOptions(Model):
     """How long the gate looks before traffic moves, and how long the old copies stay after it has."""
 
     polls: int = Field(default=3, ge=1, le=20, description="Looks in a row that must all find enough healthy targets.")
-    interval: float = Field(default=5, ge=0, le=60, description="Seconds between two looks.")
-    timeout: float = Field(
+    interval: Number = Field(default=5, ge=0, le=60, description="Seconds between two looks.")
+    timeout: Number = Field(
         default=600, ge=0, le=3600, description="Seconds until the gate gives up and the weights stay."
     )
-    settle: float = Field(
+    settle: Number = Field(
         default=45,
         ge=0,
         le=3600,

@@ -1,6 +1,19 @@
 """The base of everything a user can write: strict, frozen, and an unknown key is an error."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _text_to_number(value: Any) -> Any:
+    """`pulumi config set --path` stores 0.5 as text (but 5 as a number)."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Number = Annotated[float, BeforeValidator(_text_to_number)]
 
 
 class Model(BaseModel):

@@ -131,12 +131,13 @@ class Network(pulumi.ComponentResource):
         if args.kind == "endpoints":
             return [self._routes(f"{name}-private")]
         count = 1 if args.kind == "nat-single" else args.zones
+        public = list(self.ready)
         return [
-            self._routes(f"{name}-private-{index}", nat_gateway_id=self._nat(f"{name}-{index}", index))
+            self._routes(f"{name}-private-{index}", nat_gateway_id=self._nat(f"{name}-{index}", index, public))
             for index in range(count)
         ]
 
-    def _nat(self, name: str, index: int) -> pulumi.Output[str]:
+    def _nat(self, name: str, index: int, public: list[pulumi.Resource]) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
         address = aws.ec2.Eip(name, domain="vpc", opts=child)
         return aws.ec2.NatGateway(
@@ -144,7 +145,7 @@ class Network(pulumi.ComponentResource):
             allocation_id=address.id,
             subnet_id=self.public_subnets[index],
             # A NAT gateway is of use only once its own subnet has a way out.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(self.ready)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=public),
         ).id
 
     def _endpoints(self, name: str, args: NetworkArgs, tables: list[aws.ec2.RouteTable]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
 
-from components.model import Model
+from components.model import Model, Number
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=20)]
 """A service's name. It becomes part of a DNS label, a target group, a role: hence lower case and at most 20."""
@@ -69,7 +69,7 @@ class Service(Model):
         le=65535,
         description="Port the process listens on; it runs as non-root, so 1024 or above.",
     )
-    cpu: float = Field(default=0.25, ge=0.05, le=16, description="vCPU for each copy.")
+    cpu: Number = Field(default=0.25, ge=0.05, le=16, description="vCPU for each copy.")
     memory: int = Field(default=512, ge=32, le=122880, description="Memory for each copy, in MiB.")
     replicas: Annotated[Replicas, BeforeValidator(_number_to_range)] = Field(
         default=Replicas(min=1, max=1),

@@ -45,7 +45,7 @@ class Vault(pulumi.ComponentResource):
 
         Two orchestrators that run the same service share one secret.
         """
-        name = f"{service}-{variable}"
+        name = f"{service}--{variable}"  # no service's name has two dashes in a row, so no two secrets share a name
         if name not in self._secrets:
             child = pulumi.ResourceOptions(parent=self)
             secret = aws.secretsmanager.Secret(

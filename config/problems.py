@@ -24,6 +24,8 @@ class Problem:
         return f"  {self.key} {_is(self.value)}; want {self.want}\n      {self.fix or self._set()}"
 
     def _set(self) -> str:
+        if "a map" in self.want:
+            return f"edit {self.key} in config/Pulumi.<stack>.yaml"  # `pulumi config set` takes no map
         secret = "--secret " if self.value is PLAIN else ""
         path = "--path " if "." in self.key or "[" in self.key else ""
         return f"pulumi config set {secret}{path}{self.key} <value>"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
@@ -28,7 +28,7 @@ class Keys(Model):
     orchestrator: str
     preset: Literal["trial", "standard", "production"]
     services: dict[Name, Service] = Field(min_length=1)
-    traffic: dict[str, int] = {}
+    traffic: dict[str, Annotated[int, Field(ge=0, le=999)]] = {}
     domain: Domain | None = None
     network: Kind | None = None
     zones: int | None = Field(default=None, ge=2, le=3)
@@ -70,14 +70,14 @@ class Reader:
         keys = self._model(Keys, {key: value for key, value in raw.items() if key in own_keys()}, "")
         chosen = self._choice("registry", raw.get("registry"), registry.names())
         runtimes = self._orchestrators(raw)
-        if chosen is None or not runtimes:
-            return None
         classes = {key: orchestrator.load(key) for key in runtimes}
-        registry_class = registry.load(chosen)
-        blocks = {chosen: registry_class.Options} | {key: each.Options for key, each in classes.items()}
+        registry_class = registry.load(chosen) if chosen else None
+        blocks = {key: each.Options for key, each in classes.items()}
+        if chosen and registry_class:
+            blocks[chosen] = registry_class.Options
         options = {key: self._model(model, raw.get(key, {}), key) for key, model in blocks.items()}
         read = {key: each for key, each in options.items() if each is not None}
-        if keys is None or len(read) < len(options):
+        if keys is None or registry_class is None or not classes or len(read) < len(options):
             return None
         return Choices(keys, registry_class, classes, read)
 

@@ -98,4 +98,4 @@ def label(name: str, limit: int = 40) -> str:
     if plain == name and len(plain) <= limit:
         return plain
     mark = hashlib.sha256(name.encode()).hexdigest()[:7]
-    return f"{plain[: limit - 8].rstrip('-')}-{mark}"
+    return f"{plain[: limit - 8].rstrip('-')}-{mark}".lstrip("-")

@@ -207,9 +207,11 @@ def _below(kind: str, parent: str) -> Make:
 
 
 def _rule(facts: Facts) -> wire.Properties:
-    taken = [each.get("priority", 0) for each in facts.world.every(LISTENER_RULE)]
-    free = {} if facts.inputs.get("priority") else {"priority": max(taken, default=0) + 1}
-    return _below("listener-rule", "listenerArn")(facts) | free
+    made = _below("listener-rule", "listenerArn")(facts)
+    if facts.inputs.get("priority"):
+        return made
+    beside = facts.world.where(LISTENER_RULE, "listenerArn", facts.inputs["listenerArn"])
+    return made | {"priority": 1 + max((each.get("priority", 0) for each in beside), default=0)}
 
 
 def _certificate(facts: Facts) -> wire.Properties:

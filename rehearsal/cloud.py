@@ -33,6 +33,8 @@ class Fault:
     how: Literal["fail", "hang", "drop"] = "fail"
     """`fail` with `message`; `hang` until the engine cancels or dies; `drop` every connection to the provider."""
     message: str = "InternalFailure: The request processing has failed because of an unknown error."
+    name: str | None = None
+    """Only operations on the resource of this name count; None: all of the type."""
 
 
 @dataclass
@@ -108,7 +110,7 @@ class Cloud:
         self.calls: list[Call] = []
         self._scale = scale
         self._on_call = on_call
-        self._seen: Counter[tuple[str, Op]] = Counter()
+        self._seen: Counter[tuple[str, Op, str | None]] = Counter()
         self._steps = 0
         self._under_way: set[Operation] = set()
         self._log = threading.Lock()
@@ -194,15 +196,20 @@ class Cloud:
 
     def _begin(self, op: Op, resource: Resource, peer: str) -> tuple[Call, Operation]:
         with self._log:
-            self._seen[resource.type, op] += 1
-            nth = (resource.type, op, self._seen[resource.type, op])
-            fault = next((each for each in self.faults if (each.type, each.op, each.n) == nth), None)
+            for name in (None, resource.name):
+                self._seen[resource.type, op, name] += 1
+            fault = next((each for each in self.faults if self._due(each, op, resource)), None)
             call = Call(op, resource.type, resource.name, resource.urn, self.clock.now, self._step())
             operation = Operation(self, peer, fault)
             self.calls.append(call)
             self._under_way.add(operation)
             self._on_call(call)
             return call, operation
+
+    def _due(self, fault: Fault, op: Op, resource: Resource) -> bool:
+        named = fault.name in (None, resource.name)
+        alike = (fault.type, fault.op) == (resource.type, op)
+        return named and alike and self._seen[resource.type, op, fault.name] == fault.n
 
     def _step(self) -> int:
         self._steps += 1

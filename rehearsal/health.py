@@ -7,7 +7,14 @@ from typing import Any, Literal
 from rehearsal import aws
 from rehearsal.world import Thing, World
 
-BINDING = "TargetGroupBinding"
+BINDINGS = (
+    "kubernetes:eks.amazonaws.com/v1:TargetGroupBinding",
+    "kubernetes:elbv2.k8s.aws/v1beta1:TargetGroupBinding",
+)
+"""EKS Auto Mode's own, and that of the AWS Load Balancer Controller."""
+SERVICE = "kubernetes:core/v1:Service"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+SCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 FIRST_CHECKS = 20.0
 """Seconds until a new target is healthy: two checks, ten seconds apart."""
 
@@ -73,63 +80,49 @@ def _state(
 
 def _registered(world: World, group: Thing) -> Iterator[float]:
     """For each copy, when its first checks are over."""
-    for service in world.every(aws.ECS_SERVICE):
-        if service.ready and group.id in service.all("loadBalancers.targetGroupArn"):
+    for service in world.where(aws.ECS_SERVICE, "loadBalancers.targetGroupArn", group.id):
+        if service.ready:
             # A service is done only when it is steady: its first checks are within its own time.
             yield from [service.made] * service.get("desiredCount", 1)
-    for binding in bindings(world):
-        if binding.ready and binding.get("spec.targetGroupARN") == group.id:
-            yield from [binding.made + FIRST_CHECKS] * _bound(world, binding)
-
-
-def bindings(world: World) -> list[Thing]:
-    """Every TargetGroupBinding, of whichever API group."""
-    return [each for each in world if each.cluster and each.get("kind") == BINDING]
+    for kind in BINDINGS:
+        for binding in world.where(kind, "spec.targetGroupARN", group.id):
+            if binding.ready:
+                yield from [binding.made + FIRST_CHECKS] * _bound(world, binding)
 
 
 def _bound(world: World, binding: Thing) -> int:
     """Ready pods behind the Service that a binding names."""
-    spot = (binding.cluster, binding.get("metadata.namespace"))
-    near = [each for each in world if (each.cluster, each.get("metadata.namespace")) == spot and each.ready]
-    service = next(
-        (
-            each
-            for each in near
-            if each.get("kind") == "Service" and each.get("metadata.name") == binding.get("spec.serviceRef.name")
-        ),
-        None,
-    )
-    if service is None:
-        return 0
-    selector = (service.get("spec.selector") or {}).items()
-    return sum(
-        replicas(near, each)
-        for each in near
-        if each.get("kind") == "Deployment" and selector <= (each.get("spec.template.metadata.labels") or {}).items()
-    )
+
+    def near(type_: str, path: str, value: str) -> list[Thing]:
+        spot = (binding.cluster, binding.get("metadata.namespace"))
+        found = world.where(type_, path, value)
+        return [each for each in found if each.ready and (each.cluster, each.get("metadata.namespace")) == spot]
+
+    copies = 0
+    for service in near(SERVICE, "metadata.name", binding.get("spec.serviceRef.name")):
+        selector = (service.get("spec.selector") or {}).items()
+        for deployment in near(DEPLOYMENT, "metadata.namespace", binding.get("metadata.namespace")):
+            if selector <= (deployment.get("spec.template.metadata.labels") or {}).items():
+                scalers = near(SCALER, "spec.scaleTargetRef.name", deployment.get("metadata.name"))
+                copies += replicas(deployment, scalers)
+    return copies
 
 
-def replicas(near: list[Thing], deployment: Thing) -> int:
+def replicas(deployment: Thing, scalers: list[Thing]) -> int:
     """Copies of a Deployment: what it says, else its autoscaler's least, else one."""
-    name = deployment.get("metadata.name")
-    scalers = [
-        each.get("spec.minReplicas", 1)
-        for each in near
-        if each.get("kind") == "HorizontalPodAutoscaler" and each.get("spec.scaleTargetRef.name") == name
-    ]
-    return int(deployment.get("spec.replicas") or max(scalers, default=1))
+    least = max((each.get("spec.minReplicas", 1) for each in scalers), default=1)
+    return int(deployment.get("spec.replicas") or least)
 
 
 def balancers(world: World, group: Thing) -> set[str]:
     """ARNs of the load balancers that a group hangs on, by a rule or a listener's default action."""
     found = set()
-    for rule in world.every(aws.LISTENER_RULE):
-        if group.id in forwarded(rule):
+    for path in aws.FORWARDED:
+        for rule in world.where(aws.LISTENER_RULE, f"actions.{path}", group.id):
             listener = world.find(aws.LISTENER, rule.get("listenerArn"))
             # A listener that somebody else made is in no world, but it stands for its load balancer.
             found.add(listener.get("loadBalancerArn") if listener else rule.get("listenerArn"))
-    for listener in world.every(aws.LISTENER):
-        if group.id in forwarded(listener):
+        for listener in world.where(aws.LISTENER, f"defaultActions.{path}", group.id):
             found.add(listener.get("loadBalancerArn"))
     return found
 

@@ -16,6 +16,7 @@ CLUSTER_WIDE = frozenset(
     }
 )
 """Kinds that are in no namespace."""
+NAMESPACE = "kubernetes:core/v1:Namespace"
 BUILT_IN = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
 """Namespaces that every cluster has."""
 IMMUTABLE = {
@@ -62,7 +63,7 @@ class Kubernetes(Package):
         cluster = self._cluster(config)
         plain = wire.reveal(inputs)
         metadata = plain["metadata"]
-        found = {"uid": self.world.hex(resource.urn, 32), "generation": 1}
+        found: dict[str, Any] = {"uid": self.world.hex(resource.urn, 32), "generation": 1}
         if plain["kind"] not in CLUSTER_WIDE:
             found["namespace"] = metadata.get("namespace") or config.get("namespace") or "default"
         id_ = "/".join(filter(None, (found.get("namespace"), metadata["name"])))
@@ -87,12 +88,10 @@ class Kubernetes(Package):
 
     def find(self, resource: Resource, id_: str, config: wire.Properties) -> Thing | None:
         cluster = self._cluster(config)
-        same = [
-            each
-            for each in self.world.every(resource.type)
-            if (each.id, each.cluster) == (id_, cluster.get("endpoint"))
-        ]
-        return next((each for each in same if each.urn == resource.urn), same[0] if same else None)
+        address = cluster.get("endpoint")
+        same = self.world.where(resource.type, "metadata.name", id_.rpartition("/")[2])
+        here = [each for each in same if (each.id, each.cluster) == (id_, address)]
+        return next((each for each in here if each.urn == resource.urn), here[0] if here else None)
 
     def seconds(self, op: Op, thing: Thing) -> float:
         create, update, delete = SECONDS.get(thing.get("kind"), (1.0, 1.0, 1.0))
@@ -125,17 +124,18 @@ class Kubernetes(Package):
         )
 
     def _refuse(self, cluster: Thing, thing: Thing) -> None:
-        namespace = thing.get("metadata.namespace")
-        here = [each for each in self.world if each.cluster == thing.cluster]
-        if namespace and namespace not in BUILT_IN | {
-            each.get("metadata.name") for each in here if each.get("kind") == "Namespace"
-        }:
+        namespace, name = thing.get("metadata.namespace"), thing.get("metadata.name")
+        if namespace not in BUILT_IN | {None} and not self._here(NAMESPACE, namespace, thing):
             raise Refused("NotFound", f'namespaces "{namespace}" not found', "Kubernetes API")
-        if any((each.type, each.id) == (thing.type, thing.id) for each in here):
+        if any(each.id == thing.id for each in self._here(thing.type, name, thing)):
             raise Refused("AlreadyExists", f"{thing.get('kind')} {thing.id} already exists", "pulumi-kubernetes #2926")
-        if thing.get("kind") == health.BINDING:
+        if thing.type in health.BINDINGS:
             self._binds(cluster, thing)
         self._can_run(cluster, thing)
+
+    def _here(self, type_: str, name: str, thing: Thing) -> list[Thing]:
+        """Objects of a type and name in the cluster of `thing`."""
+        return [each for each in self.world.where(type_, "metadata.name", name) if each.cluster == thing.cluster]
 
     def _binds(self, cluster: Thing, binding: Thing) -> None:
         """Auto Mode's controller may only register in groups that bear the cluster's name."""

@@ -16,7 +16,6 @@ class Refused(Exception):
 
     def __init__(self, code: str, message: str, source: str) -> None:
         super().__init__(f"{code}: {message} [{source}]")
-        self.code = code
 
 
 Check = Callable[[World, Thing], None]
@@ -50,7 +49,7 @@ def collisions(world: World, thing: Thing) -> None:
     key = _key(rule, thing)
     if None in key:
         return
-    for other in world.every(thing.type):
+    for other in world.where(thing.type, rule.unique[-1], key[-1]):
         if other is not thing and other.urn + other.id != thing.urn + thing.id and _key(rule, other) == key:
             shared = ", ".join(f"{name} {thing.get(name)}" for name in rule.unique)
             raise Refused(rule.taken, f"{thing.name}: {shared} is taken by {other.name}", "AWS API")
@@ -71,14 +70,15 @@ def held(world: World, thing: Thing) -> None:
     """A thing that others hold on to stays."""
     for type_, rule in aws.RULES.items():
         for ref in rule.refs:
-            if ref.holds and ref.type == thing.type:
-                for other in world.every(type_):
-                    if not thing.handles.isdisjoint(map(str, other.all(ref.path))) and not _lets_go(thing, other):
-                        raise Refused(
-                            aws.RULES[thing.type].in_use,
-                            f"{thing.name} ({thing.id}) cannot be deleted: {other.name} ({type_}) uses it",
-                            "AWS API; pulumi-aws #4220, terraform-provider-aws #30640",
-                        )
+            if not ref.holds or ref.type != thing.type:
+                continue
+            for other in world.where(type_, ref.path, *thing.handles):
+                if not _lets_go(thing, other):
+                    raise Refused(
+                        aws.RULES[thing.type].in_use,
+                        f"{thing.name} ({thing.id}) cannot be deleted: {other.name} ({type_}) uses it",
+                        "AWS API; pulumi-aws #4220, terraform-provider-aws #30640",
+                    )
 
 
 def _lets_go(thing: Thing, other: Thing) -> bool:
@@ -250,7 +250,7 @@ def pinned(thing: Thing, image: str) -> None:
 def private_repository(world: World, image: str) -> Thing | None:
     """The repository of this world that an image is in."""
     url = image.partition("@")[0]
-    found = next((each for each in world.every(aws.ECR_REPOSITORY) if each.get("repositoryUrl") == url), None)
+    found = next(iter(world.where(aws.ECR_REPOSITORY, "repositoryUrl", url)), None)
     if found is None and ".dkr.ecr." in url and url not in world.existing:
         raise Refused("CannotPullContainerError", f"{url} is not a repository", "amazon-ecs-agent #1128")
     return found
@@ -264,8 +264,8 @@ def may_pull(world: World, role: str) -> bool:
 
 
 def _allows(world: World, role: Thing, action: str, *managed: str) -> bool:
-    inline = [each for each in world.every(aws.ROLE_POLICY) if each.get("role") in role.handles]
-    attached = [each for each in world.every(aws.ROLE_POLICY_ATTACHMENT) if each.get("role") in role.handles]
+    inline = world.where(aws.ROLE_POLICY, "role", *role.handles)
+    attached = world.where(aws.ROLE_POLICY_ATTACHMENT, "role", *role.handles)
     return any(action in each.get("policy", "") for each in inline) or any(
         name in each.get("policyArn", "") for each in attached for name in managed
     )
@@ -324,14 +324,11 @@ def _stranded(world: World, runtime: Thing) -> str | None:
 
 
 def _routed(world: World, subnet: Thing, public: bool) -> bool:
-    tables = {
-        each.get("routeTableId")
-        for each in world.every(aws.ROUTE_TABLE_ASSOCIATION)
-        if each.get("subnetId") == subnet.id
-    }
+    associations = world.where(aws.ROUTE_TABLE_ASSOCIATION, "subnetId", subnet.id)
+    tables = {each.get("routeTableId") for each in associations}
     if not tables and (vpc := world.find(aws.VPC, subnet.get("vpcId", ""))):
         tables = {vpc.get("mainRouteTableId")}
-    routes = [each for each in world.every(aws.ROUTE) if each.get("routeTableId") in tables]
+    routes = world.where(aws.ROUTE, "routeTableId", *tables)
     nat = any(world.find(aws.NAT_GATEWAY, each.get("natGatewayId", "")) for each in routes)
     return nat or (public and any(world.find(aws.INTERNET_GATEWAY, each.get("gatewayId", "")) for each in routes))
 
@@ -341,22 +338,15 @@ NEEDED_ENDPOINTS = ("ecr.api", "ecr.dkr", "s3", "logs")
 
 def _endpoints(world: World, subnet: Thing) -> bool:
     """Whether images can be pulled, and logs written, without a gateway."""
-    names = [
-        each.get("serviceName", "")
-        for each in world.every(aws.VPC_ENDPOINT)
-        if each.get("vpcId") == subnet.get("vpcId")
-    ]
+    beside = world.where(aws.VPC_ENDPOINT, "vpcId", subnet.get("vpcId"))
+    names = [each.get("serviceName", "") for each in beside]
     return all(any(name.endswith(f".{service}") for name in names) for service in NEEDED_ENDPOINTS)
 
 
 def cluster_needs_policy(world: World, thing: Thing) -> None:
     """An EKS cluster whose role has lost its policies cannot take its own nodes and interfaces away."""
-    twins = [
-        each
-        for each in world.every(aws.ROLE_POLICY_ATTACHMENT)
-        if each is not thing
-        and (each.get("role"), each.get("policyArn")) == (thing.get("role"), thing.get("policyArn"))
-    ]
+    attached = world.where(aws.ROLE_POLICY_ATTACHMENT, "role", thing.get("role"))
+    twins = [each for each in attached if each is not thing and each.get("policyArn") == thing.get("policyArn")]
     role = world.find(aws.ROLE, thing.get("role", ""))
     for cluster in world.every(aws.EKS_CLUSTER):
         roles = {cluster.get("roleArn"), cluster.get("computeConfig.nodeRoleArn")}

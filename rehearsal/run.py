@@ -5,6 +5,7 @@ for secrets and for the digests of images that were never pushed; its state is m
 """
 
 import hashlib
+import logging
 import os
 import re
 import tempfile
@@ -28,6 +29,8 @@ PLACEHOLDER = "rehearsal-placeholder"
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
 """The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
 KEY = "switchyard:"
+DEFAULT_ORCHESTRATOR = "ecs-fargate"
+"""As in Pulumi.yaml."""
 
 
 class Broken(Exception):
@@ -86,10 +89,12 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
     Does not raise when something is refused or does not hold: the report says it.
     """
     report = Report()
+    # When the engine stops at an error, the SDK logs how the abandoned program fares: a trace that helps nobody.
+    logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
     try:
         config = _StackConfig(root, name)
-        to = to or other(config.get("orchestrator", "ecs-fargate"))
-        _only_aws(name, config.get("orchestrator", "ecs-fargate"), to)
+        to = to or other(config.orchestrator)
+        _only_aws(name, config.orchestrator, to)
         for note in config.prepare():
             listener.note(note)
         _Rehearsal(root, config, to, report, listener).run(1 / speed)
@@ -99,8 +104,10 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
     return report
 
 
-def _only_aws(stack: str, *keys: str) -> None:
-    for key in keys:
+def _only_aws(stack: str, at: str, to: str) -> None:
+    if at == to:
+        raise Broken(f"stack {stack} is on {at} already: name another with --to")
+    for key in (at, to):
         if key not in orchestrator.names():
             raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(orchestrator.names())}")
         if orchestrator.load(key).target is None:
@@ -125,6 +132,11 @@ class _StackConfig:
     def get(self, key: str, default: Any = None) -> Any:
         """The value of one of the project's keys."""
         return self._values.get(KEY + key, default)
+
+    @property
+    def orchestrator(self) -> str:
+        """The orchestrator that the stack is on."""
+        return str(self.get("orchestrator", DEFAULT_ORCHESTRATOR))
 
     @property
     def protected(self) -> bool:
@@ -230,7 +242,7 @@ class _Rehearsal:
         return stack
 
     def _passage(self) -> None:
-        at = self._config.get("orchestrator", "ecs-fargate")
+        at = self._config.orchestrator
         self._up("up", f"make everything on {at}")
         self._report.url["before"] = self._url()
         before = {thing.urn for thing in self._cloud.world}

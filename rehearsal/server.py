@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -87,10 +87,24 @@ class EksServicer(Servicer):
 
     def Construct(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         servicer = ProviderServicer(EksComponents(), [], self.engine)
+
+        async def construct() -> Any:
+            task, loop = asyncio.current_task(), asyncio.get_running_loop()
+            assert task is not None
+
+            def stop() -> None:
+                with suppress(RuntimeError):  # the loop is closed: it was over already
+                    loop.call_soon_threadsafe(task.cancel)
+
+            # An engine that dies in the middle never answers: then this ends with the call.
+            if not context.add_callback(stop):
+                raise asyncio.CancelledError
+            return await servicer._construct(request, context)
+
         # The SDK keeps what it knows of the running program in context variables: this one gets its own.
         try:
-            return contextvars.Context().run(asyncio.run, servicer._construct(request, context))
-        except Exception as error:
+            return contextvars.Context().run(asyncio.run, construct())
+        except (Exception, asyncio.CancelledError) as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
 
 
@@ -175,7 +189,7 @@ class PackageServicer(Servicer):
             with self._cloud.world.lock:
                 if why := self._package.unsteady(changed):
                     raise Refused("RolledBack", why, "ECS: the former task definition goes on running")
-                thing.become(changed.inputs, changed.outputs)
+                self._cloud.world.change(thing, changed.inputs, changed.outputs)
                 self._package.came(thing)
             return provider_pb2.UpdateResponse(properties=wire.dump(thing.outputs))
 

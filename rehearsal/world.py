@@ -37,11 +37,6 @@ class Thing:
         plain: wire.Properties = wire.reveal(self.outputs)
         return plain
 
-    def become(self, inputs: wire.Properties, outputs: wire.Properties) -> None:
-        """Take on new properties."""
-        self.inputs, self.outputs = inputs, outputs
-        self.__dict__.pop("plain", None)
-
     def all(self, path: str) -> list[Any]:
         """Every value at a dotted path."""
         return list(wire.values(self.plain, path))
@@ -75,6 +70,8 @@ class World:
     """Task definitions registered so far, by family."""
     _things: dict[str, dict[int, Thing]] = field(default_factory=lambda: defaultdict(dict))
     _handles: dict[tuple[str, str], list[Thing]] = field(default_factory=lambda: defaultdict(list))
+    _indexes: dict[tuple[str, str], dict[Any, dict[int, Thing]]] = field(default_factory=dict)
+    """(type, path) -> value -> things, for each path that was ever asked for: a check must not look at everything."""
     _serials: Counter[str] = field(default_factory=Counter)
 
     def add(self, thing: Thing) -> None:
@@ -82,12 +79,45 @@ class World:
         self._things[thing.type][id(thing)] = thing
         for handle in thing.handles:
             self._handles[thing.type, handle].append(thing)
+        self._note(thing)
 
     def remove(self, thing: Thing) -> None:
         """Let it exist no more."""
         if self._things[thing.type].pop(id(thing), None):
             for handle in thing.handles:
                 self._handles[thing.type, handle].remove(thing)
+            self._forget(thing)
+
+    def change(self, thing: Thing, inputs: wire.Properties, outputs: wire.Properties) -> None:
+        """Give `thing` other properties."""
+        self._forget(thing)
+        thing.inputs, thing.outputs = inputs, outputs
+        thing.__dict__.pop("plain", None)
+        self._note(thing)
+
+    def where(self, type_: str, path: str, *values: Any) -> list[Thing]:
+        """The things of a type that have one of `values` at a dotted path, oldest first."""
+        if (type_, path) not in self._indexes:
+            self._indexes[type_, path] = {}
+            for thing in self.every(type_):
+                self._note(thing, path)
+        index = self._indexes[type_, path]
+        return list({key: each for value in values for key, each in index.get(value, {}).items()}.values())
+
+    def _note(self, thing: Thing, only: str | None = None) -> None:
+        for index, value in self._entries(thing, only):
+            index.setdefault(value, {})[id(thing)] = thing
+
+    def _forget(self, thing: Thing) -> None:
+        for index, value in self._entries(thing):
+            index.get(value, {}).pop(id(thing), None)
+
+    def _entries(self, thing: Thing, only: str | None = None) -> Iterator[tuple[dict[Any, dict[int, Thing]], Any]]:
+        for (type_, path), index in self._indexes.items():
+            if type_ == thing.type and only in (None, path):
+                for value in thing.all(path):
+                    if isinstance(value, str | int | float):
+                        yield index, value
 
     def every(self, type_: str) -> list[Thing]:
         """All things of a type, oldest first."""

@@ -13,7 +13,9 @@ settings.load_profile("switchyard")
 
 def pytest_configure(config: pytest.Config) -> None:
     # These packages warn of deprecated classes of their own whenever they are imported.
-    config.addinivalue_line("filterwarnings", r"ignore:(aws|s3)\.\S+ has been deprecated in favor of:DeprecationWarning")
+    config.addinivalue_line(
+        "filterwarnings", r"ignore:(aws|s3)\.\S+ has been deprecated in favor of:DeprecationWarning"
+    )
     config.addinivalue_line("filterwarnings", "ignore:NodeGroup uses AWS EC2 LaunchConfiguration:DeprecationWarning")
 
 

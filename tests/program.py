@@ -20,7 +20,7 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {
 """The smallest block of each backend that cannot do without one (eks: with preset production)."""
 
 
-def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Mapping[str, Any]) -> dict[str, Any]:
+def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Any) -> dict[str, Any]:
     """A configuration that is right, as the values of a stack file. Without services: one, `api`."""
     blocks = {key: BLOCKS[key] for key in (registry, orchestrator) if key in BLOCKS}
     return {

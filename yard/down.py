@@ -23,8 +23,8 @@ def down() -> None:
 def remove(local: Local, say: machine.Say) -> None:
     """Everything in the order opposite to `up`."""
     here = machine.find(local.docker_host, local.notes, say)
-    stack = local.open()
-    engine.Watch(Progress(say)).run(stack.destroy)
+    stack = local.open(say)
+    engine.Watch(Progress(say), say).run(stack.destroy)
     for key in ("digest", "architecture"):
         if local.configured(key):
             stack.remove_config(path(key), path=True)

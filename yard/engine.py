@@ -1,7 +1,9 @@
 """The one place that opens a Pulumi stack: the real engine runs `__main__.py`, without a language host."""
 
+import json
 import os
 import runpy
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -73,16 +75,20 @@ def main_program(root: Path) -> Callable[[], Any]:
 
 
 class Watch:
-    """Follows one operation of the engine: shows its steps, and keeps what went wrong in its words."""
+    """Follows one operation of the engine: shows its steps and what it says, and keeps what went wrong."""
 
-    def __init__(self, show: Show | None = None) -> None:
+    def __init__(self, show: Show | None = None, say: Callable[[str], None] | None = None) -> None:
         self.show = show
+        self.say = say
         self.errors: list[str] = []
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event, as `on_event` of the Automation API."""
-        if (diagnostic := event.diagnostic_event) and diagnostic.severity == "error":
-            self.errors.append(diagnostic.message)
+        if diagnostic := event.diagnostic_event:
+            if diagnostic.severity == "error":
+                self.errors.append(diagnostic.message)
+            elif self.say and diagnostic.severity in ("info", "warning"):
+                self.say(f"  {diagnostic.message.strip()}")
         if self.show and (began := event.resource_pre_event):
             self.show(began.metadata, False)
         if self.show and (done := event.res_outputs_event):
@@ -103,6 +109,33 @@ ECHOES = ("update failed", "preview failed", "an unhandled error occurred")
 
 def plain(output: str) -> str:
     """The CLI's errors, out of all that it wrote."""
-    lines = [line.strip() for line in output.splitlines()]
-    errors = [line.removeprefix("error:").strip() for line in lines if "error:" in line]
+    errors = [line.partition("error:")[2].strip() for line in output.splitlines() if "error:" in line]
     return "\n".join(errors) or output.strip()
+
+
+def unlock(state: Path) -> bool:
+    """Take away the locks of runs on this machine that were killed; True when there was one.
+
+    The file backend leaves them, and `pulumi cancel` would take those of living runs as well.
+    """
+    locks = [
+        file for file in state.glob(".pulumi/locks/**/*.json") if is_dead(json.loads(file.read_text(encoding="utf-8")))
+    ]
+    for file in locks:
+        file.unlink()
+        Path(f"{file}.attrs").unlink(missing_ok=True)
+    return bool(locks)
+
+
+def is_dead(lock: Mapping[str, Any]) -> bool:
+    """Whether the run that holds a lock was one of this machine and is over."""
+    if lock["hostname"] != socket.gethostname():
+        return False
+    try:
+        os.kill(lock["pid"], 0)
+        # Also dead: a zombie, which has no command line, and a number that another program has by now.
+        return Path("/proc/self").exists() and b"pulumi" not in Path(f"/proc/{lock['pid']}/cmdline").read_bytes()
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False

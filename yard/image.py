@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request
 
 from docker.errors import BuildError
 
+from components.direct import open_directly
 from components.orchestrator.swarm_client import explain
 from yard.machine import Machine, MachineError
 
@@ -86,7 +87,7 @@ def is_pushed(repository: str, wanted: str) -> bool:
     host, _, path = repository.partition("/")
     request = Request(f"http://{host}/v2/{path}/manifests/{wanted}", method="HEAD", headers={"Accept": MANIFESTS})
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=5) as response:
+        with open_directly(request, timeout=5) as response:
             return bool(response.status == 200)
     except HTTPError:
         return False

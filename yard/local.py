@@ -14,7 +14,7 @@ from pulumi import automation as auto
 from components.orchestrator.swarm_client import SwarmError, explain
 from config.settings import label
 from yard import engine
-from yard.machine import MachineError, Notes, engine_host
+from yard.machine import MachineError, Notes, Say, engine_host
 
 STACK = "local"
 SERVICE = "api"
@@ -72,8 +72,10 @@ class Local:
         """Where the example's image goes, as registry `oci` has it."""
         return f"{self.registry}/{self.block('oci').get('namespace') or self.name}/{SERVICE}"
 
-    def open(self) -> auto.Stack:
-        """The stack, made if need be."""
+    def open(self, say: Say) -> auto.Stack:
+        """The stack, made if need be, and free of what a killed run holds."""
+        if engine.unlock(self.state):
+            say("an earlier run was killed; this one goes on from where it was")
         return engine.stack(STACK, self.root, state=self.state)
 
     def configured(self, key: str) -> str | None:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
 
+from components.direct import open_directly
 from components.orchestrator.swarm import DEFAULT_HOST
 from components.orchestrator.swarm_client import check_manager, connect
 from components.orchestrator.swarm_engine import wait_for_containers
@@ -109,7 +109,7 @@ def leave_swarm(machine: Machine) -> None:
 def registry_answers(host: str) -> bool:
     """Whether a registry answers at `host`. Something else there is an error."""
     try:
-        with build_opener(ProxyHandler({})).open(f"http://{host}/v2/", timeout=5) as response:
+        with open_directly(f"http://{host}/v2/", timeout=5) as response:
             status, headers = response.status, response.headers
     except HTTPError as error:
         status, headers = error.code, error.headers

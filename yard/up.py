@@ -5,12 +5,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, build_opener
 
 import click
 from pulumi import automation as auto
 from pulumi.automation.events import OpType, StepEventMetadata
 
+from components.direct import open_directly
 from components.orchestrator.swarm_client import SwarmError
 from yard import engine, image, machine
 from yard.local import SERVICE, Local, in_words, path
@@ -67,14 +67,14 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     machine.join_swarm(here)
     machine.start_registry(here, local.registry)
     digest = image.digest(local.root / "app", here, local.repository)
-    stack = local.open()
+    stack = local.open(here.say)
     configure(local, stack, {"digest": digest, "architecture": architecture(here)})
     here.say("pulumi up, stack local")
-    result = engine.Watch(Progress(here.say)).run(stack.up, refresh=True)
+    result = engine.Watch(Progress(here.say), here.say).run(stack.up, refresh=True)
     url = result.outputs["url"].value[SERVICE]
     return {
         "url": url,
-        "answer": call(url),
+        "answer": call(url) if url else None,
         "digest": digest,
         "changes": changes(result.summary.resource_changes),
         "logs": result.outputs["logs"].value[SERVICE][0],
@@ -124,7 +124,7 @@ def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
 
 def call(url: str) -> Any:
     """What the service answers at its root."""
-    with build_opener(ProxyHandler({})).open(url, timeout=10) as response:
+    with open_directly(url, timeout=10) as response:
         text = response.read().decode()
     try:
         return json.loads(text)

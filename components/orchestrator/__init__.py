@@ -84,8 +84,6 @@ class OrchestratorArgs:
     protect: bool
     """True in production. It guards what outlives an orchestrator; the orchestrator itself must be able to go."""
     options: Model
-    pulls: tuple[Pull, ...] = ()
-    """How the images of all services are pulled, for runtimes whose nodes pull rather than each service."""
     network: Network | None = None
     vault: Vault | None = None
 

@@ -88,6 +88,7 @@ class EcsFargate(Orchestrator):
         assert network is not None
         child = pulumi.ResourceOptions(parent=self)
         task, may_start = self._task(name, service, image)
+        group, rules = self._security_group(name, service, target)
         running = aws.ecs.Service(
             name,
             cluster=self._cluster,
@@ -103,7 +104,7 @@ class EcsFargate(Orchestrator):
             wait_for_steady_state=True,
             network_configuration={
                 "subnets": network.workload_subnets,
-                "security_groups": [self._security_group(name, service, target)],
+                "security_groups": [group.id],
                 "assign_public_ip": network.public_ip,
             },
             load_balancers=[
@@ -116,10 +117,11 @@ class EcsFargate(Orchestrator):
             propagate_tags="SERVICE",
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The group must hang on the load balancer; roles and routes must outlive the service's draining.
+                # The group must hang on the load balancer; roles, rules and routes must outlive the draining.
                 depends_on=[
                     *([target.ready] if target else []),
                     *may_start,
+                    *rules,
                     *network.ready,
                     *self._capacity,
                 ],
@@ -140,27 +142,34 @@ class EcsFargate(Orchestrator):
             {"capacity_provider": "FARGATE_SPOT", "weight": 1},
         ]
 
-    def _security_group(self, name: str, service: Service, target: Target | None) -> pulumi.Output[str]:
+    def _security_group(
+        self, name: str, service: Service, target: Target | None
+    ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
+        """The copies' group and its rules: everything goes out, and only the load balancer comes in."""
         child = pulumi.ResourceOptions(parent=self)
         network = self.args.network
         assert network is not None
         group = aws.ec2.SecurityGroup(
             name, description=f"Copies of {name} on {self.key}", vpc_id=network.vpc_id, opts=child
         )
-        aws.vpc.SecurityGroupEgressRule(
-            name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
-        )
-        if target:
-            aws.vpc.SecurityGroupIngressRule(
-                name,
-                security_group_id=group.id,
-                referenced_security_group_id=target.security_group_id,
-                ip_protocol="tcp",
-                from_port=service.port,
-                to_port=service.port,
-                opts=child,
+        rules: list[pulumi.Resource] = [
+            aws.vpc.SecurityGroupEgressRule(
+                name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
             )
-        return group.id
+        ]
+        if target:
+            rules.append(
+                aws.vpc.SecurityGroupIngressRule(
+                    name,
+                    security_group_id=group.id,
+                    referenced_security_group_id=target.security_group_id,
+                    ip_protocol="tcp",
+                    from_port=service.port,
+                    to_port=service.port,
+                    opts=child,
+                )
+            )
+        return group, rules
 
     def _task(self, name: str, service: Service, image: Image) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
         """The task definition, and what must be there before (and go after) the copies."""

@@ -48,8 +48,8 @@ def namespace(name: str, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Out
         opts=opts,
     )
     k8s.networking.v1.NetworkPolicy(
-        f"{name}-deny",
-        metadata={"name": "default-deny", "namespace": made.metadata.name},
+        f"{name}--deny",  # no service's name has two dashes in a row, so none is called like this
+        metadata={"name": "default--deny", "namespace": made.metadata.name},
         spec={"pod_selector": {}, "policy_types": ["Ingress"]},
         opts=opts,
     )
@@ -150,7 +150,7 @@ def _pull_secret(name: str, image: Image, place: Place) -> list[pulumi.Output[st
         {"auths": {login.server: {"username": login.username, "password": login.password}}}
     )
     secret = k8s.core.v1.Secret(
-        f"{name}-registry",
+        f"{name}--registry",
         metadata={"namespace": place.namespace},
         type="kubernetes.io/dockerconfigjson",
         string_data={".dockerconfigjson": config},

@@ -120,6 +120,9 @@ class Swarm(Orchestrator):
         """A Swarm service; done when every copy is healthy and, on this machine, the health path answers."""
         port = self.options.ports.get(name, service.port) if service.public else None
         url = f"http://{address(self.host)}:{port}" if port else None
+        if service.secrets:
+            told = ", ".join(f"{key}_FILE=/run/secrets/{key}" for key in sorted(service.secrets))
+            pulumi.log.info(f"Swarm hands {name} its secrets as files: {told}", self)
         workload = SwarmService(
             engine.ServiceProvider(),
             name,

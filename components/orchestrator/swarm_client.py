@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from docker import APIClient
@@ -56,9 +57,10 @@ class Engine(APIClient):
         try:
             found = self._call("GET", f"/distribution/{image}/json", headers=registry_auth(login))
         except APIError as error:
-            if error.status_code in (401, 403, 404):
-                raise SwarmError(f"image {image}: {explain(str(error.explanation))}") from error
-            return  # the nodes may have it all the same; the rollout tells
+            said = str(error.explanation)
+            if error.status_code in (401, 403, 404) or re.search(LOGIN_REFUSED, said):
+                raise SwarmError(f"image {image}: {explain(said)}") from error
+            return  # no registry answers, but the nodes may have the image; the rollout tells
         built_for = [each.get("architecture") for each in found.get("Platforms") or []]
         if built_for and architecture not in built_for:
             raise SwarmError(
@@ -112,6 +114,8 @@ def connection(host: str) -> Iterator[Engine]:
 
 def connect(host: str) -> Engine:
     """A client of the engine at `host`, with the newest API that both know."""
+    if host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists():
+        raise SwarmError(unreachable(host, ""))
     try:
         return Engine(host, version="auto", timeout=REQUEST_TIMEOUT, use_ssh_client=host.startswith("ssh://"))
     except (DockerException, OSError) as error:
@@ -149,6 +153,7 @@ def check_manager(engine: Engine, host: str) -> None:
         )
 
 
+LOGIN_REFUSED = r"unauthorized|authentication required|no basic auth credentials|incorrect username or password"
 KNOWN = (
     (
         r"address already in use|port is already allocated",
@@ -169,7 +174,7 @@ KNOWN = (
     ),
     (r"unsupported platform", "no node has that CPU: set the service's architecture to what the nodes are"),
     (
-        r"unauthorized|authentication required|no basic auth credentials|incorrect username or password",
+        LOGIN_REFUSED,
         "the registry refuses the login: check the username and password of the registry's config block",
     ),
     (

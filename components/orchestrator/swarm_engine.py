@@ -206,8 +206,8 @@ def put(engine: Engine, identity: str | None, props: Props) -> str:
 
 
 def revision(spec: Props) -> str:
-    """Names what a copy is made from. Copies are replaced exactly when it changes."""
-    text = json.dumps(whole(spec["TaskTemplate"]), sort_keys=True)
+    """Names what a copy is made from: its task and its port. Copies are replaced when it changes."""
+    text = json.dumps(whole([spec["TaskTemplate"], spec["EndpointSpec"]]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -4,10 +4,10 @@ import time
 from contextlib import suppress
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
 
 from docker.errors import DockerException
 
+from components.direct import open_directly
 from components.orchestrator.swarm_client import Engine, SwarmError, explain
 
 REVISION = "switchyard.revision"
@@ -120,22 +120,22 @@ def is_over(task: Task) -> bool:
 
 def probe(url: str) -> None:
     """Return when `url` answers 200; `SwarmError` says what it does instead."""
-    opener = build_opener(ProxyHandler({}))  # a proxy is of no use on the way to this machine
     deadline = time.monotonic() + PROBE_TIMEOUT
-    while (answer := ask(opener.open, url)) != "200":
+    while (answer := ask(url)) != "200":
         if time.monotonic() > deadline:
             raise SwarmError(
-                f"its copies run, but {url} answers {answer} and not 200: check the service's port and health"
+                f"its copies run, but {url} answers {answer} and not 200: check the service's port and health, "
+                "and with publish mode ingress that the kernel has IPVS"
             )
         time.sleep(POLL)
 
 
-def ask(get: Any, url: str) -> str:
+def ask(url: str) -> str:
     """The status of one request, or why there was none."""
     try:
-        with get(url, timeout=5) as response:
+        with open_directly(url, timeout=5) as response:
             return str(response.status)
     except HTTPError as error:
         return str(error.code)
     except OSError as error:  # URLError and time-outs are of its kind
-        return f"nothing ({error})"
+        return f"nothing ({getattr(error, 'reason', error)})"

@@ -79,14 +79,19 @@ def _repository(service: str, url: pulumi.Output[str], arn: pulumi.Output[str]) 
     return Repository(
         url=url,
         pull=AwsRole(PULL, (arn,)),
-        push=pulumi.Output.format(
-            "aws ecr get-login-password | docker login --username AWS --password-stdin {0}\n"
-            "docker tag {1} {0}:{2}$(git rev-parse --short HEAD)\n"
-            "docker push {0}:{2}$(git rev-parse --short HEAD)",
-            url,
-            service,
-            DEPLOYED,
-        ),
+        push=url.apply(lambda known: _push(service, known)),
+    )
+
+
+def _push(service: str, url: str) -> str:
+    host, region = url.partition("/")[0], url.split(".")[3]  # <account>.dkr.ecr.<region>.amazonaws.com/<name>
+    tagged = f"{url}:{DEPLOYED}$(git rev-parse --short HEAD)"
+    return "\n".join(
+        [
+            f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {host}",
+            f"docker tag {service} {tagged}",
+            f"docker push {tagged}",
+        ]
     )
 
 

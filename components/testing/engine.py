@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
+from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, MockSettings
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceResponse, ResourceInvokeResponse
-from pulumi.runtime.settings import configure, set_root_resource
+from pulumi.runtime.settings import ROOT, configure
 from pulumi.runtime.stack import run_in_stack
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -102,9 +103,13 @@ class Graph:
             ahead += new
         return reached & self.nodes.keys()
 
-    def export(self, name: str) -> Any:
+    def exports(self) -> Mapping[str, Any]:
         """What the stack exports."""
-        return next(outputs for urn, outputs in self.outputs.items() if f"::{STACK}::" in urn)[name]
+        return next(outputs for urn, outputs in self.outputs.items() if f"::{STACK}::" in urn)
+
+    def export(self, name: str) -> Any:
+        """One of them."""
+        return self.exports()[name]
 
 
 class Engine(MockMonitor):
@@ -114,10 +119,13 @@ class Engine(MockMonitor):
         super().__init__(mocks)
         self._nodes: dict[str, Node] = {}
         self._outputs: dict[str, Mapping[str, Any]] = {}
+        self._twice: list[str] = []
 
     @property
     def graph(self) -> Graph:
-        """What has been registered so far."""
+        """What has been registered so far. Two resources of one name are an error, as they are to the real engine."""
+        if self._twice:
+            raise ValueError(f"two resources have the URN {', '.join(self._twice)}")
         return Graph(dict(self._nodes), dict(self._outputs))
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
@@ -131,7 +139,7 @@ class Engine(MockMonitor):
         if request.type == STACK:
             return RegisterResourceResponse(urn=urn)
         if urn in self._nodes:
-            raise ValueError(f"two resources have the URN {urn}")
+            self._twice.append(urn)
         raw = MessageToDict(request.object)
         self._nodes[urn] = _node(urn, request, raw)
         inputs = _values(raw)
@@ -140,17 +148,15 @@ class Engine(MockMonitor):
         )
         # What comes back as it was sent stays a secret if it was one.
         state |= {key: value for key, value in raw.items() if state.get(key) == inputs[key]}
-        return RegisterResourceResponse(urn=urn, id=identity, object=_struct(state))
+        return RegisterResourceResponse(urn=urn, id=identity or "", object=_struct(state))
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         answer: Any = self.mocks.call(MockCallArgs(request.tok, MessageToDict(request.args), request.provider))
         return ResourceInvokeResponse(**{"return": _struct(answer)})
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        if request.urn in self._outputs:
-            raise ValueError(f"{request.urn} registers its outputs twice")
         self._outputs[request.urn] = _values(MessageToDict(request.outputs))
-        return super().RegisterResourceOutputs(request)
+        return Empty()
 
 
 def _node(urn: str, request: Any, raw: Mapping[str, Any]) -> Node:
@@ -214,7 +220,7 @@ def start(
     pulumi.runtime.set_all_config(dict(config or {}), list(secrets))
     # As `set_mocks` does, but for the root: `deploy` makes one for each run.
     configure(
-        MockSettings(
+        MockSettings(  # type: ignore[no-untyped-call]
             monitor=engine,
             engine=MockEngine(None),
             project=project,
@@ -224,5 +230,5 @@ def start(
             callbacks=None,
         )
     )
-    set_root_resource(None)
+    ROOT.set(None)
     return engine

@@ -1,6 +1,5 @@
 """The rehearsal cloud behind the real engine: what it computes, replaces, refuses, and how it fails."""
 
-import gc
 import json
 import os
 import signal
@@ -22,6 +21,7 @@ from rehearsal import Fault, refusals
 from rehearsal import aws as types
 from rehearsal.aws_package import Aws
 from rehearsal.health import targets
+from rehearsal.kubernetes import Kubernetes
 from rehearsal.package import Naming, Resource
 from rehearsal.refusals import Refused
 from rehearsal.world import Thing, World
@@ -56,7 +56,7 @@ class Account:
     def change(self, thing: Thing, **inputs: Any) -> None:
         """Update a thing's inputs."""
         changed = self._package.change(thing, thing.inputs | inputs, {"region": REGION})
-        thing.become(changed.inputs, changed.outputs)
+        self.world.change(thing, changed.inputs, changed.outputs)
 
     def delete(self, thing: Thing) -> None:
         """Delete it."""
@@ -378,6 +378,135 @@ def test_a_name_that_would_be_too_long_is_refused(town: Town) -> None:
     assert len(town.target_group("a" * 24).get("name")) == 32
 
 
+def test_pulumis_own_naming_can_be_configured() -> None:
+    assert Naming("api", b"seed", proposed="acme-api").unique(7, 32) == "acme-api"
+    assert Naming("Api", b"seed").unique(7, 32, lower=True) == Naming("api", b"seed").unique(7, 32)
+    with no("AutonamingDisabled"):
+        Naming("api", b"seed", disabled=True).unique(7, 32)
+
+
+class Kube:
+    """Objects in the EKS cluster `lab` of a town."""
+
+    def __init__(self, town: Town) -> None:
+        self.world = town.world
+        self._package = Kubernetes(town.world)
+        role = town.role.get("arn")
+        compute = {"nodeRoleArn": role}
+        network = {"subnetIds": town.ids}
+        self.cluster = town.make(
+            types.EKS_CLUSTER, "lab", name="lab", roleArn=role, vpcConfig=network, computeConfig=compute
+        )
+        server = self.cluster.get("endpoint")
+        self.config = {
+            "kubeconfig": json.dumps(
+                {
+                    "current-context": "it",
+                    "contexts": [{"name": "it", "context": {"cluster": "it"}}],
+                    "clusters": [{"name": "it", "cluster": {"server": server}}],
+                }
+            )
+        }
+
+    def make(self, kind: str, name: str, namespace: str | None = None, version: str = "v1", **body: Any) -> Thing:
+        """Create an object."""
+        group = version if "/" in version else f"core/{version}"
+        resource = Resource(f"kubernetes:{group}:{kind}", name, f"urn:{kind}:{name}")
+        metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+        inputs = {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
+        thing = self._package.make(resource, inputs, self.config)
+        thing.ready = True
+        self.world.add(thing)
+        return thing
+
+    def delete(self, thing: Thing) -> None:
+        """Delete an object."""
+        self._package.delete(thing, self.config)
+        self.world.remove(thing)
+        self._package.went(thing)
+
+
+@pytest.fixture
+def kube(town: Town) -> Kube:
+    return Kube(town)
+
+
+def test_kubernetes_knows_its_names_and_namespaces(kube: Kube) -> None:
+    with no("NotFound"):
+        kube.make("ConfigMap", "settings", "apps")
+    apps = kube.make("Namespace", "apps")
+    kube.make("ConfigMap", "settings", "apps")
+    kube.make("ConfigMap", "settings", "kube-system")
+    with no("AlreadyExists"):
+        kube.make("ConfigMap", "settings", "apps")
+    kube.delete(apps)
+    assert [each.id for each in kube.world if each.cluster] == ["kube-system/settings"]
+
+
+def test_a_cluster_that_is_gone_cannot_be_reached_and_takes_its_objects_along(town: Town, kube: Kube) -> None:
+    made = kube.make("Namespace", "apps")
+    town.delete(kube.cluster)
+    assert not [each for each in town.world if each.cluster]
+    with no("ClusterUnreachable"):
+        kube.make("Namespace", "more")
+    with no("ClusterUnreachable"):
+        kube.delete(made)
+
+
+def test_auto_mode_binds_only_groups_with_its_clusters_tag(town: Town, kube: Kube) -> None:
+    def bind(arn: str, **spec: Any) -> Thing:
+        service = {"serviceRef": {"name": "api", "port": 80}, "targetGroupARN": arn, **spec}
+        return kube.make("TargetGroupBinding", "api", "default", "eks.amazonaws.com/v1", spec=service)
+
+    with no("TargetGroupNotFound"):
+        bind("arn:none", targetType="ip")
+    with no("AccessDenied"):
+        bind(town.targets.id, targetType="ip")
+    tagged = town.target_group("tagged", tags={"eks:eks-cluster-name": "lab"})
+    with no("Invalid"):
+        bind(tagged.id)
+    bind(tagged.id, targetType="ip")
+
+
+def test_the_copies_behind_a_binding_are_its_targets(town: Town, kube: Kube) -> None:
+    group = town.target_group("tagged", tags={"eks:eks-cluster-name": "lab"})
+
+    def states() -> list[str]:
+        return [each.state for each in targets(town.world, group, 60)]
+
+    spec = {"serviceRef": {"name": "api", "port": 80}, "targetGroupARN": group.id, "targetType": "ip"}
+    kube.make("TargetGroupBinding", "api", "default", "eks.amazonaws.com/v1", spec=spec)
+    kube.make("Service", "api", "default", spec={"selector": {"app": "api"}})
+    assert states() == []
+    pod = {"metadata": {"labels": {"app": "api", "more": "x"}}, "spec": {"containers": [{"image": IMAGE}]}}
+    kube.make("Deployment", "api", "default", "apps/v1", spec={"template": pod})
+    assert states() == ["unused"]
+    town.rule({group.id: 1})
+    assert states() == ["healthy"]
+    scale = {"scaleTargetRef": {"kind": "Deployment", "name": "api"}, "minReplicas": 3}
+    kube.make("HorizontalPodAutoscaler", "api", "default", "autoscaling/v2", spec=scale)
+    assert states() == ["healthy"] * 3
+    town.world.sick.add("tagged")
+    assert states() == ["unhealthy"] * 3
+
+
+def test_pods_need_a_digest_and_nodes_that_may_pull(town: Town, kube: Kube) -> None:
+    def deploy(image: str) -> Thing:
+        pod = {"metadata": {"labels": {"app": "api"}}, "spec": {"containers": [{"image": image}]}}
+        return kube.make("Deployment", "api", "default", "apps/v1", spec={"template": pod})
+
+    with no("ImageWithoutDigest"):
+        deploy("docker.io/acme/api:latest")
+    image = f"{town.make(types.ECR_REPOSITORY, name='acme/api').get('repositoryUrl')}@sha256:{'c' * 64}"
+    with no("ErrImagePull"):
+        deploy(image)
+    pull = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
+    attached = town.make(types.ROLE_POLICY_ATTACHMENT, role=town.role.id, policyArn=pull)
+    deploy(image)
+    with no("RuntimeCutOff"):
+        town.delete(attached)
+
+
 # --- behind the engine ------------------------------------------------------------------------------------------------
 
 
@@ -436,7 +565,8 @@ def test_changes_replacements_refresh_and_secrets(make_lab: MakeLab) -> None:
     assert lab.resource("group")["outputs"]["name"] != name
 
     there = lab.cloud.world.every(types.TARGET_GROUP)[0]
-    there.become(there.inputs | {"deregistrationDelay": 5}, there.outputs | {"deregistrationDelay": 5})
+    other = {"deregistrationDelay": 5}
+    lab.cloud.world.change(there, there.inputs | other, there.outputs | other)
     lab.cloud.world.remove(lab.cloud.world.every(types.ECR_REPOSITORY)[0])
     lab.stack.refresh()
     assert lab.resource("group")["outputs"]["deregistrationDelay"] == 5
@@ -504,7 +634,6 @@ def test_faults_fail_hang_and_drop(make_lab: MakeLab) -> None:
     assert [each.ok for each in lab.calls("create")] == [False, True, False, True]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the SDK of a killed engine's program
 def test_a_hanging_operation_ends_when_the_engine_is_interrupted_or_killed(make_lab: MakeLab) -> None:
     logs = "aws:cloudwatch/logGroup:LogGroup"
     lab = make_lab(faults=[Fault(logs, "create", 1, "hang"), Fault(logs, "create", 2, "hang")])
@@ -517,12 +646,11 @@ def test_a_hanging_operation_ends_when_the_engine_is_interrupted_or_killed(make_
         thread.start()
         lab.refused(program)
         thread.join()
-        wait_until(lambda number=number: lab.calls("create")[number - 1].done)
+        wait_until(lambda: len([each for each in lab.calls("create") if each.done]) == number)  # noqa: B023
     assert [each.ok for each in lab.calls("create")] == [False, False]
     assert not len(lab.cloud.world)
     lab.stack.cancel()  # the killed engine left its lock
     assert lab.up(program)["create"] >= 1
-    gc.collect()
 
 
 def send(lab: Lab, number: int, how: signal.Signals) -> None:
@@ -541,31 +669,33 @@ def wait_until(holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def load_balanced(vpc: aws.ec2.Vpc, subnets: list[pulumi.Output[str]], *tagged: str) -> dict[str, aws.lb.TargetGroup]:
-    """A load balancer, and a group with a rule for each name."""
+def load_balanced(vpc: aws.ec2.Vpc, subnets: list[pulumi.Output[str]], name: str) -> pulumi.Output[str]:
+    """The ARN of a target group, known once it hangs on a load balancer."""
     balancer = aws.lb.LoadBalancer("edge", subnets=subnets)
-    answer = {"type": "fixed-response", "fixed_response": {"content_type": "text/plain", "status_code": "404"}}
-    listener = aws.lb.Listener("edge", load_balancer_arn=balancer.arn, port=80, default_actions=[answer])  # type: ignore[list-item]
-    groups = {name: group(name, 80, vpc.id, tags={"eks:eks-cluster-name": "lab"}) for name in tagged}
-    for priority, (name, each) in enumerate(groups.items(), 1):
-        rule = aws.lb.ListenerRule(
-            name,
-            listener_arn=listener.arn,
-            priority=priority,
-            conditions=[{"path_pattern": {"values": ["/*"]}}],
-            actions=[{"type": "forward", "target_group_arn": each.arn}],
-        )
-        each.hung = rule  # type: ignore[attr-defined]
-        pulumi.export(name, each.arn)
-    return groups
+    answer = aws.lb.ListenerDefaultActionArgs(
+        type="fixed-response",
+        fixed_response=aws.lb.ListenerDefaultActionFixedResponseArgs(content_type="text/plain", status_code="404"),
+    )
+    listener = aws.lb.Listener("edge", load_balancer_arn=balancer.arn, port=80, default_actions=[answer])
+    targets_of = group(name, 80, vpc.id, tags={"eks:eks-cluster-name": "lab"})
+    rule = aws.lb.ListenerRule(
+        name,
+        listener_arn=listener.arn,
+        priority=1,
+        conditions=[{"path_pattern": {"values": ["/*"]}}],
+        actions=[{"type": "forward", "target_group_arn": targets_of.arn}],
+    )
+    arn = pulumi.Output.all(targets_of.arn, rule.arn).apply(lambda both: str(both[0]))
+    pulumi.export(name, arn)
+    return arn
 
 
 def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
     lab = make_lab(scale=1 / 5000)
 
-    def program(copies: int = 2, cluster_tag: str = "lab", identifier: str = "lab") -> None:
+    def program(copies: int = 2, identifier: str = "lab") -> None:
         vpc, subnets, ready = network()
-        groups = load_balanced(vpc, subnets, "pods")
+        pods = load_balanced(vpc, subnets, "pods")
         cluster = eks.Cluster(
             "lab",
             name="lab",
@@ -597,11 +727,11 @@ def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
             spec={"selector": labels, "ports": [{"port": 80}]},
             opts=inside,
         )
-        pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "api", "image": IMAGE}]}}
+        pod: Any = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "api", "image": IMAGE}]}}
         run = k8s.apps.v1.Deployment(
             "api",
             metadata={"name": "api", "namespace": namespace},
-            spec={"replicas": copies, "selector": {"match_labels": labels}, "template": pod},  # type: ignore[typeddict-item]
+            spec={"replicas": copies, "selector": {"match_labels": labels}, "template": pod},
             opts=inside,
         )
         k8s.apiextensions.CustomResource(
@@ -611,7 +741,7 @@ def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
             metadata={"name": "api", "namespace": namespace},
             spec={
                 "serviceRef": {"name": served.metadata.name, "port": 80},
-                "targetGroupARN": groups["pods"].arn,
+                "targetGroupARN": pods,
                 "targetType": "ip",
             },
             opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[run])),
@@ -646,6 +776,45 @@ def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
     lab.destroy()
     assert not len(lab.cloud.world)
     assert not lab.calls("delete", "password"), "what goes with the cluster is not deleted one by one"
+
+
+def test_a_service_that_never_gets_healthy_is_kept_and_seen_to_in_the_next_run(make_lab: MakeLab) -> None:
+    lab = make_lab(sick={"tasks"})
+
+    def program(image: str = IMAGE) -> None:
+        vpc, subnets, ready = network()
+        tasks = load_balanced(vpc, subnets, "tasks")
+        cluster = aws.ecs.Cluster("lab")
+        task = aws.ecs.TaskDefinition(
+            "lab",
+            family="lab",
+            network_mode="awsvpc",
+            container_definitions=json.dumps([{"name": "a", "image": image}]),
+        )
+        network_of = aws.ecs.ServiceNetworkConfigurationArgs(subnets=subnets, assign_public_ip=True)
+        aws.ecs.Service(
+            "lab",
+            cluster=cluster.arn,
+            task_definition=task.arn,
+            desired_count=2,
+            wait_for_steady_state=True,
+            network_configuration=network_of,
+            load_balancers=[{"target_group_arn": tasks, "container_name": "a", "container_port": 80}],
+            opts=pulumi.ResourceOptions(depends_on=ready),
+        )
+
+    assert "circuit breaker: tasks failed ELB health checks" in lab.refused(program)
+    assert lab.resource("lab")
+    lab.cloud.world.sick.clear()
+    assert lab.up(program) == {"update": 1}
+    assert lab.preview(program) == {}
+
+    lab.cloud.world.sick.add("tasks")
+    (service,) = lab.cloud.world.every(types.ECS_SERVICE)
+    running = service.get("taskDefinition")
+    bad = IMAGE.replace("a" * 64, "b" * 64)
+    assert "the former task definition goes on running" in lab.refused(lambda: program(bad))
+    assert service.get("taskDefinition") == running
 
 
 def health(lab: Lab, arn: str) -> list[tuple[str, str | None]]:

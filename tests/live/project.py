@@ -20,7 +20,7 @@ from pathlib import Path
 from yard import engine
 from yard.local import Local
 try:
-    engine.Watch().run(Local(Path.cwd()).open().up, refresh=True)
+    engine.Watch().run(Local(Path.cwd()).open(print).up, refresh=True)
 except engine.EngineError as error:
     raise SystemExit(str(error))
 """
@@ -95,6 +95,7 @@ def copy_of_project(target: Path, docker_host: str) -> Project:
     project = Project(target)
     project.configure("oci", host=f"localhost:{free_port()}")
     project.configure("swarm", host=docker_host, ports={"api": free_port()}, timeout=120)
+    project.configure("services", env={"SWITCHYARD_DRAIN": "0s"})  # nothing to drain to: it would only take time
     return project
 
 

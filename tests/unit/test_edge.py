@@ -151,7 +151,7 @@ class TestMove:
 
     @pytest.mark.parametrize("key", ["ecs-fargate", "eks"])
     def test_each_can_be_tried_by_a_header(self, key: str) -> None:
-        warm_up = rule(moving(), f"api-{key}-warm-up")
+        warm_up = rule(moving(), f"api-{key}--warm-up")
         assert {"httpHeader": {"httpHeaderName": WARM_UP_HEADER, "values": [key]}} in warm_up["conditions"]
         (action,) = warm_up["actions"]
         assert action["targetGroupArn"].endswith(f"/api-{key}-0a1b2c3")
@@ -174,7 +174,9 @@ class TestExisting:
         assert kinds == {"aws:lb/targetGroup:TargetGroup", "aws:lb/listenerRule:ListenerRule"}
 
     def test_rules_hang_on_the_listener_given(self) -> None:
-        assert {each.inputs["listenerArn"] for each in existing().of("lb/listenerRule:ListenerRule")} == {"arn:listener"}
+        assert {each.inputs["listenerArn"] for each in existing().of("lb/listenerRule:ListenerRule")} == {
+            "arn:listener"
+        }
 
     def test_copies_let_the_given_load_balancer_in(self) -> None:
         opened = existing().one("vpc/securityGroupIngressRule:SecurityGroupIngressRule").inputs

@@ -39,6 +39,8 @@ def api(**fields: Any) -> dict[str, Any]:
 def only(key: str, is_: str, want: str, fix: str | None = None) -> str:
     """The whole message about one problem."""
     path = "--path " if "." in key or "[" in key else ""
+    if "a map" in want:
+        fix = f"edit {key} in config/Pulumi.<stack>.yaml"
     return (
         "one thing needs a change in the stack's configuration; nothing was made.\n"
         f"  {key} {is_}; want {want}\n"
@@ -262,7 +264,7 @@ MISTAKES = {
     ),
     "traffic above the limit": (
         {"traffic": {"ecs-fargate": 1000}},
-        only("switchyard:traffic.ecs-fargate", "is 1000", "a weight from 0 to 999"),
+        only("switchyard:traffic.ecs-fargate", "is 1000", "at most 999"),
     ),
     "no region": (
         {"aws:region": None},
@@ -300,9 +302,31 @@ MISTAKES = {
         {**config_for("ecr", "eks", "production"), "eks": None},
         only(
             "switchyard:eks.access",
-            "is 'open to every address'",
+            "is '0.0.0.0/0'",
             "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
             ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
+        ),
+    ),
+    "production on eks, open to all among others": (
+        {**config_for("ecr", "eks", "production"), "eks": {"access": ["203.0.113.0/24", "::/0"]}},
+        only(
+            "switchyard:eks.access",
+            "is '::/0'",
+            "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
+            ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
+        ),
+    ),
+    "a repository for no service": (
+        {"ecr": {"repositories": {"apo": "acme/api"}}},
+        only("switchyard:ecr.repositories.apo", "is 'acme/api'", "the name of a service: api"),
+    ),
+    "password in plain text": (
+        {**config_for("oci", "eks"), "oci": {"host": "a.example", "username": "u", "password": "hunter2"}},
+        only(
+            "switchyard:oci.password",
+            "is in plain text",
+            "an encrypted value",
+            "pulumi config set --secret --path switchyard:oci.password <value>",
         ),
     ),
     "load balancer without its vpc": (
@@ -391,6 +415,25 @@ def test_every_mistake_of_shape_is_told_at_once() -> None:
         "ecr.keep",
     ):
         assert f"\n  switchyard:{key} " in said
+
+
+def test_a_mistake_of_shape_hides_no_contradiction() -> None:
+    wrong = {"regsitry": "ecr", "aws:region": None, **api(port=80, secrets={"A": "hunter2"})}
+    said = complaint({**BASE, **wrong, "orchestrator": "swarm"})
+    for key in ("regsitry", "services.api.port", "services.api.secrets.A", "registry"):
+        assert f"\n  switchyard:{key} " in said
+
+
+@pytest.mark.parametrize(
+    "vpc", [{"public-subnets": []}, {"public-subnets": ["subnet-1"]}, {"public_subnets": ["a", "b"]}]
+)
+def test_a_load_balancer_needs_two_subnets(vpc: dict[str, Any]) -> None:
+    assert "\n  switchyard:vpc.public-subnets " in complaint({**BASE, "vpc": {"id": "vpc-1", **vpc}})
+
+
+@pytest.mark.parametrize("access", [["nonsense"], ["203.0.113.7/24"], ["300.0.0.0/8"], []])
+def test_access_is_a_list_of_address_ranges(access: list[str]) -> None:
+    assert "\n  switchyard:eks.access" in complaint({**config_for("ecr", "eks"), "eks": {"access": access}})
 
 
 def test_every_contradiction_is_told_at_once() -> None:

@@ -1,0 +1,400 @@
+"""What every registry and every orchestrator promises. A third party holds its own backend to it with two lines:
+
+    import pytest
+    pytest.register_assert_rewrite("components.testing.promises")
+    from components.testing.promises import OrchestratorPromises, RegistryPromises
+
+    @pytest.mark.parametrize(("name", "block"), [("acme", {"project": "shop"})])
+    class TestAcme(RegistryPromises): ...
+
+`name` is the entry point's, `block` a config block that is right for it.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pulumi
+
+from components import orchestrator, registry
+from components.choices import ExistingLoadBalancer
+from components.gate import GateOptions
+from components.model import Model
+from components.orchestrator import Image, Orchestrator, OrchestratorArgs
+from components.registry import Anonymous, AwsRole, Login, Pull, RegistryArgs, Repository
+from components.service import FEATURES, RESERVED_ENV, Service
+from components.testing.cloud import REGION, Cloud, arn
+from components.testing.engine import Graph, Node, deploy, start
+
+STACK = "shop-dev"
+DIGEST = f"sha256:{'1' * 64}"
+URL = "registry.example.com/shop/api"
+PASSWORD = "correct-horse-battery-staple"
+Block = Mapping[str, Any]
+
+
+class RegistryPromises:
+    """What a registry promises; parametrise a subclass with `name` and `block`."""
+
+    def test_its_token_is_its_own_and_has_three_parts(self, name: str, block: Block) -> None:
+        _check_token(name, [registry.load(each).token for each in registry.names()], registry.load(name).token)
+
+    def test_its_block_explains_itself(self, name: str, block: Block) -> None:
+        _check_block(registry.load(name).Options)
+
+    def test_it_has_a_repository_for_each_service_and_no_other(self, name: str, block: Block) -> None:
+        assert set(_registry(name, json.dumps(block)).urls) == {"api", "web"}
+
+    def test_a_url_ends_with_the_service_and_has_no_tag(self, name: str, block: Block) -> None:
+        for service, url in _registry(name, json.dumps(block)).urls.items():
+            host, *path = url.split("/")
+            assert path[-1] == service
+            assert not re.search("[:@]", "/".join(path))
+            assert "://" not in host
+
+    def test_how_it_is_pulled_is_known_beforehand(self, name: str, block: Block) -> None:
+        cls = registry.load(name)
+        made = _registry(name, json.dumps(block))
+        assert {type(each) for each in made.pulls} == {cls.pulled_by(_options(cls.Options, block))}
+
+    def test_a_person_can_push(self, name: str, block: Block) -> None:
+        made = _registry(name, json.dumps(block))
+        for service, commands in made.push.items():
+            assert made.urls[service] in commands
+            assert PASSWORD not in commands
+
+    def test_a_login_is_a_secret(self, name: str, block: Block) -> None:
+        for pull in _registry(name, json.dumps(block)).pulls:
+            if isinstance(pull, Login):
+                assert asyncio.run(_is_secret(pull.password))
+
+    def test_a_role_may_pull_and_no_more(self, name: str, block: Block) -> None:
+        for pull in _registry(name, json.dumps(block)).pulls:
+            if isinstance(pull, AwsRole):
+                assert pull.arns
+                assert not [action for action in pull.actions if "*" in action]
+
+    def test_everything_it_makes_is_below_it(self, name: str, block: Block) -> None:
+        _check_below(_registry(name, json.dumps(block)).graph, registry.load(name).token)
+
+    def test_it_registers_the_urls(self, name: str, block: Block) -> None:
+        made = _registry(name, json.dumps(block))
+        assert made.graph.outputs[_component(made.graph, registry.load(name).token).urn] == {"repositories": made.urls}
+
+    def test_nothing_in_it_is_left_to_chance(self, name: str, block: Block) -> None:
+        first = _registry(name, json.dumps(block)).graph
+        _registry.cache_clear()
+        _check_same(first, _registry(name, json.dumps(block)).graph)
+
+    def test_what_it_pulls_through_is_named(self, name: str, block: Block) -> None:
+        assert all(re.fullmatch(r"[a-z0-9.-]+", each) for each in registry.load(name).vpc_endpoints)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    graph: Graph
+    urls: Mapping[str, str]
+    push: Mapping[str, str]
+    pulls: list[Pull]
+
+
+@cache
+def _registry(name: str, block: str) -> _Kept:
+    """The registry with two services, and all that it says."""
+    cls = registry.load(name)
+    engine = start(Cloud(), project="shop")
+    options = _options(cls.Options, json.loads(block))
+    args = RegistryArgs(services=("api", "web"), namespace=STACK, protect=False, options=options)
+    kept: dict[str, Repository] = {}
+
+    def program() -> dict[str, Any]:
+        kept.update(cls("registry", args).repositories)
+        return {key: {"url": each.url, "push": each.push} for key, each in kept.items()}
+
+    said = deploy(program)
+    return _Kept(
+        engine.graph,
+        {key: each["url"] for key, each in said.items()},
+        {key: each["push"] for key, each in said.items()},
+        [each.pull for each in kept.values()],
+    )
+
+
+ASKING: Mapping[str, Mapping[str, Any]] = {
+    "port": {"port": 9000},
+    "cpu": {"cpu": 0.5},
+    "memory": {"memory": 1024},
+    "replicas": {"replicas": 2},
+    "health": {"health": "/up"},
+    "env": {"env": {"LOG_LEVEL": "info"}},
+    "secrets": {"secrets": {"DB_PASSWORD": PASSWORD}},
+    "command": {"command": ["serve", "--fast"]},
+    "path": {"path": "/v1"},
+    "host": {"host": "api.example.com"},
+    "public": {"public": True},
+    "digest": {"digest": DIGEST},
+    "architecture": {"architecture": "arm64"},
+    "user": {"user": 1000},
+    "writable": {"writable": ["/tmp"]},
+    "autoscaling": {"replicas": {"min": 1, "max": 3}},
+}
+"""Feature -> what a service says that asks for it."""
+EDGE = re.compile(r"^aws:(lb|alb|elb|route53|acm|ecr|ecrpublic|secretsmanager|cloudwatch)/")
+"""What outlives every orchestrator, so none may make it."""
+
+
+class OrchestratorPromises:
+    """What an orchestrator promises; parametrise a subclass with `name` and `block`."""
+
+    def test_its_key_is_its_name(self, name: str, block: Block) -> None:
+        assert orchestrator.load(name).key == name
+
+    def test_its_token_is_its_own_and_has_three_parts(self, name: str, block: Block) -> None:
+        tokens = [orchestrator.load(each).token for each in orchestrator.names()]
+        _check_token(name, tokens, orchestrator.load(name).token)
+
+    def test_its_block_explains_itself(self, name: str, block: Block) -> None:
+        _check_block(orchestrator.load(name).Options)
+
+    def test_it_says_what_it_does_with_every_feature(self, name: str, block: Block) -> None:
+        assert set(orchestrator.load(name).capabilities) == set(FEATURES)
+
+    def test_what_is_not_simply_honoured_is_explained(self, name: str, block: Block) -> None:
+        for feature, support in orchestrator.load(name).capabilities.items():
+            if support.how == "refused":
+                assert len(support.why.split()) > 3, f"the reason for refusing {feature} is no sentence"
+            elif support.how == "translated":
+                assert support.why, f"{feature} is translated into nothing"
+
+    def test_what_it_refuses_is_refused_before_anything_is_made(self, name: str, block: Block) -> None:
+        cls = orchestrator.load(name)
+        refused = {feature for feature, support in cls.capabilities.items() if support.how == "refused"}
+        for feature, fields in ASKING.items():
+            asks = feature in cls.refusals(_service(fields))
+            assert asks == (feature in refused)
+
+    def test_it_can_pull_somehow(self, name: str, block: Block) -> None:
+        pulls_by = orchestrator.load(name).pulls_by
+        assert pulls_by
+        assert set(pulls_by) <= {Anonymous, AwsRole, Login}
+
+    def test_a_block_that_is_right_has_no_problem(self, name: str, block: Block) -> None:
+        cls = orchestrator.load(name)
+        assert not list(cls.check(_options(cls.Options, block), {"api": _service(_all_of(cls))}, False))
+
+    def test_everything_it_makes_is_below_it(self, name: str, block: Block) -> None:
+        ran = _run(name, json.dumps(block))
+        lasting = ("switchyard:network:Network", "switchyard:vault:Vault", "switchyard:edge:Edge")
+        _check_below(ran.graph, orchestrator.load(name).token, *lasting)
+
+    def test_nothing_that_must_outlive_it_is_below_it(self, name: str, block: Block) -> None:
+        below = _run(name, json.dumps(block)).graph.under(orchestrator.load(name).token)
+        assert not [each.urn for each in below if EDGE.match(each.type)]
+
+    def test_it_registers_outputs(self, name: str, block: Block) -> None:
+        graph = _run(name, json.dumps(block)).graph
+        assert graph.outputs[_component(graph, orchestrator.load(name).token).urn]
+
+    def test_traffic_has_something_to_wait_for(self, name: str, block: Block) -> None:
+        ran = _run(name, json.dumps(block))
+        assert ran.healthy
+        assert set(ran.healthy) <= set(ran.graph.nodes)
+
+    def test_the_copies_wait_for_their_group_and_for_the_ways_out(self, name: str, block: Block) -> None:
+        ran = _run(name, json.dumps(block))
+        for urn in ran.healthy:
+            before = ran.graph.waits_for(ran.graph.nodes[urn])
+            assert {*ran.ready, *ran.ways_out} <= before
+
+    def test_behind_the_edge_it_has_no_url_of_its_own(self, name: str, block: Block) -> None:
+        ran = _run(name, json.dumps(block))
+        assert (ran.url is None) == (orchestrator.load(name).target is not None)
+
+    def test_a_copy_is_told_who_it_is(self, name: str, block: Block) -> None:
+        text = _text(_run(name, json.dumps(block)).graph, orchestrator.load(name).token)
+        assert all(variable in text for variable in RESERVED_ENV)
+        assert name in text
+
+    def test_the_image_is_named_by_digest_alone(self, name: str, block: Block) -> None:
+        text = _text(_run(name, json.dumps(block)).graph, orchestrator.load(name).token)
+        assert f"{URL}@{DIGEST}" in text
+        assert not re.search(re.escape(URL) + f"(?!@{DIGEST})", text)
+
+    def test_a_secret_is_nowhere_in_plain_text(self, name: str, block: Block) -> None:
+        graph = _run(name, json.dumps(block)).graph
+        assert PASSWORD in json.dumps([each.inputs for each in graph])
+        assert PASSWORD not in json.dumps([each.clear for each in graph])
+
+    def test_it_pulls_by_each_kind_it_claims(self, name: str, block: Block) -> None:
+        for kind in orchestrator.load(name).pulls_by:
+            graph = _run(name, json.dumps(block), kind.__name__).graph
+            assert PASSWORD not in json.dumps([each.clear for each in graph])
+            assert (kind is Login) == (TOKEN in json.dumps([each.inputs for each in graph]))
+            assert TOKEN not in json.dumps([each.clear for each in graph])
+
+    def test_a_private_service_runs_beside_a_public_one(self, name: str, block: Block) -> None:
+        ran = _run(name, json.dumps(block))
+        assert ran.private
+        assert not set(ran.private) & set(ran.healthy)
+
+    def test_it_says_where_the_logs_are(self, name: str, block: Block) -> None:
+        command = orchestrator.load(name).logs(STACK, "api")
+        assert "api" in command
+        assert STACK in command
+
+    def test_nothing_in_it_is_left_to_chance(self, name: str, block: Block) -> None:
+        first = _run(name, json.dumps(block)).graph
+        _run.cache_clear()
+        _check_same(first, _run(name, json.dumps(block)).graph)
+
+
+TOKEN = "registry-token-of-the-robot"
+
+
+@dataclass(frozen=True)
+class _Ran:
+    graph: Graph
+    healthy: list[str]
+    private: list[str]
+    """URNs of what the private service's health is known by."""
+    ready: list[str]
+    ways_out: list[str]
+    url: str | None
+
+
+@cache
+def _run(name: str, block: str, pull: str = "Anonymous") -> _Ran:
+    """The orchestrator with a public service that asks for all it may, and a private one."""
+    cls = orchestrator.load(name)
+    engine = start(Cloud(), project="shop")
+    service = _service(_all_of(cls))
+
+    def program() -> dict[str, Any]:
+        image = Image(_later(URL), DIGEST, _pull(pull))
+        args, edge = _around(cls, _options(cls.Options, json.loads(block)), service)
+        runtime = cls(name, args)
+        target = None
+        if edge and cls.target:
+            target = edge.target("api", service, name, cls.target, cls.target_tags(STACK))
+        workload = runtime.run("api", service, image, target)
+        worker = runtime.run("worker", _service({"public": False, "digest": DIGEST}), image, None)
+        return {
+            "healthy": [each.urn for each in workload.healthy],
+            "private": [each.urn for each in worker.healthy],
+            "ready": [target.ready.urn] if target else [],
+            "ways_out": [each.urn for each in args.network.ready] if args.network else [],
+            "url": workload.url,
+        }
+
+    said = deploy(program)
+    return _Ran(engine.graph, **said)
+
+
+def _around(cls: type[Orchestrator], options: Model, service: Service) -> tuple[OrchestratorArgs, Any]:
+    """What an orchestrator on AWS stands on; off AWS there is nothing of it."""
+    common: dict[str, Any] = {"stack": STACK, "protect": False, "options": options}
+    if cls.target is None:
+        return OrchestratorArgs(**common, region=None), None
+    from components.edge import Edge, EdgeArgs
+    from components.network import Network, NetworkArgs
+    from components.vault import Vault, VaultArgs
+
+    network = Network(
+        "network", NetworkArgs(kind="nat-single", zones=2, region=REGION, endpoints=cls.vpc_endpoints, existing=None)
+    )
+    vault = Vault("vault", VaultArgs(stack=STACK, log_days=7, protect=False))
+    balancer = {"listener": arn("elasticloadbalancing", "listener/1"), "security-group": "sg-1", "url": "http://x"}
+    edge = Edge(
+        "edge",
+        EdgeArgs(
+            network=network,
+            domain=None,
+            hosts=(),
+            existing=ExistingLoadBalancer.model_validate(balancer),
+            protect=False,
+            strict=False,
+            access_logs=False,
+            routes={"api": service},
+            orchestrators=[cls.key],
+            gate=GateOptions(),
+            ask_health=lambda _: [],
+        ),
+    )
+    return OrchestratorArgs(**common, region=REGION, network=network, vault=vault), edge
+
+
+def _all_of(cls: type[Orchestrator]) -> dict[str, Any]:
+    """What a service says that asks for everything but what is refused."""
+    wanted = {feature: fields for feature, fields in ASKING.items() if cls.capabilities[feature].how != "refused"}
+    return {key: value for fields in wanted.values() for key, value in fields.items()}
+
+
+def _service(fields: Mapping[str, Any]) -> Service:
+    return Service.model_validate_json(json.dumps(fields))
+
+
+def _options(model: type[Model], block: Block) -> Model:
+    return model.model_validate_json(json.dumps(block))
+
+
+def _pull(kind: str) -> Pull:
+    if kind == "Login":
+        return Login("registry.example.com", "robot", pulumi.Output.secret(TOKEN))
+    if kind == "AwsRole":
+        return AwsRole(("ecr:BatchGetImage",), (arn("ecr", "repository/shop/api"),))
+    return Anonymous()
+
+
+def _later(value: str) -> pulumi.Output[str]:
+    """An output that is not known at once, as of a resource that takes its time."""
+
+    async def known() -> str:
+        await asyncio.sleep(0)
+        return value
+
+    return pulumi.Output.from_input(known())
+
+
+async def _is_secret(output: pulumi.Output[Any]) -> bool:
+    return await output.is_secret()
+
+
+def _text(graph: Graph, token: str) -> str:
+    """Everything below a component, as one text; JSON inside of JSON is laid open."""
+    return json.dumps([each.inputs for each in graph.under(token)]).replace("\\", "")
+
+
+def _component(graph: Graph, token: str) -> Node:
+    return graph.one(token)
+
+
+def _check_token(name: str, all_: list[str], token: str) -> None:
+    assert len(token.split(":")) == 3
+    assert all(token.split(":"))
+    assert all_.count(token) == 1, f"the token of {name} is another's too"
+
+
+def _check_block(model: type[Model]) -> None:
+    assert issubclass(model, Model)
+    assert not [field for field, info in model.model_fields.items() if not info.description]
+
+
+def _check_below(graph: Graph, token: str, *others: str) -> None:
+    """Everything is a component of ours or below one."""
+    tops = {token, *others}
+    stray = [
+        each.urn
+        for each in graph
+        if each.type not in tops and not any(parent.type in tops for parent in graph.parents(each))
+    ]
+    assert not stray
+
+
+def _check_same(one: Graph, two: Graph) -> None:
+    assert {urn: node.inputs for urn, node in one.nodes.items()} == {
+        urn: node.inputs for urn, node in two.nodes.items()
+    }

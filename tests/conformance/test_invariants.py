@@ -1,0 +1,363 @@
+"""The invariants of DESIGN.md, P1-P12, on the graph of every pair and preset, and of moves between orchestrators.
+
+A graph shows wiring; that the engine keeps to it is for tests/engine.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from itertools import pairwise, permutations
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from components.network import CIDR
+from components.orchestrator import ORCHESTRATORS, load
+from components.registry import REGISTRIES
+from components.testing.engine import Graph, Node
+from config.presets import PRESETS
+from config.problems import BadConfig
+from config.settings import label
+from tests.program import DIGEST, config_for, run_program
+
+SECRETS = ("correct-horse", "battery-staple")
+REFUSED = {("ecr", "swarm"): "ecr gives them by AwsRole, and swarm knows Anonymous, Login"}
+PAIRS = [(one, two) for one in REGISTRIES for two in ORCHESTRATORS if (one, two) not in REFUSED]
+EVERY = [(*pair, preset) for pair in PAIRS for preset in PRESETS]
+ON_AWS = [key for key in ORCHESTRATORS if load(key).target]
+MOVES = [(registry, *both) for registry in REGISTRIES for both in permutations(ON_AWS, 2)]
+
+
+def services(on_aws: bool) -> dict[str, Any]:
+    """Three services: one that asks for all it can, one beside it, and a worker."""
+    api: dict[str, Any] = {"digest": DIGEST, "secrets": {"KEY": SECRETS[0]}, "writable": ["/tmp"]}
+    web: dict[str, Any] = {"digest": DIGEST, "port": 9000}
+    if on_aws:
+        api |= {"replicas": {"min": 2, "max": 4}, "host": "api.example.com"}
+        web |= {"path": "/web"}
+    return {"api": api, "web": web, "worker": {"digest": DIGEST, "public": False}}
+
+
+@cache
+def graph(registry: str, orchestrator: str, preset: str = "trial", newcomer: str = "") -> Graph:
+    """The graph of a pair; with a newcomer, in the middle of a move to it."""
+    on_aws = orchestrator in ON_AWS
+    config = config_for(registry, orchestrator, preset, **services(on_aws)) | {
+        "oci": {"host": "registry.example.com", "username": "robot", "password": SECRETS[1]},
+        "eks": {"access": ["203.0.113.0/24"]},
+    }
+    if on_aws:
+        config |= {"domain": {"name": "example.com", "zone": "example.com"}}
+    if newcomer:
+        config |= {"traffic": {orchestrator: 90, newcomer: 10}}
+    return run_program(config, ("services", "oci"))
+
+
+def traffic(found: Graph) -> dict[str, dict[str, int]]:
+    """Service -> group -> weight."""
+    return {
+        each.name: {
+            group["arn"]: group["weight"]
+            for action in each.inputs["actions"]
+            for group in action["forward"]["targetGroups"]
+        }
+        for each in found.of("lb/listenerRule:ListenerRule")
+        if any("forward" in action for action in each.inputs["actions"])
+    }
+
+
+def edge(found: Graph) -> list[Node]:
+    return [each for each in found.under("switchyard:edge:Edge") if each.type != "switchyard:edge:Edge"]
+
+
+def orchestrated(found: Graph) -> list[Node]:
+    return [each for key in ORCHESTRATORS for each in found.under(load(key).token)]
+
+
+def groups(found: Graph) -> dict[str, Node]:
+    """ARN -> target group."""
+    return {
+        f"arn:aws:lb:us-east-1:123456789012:targetgroup/{each.name}-0a1b2c3": each
+        for each in found.of("lb/targetGroup:TargetGroup")
+    }
+
+
+def test_every_pair_is_run_or_refused() -> None:
+    assert len(PAIRS) + len(REFUSED) == len(REGISTRIES) * len(ORCHESTRATORS)
+
+
+@pytest.mark.parametrize(("pair", "reason"), REFUSED.items())
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_pair_that_cannot_work_is_refused_by_name(pair: tuple[str, str], reason: str, preset: str) -> None:
+    with pytest.raises(BadConfig, match=reason):
+        run_program(config_for(*pair, preset))
+
+
+@pytest.mark.parametrize(("registry", "orchestrator", "preset"), EVERY)
+class TestEveryPair:
+    def test_p1_one_orchestrator_has_all_the_weight(self, registry: str, orchestrator: str, preset: str) -> None:
+        found = graph(registry, orchestrator, preset)
+        assert set(traffic(found)) == ({"api", "web"} if orchestrator in ON_AWS else set())
+        assert all(list(weights.values()) == [100] for weights in traffic(found).values())
+
+    def test_p3_what_joins_a_group_waits_for_a_rule_that_names_it(
+        self, registry: str, orchestrator: str, preset: str
+    ) -> None:
+        _check_p3(graph(registry, orchestrator, preset))
+
+    def test_p4_the_edge_knows_no_orchestrator_but_for_weights(
+        self, registry: str, orchestrator: str, preset: str
+    ) -> None:
+        found = graph(registry, orchestrator, preset)
+        theirs = {each.urn for each in orchestrated(found)}
+        weighing = {each.urn for each in edge(found) if each.name in traffic(found)}
+        for each in edge(found):
+            assert each.urn in weighing or not found.waits_for(each) & theirs
+
+    def test_p5_nobody_gets_in_but_by_the_load_balancer(self, registry: str, orchestrator: str, preset: str) -> None:
+        found = graph(registry, orchestrator, preset)
+        for each in found.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule"):
+            _check_ingress(found, each)
+        inline = [each for each in found.of("ec2/securityGroup:SecurityGroup") if each.inputs.get("ingress")]
+        assert not inline
+
+    def test_p7_kubernetes_objects_have_a_provider_of_ours(self, registry: str, orchestrator: str, preset: str) -> None:
+        _check_p7(graph(registry, orchestrator, preset))
+
+    def test_p8_no_secret_is_in_plain_text(self, registry: str, orchestrator: str, preset: str) -> None:
+        found = graph(registry, orchestrator, preset)
+        clear = json.dumps([each.clear for each in found])
+        assert SECRETS[0] in json.dumps([each.inputs for each in found])
+        assert not [secret for secret in SECRETS if secret in clear]
+        assert not [secret for secret in SECRETS if secret in json.dumps(list(found.outputs.values()))]
+
+    def test_p9_every_running_image_has_a_digest(self, registry: str, orchestrator: str, preset: str) -> None:
+        found = graph(registry, orchestrator, preset)
+        images = [image for each in orchestrated(found) for image in _images(each.inputs)]
+        assert len(images) == 3
+        assert all(image.endswith(f"@{DIGEST}") for image in images)
+
+    def test_p10_routes_and_nat_go_last(self, registry: str, orchestrator: str, preset: str) -> None:
+        _check_p10(graph(registry, orchestrator, preset))
+
+
+@pytest.mark.parametrize(("registry", "old", "new"), MOVES)
+class TestEveryMove:
+    def test_p1_both_share_the_traffic(self, registry: str, old: str, new: str) -> None:
+        for service, weights in traffic(graph(registry, old, newcomer=new)).items():
+            assert {arn.rpartition("/")[2]: weight for arn, weight in weights.items()} == {
+                f"{service}-{old}-0a1b2c3": 90,
+                f"{service}-{new}-0a1b2c3": 10,
+            }
+
+    def test_p2_what_has_weight_stays(self, registry: str, old: str, new: str) -> None:
+        """From each step to the next, whatever is deleted has no weight any more."""
+        steps = [graph(registry, old), graph(registry, old, newcomer=new), graph(registry, new), graph(registry, old)]
+        for before, after in pairwise(steps):
+            deleted = groups(before).keys() - groups(after).keys()
+            weighed = {arn for weights in traffic(after).values() for arn, weight in weights.items() if weight > 0}
+            assert weighed <= groups(after).keys()
+            assert not weighed & deleted
+
+    def test_p3_what_joins_a_group_waits_for_a_rule_that_names_it(self, registry: str, old: str, new: str) -> None:
+        _check_p3(graph(registry, old, newcomer=new))
+
+    def test_p6_no_group_is_shared(self, registry: str, old: str, new: str) -> None:
+        found = graph(registry, old, newcomer=new)
+        users: dict[str, set[str]] = {}
+        for arn in groups(found):
+            for key in (old, new):
+                if any(arn in json.dumps(each.inputs) for each in found.under(load(key).token)):
+                    users.setdefault(arn, set()).add(key)
+        assert sorted(len(each) for each in users.values()) == [1, 1, 1, 1]
+
+    def test_p7_kubernetes_objects_have_a_provider_of_ours(self, registry: str, old: str, new: str) -> None:
+        _check_p7(graph(registry, old, newcomer=new))
+
+    def test_p10_routes_and_nat_go_last(self, registry: str, old: str, new: str) -> None:
+        _check_p10(graph(registry, old, newcomer=new))
+
+    def test_p11_there_and_back_gives_the_same_edge(self, registry: str, old: str, new: str) -> None:
+        here, moving, there = graph(registry, old), graph(registry, old, newcomer=new), graph(registry, new)
+        assert _lasting(here) == _lasting(moving) == _lasting(there)
+        back = graph.__wrapped__(registry, old)
+        assert {each.urn: each.inputs for each in edge(back)} == {each.urn: each.inputs for each in edge(here)}
+
+    def test_the_network_and_the_registry_see_nothing_of_a_move(self, registry: str, old: str, new: str) -> None:
+        tokens = [f"switchyard:{each}" for each in ("network:Network", "registry:Ecr", "registry:EcrPublic")]
+        views = [
+            {each.urn: each.inputs for token in tokens for each in found.under(token)}
+            for found in (graph(registry, old), graph(registry, old, newcomer=new), graph(registry, new))
+        ]
+        assert views[0] == views[1] == views[2]
+
+
+def _lasting(found: Graph) -> dict[str, dict[str, Any]]:
+    """The edge without what is one orchestrator's own: its groups, its warm-up rules, and the weights."""
+    kept = [
+        each
+        for each in edge(found)
+        if each.type != "aws:lb/targetGroup:TargetGroup" and "httpHeader" not in json.dumps(each.inputs)
+    ]
+    weighing = traffic(found)
+    return {
+        each.urn: {key: value for key, value in each.inputs.items() if key != "actions" or each.name not in weighing}
+        for each in kept
+    }
+
+
+def _check_p3(found: Graph) -> None:
+    named = {rule.urn: json.dumps(rule.inputs["actions"]) for rule in found.of("lb/listenerRule:ListenerRule")}
+    joining = [
+        *(each for each in found.of("ecs/service:Service") if each.inputs.get("loadBalancers")),
+        *found.of("eks.amazonaws.com/v1:TargetGroupBinding"),
+    ]
+    for each in joining:
+        (arn,) = [arn for arn in groups(found) if arn in json.dumps(each.inputs)]
+        assert any(arn in named[urn] for urn in found.waits_for(each) & named.keys())
+    assert len(joining) == len(groups(found))
+
+
+def _check_ingress(found: Graph, rule: Node) -> None:
+    source = rule.inputs.get("referencedSecurityGroupId") or rule.inputs["cidrIpv4"]
+    if source == "0.0.0.0/0":
+        assert rule in edge(found)
+        assert rule.inputs["fromPort"] == rule.inputs["toPort"]
+        assert rule.inputs["fromPort"] in (80, 443)
+    else:
+        assert source in {f"{each.name}-id" for each in found.of("ec2/securityGroup:SecurityGroup")} | {str(CIDR)}
+
+
+def _check_p7(found: Graph) -> None:
+    providers = {each.urn: each for each in found.of("pulumi:providers:kubernetes")}
+    for each in found:
+        if each.type.startswith("kubernetes:"):
+            assert providers[each.provider].inputs["clusterIdentifier"]
+            assert each.deleted_with
+
+
+LAST = re.compile(r"^aws:ec2/(route|routeTableAssociation|natGateway|vpcEndpoint):")
+
+
+def _check_p10(found: Graph) -> None:
+    """What runs waits for every way out, so that in a destroy, which goes backwards, the ways out go last."""
+    order = {
+        each.urn: {*each.dependencies, each.parent, each.provider, each.deleted_with} & found.nodes.keys()
+        for each in found
+    }
+    assert len(list(TopologicalSorter(order).static_order())) == len(found)  # raises CycleError
+    last = {each.urn for each in found if LAST.match(each.type)}
+    running = [
+        *found.of("ecs/service:Service"),
+        *found.of("eks:index:Cluster"),
+        *found.of("apps/v1:Deployment"),
+        *found.of("lb/loadBalancer:LoadBalancer"),
+    ]
+    assert all(last <= found.waits_for(each) for each in running)
+
+
+def _images(value: Any) -> Iterator[str]:
+    """Every image in a resource's inputs, also in JSON inside of text."""
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key.lower() == "image" and isinstance(each, str):
+                yield each
+            else:
+                yield from _images(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _images(each)
+
+
+# P12
+
+AUTONAME = len("-0a1b2c3")
+"""What Pulumi adds to a name that it chooses."""
+DNS = re.compile(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+PULUMI = st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True)
+SERVICE = st.from_regex(r"[a-z](-?[a-z0-9]){0,19}", fullmatch=True).filter(lambda name: len(name) <= 20)
+
+
+@given(PULUMI, PULUMI, st.lists(SERVICE, min_size=1, max_size=2, unique=True))
+@example("p" * 100, "s" * 100, ["a" * 20])
+@example("_", "_", ["a-b-c-d-e-f-g-h-i-j"])
+@example("Shop.API", "feature_X", ["api", "api-registry"])
+@example("switchyard", "dev", ["api", "api-eks-warm-up"])
+@example("switchyard", "dev", ["api", "eks-deny"])
+@settings(max_examples=8)
+def test_p12_every_name_is_within_its_limit(project: str, stack: str, names: list[str]) -> None:
+    config = config_for(
+        "oci",
+        "ecs-fargate",
+        "trial",
+        **{name: {"digest": DIGEST, "path": f"/{name}", "secrets": {"KEY": "x"}} for name in names},
+    )
+    login = {"host": "registry.example.com", "username": "robot", "password": "x"}
+    found = run_program(
+        config | {"oci": login, "traffic": {"ecs-fargate": 1, "eks": 1}}, ("services", "oci"), project, stack
+    )
+    for each in found:
+        _check_name(each)
+
+
+LONGEST = {
+    "aws:iam/role:Role": 64,
+    "aws:lb/loadBalancer:LoadBalancer": 32,
+    "aws:ecs/service:Service": 255,
+    "aws:ec2/securityGroup:SecurityGroup": 255,
+    "aws:s3/bucket:Bucket": 63,
+    "aws:secretsmanager/secret:Secret": 512,
+}
+"""Type -> characters that its name may have, where Pulumi adds a random end to ours."""
+FIXED = {
+    "aws:ecs/taskDefinition:TaskDefinition": ("family", r"[A-Za-z0-9_-]{1,255}"),
+    "aws:cloudwatch/logGroup:LogGroup": ("name", r"[A-Za-z0-9_/.#-]{1,512}"),
+    "aws:ec2/securityGroup:SecurityGroup": ("description", r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}"),
+    "aws:lb/targetGroup:TargetGroup": ("namePrefix", r"[a-z0-9][a-z0-9-]{0,5}"),
+    "eks:index:Cluster": ("name", r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"),
+}
+"""Type -> a name that we give, and what AWS takes."""
+
+
+def _check_name(node: Node) -> None:
+    if node.type in LONGEST:
+        assert "name" not in node.inputs
+        assert len(node.name) + AUTONAME <= LONGEST[node.type]
+    if node.type in FIXED:
+        field, pattern = FIXED[node.type]
+        assert re.fullmatch(pattern, node.inputs[field])
+    if node.type.startswith("kubernetes:"):
+        _check_dns(node)
+
+
+def _check_dns(node: Node) -> None:
+    metadata = node.inputs["metadata"]
+    name = metadata.get("name") or node.name + "-" + "x" * (AUTONAME - 1)
+    assert DNS.match(name)
+    assert len(name) <= 63
+    assert DNS.match(metadata.get("namespace", "default"))
+
+
+@given(PULUMI, PULUMI, SERVICE)
+def test_p12_a_repositorys_name_is_one_that_registries_take(project: str, stack: str, service: str) -> None:
+    name = f"{label(f'{project}-{stack}')}/{service}"
+    assert re.fullmatch(r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*", name)
+    assert 2 <= len(name) <= 205
+
+
+@given(PULUMI, PULUMI)
+@example("_", "_")
+@example("-", "-")
+def test_p12_a_stacks_name_is_a_dns_label(project: str, stack: str) -> None:
+    name = label(f"{project}-{stack}")
+    assert DNS.match(name)
+    assert len(name) <= 40

@@ -1,0 +1,52 @@
+"""Every registry and every orchestrator keeps its promises; a third party's is held to them by joining."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from components import orchestrator, registry
+from components.testing.promises import PASSWORD, OrchestratorPromises, RegistryPromises
+from tests.conformance.joining import third_party
+from tests.program import DIGEST, config_for, run_program
+
+BLOCKS: Mapping[str, list[Mapping[str, Any]]] = {
+    "ecr": [{}, {"keep": 5, "repositories": {"api": "acme/api"}}],
+    "oci": [
+        {"host": "localhost:5000"},
+        {"host": "harbor.example.com", "namespace": "acme/web", "username": "robot", "password": PASSWORD},
+    ],
+    "ecs-fargate": [{}, {"spot": True}, {"cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/shared"}],
+    "acme": [{"project": "shop"}],
+}
+"""Blocks to try; a backend that is not here is tried with an empty one."""
+
+with third_party():
+    REGISTRIES = [(name, block) for name in registry.names() for block in BLOCKS.get(name, [{}])]
+    ORCHESTRATORS = [(name, block) for name in orchestrator.names() for block in BLOCKS.get(name, [{}])]
+
+
+def title(value: object) -> str:
+    """A backend's name and the keys of its block."""
+    return ",".join(value) if isinstance(value, Mapping) else str(value)
+
+
+@pytest.mark.parametrize(("name", "block"), REGISTRIES, ids=title)
+class TestEveryRegistry(RegistryPromises): ...
+
+
+@pytest.mark.parametrize(("name", "block"), ORCHESTRATORS, ids=title)
+class TestEveryOrchestrator(OrchestratorPromises): ...
+
+
+class TestThirdParty:
+    def test_it_joins_by_its_entry_points(self) -> None:
+        assert "acme" in registry.names()
+        assert "acme-run" in orchestrator.names()
+
+    def test_the_program_runs_on_it(self) -> None:
+        config = config_for("acme", "acme-run") | {"acme": {"project": "shop"}}
+        graph = run_program(config)
+        app = graph.one("acme:index:App")
+        assert app.inputs["image"] == f"acme.example/shop/api@{DIGEST}"
+        assert graph.export("url") == {"api": "https://api.acme.example"}

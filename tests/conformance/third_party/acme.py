@@ -1,0 +1,82 @@
+"""A third party's registry and orchestrator, as small as they can be."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+import pulumi
+from pydantic import Field
+
+from components.model import Model
+from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused
+from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
+from components.service import FEATURES, Service
+
+if TYPE_CHECKING:
+    from components.edge import Target
+
+
+class AcmeOptions(Model):
+    """`switchyard:acme`."""
+
+    project: str = Field(description="The project at Acme that images belong to.")
+
+
+class AcmeRegistry(Registry):
+    """One Acme repository a service."""
+
+    token = "acme:registry:Registry"
+    Options = AcmeOptions
+
+    @classmethod
+    def pulled_by(cls, options: Model) -> type[Pull]:
+        return Anonymous
+
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        project = cast(AcmeOptions, args.options).project
+        return {service: self._repository(service, project, child) for service in args.services}
+
+    def _repository(self, service: str, project: str, child: pulumi.ResourceOptions) -> Repository:
+        pulumi.CustomResource("acme:index:Repository", service, {"name": f"{project}/{service}"}, child)
+        url = f"acme.example/{project}/{service}"
+        return Repository(
+            url=pulumi.Output.from_input(url),
+            pull=Anonymous(),
+            push=pulumi.Output.from_input(f"docker tag {service} {url}:1\ndocker push {url}:1"),
+        )
+
+
+class AcmeRun(Orchestrator):
+    """One Acme app a service, at an address of its own."""
+
+    key = "acme-run"
+    token = "acme:orchestrator:Run"
+    target = None
+    pulls_by = (Anonymous,)
+    capabilities = dict.fromkeys(FEATURES, HONOURED) | {
+        "autoscaling": refused("Acme runs as many copies as it is told"),
+        "path": refused("each app at Acme has an address of its own"),
+        "host": refused("each app at Acme has an address of its own"),
+    }
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        space = pulumi.CustomResource("acme:index:Space", self.key, {"name": self.args.stack}, child)
+        return {"space": space.id}
+
+    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:
+        app = pulumi.CustomResource(
+            "acme:index:App",
+            name,
+            {
+                "image": image.ref,
+                "env": service.environment(name, self.key),
+                "secrets": {
+                    key: pulumi.Output.secret(value.get_secret_value()) for key, value in service.secrets.items()
+                },
+            },
+            pulumi.ResourceOptions(parent=self),
+        )
+        return Workload(healthy=(app,), url=app.id.apply(lambda _: f"https://{name}.acme.example"))
+
+    @classmethod
+    def logs(cls, stack: str, service: str) -> str:
+        return f"acme logs {stack}/{service}"

@@ -1,0 +1,277 @@
+"""The whole program on the real engine: every pair up, every switch, every failure in the middle of one, and back."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pulumi import automation as auto
+
+from rehearsal import Call, Fault
+from rehearsal import aws as types
+from tests.engine.passage import Passage, passage
+from yard import engine
+
+pytestmark = pytest.mark.engine
+
+RULE, GROUP, SERVICE = types.LISTENER_RULE, types.TARGET_GROUP, types.ECS_SERVICE
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+WORKLOAD = {"ecs-fargate": SERVICE, "eks": DEPLOYMENT}
+RUNTIME = {"ecs-fargate": types.ECS_CLUSTER, "eks": types.EKS_CLUSTER}
+NEEDS_A_WAY_OUT = {"ecs-fargate": (SERVICE, "api"), "eks": (types.EKS_CLUSTER,)}
+OTHER = {"ecs-fargate": "eks", "eks": "ecs-fargate"}
+
+
+def one(calls: list[Call], op: str, type_: str, name: str | None = None) -> Call:
+    """The only call of its kind."""
+    (found,) = [call for call in calls if (call.op, call.type) == (op, type_) and name in (None, call.name)]
+    return found
+
+
+def before(first: Call, second: Call) -> bool:
+    """Whether `first` was over before `second` began."""
+    assert first.done is not None
+    return first.done < second.begun
+
+
+def is_a_safe_switch(calls: list[Call], old: str, new: str) -> None:
+    """The newcomer is healthy, then the traffic moves, then the old one goes."""
+    healthy = one(calls, "create", WORKLOAD[new], "api")
+    group, warm_up = one(calls, "create", GROUP), one(calls, "create", RULE)
+    moved = one(calls, "update", RULE, "api")
+    assert before(group, warm_up)
+    assert before(warm_up, healthy)
+    assert before(healthy, moved)
+    removals = [call for call in calls if call.op == "delete"]
+    assert all(before(moved, call) for call in removals)
+    assert before(one(calls, "delete", RULE), one(calls, "delete", GROUP))
+    assert RUNTIME[old] in {call.type for call in removals}
+    # Nothing that outlives an orchestrator was touched, but for the weights.
+    assert [call.name for call in calls if call.op == "update"] == ["api"]
+
+
+PASSAGES = [
+    ("ecr", "ecs-fargate", "production"),
+    ("ecr", "eks", "trial"),
+    ("ecr-public", "ecs-fargate", "trial"),
+    ("ecr-public", "eks", "standard"),
+    ("oci", "ecs-fargate", "standard"),
+    ("oci", "eks", "production"),
+]
+"""Every registry with every orchestrator on AWS first, and every preset."""
+
+
+@pytest.mark.parametrize(("registry", "first", "preset"), PASSAGES)
+def test_up_again_switch_back_and_destroy(tmp_path: Path, registry: str, first: str, preset: str) -> None:
+    with passage(tmp_path, registry, first, preset, more={"eks": {"access": ["203.0.113.0/24"]}}) as stack:
+        stack.up()
+        assert stack.preview() == {}
+        url, edge = stack.outputs["url"], stack.edge()
+
+        for old, new in ((first, OTHER[first]), (OTHER[first], first)):
+            mark = len(stack.cloud.calls)
+            stack.set(orchestrator=new)
+            stack.up()
+            is_a_safe_switch(stack.since(mark), old, new)
+            assert stack.outputs["url"] == url
+            assert stack.serving() == [new]
+        assert stack.preview() == {}
+        assert stack.edge() == edge  # A -> B -> A: P11
+
+        stack.set(protect=False)  # what production guards has to be set free first
+        stack.up()
+        mark = len(stack.cloud.calls)
+        stack.destroy()
+        assert len(stack.cloud.world) == 0
+        gone = stack.since(mark)
+        # P10: what needs a way out while it dies has one.
+        for way_out in (types.ROUTE, types.NAT_GATEWAY):
+            for call in [each for each in gone if each.type == way_out]:
+                assert before(one(gone, "delete", *NEEDS_A_WAY_OUT[first]), call)
+
+
+def test_a_failure_at_each_create_of_a_switch_leaves_the_old_one_serving(tmp_path: Path) -> None:
+    """Each resource of the newcomer fails at its first attempt, so `up` gets one layer further each time."""
+    with passage(tmp_path / "once", "ecr", "ecs-fargate") as stack:
+        stack.up()
+        mark = len(stack.cloud.calls)
+        stack.set(orchestrator="eks")
+        stack.up()
+        made = {(call.type, call.name) for call in stack.since(mark) if call.op == "create"}
+    assert len(made) > 20
+
+    with passage(tmp_path / "again", "ecr", "ecs-fargate") as stack:
+        stack.up()
+        stack.cloud.faults += [Fault(type_, "create", name=name) for type_, name in made if name != "api"]
+        # The two orchestrators have resources of one name: of those the switch's is the second.
+        both = {call.type for call in stack.cloud.calls if call.op == "create" and call.name == "api"}
+        stack.cloud.faults += [
+            Fault(type_, "create", 2 if type_ in both else 1, name=name) for type_, name in made if name == "api"
+        ]
+        stack.set(orchestrator="eks")
+        mark = len(stack.cloud.calls)
+        for _ in made:
+            if _done(stack):
+                break
+            assert stack.serving() == ["ecs-fargate"]
+        calls = stack.since(mark)
+        assert {(call.type, call.name) for call in calls if call.op == "create" and not call.ok} == made
+        assert stack.serving() == ["eks"]
+        assert stack.preview() == {}
+        removed = [call for call in calls if call.op == "delete"]
+        assert all(before(one(calls, "update", RULE, "api"), call) for call in removed)
+
+
+def _done(stack: Passage) -> bool:
+    """Run `up`; False when it failed, which it may do only by a fault of the rehearsal's own."""
+    try:
+        stack.up()
+    except engine.EngineError as failure:
+        if "InternalFailure" not in str(failure):
+            raise
+        return False
+    return True
+
+
+def test_the_gate_keeps_the_traffic_from_sick_copies(tmp_path: Path) -> None:
+    gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
+    with passage(tmp_path, more={"gate": gate}, sick=["api-eks"]) as stack:
+        stack.up()
+        stack.set(orchestrator="eks")
+        with pytest.raises(engine.EngineError) as closed:
+            stack.up()
+        assert "the traffic of api stays where it is: 0 of 1 wanted targets are healthy" in str(closed.value)
+        assert "Target.ResponseCodeMismatch" in str(closed.value)
+        assert "/healthz" in str(closed.value)
+        assert stack.serving() == ["ecs-fargate"]
+
+        stack.set(orchestrator="ecs-fargate")  # the way back is an ordinary `up`
+        stack.up()
+        assert stack.serving() == ["ecs-fargate"]
+        assert types.EKS_CLUSTER not in {thing.type for thing in stack.cloud.world}
+
+
+def test_a_move_by_hand_touches_nothing_but_weights(tmp_path: Path) -> None:
+    with passage(tmp_path) as stack:
+        stack.up()
+        stack.set(traffic={"ecs-fargate": 100, "eks": 0})
+        stack.up()
+        assert stack.serving() == ["ecs-fargate"]
+        for share in (1, 50, 100):
+            stack.set(traffic={"ecs-fargate": 100 - share, "eks": share})
+            assert stack.up() == {"update": 1}
+            assert stack.serving() == (["ecs-fargate", "eks"] if share < 100 else ["eks"])
+        stack.set(traffic=None, orchestrator="eks")
+        mark = len(stack.cloud.calls)
+        stack.up()
+        assert stack.serving() == ["eks"]
+        assert not [call for call in stack.since(mark) if call.op == "create"]
+
+
+def test_a_killed_engine_leaves_a_stack_that_goes_on(tmp_path: Path) -> None:
+    hang = Fault(types.EKS_CLUSTER, "create", how="hang")
+    with passage(tmp_path, faults=[hang]) as stack:
+        stack.up()
+        stack.set(orchestrator="eks")
+        failures: list[BaseException] = []
+
+        def switch() -> None:
+            try:
+                stack.up()
+            except (engine.EngineError, auto.CommandError) as failure:
+                failures.append(failure)
+
+        running = threading.Thread(target=switch, daemon=True)
+        running.start()
+        _wait_for(stack, types.EKS_CLUSTER)
+        _kill_engine()
+        running.join(60)
+        assert not running.is_alive()
+        assert failures
+        assert stack.serving() == ["ecs-fargate"]
+
+        stack.stack.cancel()  # the dead engine's lock
+        stack.stack.refresh(clear_pending_creates=True)
+        stack.up()
+        assert stack.serving() == ["eks"]
+        assert stack.preview() == {}
+
+
+def _wait_for(stack: Passage, type_: str) -> None:
+    deadline = time.monotonic() + 60
+    while not any(call.type == type_ for call in stack.cloud.calls):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _kill_engine() -> None:
+    """As a runner does that loses its machine: no time to say goodbye."""
+    children = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "pulumi"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    for child in children.stdout.split():
+        os.kill(int(child), signal.SIGKILL)
+
+
+def test_a_service_waits_for_its_first_image(tmp_path: Path) -> None:
+    with passage(tmp_path, services={"api": {"port": 8080}}) as stack:
+        stack.up()
+        made = {thing.type for thing in stack.cloud.world}
+        assert types.ECR_REPOSITORY in made
+        assert SERVICE not in made
+        assert GROUP not in made
+        (note, _) = stack.outputs["next"]
+        assert "waits for its first image" in note
+        assert "docker push" in stack.outputs["push"]["api"]
+
+        stack.set(services={"api": {"port": 8080, "digest": "sha256:" + "b" * 64}})
+        stack.up()
+        assert stack.serving() == ["ecs-fargate"]
+
+
+@pytest.mark.parametrize("orchestrator", ["ecs-fargate", "eks"])
+def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, orchestrator: str) -> None:
+    path = "switchyard:services.api.secrets.DB_PASSWORD"
+    with passage(tmp_path, orchestrator=orchestrator, secrets={path: "correct-horse-battery"}) as stack:
+        stack.up()
+        assert "correct-horse-battery" not in stack.saved()
+        everything = [str(thing.plain) for thing in stack.cloud.world]
+        holders = [
+            thing.type for thing, text in zip(stack.cloud.world, everything, strict=True) if "correct-horse" in text
+        ]
+        assert holders == [
+            {"ecs-fargate": "aws:secretsmanager/secretVersion:SecretVersion", "eks": "kubernetes:core/v1:Secret"}[
+                orchestrator
+            ]
+        ]
+
+
+def test_what_exists_is_used_and_not_made(tmp_path: Path) -> None:
+    listener = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/main/1/2"
+    more = {
+        "vpc": {"id": "vpc-123", "public-subnets": ["subnet-1", "subnet-2"], "private-subnets": ["subnet-3"]},
+        "load-balancer": {"listener": listener, "security-group": "sg-1", "url": "https://api.example.com"},
+    }
+    existing = ["vpc-123", "subnet-1", "subnet-2", "subnet-3", "sg-1", listener]
+    with passage(tmp_path, more=more, existing=existing) as stack:
+        stack.up()
+        made = {thing.type for thing in stack.cloud.world}
+        assert not made & {types.VPC, types.SUBNET, types.LOAD_BALANCER, types.LISTENER}
+        assert stack.outputs["url"] == "https://api.example.com"
+        assert stack.preview() == {}
+        stack.destroy()
+        assert len(stack.cloud.world) == 0
+
+
+def test_a_bad_configuration_makes_nothing(tmp_path: Path) -> None:
+    with passage(tmp_path, more={"orchestrator": "ecs-fargat", "services": {"api": {"prot": 80}}}) as stack:
+        with pytest.raises(engine.EngineError) as refusal:
+            stack.up()
+        said = str(refusal.value)
+        assert "did you mean ecs-fargate?" in said
+        assert "switchyard:services.api.prot" in said
+        assert "Traceback" not in said
+        assert not stack.cloud.calls

@@ -1,0 +1,168 @@
+"""`yard rehearse`: a stack's whole passage, what it reports, and what it must not miss."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rehearsal.run import PLACEHOLDER, Listener, Report, rehearse
+from tests.engine.conftest import ROOT
+from yard.rehearse import rehearse as command
+
+pytestmark = pytest.mark.engine
+
+FAST = 1e6
+"""Rehearsal seconds a second."""
+
+
+def run(*arguments: str) -> Result:
+    """Call the command."""
+    return CliRunner().invoke(command, [*arguments, "--speed", str(FAST)])
+
+
+def test_the_passage_of_dev_as_json() -> None:
+    files = {path: path.read_bytes() for path in (ROOT / "config").iterdir() if path.is_file()}
+    result = run("--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report.keys() == {"ok", "steps", "changes", "url"}
+    assert list(report["changes"]) == ["up", "preview", "switch", "switch-preview", "back", "destroy"]
+    assert report["changes"]["preview"].keys() == report["changes"]["switch-preview"].keys() == {"same"}
+    assert report["changes"]["destroy"].keys() == {"delete"}
+    assert report["url"]["before"] == report["url"]["after"]
+    assert report["url"]["before"].startswith("http://")
+
+    steps = [step for step in report["steps"] if step["phase"] == "switch"]
+    assert all(step.keys() == {"phase", "op", "type", "name", "start", "end"} for step in steps)
+    moved = next(step for step in steps if step["op"] == "update")
+    (pods,) = [step for step in steps if step["type"] == "kubernetes:apps/v1:Deployment"]
+    (tasks,) = [step for step in steps if step["type"] == "aws:ecs/service:Service"]
+    assert moved["type"] == "aws:lb/listenerRule:ListenerRule"
+    assert pods["op"] == "create"
+    assert tasks["op"] == "delete"
+    assert pods["end"] <= moved["start"] < moved["end"] <= tasks["start"]
+    # A new EKS cluster alone takes nine minutes; the engine's own time does not count.
+    assert 9 * 60 < steps[-1]["end"] - steps[0]["start"] < 15 * 60
+    assert files == {path: path.read_bytes() for path in (ROOT / "config").iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--stack", "nobody"], "there is no stack 'nobody': config/ has dev, local, prod"),
+        (["--to", "nomad"], "there is no orchestrator 'nomad': use one of ecs-fargate, eks, swarm"),
+        (["--to", "ecs-fargate"], "stack dev is on ecs-fargate already: name another with --to"),
+        (["--stack", "local"], "swarm runs elsewhere, so stack local cannot rehearse it"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_said(arguments: list[str], reason: str) -> None:
+    told = run(*arguments)
+    assert told.exit_code == 1
+    assert told.stdout.startswith("This is a simulation: ")
+    assert reason in told.stdout
+    as_json = run(*arguments, "--json")
+    assert as_json.exit_code == 1
+    report = json.loads(as_json.stdout)
+    assert not report["ok"]
+    assert reason in report["reason"]
+
+
+class Project:
+    """A project of its own, whose program is a few lines."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "config").mkdir()
+        (root / ".tools").symlink_to(ROOT / ".tools")
+        (root / "Pulumi.yaml").write_text("name: switchyard\nruntime: python\nstackConfigDir: config\n")
+
+    def rehearse(self, program: str, config: str = "") -> Report:
+        """Rehearse a program from ecs-fargate to eks."""
+        (self.root / "__main__.py").write_text(HEAD + program)
+        file = self.root / "config/Pulumi.dev.yaml"
+        file.write_text("config:\n  aws:region: us-east-1\n  switchyard:orchestrator: ecs-fargate\n" + config)
+        before = file.read_bytes()
+        report = rehearse(self.root, "dev", "eks", FAST, Listener())
+        assert file.read_bytes() == before
+        return report
+
+
+HEAD = """
+import json
+import pulumi
+import pulumi_aws as aws
+config = pulumi.Config("switchyard")
+there = config.require("orchestrator")
+pulumi.export("url", "http://same")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_secrets_never_leave_the_stack(project: Project) -> None:
+    report = project.rehearse(
+        """
+services = config.require_secret_object("services")
+value = services["api"]["secrets"]["PASSWORD"]
+aws.cloudwatch.LogGroup("logs", name=pulumi.Output.unsecret(value))
+aws.cloudwatch.LogGroup("digest", name=pulumi.Output.unsecret(services["api"]["digest"].apply(lambda it: it[7:])))
+aws.ec2.Subnet("subnet", vpc_id=config.require("vpc"), cidr_block="10.0.0.0/24")
+""",
+        "  switchyard:vpc: vpc-0123\n"
+        "  switchyard:services: {api: {secrets: {PASSWORD: {secure: v1:AAAA:BBBB}}}}\n"
+        "encryptionsalt: v1:none:of:the:rehearsals:business\n",
+    )
+    assert report.ok, report.reason
+    assert {step.name for step in report.steps} == {"logs", "digest", "subnet"}
+    assert PLACEHOLDER not in json.dumps(report.json())
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (
+            "aws.cloudwatch.LogGroup(f\"logs-{__import__('uuid').uuid4()}\")",
+            "a second look would change: ",
+        ),
+        ('pulumi.export("url", f"http://{there}")', "the URL changed: http://ecs-fargate became http://eks"),
+        (
+            'aws.cloudwatch.LogGroup("kept", skip_destroy=True, name="/kept") if there == "ecs-fargate" else None',
+            "kept: the name /kept is taken: the log group was kept when its stack was destroyed",
+        ),
+        ('aws.sqs.Queue("queue")', "the rehearsal does not know aws:sqs/queue:Queue"),
+    ],
+)
+def test_what_does_not_hold_is_the_reason(project: Project, program: str, reason: str) -> None:
+    report = project.rehearse(program)
+    assert not report.ok
+    assert reason in report.reason
+
+
+def test_traffic_to_nobody_is_not_missed(project: Project) -> None:
+    """AWS allows it, the engine is content, and every caller gets a 503."""
+    report = project.rehearse("""
+vpc = aws.ec2.Vpc("net", cidr_block="10.0.0.0/16")
+zones = aws.get_availability_zones_output().names
+subnets = [
+    aws.ec2.Subnet(f"net-{i}", vpc_id=vpc.id, cidr_block=f"10.0.{i}.0/24", availability_zone=zones[i]) for i in (0, 1)
+]
+balancer = aws.lb.LoadBalancer("edge", subnets=[each.id for each in subnets])
+answer = {"type": "fixed-response", "fixed_response": {"content_type": "text/plain", "status_code": "404"}}
+listener = aws.lb.Listener("edge", load_balancer_arn=balancer.arn, port=80, default_actions=[answer])
+if there == "eks":
+    group = aws.lb.TargetGroup("empty", port=80, protocol="HTTP", target_type="ip", vpc_id=vpc.id)
+    forward = {"target_groups": [{"arn": group.arn, "weight": 1}]}
+    aws.lb.ListenerRule(
+        "api",
+        listener_arn=listener.arn,
+        conditions=[{"path_pattern": {"values": ["/*"]}}],
+        actions=[{"type": "forward", "forward": forward}],
+    )
+""")
+    assert (
+        "after create of api (aws:lb/listenerRule:ListenerRule) callers of api would be answered 503" in report.reason
+    )

@@ -1,0 +1,87 @@
+"""A registry that asks who pulls: Swarm pulls with the login of the stack's configuration, and nothing else has it."""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+from pulumi import automation as auto
+
+from components.orchestrator.swarm_client import connect
+from tests.live.conftest import HOST
+from tests.live.project import Project, copy_of_project
+from yard import image, machine
+from yard.up import call
+
+USER, PASSWORD = "robot", "s3cr3t-token"
+HTPASSWD = f"{USER}:$2b$04$1YX9QBP8qm5mrozFAbvQreVtXsFNJ.rCis.syU5S9M77if8g5hR..\n"
+"""bcrypt of the password."""
+CONFIG = """
+version: "0.1"
+storage: {filesystem: {rootdirectory: %(home)s/storage}}
+http: {addr: "%(host)s"}
+auth: {htpasswd: {realm: registry, path: %(home)s/htpasswd}}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, client: docker.DockerClient) -> Iterator[Project]:
+    """A project whose image is in such a registry."""
+    program = shutil.which("docker-registry") or pytest.skip("no docker-registry to ask for a login")
+    project = copy_of_project(tmp_path / "project", HOST)
+    local, home = project.local, tmp_path / "registry"
+    home.mkdir()
+    (home / "htpasswd").write_text(HTPASSWD, encoding="utf-8")
+    (home / "config.yml").write_text(CONFIG % {"home": home, "host": local.registry}, encoding="utf-8")
+    with subprocess.Popen(
+        [program, "serve", str(home / "config.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as registry:
+        while not machine.registry_answers(local.registry):
+            time.sleep(0.1)
+        here = machine.Machine(HOST, client, local.notes, print)
+        machine.join_swarm(here)
+        image.build(project.root / "app", here, f"{local.repository}:test", "test")
+        client.login(USER, PASSWORD, registry=local.registry, reauth=True)
+        project.configure("services", digest=image.push(here, local.repository, "test"))
+        forget_image(client, local.repository)
+        yield project
+        assert project.yard("down").code == 0
+        registry.terminate()
+
+
+def forget_image(client: docker.DockerClient, repository: str) -> None:
+    """So that Swarm has to pull it."""
+    for each in client.images.list(repository):
+        client.images.remove(str(each.id), force=True)
+
+
+def log_in(project: Project, password: str) -> None:
+    """Give the stack a login, as `pulumi config set` does."""
+    project.configure("oci", username=USER)
+    stack = project.local.open(print)
+    stack.set_config("switchyard:oci.password", auto.ConfigValue(password, secret=True), path=True)
+
+
+def test_the_configured_login_pulls(project: Project) -> None:
+    refused = project.pulumi_up()
+    assert refused.code == 1
+    assert "the registry refuses the login" in refused.err
+
+    log_in(project, "wrong")
+    refused = project.pulumi_up()
+    assert refused.code == 1
+    assert "the registry refuses the login: check the username and password" in refused.err
+    assert "Traceback" not in refused.err
+
+    log_in(project, PASSWORD)
+    accepted = project.pulumi_up()
+    assert accepted.code == 0, accepted.err
+    assert call(f"http://localhost:{project.local.block('swarm')['ports']['api']}")["orchestrator"] == "swarm"
+    with connect(HOST) as engine:
+        assert PASSWORD not in str(engine.service("switchyard-local-api"))
+    states = [file.read_text(encoding="utf-8") for file in project.local.state.rglob("*.json")]
+    assert states
+    assert not any(PASSWORD in text for text in states)

@@ -1,0 +1,94 @@
+"""The tables of backends, and the escape hatch."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import backends, orchestrator, registry, transform
+from components.registry.ecr import Ecr
+
+
+@pytest.fixture
+def third_party(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Pretend that packages add these rows."""
+
+    def add(rows: Mapping[str, str]) -> None:
+        monkeypatch.setattr(backends, "third_party", lambda _group: rows)
+
+    return add
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(backends.UnknownBackend, match=r"^unknown registry 'ghrc': use one of ecr, ecr-public, oci$"):
+        registry.load("ghrc")
+    with pytest.raises(pulumi.RunError, match=r"^unknown orchestrator 'ecs': use one of ecs-fargate, eks, swarm$"):
+        orchestrator.load("ecs")
+
+
+def test_a_third_party_adds_a_row(third_party: Any) -> None:
+    third_party({"acme": "components.registry.ecr:Ecr"})
+    assert registry.load("acme") is Ecr
+    assert registry.names() == ["acme", "ecr", "ecr-public", "oci"]
+
+
+def test_a_third_party_cannot_replace_one_of_ours(third_party: Any) -> None:
+    third_party({"ecr": "os:abort"})
+    assert registry.load("ecr") is Ecr
+    assert registry.names() == ["ecr", "ecr-public", "oci"]
+
+
+@pytest.mark.parametrize(("module", "table"), [(registry, "REGISTRIES"), (orchestrator, "ORCHESTRATORS")])
+def test_no_two_backends_share_a_token(module: Any, table: str) -> None:
+    tokens = [module.load(name).token for name in getattr(module, table)]
+    assert len(set(tokens)) == len(tokens)
+
+
+def test_a_backends_packages_are_imported_only_when_it_is_chosen() -> None:
+    """Asked of a new process: this one has imported them all."""
+    import subprocess
+
+    script = (
+        "import json, sys; from tests.program import config_for, run_program;"
+        "run_program(config_for('oci', 'swarm'));"
+        "print(json.dumps([m for m in ('pulumi_aws', 'pulumi_eks', 'pulumi_kubernetes', 'boto3') if m in sys.modules]))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _resource(type_: str, props: dict[str, Any]) -> pulumi.ResourceTransformArgs:
+    return pulumi.ResourceTransformArgs(
+        custom=True, type_=type_, name="api", props=props, opts=pulumi.ResourceOptions()
+    )
+
+
+class TestTransform:
+    def test_what_it_returns_is_registered(self) -> None:
+        def bigger(
+            type_: str, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions
+        ) -> tuple[dict[str, Any], pulumi.ResourceOptions]:
+            return {**props, "seen": f"{type_} {name}"}, pulumi.ResourceOptions.merge(
+                opts, pulumi.ResourceOptions(protect=True)
+            )
+
+        result = transform._adapt(bigger)(_resource("aws:ecr/repository:Repository", {"name": "x"}))
+        assert isinstance(result, pulumi.ResourceTransformResult)
+        assert result.props == {"name": "x", "seen": "aws:ecr/repository:Repository api"}
+        assert result.opts.protect is True
+
+    def test_none_leaves_the_resource_as_it_is(self) -> None:
+        assert transform._adapt(lambda *_: None)(_resource("any", {})) is None
+
+    def test_it_cannot_change_a_resource_behind_our_back(self) -> None:
+        props = {"name": "x"}
+
+        def careless(_type: str, _name: str, props: dict[str, Any], _opts: pulumi.ResourceOptions) -> None:
+            props["name"] = "y"
+
+        transform._adapt(careless)(_resource("any", props))
+        assert props == {"name": "x"}

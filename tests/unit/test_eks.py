@@ -1,0 +1,284 @@
+"""EKS: what AWS and the cluster are asked for."""
+
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
+from typing import Any
+
+import pytest
+
+from components.edge import DEREGISTRATION_DELAY
+from components.testing.engine import HIDDEN, Graph, Node
+from tests.pod_security import violations
+from tests.program import DIGEST, config_for, run_program
+from tests.unit.test_ecs_fargate import PASSWORD, RICH
+
+EKS = "switchyard:orchestrator:Eks"
+
+
+@cache
+def rich(registry: str = "ecr") -> Graph:
+    """A service that uses every field, and a worker that nobody calls."""
+    config = config_for(registry, "eks", api=RICH, worker={"public": False, "digest": DIGEST})
+    login = {"host": "registry.example.com", "username": "robot", "password": "s3cr3t-token"}
+    return run_program(config | {"oci": login}, ("services", "oci"))
+
+
+def kubernetes(graph: Graph) -> list[Node]:
+    return [each for each in graph if each.type.startswith("kubernetes:")]
+
+
+def pod(service: str = "api") -> dict[str, Any]:
+    return dict(rich().one("apps/v1:Deployment", service).inputs["spec"]["template"]["spec"])
+
+
+def container(service: str = "api") -> dict[str, Any]:
+    (found,) = pod(service)["containers"]
+    return dict(found)
+
+
+class TestCluster:
+    def test_it_is_an_auto_mode_cluster_with_a_name_known_beforehand(self) -> None:
+        cluster = rich().one("eks:index:Cluster").inputs
+        assert cluster["name"] == "switchyard-dev"
+        assert cluster["autoMode"] == {"enabled": True}
+        assert cluster["authenticationMode"] == "API"
+        assert cluster["upgradePolicy"] == {"supportType": "STANDARD"}
+        assert "audit" in cluster["enabledClusterLogTypes"]
+
+    def test_it_waits_for_the_networks_ways_out(self) -> None:
+        graph = rich()
+        before = graph.waits_for(graph.one("eks:index:Cluster"))
+        ways = [*graph.of("ec2/route:Route"), *graph.of("ec2/routeTableAssociation:RouteTableAssociation")]
+        assert {each.urn for each in ways} <= before
+
+    def test_production_names_who_may_reach_its_api(self) -> None:
+        cluster = run_program(config_for("ecr", "eks", "production")).one("eks:index:Cluster").inputs
+        assert cluster["publicAccessCidrs"] == ["203.0.113.0/24"]
+
+    def test_a_switch_away_can_remove_it(self) -> None:
+        assert (
+            "deletionProtection"
+            not in run_program(config_for("ecr", "eks", "production")).one("eks:index:Cluster").inputs
+        )
+
+    def test_its_groups_bear_its_name(self) -> None:
+        assert rich().one("lb/targetGroup:TargetGroup").inputs["tags"] == {"eks:eks-cluster-name": "switchyard-dev"}
+
+
+class TestObjects:
+    def test_all_use_our_provider_and_go_with_the_cluster(self) -> None:
+        graph = rich()
+        provider, cluster = graph.one("pulumi:providers:kubernetes"), graph.one("eks:index:Cluster")
+        assert provider.inputs["clusterIdentifier"] == "switchyard-dev"
+        assert {each.provider for each in kubernetes(graph)} == {provider.urn}
+        assert {each.deleted_with for each in kubernetes(graph)} == {cluster.urn}
+
+    def test_the_namespace_admits_only_restricted_pods_and_lets_nothing_in(self) -> None:
+        labels = rich().one("core/v1:Namespace").inputs["metadata"]["labels"]
+        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+        (deny,) = [
+            each for each in rich().of("networking.k8s.io/v1:NetworkPolicy") if each.inputs["spec"]["podSelector"] == {}
+        ]
+        assert deny.inputs["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+
+    def test_all_of_a_service_is_in_the_stacks_namespace(self) -> None:
+        outside = {"Namespace", "ConfigMap"}
+        inside = [each for each in kubernetes(rich()) if each.type.rpartition(":")[2] not in outside]
+        assert {each.inputs["metadata"]["namespace"] for each in inside} == {"switchyard-dev"}
+
+    def test_only_the_networks_addresses_may_call_a_public_service(self) -> None:
+        spec = rich().one("networking.k8s.io/v1:NetworkPolicy", "api").inputs["spec"]
+        assert spec["ingress"] == [
+            {"from": [{"ipBlock": {"cidr": "10.0.0.0/16"}}], "ports": [{"port": 9000, "protocol": "TCP"}]}
+        ]
+        assert "worker" not in {each.name for each in rich().of("networking.k8s.io/v1:NetworkPolicy")}
+
+    def test_one_copy_leaves_at_a_time(self) -> None:
+        budget = rich().one("policy/v1:PodDisruptionBudget")
+        assert (budget.name, budget.inputs["spec"]["maxUnavailable"]) == ("api", 1)
+
+    def test_no_object_makes_a_load_balancer_of_its_own(self) -> None:
+        assert {each.inputs["spec"].get("type", "ClusterIP") for each in rich().of("core/v1:Service")} == {"ClusterIP"}
+        assert not [each for each in kubernetes(rich()) if each.type.endswith(":Ingress")]
+
+
+class TestPod:
+    @pytest.mark.parametrize("service", ["api", "worker"])
+    def test_it_meets_pod_security_restricted(self, service: str) -> None:
+        assert violations(pod(service)) == []
+
+    def test_nothing_in_it_can_be_changed_but_what_is_declared(self) -> None:
+        assert container()["securityContext"]["readOnlyRootFilesystem"] is True
+        mounts = {each["mountPath"]: each["name"] for each in container()["volumeMounts"]}
+        assert list(mounts) == ["/tmp", "/cache"]
+        assert [each["name"] for each in pod()["volumes"]] == list(mounts.values())
+
+    def test_it_has_no_token_of_the_cluster(self) -> None:
+        assert pod()["automountServiceAccountToken"] is False
+        assert rich().one("core/v1:ServiceAccount", "api").inputs["automountServiceAccountToken"] is False
+
+    def test_it_runs_as_the_services_user(self) -> None:
+        context = pod()["securityContext"]
+        assert (context["runAsUser"], context["runAsGroup"], context["fsGroup"]) == (1000, 1000, 1000)
+
+    def test_resources(self) -> None:
+        assert container()["resources"] == {
+            "requests": {"cpu": "300m", "memory": "700Mi"},
+            "limits": {"memory": "700Mi"},
+        }
+
+    def test_environment(self) -> None:
+        plain = {each["name"]: each["value"] for each in container()["env"] if "value" in each}
+        assert plain == {
+            "LOG_LEVEL": "info",
+            "PORT": "9000",
+            "SWITCHYARD_ORCHESTRATOR": "eks",
+            "SWITCHYARD_SERVICE": "api",
+        }
+
+    def test_image_command_and_architecture(self) -> None:
+        repository = "123456789012.dkr.ecr.us-east-1.amazonaws.com/switchyard-dev/api"
+        assert container()["image"] == f"{repository}@{DIGEST}"
+        assert container()["args"] == ["serve", "--fast"]
+        assert "command" not in container()
+        assert pod()["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
+
+    def test_copies_spread_over_zones_without_stopping_a_rollout(self) -> None:
+        (spread,) = pod()["topologySpreadConstraints"]
+        assert spread["topologyKey"] == "topology.kubernetes.io/zone"
+        assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+class TestProbes:
+    def test_only_readiness_asks_the_health_path(self) -> None:
+        assert container()["readinessProbe"]["httpGet"] == {"path": "/up", "port": "http"}
+        for probe in ("startupProbe", "livenessProbe"):
+            assert container()[probe]["tcpSocket"] == {"port": "http"}
+            assert "httpGet" not in container()[probe]
+
+    def test_a_slow_starter_has_a_minute(self) -> None:
+        probe = container()["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 60
+
+    def test_it_serves_until_the_load_balancer_has_stopped_sending(self) -> None:
+        drain = container()["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert DEREGISTRATION_DELAY < drain < pod()["terminationGracePeriodSeconds"]
+
+
+class TestRollout:
+    def test_no_copy_goes_before_its_successor_is_ready(self) -> None:
+        strategy = rich().one("apps/v1:Deployment", "api").inputs["spec"]["strategy"]["rollingUpdate"]
+        assert strategy == {"maxUnavailable": 0, "maxSurge": "100%"}
+
+    def test_the_count_is_the_autoscalers(self) -> None:
+        deployment = rich().one("apps/v1:Deployment", "api")
+        assert deployment.inputs["spec"]["replicas"] == 2
+        assert deployment.ignore_changes == ("spec.replicas",)
+        spec = rich().one("autoscaling/v2:HorizontalPodAutoscaler").inputs["spec"]
+        assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
+        assert spec["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 55}
+
+    def test_a_fixed_count_is_ours(self) -> None:
+        assert rich().one("apps/v1:Deployment", "worker").ignore_changes == ()
+
+
+class TestBinding:
+    def test_pods_join_the_edges_group_by_address(self) -> None:
+        spec = rich().one("eks.amazonaws.com/v1:TargetGroupBinding").inputs["spec"]
+        assert spec["serviceRef"] == {"name": "api", "port": 80}
+        assert spec["targetType"] == "ip"
+        assert spec["targetGroupARN"].endswith("/api-eks-0a1b2c3")
+
+    def test_it_waits_for_the_warm_up_rule_and_the_way_in(self) -> None:
+        graph = rich()
+        binding = graph.one("eks.amazonaws.com/v1:TargetGroupBinding")
+        rule = graph.one("lb/listenerRule:ListenerRule", "api-eks--warm-up")
+        way_in = graph.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "api")
+        assert {rule.urn, way_in.urn} <= binding.dependencies
+        assert way_in.inputs["referencedSecurityGroupId"] == "edge-id"
+        assert (way_in.inputs["fromPort"], way_in.inputs["toPort"]) == (9000, 9000)
+
+    def test_pods_start_only_when_they_are_bound(self) -> None:
+        graph = rich()
+        binding = graph.one("eks.amazonaws.com/v1:TargetGroupBinding")
+        assert binding.urn in graph.one("apps/v1:Deployment", "api").dependencies
+
+
+class TestSecrets:
+    def test_they_come_by_reference(self) -> None:
+        (secret,) = [each for each in container()["env"] if each["name"] == "DB_PASSWORD"]
+        name = rich().one("core/v1:Secret", "api").name
+        assert secret["valueFrom"] == {"secretKeyRef": {"name": f"{name}-0a1b2c3", "key": "DB_PASSWORD"}}
+
+    def test_the_value_is_a_pulumi_secret_in_one_place(self) -> None:
+        holders = [each for each in rich() if PASSWORD in json.dumps(each.inputs)]
+        assert [each.type for each in holders] == ["kubernetes:core/v1:Secret"]
+        assert holders[0].clear["stringData"] in (HIDDEN, {"DB_PASSWORD": HIDDEN})
+
+    def test_a_registrys_login_is_a_pull_secret(self) -> None:
+        graph = rich("oci")
+        (holder,) = {each.name: each for each in graph if "s3cr3t-token" in json.dumps(each.inputs)}.keys() - {
+            "worker--registry"
+        }
+        secret = graph.one("core/v1:Secret", holder)
+        assert secret.inputs["type"] == "kubernetes.io/dockerconfigjson"
+        assert "s3cr3t-token" not in json.dumps(secret.clear)
+        login = json.loads(secret.inputs["stringData"][".dockerconfigjson"])
+        assert login == {"auths": {"registry.example.com": {"username": "robot", "password": "s3cr3t-token"}}}
+        pulls = graph.one("core/v1:ServiceAccount", "api").inputs["imagePullSecrets"]
+        assert pulls == [{"name": f"{holder}-0a1b2c3"}]
+
+
+class TestLogs:
+    def test_the_shipper_may_write_to_the_stacks_group_alone(self) -> None:
+        policy = json.loads(rich().one("iam/rolePolicy:RolePolicy", "eks-logs").inputs["policy"])
+        (statement,) = policy["Statement"]
+        assert all(action.startswith("logs:") for action in statement["Action"])
+        assert statement["Resource"] == ["arn:aws:logs:us-east-1:123456789012:log-group:/switchyard-dev:*"]
+
+    def test_it_reads_the_stacks_pods_and_writes_to_its_group(self) -> None:
+        values = json.loads(rich().one("eks/addon:Addon", "eks-logs").inputs["configurationValues"])
+        text = values["containerLogs"]["fluentBit"]["config"]["extraFiles"]["application-log.conf"]
+        assert "/var/log/containers/*_switchyard-dev_*.log" in text
+        assert "log_group_name /switchyard-dev" in text
+
+    def test_the_cluster_outlives_it(self) -> None:
+        graph = rich()
+        assert graph.one("eks:index:Cluster").urn in graph.waits_for(graph.one("eks/addon:Addon", "eks-logs"))
+
+
+# The checker itself
+
+BREAKS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "host network": (lambda pod: pod.update(hostNetwork=True), "hostNetwork is true"),
+    "host path": (lambda pod: pod.update(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "volume v is hostPath"),
+    "escalation": (
+        lambda pod: pod["containers"][0]["securityContext"].pop("allowPrivilegeEscalation"),
+        "api: allowPrivilegeEscalation is not false",
+    ),
+    "capabilities kept": (
+        lambda pod: pod["containers"][0]["securityContext"].pop("capabilities"),
+        "api: capabilities are not all dropped",
+    ),
+    "capability added": (
+        lambda pod: pod["containers"][0]["securityContext"]["capabilities"].update(add=["SYS_ADMIN"]),
+        "api: capabilities are added",
+    ),
+    "may be root": (lambda pod: pod["securityContext"].pop("runAsNonRoot"), "api: runAsNonRoot is not true"),
+    "is root": (lambda pod: pod["securityContext"].update(runAsUser=0), "api: runs as root"),
+    "no seccomp": (lambda pod: pod["securityContext"].pop("seccompProfile"), "api: no seccomp profile"),
+    "host port": (lambda pod: pod["containers"][0]["ports"][0].update(hostPort=80), "api: a host port"),
+    "probe elsewhere": (
+        lambda pod: pod["containers"][0]["readinessProbe"]["httpGet"].update(host="evil.example"),
+        "api: readinessProbe names a host",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "found"), BREAKS.values(), ids=BREAKS)
+def test_the_checker_sees_each_way_to_break_the_standard(damage: Callable[[Any], object], found: str) -> None:
+    broken = deepcopy(pod())
+    damage(broken)
+    assert violations(broken) == [found]

@@ -1,0 +1,51 @@
+"""What `pulumi up` says at its end."""
+
+from tests.program import DIGEST, SERVICE, config_for, run_program
+
+
+def test_a_service_without_an_image_waits_and_the_output_says_what_to_do() -> None:
+    graph = run_program(config_for("ecr", "ecs-fargate", api={}, worker={"public": False, "digest": DIGEST}))
+    assert [each.name for each in graph.of("ecs/service:Service")] == ["worker"]
+    assert {each.name for each in graph.of("ecr/repository:Repository")} == {"api", "worker"}
+    assert graph.export("next")[0] == (
+        "api waits for its first image: run the commands under `push`, then"
+        " `pulumi config set --path services.api.digest sha256:...` with the digest that `docker push` prints,"
+        " then `pulumi up`"
+    )
+    assert list(graph.export("logs")) == ["worker"]
+
+
+def test_a_complete_stack_with_https_has_nothing_next() -> None:
+    config = config_for("ecr", "ecs-fargate") | {"domain": {"name": "api.example.com", "zone": "example.com"}}
+    graph = run_program(config)
+    assert "next" not in graph.exports()
+    assert graph.export("url") == "https://api.example.com"
+
+
+def test_a_stack_on_aws() -> None:
+    graph = run_program(config_for("ecr", "ecs-fargate"))
+    repository = "123456789012.dkr.ecr.us-east-1.amazonaws.com/switchyard-dev/api"
+    assert graph.export("registry") == "ecr"
+    assert graph.export("orchestrator") == "ecs-fargate"
+    assert graph.export("repositories") == {"api": repository}
+    assert graph.export("push")["api"].startswith("aws ecr get-login-password")
+    assert graph.export("logs") == {
+        "api": ["aws logs tail /switchyard-dev --log-stream-name-prefix api/ecs-fargate --follow"]
+    }
+
+
+def test_during_a_move_logs_are_in_two_places() -> None:
+    graph = run_program(config_for("ecr", "ecs-fargate") | {"traffic": {"ecs-fargate": 1, "eks": 1}})
+    assert graph.export("logs") == {
+        "api": [
+            "aws logs tail /switchyard-dev --log-stream-name-prefix api/ecs-fargate --follow",
+            "aws logs tail /switchyard-dev --log-stream-name-prefix api.eks. --follow",
+        ]
+    }
+
+
+def test_off_aws_each_service_has_an_address_of_its_own() -> None:
+    services = {"api": SERVICE, "web": {**SERVICE, "port": 9000}, "jobs": {**SERVICE, "public": False}}
+    graph = run_program(config_for("oci", "swarm", "trial", **services))
+    assert graph.export("url") == {"api": "http://localhost:8080", "web": "http://localhost:9000", "jobs": None}
+    assert "next" not in graph.exports()
