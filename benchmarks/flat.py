@@ -35,9 +35,7 @@ def flat(services: dict[str, str]) -> None:
     ).names
     gateway = aws.ec2.InternetGateway("network", vpc_id=vpc.id)
     table = aws.ec2.RouteTable("network", vpc_id=vpc.id)
-    route = aws.ec2.Route(
-        "network", route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id
-    )
+    route = aws.ec2.Route("network", route_table_id=table.id, destination_cidr_block="0.0.0.0/0", gateway_id=gateway.id)
     subnets = [
         aws.ec2.Subnet(
             f"network-{index}",

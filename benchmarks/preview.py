@@ -32,9 +32,7 @@ def names(count: int) -> list[str]:
 
 def config(count: int) -> str:
     """The stack file of `dev` with `count` services, each with a host name of its own."""
-    services = {
-        name: {"replicas": 2, "host": f"{name}.example.com", "digest": digest(name)} for name in names(count)
-    }
+    services = {name: {"replicas": 2, "host": f"{name}.example.com", "digest": digest(name)} for name in names(count)}
     values = {
         "aws:region": "us-east-1",
         "switchyard:registry": "ecr",

@@ -96,5 +96,9 @@ def in_words() -> Iterator[None]:
         yield
     except (engine.EngineError, MachineError, SwarmError) as error:
         raise click.ClickException(str(error)) from error
+    except yaml.YAMLError as error:
+        raise click.ClickException(f"a configuration file is no YAML: {error}") from error
     except DockerException as error:
         raise click.ClickException(explain(str(error))) from error
+    except OSError as error:  # a file, or a request that got no answer
+        raise click.ClickException(str(error)) from error

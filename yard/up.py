@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import click
 from pulumi import automation as auto
@@ -40,13 +41,13 @@ def up(context: click.Context, as_json: bool) -> None:
         click.echo(text, err=as_json)
 
     local = Local(ROOT)
-    try:
-        here = machine.find(local.docker_host, local.notes, say)
-    except SwarmError as error:
-        say(f"{error}. Here is the rehearsal of stack dev instead:")
-        rehearse(context, as_json)
-        return
     with in_words():
+        try:
+            here = machine.find(local.docker_host, local.notes, say)
+        except SwarmError as error:
+            say(f"{error}. Here is the rehearsal of stack dev instead:")
+            rehearse(context, as_json)
+            return
         outcome = run(local, here)
     if as_json:
         click.echo(json.dumps(outcome, indent=2))
@@ -123,9 +124,12 @@ def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
 
 
 def call(url: str) -> Any:
-    """What the service answers at its root."""
-    with open_directly(url, timeout=10) as response:
-        text = response.read().decode()
+    """What the service answers at its root; any status is an answer."""
+    try:
+        with open_directly(url, timeout=10) as response:
+            text = response.read().decode()
+    except HTTPError as error:
+        return f"HTTP {error.code}"
     try:
         return json.loads(text)
     except ValueError:
@@ -135,16 +139,18 @@ def call(url: str) -> Any:
 def tell(outcome: Mapping[str, Any]) -> None:
     """The outcome for a person, and what to try next."""
     changed = ", ".join(f"{op} {count}" for op, count in outcome["changes"].items()) or "no changes"
-    click.echo(f"\n{changed}, {outcome['seconds']} s")
-    click.secho(f"\n  {outcome['url']}", bold=True, nl=False)
-    click.echo(f"  answers  {json.dumps(outcome['answer'])}\n")
-    click.echo("Next:")
-    for command, what in {
-        f"curl {outcome['url']}": "call it yourself",
+    click.echo(f"\n{changed}, {outcome['seconds']} s\n")
+    following = {
         outcome["logs"]: "see its log",
         "yard up": "after a change under app/: build, push and roll out",
         "yard rehearse --to eks": "rehearse stack dev, and its switch to another orchestrator",
         "yard down": "remove all of this",
-    }.items():
-        click.echo(f"  {command:<50} {what}")
+    }
+    if url := outcome["url"]:
+        click.secho(f"  {url}", bold=True, nl=False)
+        click.echo(f"  answers  {json.dumps(outcome['answer'])}\n")
+        following = {f"curl {url}": "call it yourself", **following}
+    click.echo("Next:")
+    for command, what in following.items():
+        click.echo(f"  {command:<52} {what}")
     click.echo("On AWS: see README.md")

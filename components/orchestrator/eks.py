@@ -99,6 +99,8 @@ class Eks(Orchestrator):
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             opts=child,
         )
+        # By way of an output of the cluster's, so that the cluster stays until what uses the name is gone.
+        self._cluster_name = self._cluster.cluster_security_group_id.apply(lambda _: self.args.stack)
         provider = k8s.Provider(
             "eks",
             kubeconfig=self._cluster.kubeconfig_json,
@@ -107,7 +109,7 @@ class Eks(Orchestrator):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster]),
         )
         self._inside = pulumi.ResourceOptions(parent=self, provider=provider, deleted_with=self._cluster)
-        self._namespace = kubernetes_service.namespace("eks", self.args.stack, self._inside)
+        self._cluster_namespace = kubernetes_service.namespace("eks", self.args.stack, self._inside)
         # Auto Mode enforces NetworkPolicies only once told to (EKS user guide, "Network policies with Auto Mode").
         k8s.core.v1.ConfigMap(
             "eks-network-policies",
@@ -115,6 +117,7 @@ class Eks(Orchestrator):
             data={"enable-network-policy-controller": "true"},
             opts=self._inside,
         )
+        self._measured = False
         self._ship_logs()
         return {"cluster": self.args.stack}
 
@@ -143,12 +146,26 @@ class Eks(Orchestrator):
         network = self.args.network
         assert network is not None
         place = kubernetes_service.Place(
-            orchestrator=self.key, namespace=self._namespace, callers=network.cidr, opts=self._inside
+            orchestrator=self.key, namespace=self._cluster_namespace, callers=network.cidr, opts=self._inside
         )
         found_by = kubernetes_service.expose(name, place)
         bindings = [self._bind(name, service, target, found_by)] if target else []
         deployment = kubernetes_service.run(name, service, image, place, found_by, *bindings)
+        if service.replicas.scales:
+            self._measure()
         return Workload(healthy=(*bindings, deployment))
+
+    def _measure(self) -> None:
+        """Let the autoscalers know the pods' CPU: a cluster does not measure by itself."""
+        if self._measured:
+            return
+        self._measured = True
+        aws.eks.Addon(
+            "eks-metrics",
+            cluster_name=self._cluster_name,
+            addon_name="metrics-server",
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _bind(
         self, name: str, service: Service, target: Target, found_by: k8s.core.v1.Service
@@ -167,7 +184,7 @@ class Eks(Orchestrator):
             name,
             api_version="eks.amazonaws.com/v1",
             kind="TargetGroupBinding",
-            metadata={"name": name, "namespace": self._namespace},
+            metadata={"name": name, "namespace": self._cluster_namespace},
             spec={
                 "serviceRef": {"name": found_by.metadata.name, "port": 80},
                 "targetGroupARN": target.group_arn,
@@ -197,8 +214,7 @@ class Eks(Orchestrator):
         )
         aws.eks.Addon(
             "eks-logs",
-            # By way of an output of the cluster's, so that the cluster stays until this is gone.
-            cluster_name=self._cluster.cluster_security_group_id.apply(lambda _: self.args.stack),
+            cluster_name=self._cluster_name,
             addon_name="amazon-cloudwatch-observability",
             configuration_values=pulumi.Output.json_dumps(
                 {

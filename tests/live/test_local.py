@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +125,15 @@ class Load:
 
     def _run(self) -> None:
         while not self.stop.wait(0.02):
-            try:
-                call(self.url)
+            if self._answers():
                 self.good += 1
-            except OSError:
+            else:
                 self.failed.append(time.monotonic())
+
+    def _answers(self) -> bool:
+        with suppress(OSError):
+            return isinstance(call(self.url), dict)
+        return False
 
     @property
     def gap(self) -> float:

@@ -1,0 +1,155 @@
+"""Backends that each break one promise."""
+
+from collections.abc import Mapping
+from secrets import token_hex
+from typing import Any, ClassVar
+
+import pulumi
+
+from components.model import Model
+from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, refused
+from components.registry import Anonymous, Login, Pull, Registry, RegistryArgs, Repository
+from components.service import FEATURES, Service
+
+
+class Good(Registry):
+    """Keeps every promise; each of the others changes one thing."""
+
+    token = "broken:registry:Registry"
+
+    @classmethod
+    def pulled_by(cls, options: Model) -> type[Pull]:
+        return Anonymous
+
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        return {service: self.repository(service, child) for service in args.services}
+
+    def repository(self, service: str, child: pulumi.ResourceOptions) -> Repository:
+        pulumi.CustomResource("broken:index:Repository", service, {}, child)
+        return self.at(f"broken.example/{service}")
+
+    def at(self, url: str) -> Repository:
+        return Repository(pulumi.Output.from_input(url), Anonymous(), pulumi.Output.from_input(f"docker push {url}"))
+
+
+class Stray(Good):
+    def repository(self, service: str, child: pulumi.ResourceOptions) -> Repository:
+        return super().repository(service, pulumi.ResourceOptions())
+
+
+class Tagged(Good):
+    def at(self, url: str) -> Repository:
+        return super().at(f"{url}:latest")
+
+
+class Elsewhere(Good):
+    def at(self, url: str) -> Repository:
+        return super().at("broken.example/shared")
+
+
+class Surprising(Good):
+    @classmethod
+    def pulled_by(cls, options: Model) -> type[Pull]:
+        return Login
+
+
+class Unpushable(Good):
+    def at(self, url: str) -> Repository:
+        found = super().at(url)
+        return Repository(found.url, found.pull, pulumi.Output.from_input("ask the operator"))
+
+
+class Forgetful(Good):
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        return {"api": self.repository("api", child)}
+
+
+class Copied(Good):
+    token = "switchyard:registry:Ecr"
+
+
+class TwoParts(Good):
+    token = "broken:Registry"
+
+
+class Terse(Model):
+    """Its field has no description."""
+
+    project: str = "shop"
+
+
+class Unexplained(Good):
+    Options = Terse
+
+
+class GoodRun(Orchestrator):
+    """Keeps every promise; each of the others changes one thing."""
+
+    key = "broken"
+    token = "broken:orchestrator:Run"
+    target = None
+    pulls_by = (Anonymous,)
+    capabilities: ClassVar[Mapping[str, Support]] = dict.fromkeys(FEATURES, HONOURED)
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        return {"stack": self.args.stack}
+
+    def run(self, name: str, service: Service, image: Image, target: Any) -> Workload:
+        app = self.app(name, service, {"image": image.ref, "env": service.environment(name, self.key)})
+        return Workload(healthy=(app,), url=app.id.apply(str))
+
+    def app(self, name: str, service: Service, props: dict[str, Any]) -> pulumi.CustomResource:
+        values = {key: self.hide(value.get_secret_value()) for key, value in service.secrets.items()}
+        child = pulumi.ResourceOptions(parent=self)
+        return pulumi.CustomResource("broken:index:App", name, {**props, "secrets": values}, child)
+
+    def hide(self, value: str) -> pulumi.Output[str]:
+        return pulumi.Output.secret(value)
+
+    @classmethod
+    def logs(cls, stack: str, service: str) -> str:
+        return f"broken logs {stack} {service}"
+
+
+class Silent(GoodRun):
+    capabilities = {"port": HONOURED}
+
+
+class Curt(GoodRun):
+    capabilities = {**GoodRun.capabilities, "host": refused("no")}
+
+
+class ByTag(GoodRun):
+    def run(self, name: str, service: Service, image: Image, target: Any) -> Workload:
+        app = self.app(name, service, {"image": pulumi.Output.concat(image.url, ":latest"), "env": {"SWITCHYARD": "1"}})
+        return Workload(healthy=(app,), url=app.id.apply(str))
+
+
+class Open(GoodRun):
+    def hide(self, value: str) -> pulumi.Output[str]:
+        return pulumi.Output.from_input(value)
+
+
+class Hasty(GoodRun):
+    def run(self, name: str, service: Service, image: Image, target: Any) -> Workload:
+        return Workload(healthy=(), url=super().run(name, service, image, target).url)
+
+
+class Possessive(GoodRun):
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        pulumi.CustomResource("aws:lb/targetGroup:TargetGroup", "own", {}, child)
+        return super().build(child)
+
+
+class Random(GoodRun):
+    def app(self, name: str, service: Service, props: dict[str, Any]) -> pulumi.CustomResource:
+        return super().app(name, service, {**props, "nonce": token_hex(8)})
+
+
+class Mute(GoodRun):
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        return {}
+
+
+class Misnamed(GoodRun):
+    key = "another"

@@ -1,0 +1,79 @@
+"""The promises themselves: a backend that breaks one is found by the test that is named for it."""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from components import backends
+from components.testing.promises import OrchestratorPromises, RegistryPromises
+from tests.conformance import broken
+
+REGISTRIES = {
+    broken.Stray: RegistryPromises.test_everything_it_makes_is_below_it,
+    broken.Tagged: RegistryPromises.test_a_url_ends_with_the_service_and_has_no_tag,
+    broken.Elsewhere: RegistryPromises.test_a_url_ends_with_the_service_and_has_no_tag,
+    broken.Surprising: RegistryPromises.test_how_it_is_pulled_is_known_beforehand,
+    broken.Unpushable: RegistryPromises.test_a_person_can_push,
+    broken.Forgetful: RegistryPromises.test_it_has_a_repository_for_each_service_and_no_other,
+    broken.Copied: RegistryPromises.test_its_token_is_its_own_and_has_three_parts,
+    broken.TwoParts: RegistryPromises.test_its_token_is_its_own_and_has_three_parts,
+    broken.Unexplained: RegistryPromises.test_its_block_explains_itself,
+}
+ORCHESTRATORS = {
+    broken.Silent: OrchestratorPromises.test_it_says_what_it_does_with_every_feature,
+    broken.Curt: OrchestratorPromises.test_what_is_not_simply_honoured_is_explained,
+    broken.ByTag: OrchestratorPromises.test_the_image_is_named_by_digest_alone,
+    broken.Open: OrchestratorPromises.test_a_secret_is_nowhere_in_plain_text,
+    broken.Hasty: OrchestratorPromises.test_traffic_has_something_to_wait_for,
+    broken.Possessive: OrchestratorPromises.test_nothing_that_must_outlive_it_is_below_it,
+    broken.Random: OrchestratorPromises.test_nothing_in_it_is_left_to_chance,
+    broken.Mute: OrchestratorPromises.test_it_registers_outputs,
+    broken.Misnamed: OrchestratorPromises.test_its_key_is_its_name,
+}
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], str]:
+    """Let a class join; the name it has then, one that no cache knows."""
+
+    def add(cls: type) -> str:
+        name = f"broken-{cls.__name__.lower()}"
+        row = {name: f"{cls.__module__}:{cls.__qualname__}"}
+        monkeypatch.setattr(backends, "third_party", cache(lambda _group: row))
+        if issubclass(cls, broken.GoodRun) and cls is not broken.Misnamed:
+            monkeypatch.setattr(cls, "key", name)
+        return name
+
+    return add
+
+
+def promises(kind: type) -> list[Callable[..., None]]:
+    """Every promise of a kind."""
+    return [each for name, each in vars(kind).items() if name.startswith("test_")]
+
+
+@pytest.mark.parametrize(("cls", "promise"), REGISTRIES.items(), ids=lambda each: each.__name__)
+def test_a_broken_registry_is_found(cls: type, promise: Callable[..., None], install: Callable[[type], str]) -> None:
+    name = install(cls)
+    with pytest.raises(AssertionError):
+        promise(RegistryPromises(), name, {})
+
+
+@pytest.mark.parametrize(("cls", "promise"), ORCHESTRATORS.items(), ids=lambda each: each.__name__)
+def test_a_broken_orchestrator_is_found(
+    cls: type, promise: Callable[..., None], install: Callable[[type], str]
+) -> None:
+    name = install(cls)
+    with pytest.raises(AssertionError):
+        promise(OrchestratorPromises(), name, {})
+
+
+@pytest.mark.parametrize("promise", promises(RegistryPromises), ids=lambda each: each.__name__)
+def test_a_good_registry_passes(promise: Callable[..., None], install: Callable[[type], str]) -> None:
+    promise(RegistryPromises(), install(broken.Good), {})
+
+
+@pytest.mark.parametrize("promise", promises(OrchestratorPromises), ids=lambda each: each.__name__)
+def test_a_good_orchestrator_passes(promise: Callable[..., None], install: Callable[[type], str]) -> None:
+    promise(OrchestratorPromises(), install(broken.GoodRun), {})
