@@ -8,13 +8,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pydantic import Field
 
 from components.model import Model, Number
+
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 Health = tuple[str, str, str]
 """One target: address, state, reason code."""
@@ -87,7 +90,7 @@ class Gate:
             good = good + 1 if sum(state == "healthy" for _, state, _ in targets) >= wanted else 0
             if good >= self.options.polls:
                 return
-            if self.clock() >= deadline:
+            if not good and self.clock() >= deadline:  # what is healthy now gets the looks that are left
                 raise GateClosed(self._why(service, targets))
             self.sleep(self.options.interval)
 
@@ -118,11 +121,14 @@ def weighted_groups(rule: Mapping[str, Any]) -> Iterator[str]:
 def aws_health(region: str, profile: str | None) -> AskHealth:
     """Ask Elastic Load Balancing, with the credentials that `pulumi up` runs with."""
 
-    def ask(group: str) -> list[Health]:
+    @cache
+    def client() -> "ElasticLoadBalancingv2Client":
         import boto3  # half a second to import, and only an `up` that moves traffic needs it
 
-        client = boto3.Session(region_name=region, profile_name=profile).client("elbv2")
-        answer = client.describe_target_health(TargetGroupArn=group)
+        return boto3.Session(region_name=region, profile_name=profile).client("elbv2")
+
+    def ask(group: str) -> list[Health]:
+        answer = client().describe_target_health(TargetGroupArn=group)
         return [
             (each["Target"]["Id"], each["TargetHealth"]["State"], each["TargetHealth"].get("Reason", ""))
             for each in answer["TargetHealthDescriptions"]

@@ -7,6 +7,7 @@ import click
 COMMANDS = {
     "up": "Build the example, push it, run it on this machine's Docker, and call it.",
     "down": "Remove all that `yard up` made.",
+    "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
 }
 

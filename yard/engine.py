@@ -29,18 +29,20 @@ def stack(
     name: str,
     root: Path,
     *,
-    state: Path,
+    state: Path | None,
     env: Mapping[str, str] | None = None,
     program: Callable[[], Any] | None = None,
 ) -> auto.Stack:
     """Open the stack `name` of the project in `root`, made if need be, with its state in the directory `state`.
 
+    Without `state` it is the caller's own, which must exist: in the backend they are logged in to.
     `program` is `root/__main__.py` unless another is given; `env` is added to the engine's environment.
     """
     tools = root / ".tools"
     if not (tools / "bin" / "pulumi").exists():
         raise EngineError(f"there is no Pulumi CLI in {tools}: run `make env`")
-    state.mkdir(parents=True, exist_ok=True)
+    if state:
+        state.mkdir(parents=True, exist_ok=True)
     project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
     options = auto.LocalWorkspaceOptions(
         work_dir=str(root),
@@ -48,23 +50,26 @@ def stack(
         env_vars={**environment(root, state), **(env or {})},
     )
     try:
-        return auto.create_or_select_stack(
-            name, project_name=project, program=program or main_program(root), opts=options
-        )
+        open_ = auto.create_or_select_stack if state else auto.select_stack
+        return open_(name, project_name=project, program=program or main_program(root), opts=options)
     except auto.CommandError as error:
         raise EngineError(plain(str(error))) from error
 
 
-def environment(root: Path, state: Path) -> dict[str, str]:
+def environment(root: Path, state: Path | None) -> dict[str, str]:
     """What the CLI and the providers that it starts find in their environment, besides the caller's own."""
     # .tools/bin has the plugin for dynamic providers where the CLI lacks it, .venv/bin the Python that it runs.
     path = [str(root / ".tools/bin"), str(root / ".venv/bin"), os.environ.get("PATH", os.defpath)]
-    return {
+    always = {
         "PATH": os.pathsep.join(path),
         "PULUMI_PYTHON_CMD": sys.executable,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    if state is None:
+        return always
+    return always | {
         "PULUMI_BACKEND_URL": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE),
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
 

@@ -54,6 +54,10 @@ class Passage:
         self._config = {key: value for key, value in self._config.items() if value is not None}
         self._write()
 
+    def service(self, name: str) -> dict[str, Any]:
+        """What the stack's file says of a service."""
+        return dict(self._config["services"][name])
+
     def up(self) -> dict[str, int]:
         """`pulumi up`; what changed, without what stayed the same."""
         return _changed(engine.Watch().run(self.stack.up).summary.resource_changes)

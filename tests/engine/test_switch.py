@@ -1,0 +1,83 @@
+"""`yard switch` on the real engine over the rehearsal cloud."""
+
+from pathlib import Path
+
+import click
+import pytest
+
+from rehearsal import aws as types
+from tests.engine.passage import Passage, passage
+from tests.program import ROOT
+from yard.engine import EngineError
+from yard.switch import Switch
+
+pytestmark = pytest.mark.engine
+
+
+class Diary:
+    """What the switch said, and who served whenever it watched."""
+
+    def __init__(self, stack: Passage) -> None:
+        self.stack = stack
+        self.said: list[str] = []
+        self.served: list[list[str]] = []
+
+    def open(self) -> Switch:
+        """A switch as the command opens it."""
+        switch = Switch.of(self.stack.stack, ROOT, self.said.append, 60)
+        switch.sleep = lambda _: self.served.append(self.stack.serving())
+        return switch
+
+
+def test_it_prepares_shifts_and_retires(tmp_path: Path) -> None:
+    with passage(tmp_path) as stack:
+        stack.up()
+        diary, mark = Diary(stack), len(stack.cloud.calls)
+        diary.open().run("eks")
+        assert diary.served == [["ecs-fargate", "eks"]] * 3 + [["eks"]]
+        assert stack.serving() == ["eks"]
+        assert stack.preview() == {}
+        moves = [call for call in stack.since(mark) if (call.op, call.type) == ("update", types.LISTENER_RULE)]
+        assert len(moves) == 6  # listed at 0, then 1, 10, 50 and 100 %, then alone
+        assert diary.said[-1] == "eks has all the traffic; the URL is the same"
+        diary.open().run("eks")
+        assert diary.said[-1] == "eks has all the traffic already"
+
+
+def test_it_stops_before_sick_copies_and_can_be_aborted(tmp_path: Path) -> None:
+    gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
+    with passage(tmp_path, more={"gate": gate}, sick=["api-eks"]) as stack:
+        stack.up()
+        diary = Diary(stack)
+        with pytest.raises(EngineError, match=r"Target\.ResponseCodeMismatch"):
+            diary.open().run("eks")
+        assert stack.serving() == ["ecs-fargate"]
+        assert diary.open().traffic == {"ecs-fargate": 100, "eks": 0}  # the file says what is
+
+        diary.open().abort()
+        assert stack.serving() == ["ecs-fargate"]
+        assert "eks has no traffic and stays" in " ".join(diary.said)
+
+
+def test_it_goes_on_from_where_the_weights_are_and_does_nothing_else_on_the_way(tmp_path: Path) -> None:
+    with passage(tmp_path) as stack:
+        stack.set(traffic={"ecs-fargate": 90, "eks": 10}, orchestrator="ecs-fargate")
+        stack.up()
+        diary = Diary(stack)
+        service = stack.service("api")
+        stack.set(services={"api": {**service, "memory": 1024}})
+        with pytest.raises(click.ClickException, match=r"would also change .*api"):
+            diary.open().run("eks")
+        assert diary.open().traffic == {"ecs-fargate": 90, "eks": 10}
+
+        stack.set(services={"api": service})
+        diary.open().run("eks")
+        assert diary.served == [["ecs-fargate", "eks"], ["eks"]]  # 50 and 100 %: 1 and 10 are behind it
+
+
+@pytest.mark.parametrize(
+    ("to", "said"), [("nomad", "there is no orchestrator 'nomad'"), ("swarm", "swarm is not behind the load balancer")]
+)
+def test_it_refuses_what_cannot_share_the_traffic(tmp_path: Path, to: str, said: str) -> None:
+    with passage(tmp_path) as stack, pytest.raises(click.ClickException, match=said):
+        Diary(stack).open().run(to)
