@@ -11,8 +11,8 @@ import yaml
 from docker.errors import DockerException
 from pulumi import automation as auto
 
+from components.naming import label
 from components.orchestrator.swarm_client import SwarmError, explain
-from config.settings import label
 from yard import engine
 from yard.machine import MachineError, Notes, Say, engine_host
 

@@ -142,9 +142,9 @@ def tell(outcome: Mapping[str, Any]) -> None:
     click.echo(f"\n{changed}, {outcome['seconds']} s\n")
     following = {
         outcome["logs"]: "see its log",
-        "yard up": "after a change under app/: build, push and roll out",
-        "yard rehearse --to eks": "rehearse stack dev, and its switch to another orchestrator",
-        "yard down": "remove all of this",
+        "make up": "after a change under app/: build, push and roll out",
+        ".venv/bin/yard rehearse --to eks": "rehearse stack dev, and its switch to another orchestrator",
+        "make down": "remove all of this",
     }
     if url := outcome["url"]:
         click.secho(f"  {url}", bold=True, nl=False)
