@@ -36,6 +36,7 @@ images = stack.registry(
         services=tuple(stack.services),
         namespace=stack.stack,
         protect=bool(keys.protect),
+        on_aws=stack.on_aws,
         options=stack.options[keys.registry],
     ),
 )
@@ -61,7 +62,7 @@ for name, service in stack.services.items():
     if service.digest is None:
         continue  # the repository is there; the service waits for its first image
     repository = images.repositories[name]
-    image = Image(repository.url, service.digest, repository.pull)
+    image = Image(repository.source, service.digest, repository.pull)
     targets: dict[str, "Target"] = {}
     healthy: list[pulumi.Resource] = []
     for key, runtime in runtimes.items():

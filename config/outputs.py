@@ -20,7 +20,7 @@ def export(
     pulumi.export(
         "logs",
         {
-            name: [cls.logs(stack.stack, name) for cls in stack.orchestrators.values()]
+            name: [cls.logs(stack.stack, name, stack.options[key]) for key, cls in stack.orchestrators.items()]
             for name, service in stack.services.items()
             if service.digest
         },

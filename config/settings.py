@@ -1,7 +1,5 @@
 """A stack's settings: typed, checked in one pass before anything is made. Only `config/` reads `pulumi.Config`."""
 
-import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +7,7 @@ import pulumi
 from pulumi.runtime.config import is_config_secret
 
 from components.model import Model
+from components.naming import label
 from components.orchestrator import Orchestrator
 from components.registry import Registry
 from components.service import Service
@@ -90,12 +89,3 @@ def _with_preset(keys: Keys) -> Keys:
     preset = PRESETS[keys.preset]
     unset = {name: getattr(preset, name) for name in FROM_PRESET if getattr(keys, name) is None}
     return keys.model_copy(update=unset)
-
-
-def label(name: str, limit: int = 40) -> str:
-    """`name` as a DNS label. One that has to be cut or changed keeps apart from others by a hash at its end."""
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if plain == name and len(plain) <= limit:
-        return plain
-    mark = hashlib.sha256(name.encode()).hexdigest()[:7]
-    return f"{plain[: limit - 8].rstrip('-')}-{mark}".lstrip("-")

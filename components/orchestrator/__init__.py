@@ -127,7 +127,7 @@ class Orchestrator(pulumi.ComponentResource, ABC):
         return {}
 
     @classmethod
-    def logs(cls, stack: str, service: str) -> str:
+    def logs(cls, stack: str, service: str, options: Model) -> str:
         """The command that shows a service's logs."""
         return f"aws logs tail /{stack} --log-stream-name-prefix {service}/{cls.key} --follow"
 

@@ -11,7 +11,7 @@ import pulumi_kubernetes as k8s
 from pydantic import AfterValidator, Field
 
 from components import iam
-from components.edge import Target
+from components.edge import DEREGISTRATION_DELAY, Target
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
@@ -139,14 +139,19 @@ class Eks(Orchestrator):
         return {"eks:eks-cluster-name": stack}
 
     @classmethod
-    def logs(cls, stack: str, service: str) -> str:
+    def logs(cls, stack: str, service: str, options: Model) -> str:
         return f"aws logs tail /{stack} --log-stream-name-prefix {service}.{cls.key}. --follow"
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         network = self.args.network
         assert network is not None
         place = kubernetes_service.Place(
-            orchestrator=self.key, namespace=self._cluster_namespace, callers=network.cidr, opts=self._inside
+            orchestrator=self.key,
+            stack=self.args.stack,
+            namespace=self._cluster_namespace,
+            callers=[network.cidr],
+            drain=DEREGISTRATION_DELAY + 10,
+            opts=self._inside,
         )
         found_by = kubernetes_service.expose(name, place)
         bindings = [self._bind(name, service, target, found_by)] if target else []

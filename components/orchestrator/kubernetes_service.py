@@ -1,20 +1,18 @@
 """One service as Kubernetes objects: the same for every cluster, and fit for Pod Security "restricted"."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.edge import DEREGISTRATION_DELAY
 from components.orchestrator import Image
 from components.registry import Login
 from components.service import Service
 
-DRAIN = DEREGISTRATION_DELAY + 10
-"""Seconds a pod goes on serving after it is told to stop, because the load balancer goes on sending for a while."""
-GRACE = DRAIN + 30
-"""Seconds until it is killed. Deregistration delay < drain < grace, or requests under way are lost."""
+GRACE = 30
+"""Seconds a pod has to finish what is under way once it has drained, until it is killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +20,27 @@ class Place:
     """Where the objects go."""
 
     orchestrator: str
+    stack: str
     namespace: pulumi.Input[str]
-    callers: pulumi.Input[str]
+    callers: Sequence[pulumi.Input[str]]
     """The addresses (CIDR) that may connect to public services."""
+    drain: int
+    """Seconds a pod goes on serving after it is told to stop: longer than whatever sends to it goes on sending."""
     opts: pulumi.ResourceOptions
-    """Parent, provider, and deleted_with: the cluster takes its objects along."""
+    """Parent, provider, and deleted_with where the cluster takes its objects along."""
 
     def after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
         """The same options, for an object that waits for others."""
         return pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(depends_on=list(resources)))
+
+    def labels(self, service: str) -> dict[str, str]:
+        """What the pods of one service, and no others in the namespace, bear."""
+        return {"app.kubernetes.io/name": service, **part_of(self.stack)}
+
+
+def part_of(stack: str) -> dict[str, str]:
+    """What every pod of a stack bears."""
+    return {"app.kubernetes.io/part-of": stack}
 
 
 def namespace(name: str, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
@@ -47,13 +57,20 @@ def namespace(name: str, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Out
         },
         opts=opts,
     )
+    deny(name, stack, made.metadata.name, {}, opts)
+    return made.metadata.name
+
+
+def deny(
+    name: str, stack: str, namespace: pulumi.Input[str], pods: Mapping[str, str], opts: pulumi.ResourceOptions
+) -> None:
+    """Let nothing in to the pods with these labels (none: all pods of the namespace) until another policy does."""
     k8s.networking.v1.NetworkPolicy(
         f"{name}--deny",  # no service's name has two dashes in a row, so none is called like this
-        metadata={"name": "default--deny", "namespace": made.metadata.name},
-        spec={"pod_selector": {}, "policy_types": ["Ingress"]},
+        metadata={"name": f"{stack}--deny", "namespace": namespace},
+        spec={"pod_selector": {"match_labels": pods} if pods else {}, "policy_types": ["Ingress"]},
         opts=opts,
     )
-    return made.metadata.name
 
 
 def expose(name: str, place: Place) -> k8s.core.v1.Service:
@@ -67,7 +84,7 @@ def expose(name: str, place: Place) -> k8s.core.v1.Service:
             "annotations": {"pulumi.com/skipAwait": "true"},
         },
         spec={
-            "selector": _labels(name),
+            "selector": place.labels(name),
             "ports": [{"name": "http", "port": 80, "target_port": "http", "protocol": "TCP"}],
         },
         opts=place.opts,
@@ -120,10 +137,6 @@ def run(name: str, service: Service, image: Image, place: Place, *before: pulumi
     return deployment
 
 
-def _labels(name: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": name}
-
-
 def _secrets(name: str, service: Service, place: Place) -> k8s.core.v1.Secret | None:
     if not service.secrets:
         return None
@@ -169,12 +182,12 @@ def _deployment(
 ) -> Any:
     return {
         "replicas": service.replicas.min,
-        "selector": {"match_labels": _labels(name)},
+        "selector": {"match_labels": place.labels(name)},
         "strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": 0, "max_surge": "100%"}},
         # The rollout counts as failed after this many seconds without progress, and `up` fails with the pod's reason.
         "progress_deadline_seconds": 600,
         "template": {
-            "metadata": {"labels": _labels(name)},
+            "metadata": {"labels": place.labels(name)},
             "spec": _pod(name, service, image, place, account, secrets),
         },
     }
@@ -192,7 +205,7 @@ def _pod(
         "service_account_name": account,
         "automount_service_account_token": False,
         "node_selector": {"kubernetes.io/arch": "amd64" if service.architecture == "x86_64" else "arm64"},
-        "termination_grace_period_seconds": GRACE,
+        "termination_grace_period_seconds": place.drain + GRACE,
         "security_context": {
             "run_as_non_root": True,
             "run_as_user": service.user,
@@ -206,7 +219,7 @@ def _pod(
                 "topology_key": "topology.kubernetes.io/zone",
                 # A zone without room must not stop a rollout.
                 "when_unsatisfiable": "ScheduleAnyway",
-                "label_selector": {"match_labels": _labels(name)},
+                "label_selector": {"match_labels": place.labels(name)},
             }
         ],
         "containers": [_container(name, service, image, place, secrets)],
@@ -240,7 +253,7 @@ def _container(
             "limits": {"memory": f"{service.memory}Mi"},
         },
         **_probes(service),
-        "lifecycle": {"pre_stop": {"sleep": {"seconds": DRAIN}}},
+        "lifecycle": {"pre_stop": {"sleep": {"seconds": place.drain}}},
         "security_context": {
             "allow_privilege_escalation": False,
             "read_only_root_filesystem": True,
@@ -271,7 +284,7 @@ def _guards(name: str, service: Service, place: Place) -> None:
         k8s.policy.v1.PodDisruptionBudget(
             name,
             metadata={"name": name, "namespace": place.namespace},
-            spec={"max_unavailable": 1, "selector": {"match_labels": _labels(name)}},
+            spec={"max_unavailable": 1, "selector": {"match_labels": place.labels(name)}},
             opts=place.opts,
         )
     if service.public:
@@ -279,11 +292,11 @@ def _guards(name: str, service: Service, place: Place) -> None:
             name,
             metadata={"name": name, "namespace": place.namespace},
             spec={
-                "pod_selector": {"match_labels": _labels(name)},
+                "pod_selector": {"match_labels": place.labels(name)},
                 "policy_types": ["Ingress"],
                 "ingress": [
                     {
-                        "from_": [{"ip_block": {"cidr": place.callers}}],
+                        "from_": [{"ip_block": {"cidr": block}} for block in place.callers],
                         "ports": [{"port": service.port, "protocol": "TCP"}],
                     }
                 ],

@@ -177,7 +177,7 @@ class Swarm(Orchestrator):
                 yield f"ports.{name}", port, f"another port than {other}'s, which is published under the same"
 
     @classmethod
-    def logs(cls, stack: str, service: str) -> str:
+    def logs(cls, stack: str, service: str, options: Model) -> str:
         """The engine keeps them, rotated."""
         return f"docker service logs --follow {stack}-{service}"
 

@@ -36,8 +36,6 @@ from components.orchestrator.swarm_rollout import REVISION, RolledBackError, Rol
 
 Props = dict[str, Any]
 
-GONE = ReadResult("", {})
-"""How a dynamic provider says that a resource does not exist any more."""
 LEAVING = 60.0
 """Seconds that containers may take to go: more than their grace to stop."""
 MAX_NAME = 63
@@ -146,7 +144,7 @@ class ServiceProvider(Provider):
             try:
                 live = engine.service(id_)["Spec"]
             except NotFound:
-                return GONE
+                return gone()
             if engine.older_than(NO_NEW_PRIVILEGES_SINCE):
                 privileges = props["spec"]["TaskTemplate"]["ContainerSpec"].get("Privileges")
                 live["TaskTemplate"]["ContainerSpec"]["Privileges"] = privileges
@@ -305,8 +303,13 @@ def props_if(look: Callable[[], object], identity: str, props: Props) -> ReadRes
     try:
         look()
     except NotFound:
-        return GONE
+        return gone()
     return ReadResult(identity, props)
+
+
+def gone() -> ReadResult:
+    """How a dynamic provider says that a resource does not exist any more."""
+    return ReadResult("", {})
 
 
 def unique(prefix: str) -> str:

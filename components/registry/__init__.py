@@ -12,8 +12,11 @@ from components.model import Model, NoOptions
 from components.service import Service
 
 REGISTRIES = {
+    "artifact-registry": "components.registry.artifact_registry:ArtifactRegistry",
+    "dockerhub": "components.registry.dockerhub:DockerHub",
     "ecr": "components.registry.ecr:Ecr",
     "ecr-public": "components.registry.ecr_public:EcrPublic",
+    "ghcr": "components.registry.ghcr:Ghcr",
     "oci": "components.registry.oci:Oci",
 }
 GROUP = "switchyard.registries"
@@ -34,6 +37,16 @@ class AwsRole:
 
 
 @dataclass(frozen=True)
+class Cached(AwsRole):
+    """The same, from an ECR pull-through cache: what is not in it, ECR itself fetches with a login of its own."""
+
+
+@dataclass(frozen=True)
+class NodeIdentity:
+    """The nodes themselves may pull, by who they are on the registry's own cloud."""
+
+
+@dataclass(frozen=True)
 class Login:
     """A user name and a password (always a secret) for `server`."""
 
@@ -42,7 +55,7 @@ class Login:
     password: pulumi.Output[str] = field(repr=False)
 
 
-Pull = Anonymous | AwsRole | Login
+Pull = Anonymous | AwsRole | NodeIdentity | Login
 
 
 @dataclass(frozen=True)
@@ -50,11 +63,18 @@ class Repository:
     """Where one service's images go."""
 
     url: pulumi.Output[str]
-    """The image's address without tag or digest."""
+    """The address that images are pushed to, without tag or digest."""
     pull: Pull
     """How a runtime gets at it."""
     push: pulumi.Output[str]
     """Commands, one a line, that push a local image named as the service."""
+    cache: pulumi.Output[str] | None = None
+    """The address by way of a pull-through cache, where there is one."""
+
+    @property
+    def source(self) -> pulumi.Output[str]:
+        """The address that runtimes pull from, without tag or digest."""
+        return self.url if self.cache is None else self.cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +87,8 @@ class RegistryArgs:
     """Set before each repository's name, so that two stacks can share an account: `<namespace>/<service>`."""
     protect: bool
     """True keeps images when the stack is destroyed (the destroy then fails and says so)."""
+    on_aws: bool
+    """True where the runtimes are on AWS."""
     options: Model
 
 
@@ -89,8 +111,13 @@ class Registry(pulumi.ComponentResource, ABC):
 
     @classmethod
     @abstractmethod
-    def pulled_by(cls, options: Model) -> type[Pull]:
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         """The kind of pull access that its images need, known before anything is made."""
+
+    @classmethod
+    def notes(cls, options: Model, on_aws: bool) -> Iterator[str]:
+        """What `up` says at its end: limits of the registry's that this stack may meet."""
+        yield from ()
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.token, name, None, opts)

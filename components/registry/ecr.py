@@ -15,6 +15,8 @@ from components.service import Service
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 DEPLOYED = "deployed-"
 """Images pushed in order to be deployed bear a tag that starts so; retention counts them apart from all others."""
+TAG = f"{DEPLOYED}$(git rev-parse --short HEAD)"
+"""Such a tag, as a shell makes it."""
 
 
 class EcrOptions(Model):
@@ -45,7 +47,7 @@ class Ecr(Registry):
                 yield f"repositories.{name}", repository, f"the name of a service: {', '.join(services)}"
 
     @classmethod
-    def pulled_by(cls, options: Model) -> type[Pull]:
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return AwsRole
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
@@ -58,21 +60,30 @@ class Ecr(Registry):
         }
 
     def _own(self, service: str, args: RegistryArgs, keep: int, child: pulumi.ResourceOptions) -> Repository:
-        repository = aws.ecr.Repository(
-            service,
-            name=f"{args.namespace}/{service}",  # a person types it
-            image_tag_mutability="IMMUTABLE",
-            image_scanning_configuration={"scan_on_push": True},
-            encryption_configurations=[{"encryption_type": "AES256"}],
-            force_delete=not args.protect,
-            opts=child,
-        )
-        aws.ecr.LifecyclePolicy(service, repository=repository.name, policy=retention(keep), opts=child)
+        name = f"{args.namespace}/{service}"  # a person types it
+        repository = make(service, name, retention(keep), args.protect, child)
         return _repository(service, repository.repository_url, repository.arn)
 
     def _existing(self, service: str, name: str) -> Repository:
         found = aws.ecr.get_repository_output(name=name, opts=pulumi.InvokeOutputOptions(parent=self))
         return _repository(service, found.repository_url, found.arn)
+
+
+def make(
+    service: str, name: str, policy: str, protect: bool, opts: pulumi.ResourceOptions
+) -> aws.ecr.Repository:
+    """A private repository: immutable tags, scan on push, encrypted, with a lifecycle policy."""
+    repository = aws.ecr.Repository(
+        service,
+        name=name,
+        image_tag_mutability="IMMUTABLE",
+        image_scanning_configuration={"scan_on_push": True},
+        encryption_configurations=[{"encryption_type": "AES256"}],
+        force_delete=not protect,
+        opts=opts,
+    )
+    aws.ecr.LifecyclePolicy(service, repository=repository.name, policy=policy, opts=opts)
+    return repository
 
 
 def _repository(service: str, url: pulumi.Output[str], arn: pulumi.Output[str]) -> Repository:
@@ -84,15 +95,14 @@ def _repository(service: str, url: pulumi.Output[str], arn: pulumi.Output[str]) 
 
 
 def _push(service: str, url: str) -> str:
+    tagged = f"{url}:{TAG}"
+    return "\n".join([login(url), f"docker tag {service} {tagged}", f"docker push {tagged}"])
+
+
+def login(url: str) -> str:
+    """The command that logs Docker in to the registry of a repository."""
     host, region = url.partition("/")[0], url.split(".")[3]  # <account>.dkr.ecr.<region>.amazonaws.com/<name>
-    tagged = f"{url}:{DEPLOYED}$(git rev-parse --short HEAD)"
-    return "\n".join(
-        [
-            f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {host}",
-            f"docker tag {service} {tagged}",
-            f"docker push {tagged}",
-        ]
-    )
+    return f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {host}"
 
 
 def retention(keep: int) -> str:

@@ -18,7 +18,7 @@ class EcrPublic(Registry):
     token = "switchyard:registry:EcrPublic"
 
     @classmethod
-    def pulled_by(cls, options: Model) -> type[Pull]:
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return Anonymous
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:

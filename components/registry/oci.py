@@ -44,7 +44,7 @@ class Oci(Registry):
     Options = OciOptions
 
     @classmethod
-    def pulled_by(cls, options: Model) -> type[Pull]:
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         """With a user name by that login, else by anyone."""
         assert isinstance(options, OciOptions)
         return Login if options.username else Anonymous

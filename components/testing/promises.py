@@ -242,7 +242,8 @@ class OrchestratorPromises:
         assert not set(ran.private) & set(ran.healthy)
 
     def test_it_says_where_the_logs_are(self, name: str, block: Block) -> None:
-        command = orchestrator.load(name).logs(STACK, "api")
+        cls = orchestrator.load(name)
+        command = cls.logs(STACK, "api", _options(cls.Options, block))
         assert "api" in command
         assert STACK in command
 

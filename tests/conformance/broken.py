@@ -107,7 +107,7 @@ class GoodRun(Orchestrator):
         return pulumi.Output.secret(value)
 
     @classmethod
-    def logs(cls, stack: str, service: str) -> str:
+    def logs(cls, stack: str, service: str, options: Model) -> str:
         return f"broken logs {stack} {service}"
 
 

@@ -15,13 +15,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from components.naming import label
 from components.network import CIDR
 from components.orchestrator import ORCHESTRATORS, load
 from components.registry import REGISTRIES
 from components.testing.engine import Graph, Node
 from config.presets import PRESETS
 from config.problems import BadConfig
-from config.settings import label
 from tests.program import DIGEST, config_for, run_program
 
 SECRETS = ("correct-horse", "battery-staple")

@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from components.edge import TLS_POLICY, WARM_UP_HEADER, priorities
+from components.network import CIDR
 from components.service import Service
 from components.testing.engine import Graph
 from tests.program import DIGEST, config_for, run_program
@@ -63,6 +64,10 @@ class TestPlain:
     def test_the_output_says_that_it_is_plain(self) -> None:
         assert plain().export("next") == ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS"]
 
+    def test_it_sends_only_into_its_network(self) -> None:
+        sent = plain().one("vpc/securityGroupEgressRule:SecurityGroupEgressRule", "edge").inputs
+        assert sent["cidrIpv4"] == str(CIDR)
+
     def test_what_no_service_wants_is_404(self) -> None:
         (action,) = plain().one("lb/listener:Listener").inputs["defaultActions"]
         assert (action["type"], action["fixedResponse"]["statusCode"]) == ("fixed-response", "404")
@@ -103,6 +108,11 @@ class TestSecure:
         assert proofs == {
             f"_proof.{host}.": ("CNAME", "zone-of-example.com") for host in ("api.example.com", "admin.example.com")
         }
+
+    def test_a_proof_may_be_there_already(self) -> None:
+        """It is the same for every certificate of an account."""
+        proofs = [each for each in secure().of("route53/record:Record") if "validation" in each.name]
+        assert all(each.inputs["allowOverwrite"] is True for each in proofs)
 
     def test_every_name_leads_to_the_load_balancer(self) -> None:
         addresses = {

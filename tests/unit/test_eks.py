@@ -180,6 +180,11 @@ class TestRollout:
         assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 6)
         assert spec["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 55}
 
+    def test_what_scales_is_measured(self) -> None:
+        assert rich().one("eks/addon:Addon", "eks-metrics").inputs["addonName"] == "metrics-server"
+        addons = run_program(config_for("ecr", "eks")).of("eks/addon:Addon")
+        assert [each.name for each in addons] == ["eks-logs"]
+
     def test_a_fixed_count_is_ours(self) -> None:
         assert rich().one("apps/v1:Deployment", "worker").ignore_changes == ()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components.naming import label
 from components.orchestrator.ecs_fargate import EcsFargate
 from components.orchestrator.eks import Eks, EksOptions
 from components.registry.ecr import Ecr, EcrOptions
@@ -12,7 +13,7 @@ from components.testing.cloud import Cloud
 from components.testing.engine import start
 from config.presets import PRESETS
 from config.problems import BadConfig
-from config.settings import Settings, label
+from config.settings import Settings
 from tests.program import DIGEST, as_pulumi, config_for
 
 BASE = config_for("ecr", "ecs-fargate")

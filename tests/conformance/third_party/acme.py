@@ -78,5 +78,5 @@ class AcmeRun(Orchestrator):
         return Workload(healthy=(app,), url=app.id.apply(lambda _: f"https://{name}.acme.example"))
 
     @classmethod
-    def logs(cls, stack: str, service: str) -> str:
+    def logs(cls, stack: str, service: str, options: Model) -> str:
         return f"acme logs {stack}/{service}"

@@ -1,0 +1,329 @@
+"""A Kubernetes cluster that exists, by kubeconfig and context: GKE, AKS, k3s, kind, one of your own."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+import pulumi
+import pulumi_kubernetes as k8s
+import yaml
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+
+from components.model import Model
+from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
+from components.orchestrator.kubernetes_service import Place
+from components.registry import Anonymous, Login
+from components.service import Host, Name, Service
+
+if TYPE_CHECKING:
+    from components.edge import Target
+
+Exposure = Literal["loadbalancer", "ingress", "nodeport"]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+NodePort = Annotated[int, Field(ge=30000, le=32767)]
+Block = Annotated[str, AfterValidator(kubernetes_service.address_block)]
+
+ONLY: Mapping[str, frozenset[Exposure]] = {
+    "address": frozenset({"nodeport"}),
+    "node_ports": frozenset({"nodeport"}),
+    "ingress_class": frozenset({"ingress"}),
+    "ingress_host": frozenset({"ingress"}),
+    "ingress_tls": frozenset({"ingress"}),
+    "annotations": frozenset({"loadbalancer", "ingress"}),
+}
+"""Fields that mean something with some exposures alone."""
+
+
+class KubernetesOptions(Model):
+    """`switchyard:kubernetes`."""
+
+    context: str = Field(
+        min_length=1,
+        description="The context in the kubeconfig. It also identifies the cluster: under another name everything is"
+        " made anew.",
+    )
+    kubeconfig: SecretStr | None = Field(
+        default=None,
+        description="The kubeconfig itself, as text; set it with `pulumi config set --secret --path`.",
+    )
+    kubeconfig_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Path of the kubeconfig; where neither is set, what kubectl reads: `KUBECONFIG`, else"
+        " `~/.kube/config`.",
+    )
+    namespace: Label | None = Field(
+        default=None,
+        description="A namespace that exists, in which to run; by default the stack makes one of its own, which"
+        " admits only pods that meet Pod Security `restricted`.",
+    )
+    exposure: Exposure = Field(
+        default="loadbalancer",
+        description="loadbalancer: an address of its own for each public service, from the cluster's provider."
+        " ingress: by host and path through the cluster's ingress controller. nodeport: a port of every node.",
+    )
+    address: str | None = Field(
+        default=None, min_length=1, description="nodeport: the name or address under which the nodes answer."
+    )
+    node_ports: dict[Name, NodePort] = Field(
+        default={}, description="nodeport: port by service; by default one that the cluster chooses."
+    )
+    ingress_class: str | None = Field(
+        default=None, min_length=1, description="ingress: the controller's class; by default the cluster's default."
+    )
+    ingress_host: Host | None = Field(
+        default=None, description="ingress: host name of the services that have none of their own."
+    )
+    ingress_tls: Label | None = Field(
+        default=None,
+        description="ingress: the secret of the namespace that holds the certificate, from cert-manager for example;"
+        " without it the URL is plain HTTP.",
+    )
+    annotations: dict[str, str] = Field(
+        default={},
+        description="loadbalancer and ingress: annotations of the Service or the Ingress, which the provider or the"
+        " controller reads.",
+    )
+    callers: tuple[Block, ...] = Field(
+        default=("0.0.0.0/0",),
+        min_length=1,
+        description="Address ranges (CIDR) that may connect to the pods of public services: with ingress the"
+        " controller's, with the others the clients' and the nodes'.",
+    )
+    drain: int = Field(
+        default=40,
+        ge=1,
+        le=600,
+        description="Seconds a pod goes on serving after it is told to stop: longer than the load balancer, the"
+        " controller or the nodes go on sending to it.",
+    )
+
+    @model_validator(mode="after")
+    def _one_kubeconfig(self) -> "KubernetesOptions":
+        if self.kubeconfig is not None and self.kubeconfig_file is not None:
+            raise ValueError("kubeconfig and kubeconfig-file are both set: keep one")
+        return self
+
+
+class Kubernetes(Orchestrator):
+    """A namespace, and for each service the objects of `kubernetes_service` and what exposes it."""
+
+    key = "kubernetes"
+    token = "switchyard:orchestrator:Kubernetes"
+    Options = KubernetesOptions
+    target = None
+    pulls_by = (Anonymous, Login)
+    capabilities = {
+        "port": translated("the container's port; the URL has 80, 443 or the node port"),
+        "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
+        "memory": translated("memory request and limit"),
+        "replicas": HONOURED,
+        "autoscaling": translated("HorizontalPodAutoscaler on CPU; the cluster must have metrics-server"),
+        "health": translated("readiness probe"),
+        "env": HONOURED,
+        "secrets": translated("Kubernetes Secret; encrypted at rest where the cluster is set up so"),
+        "command": translated("args of the container"),
+        "path": translated("rule of the Ingress; with another `exposure` it is an error"),
+        "host": translated("rule of the Ingress; with another `exposure` it is an error"),
+        "public": translated("false: nothing exposes it, and by NetworkPolicy nothing may connect"),
+        "digest": HONOURED,
+        "architecture": translated("nodeSelector kubernetes.io/arch"),
+        "user": translated("runAsUser, runAsGroup and fsGroup"),
+        "writable": translated("emptyDir of at most 256 MiB"),
+    }
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        self.options = cast(KubernetesOptions, self.args.options)
+        provider = k8s.Provider(
+            self.key,
+            kubeconfig=_kubeconfig(self.options),
+            context=self.options.context,
+            # Without it a changed kubeconfig (another address, another login) would replace every object.
+            cluster_identifier=self.options.context,
+            opts=child,
+        )
+        self.inside = pulumi.ResourceOptions(parent=self, provider=provider)
+        self.namespace = self._namespace()
+        return {"context": self.options.context, "namespace": self.namespace}
+
+    def _namespace(self) -> pulumi.Output[str]:
+        existing, stack = self.options.namespace, self.args.stack
+        if existing is None:
+            return kubernetes_service.namespace(self.key, stack, self.inside)
+        # Of what others run there nothing may be touched.
+        kubernetes_service.deny(self.key, stack, existing, kubernetes_service.part_of(stack), self.inside)
+        return pulumi.Output.from_input(existing)
+
+    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:
+        place = Place(
+            orchestrator=self.key,
+            stack=self.args.stack,
+            namespace=self.namespace,
+            callers=self.options.callers,
+            drain=self.options.drain,
+            opts=self.inside,
+        )
+        found_by = kubernetes_service.expose(name, place)
+        deployment = kubernetes_service.run(name, service, image, place, found_by)
+        if not service.public:
+            return Workload(healthy=(deployment,))
+        # After the pods: Pulumi waits until a Service has some.
+        after = place.after(deployment)
+        if self.options.exposure == "ingress":
+            ingress = self._ingress(name, service, found_by, after)
+            return Workload((deployment, ingress), ingress.id.apply(lambda _: self._ingress_url(service)))
+        published = self._publish(name, place, after)
+        return Workload((deployment, published), self._url(published))
+
+    def _publish(self, name: str, place: Place, after: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+        """A Service that the outside reaches, beside the one that the pods find each other by."""
+        port: dict[str, Any] = {"name": "http", "port": 80, "target_port": "http", "protocol": "TCP"}
+        spec: dict[str, Any] = {"selector": place.labels(name), "ports": [port]}
+        if self.options.exposure == "loadbalancer":
+            spec |= {"type": "LoadBalancer", "load_balancer_source_ranges": list(self.options.callers)}
+        else:
+            spec["type"] = "NodePort"
+            if chosen := self.options.node_ports.get(name):
+                port["node_port"] = chosen
+        return k8s.core.v1.Service(
+            f"{name}--public",
+            metadata={
+                "name": f"{name}--public",
+                "namespace": place.namespace,
+                "annotations": dict(self.options.annotations),
+            },
+            spec=spec,
+            opts=after,
+        )
+
+    def _url(self, published: k8s.core.v1.Service) -> pulumi.Output[str]:
+        if self.options.exposure == "nodeport":
+            return pulumi.Output.concat(
+                f"http://{self.options.address}:",
+                published.spec.apply(lambda spec: str(spec.ports[0].node_port)),
+            )
+        given = published.status.apply(lambda status: status.load_balancer.ingress[0])
+        return pulumi.Output.concat("http://", given.apply(lambda one: one.hostname or one.ip))
+
+    def _ingress(
+        self, name: str, service: Service, found_by: k8s.core.v1.Service, after: pulumi.ResourceOptions
+    ) -> k8s.networking.v1.Ingress:
+        host = service.host or self.options.ingress_host
+        backend = {"service": {"name": found_by.metadata.name, "port": {"name": "http"}}}
+        rule = {
+            "host": host,
+            "http": {"paths": [{"path": service.path, "path_type": "Prefix", "backend": backend}]},
+        }
+        tls = self.options.ingress_tls
+        return k8s.networking.v1.Ingress(
+            name,
+            metadata={
+                "name": name,
+                "namespace": self.namespace,
+                # Pulumi would wait for an address, which not every controller writes down.
+                "annotations": {**self.options.annotations, "pulumi.com/skipAwait": "true"},
+            },
+            spec={
+                "ingress_class_name": self.options.ingress_class,
+                "rules": [rule],
+                "tls": [{"hosts": [host], "secret_name": tls}] if tls else None,
+            },
+            opts=after,
+        )
+
+    def _ingress_url(self, service: Service) -> str:
+        scheme = "https" if self.options.ingress_tls else "http"
+        return f"{scheme}://{service.host or self.options.ingress_host}{service.path.rstrip('/')}"
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        given = cast(KubernetesOptions, options)
+        yield from _no_context(given)
+        for field in sorted(given.model_fields_set & ONLY.keys()):
+            if given.exposure not in ONLY[field]:
+                wanted = " or ".join(sorted(ONLY[field]))
+                yield "exposure", given.exposure, f"{wanted}, or no {field.replace('_', '-')}, which means nothing here"
+        public = {name: service for name, service in services.items() if service.public}
+        yield from _ingress_problems(given, public) if given.exposure == "ingress" else _port_problems(given, public)
+
+    @classmethod
+    def logs(cls, stack: str, service: str, options: Model) -> str:
+        """Those of the pods that run; a cluster keeps no others."""
+        given = cast(KubernetesOptions, options)
+        chosen = ",".join(
+            f"{key}={value}" for key, value in {**kubernetes_service.named(service, stack)}.items()
+        )
+        return (
+            f"kubectl logs --context {given.context} --namespace {given.namespace or stack}"
+            f" --selector {chosen} --follow"
+        )
+
+
+def _kubeconfig(options: KubernetesOptions) -> pulumi.Input[str] | None:
+    """The provider takes the text or a path."""
+    if options.kubeconfig:
+        return pulumi.Output.secret(options.kubeconfig.get_secret_value())
+    return options.kubeconfig_file
+
+
+def _no_context(options: KubernetesOptions) -> Iterator[tuple[str, object, str]]:
+    """A kubeconfig that cannot be read, or that has no such context."""
+    if options.kubeconfig:
+        path, texts = "kubeconfig", [options.kubeconfig.get_secret_value()]
+    else:
+        path = "kubeconfig-file"
+        files = [file for file in _files(options) if file.is_file()]
+        if not files:
+            looked = ", ".join(map(str, _files(options)))
+            yield path, options.kubeconfig_file, f"a file that exists; there is none at {looked}"
+            return
+        texts = [file.read_text(encoding="utf-8") for file in files]
+    try:
+        contexts = [context for text in texts for context in _contexts(text)]
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        yield path, options.kubeconfig_file, "a kubeconfig, as `kubectl config view --raw --minify` prints it"
+        return
+    if options.context not in contexts:
+        yield "context", options.context, f"one that the kubeconfig has: {', '.join(sorted(contexts)) or 'it has none'}"
+
+
+def _files(options: KubernetesOptions) -> list[Path]:
+    """Where kubectl looks, unless the stack says where."""
+    named = options.kubeconfig_file or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return [Path(each).expanduser() for each in named.split(os.pathsep) if each]
+
+
+def _contexts(kubeconfig: str) -> list[str]:
+    return [str(each["name"]) for each in (yaml.safe_load(kubeconfig) or {}).get("contexts") or []]
+
+
+def _ingress_problems(
+    options: KubernetesOptions, public: Mapping[str, Service]
+) -> Iterator[tuple[str, object, str]]:
+    """A public service without a host, or two at one place."""
+    taken: dict[tuple[str | None, str], str] = {}
+    for name, service in public.items():
+        host = service.host or options.ingress_host
+        if host is None:
+            yield "ingress-host", None, f"a host name, because service {name} has none of its own"
+        elif (other := taken.setdefault((host, service.path), name)) != name:
+            yield "ingress-host", host, f"a route of its own for {name} (its host or path): {other} has the same"
+
+
+def _port_problems(options: KubernetesOptions, public: Mapping[str, Service]) -> Iterator[tuple[str, object, str]]:
+    """Routes that only an Ingress can make, and node ports that cannot be."""
+    for name, service in public.items():
+        if service.host or service.path != "/":
+            asked = "host" if service.host else "path"
+            yield "exposure", options.exposure, f"ingress, because service {name} has a {asked} of its own"
+    if options.exposure != "nodeport":
+        return
+    if options.address is None:
+        yield "address", None, "the name or address under which the cluster's nodes answer"
+    taken: dict[int, str] = {}
+    for name, port in options.node_ports.items():
+        if name not in public:
+            yield f"node-ports.{name}", port, f"the name of a public service: {', '.join(public)}"
+        if (other := taken.setdefault(port, name)) != name:
+            yield f"node-ports.{name}", port, f"another port than {other}'s"
