@@ -24,9 +24,13 @@ down: env ## remove all that `make up` made
 	@.venv/bin/yard down
 
 .PHONY: test
-test: env need-go ## every test; the live ones where Docker and a registry are (SWITCHYARD_LIVE=1: they must be)
+test: env need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
 	cd app && go test -timeout 2m ./...
 	.venv/bin/python -m pytest
+
+.PHONY: kube
+kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes
+	@.venv/bin/python -m tools.kube
 
 .PHONY: unit
 unit: $(VENV) ## the quick tests, without an engine
@@ -37,7 +41,7 @@ check: $(VENV) need-go ## formats, lints, types, generated documents: nothing is
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	@unformatted=$$(gofmt -l app); [[ -z $$unformatted ]] || { echo "gofmt -w is needed: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l app tools); [[ -z $$unformatted ]] || { echo "gofmt -w is needed: $$unformatted" >&2; exit 1; }
 	cd app && go vet ./...
 	for file in $(SHELL_FILES); do bash -n "$$file"; done
 	if command -v shellcheck >/dev/null; then shellcheck $(SHELL_FILES); fi
@@ -59,6 +63,7 @@ lock: ## pin pyproject.toml's needs in requirements.txt; UPGRADE=1 takes newer v
 .PHONY: clean
 clean: ## remove what was installed and built here; stacks and their state stay (make down)
 	tools/docker-engine stop
+	if [[ -d .tools/kube/run ]]; then .venv/bin/python -m tools.kube stop; fi
 	rm -rf .venv .tools app/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -71,6 +76,6 @@ need-go:
 $(VENV): requirements.txt pyproject.toml tools/env $(if $(shell [[ "$$(cat .venv/.ready 2>&1)" == "$$PWD" && -x .venv/bin/yard ]] || echo gone),gone)
 	@tools/env
 
-$(CLI): tools/pulumi_cli.py tools/pulumi/go.mod tools/pulumi/go.sum $(if $(shell [[ -x .tools/bin/pulumi ]] || echo gone),gone) | $(VENV)
+$(CLI): tools/pulumi_cli.py tools/build.py tools/pulumi/go.mod tools/pulumi/go.sum $(if $(shell [[ -x .tools/bin/pulumi ]] || echo gone),gone) | $(VENV)
 	@.venv/bin/python -m tools.pulumi_cli
 	@touch $@

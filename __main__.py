@@ -68,7 +68,8 @@ for name, service in stack.services.items():
     for key, runtime in runtimes.items():
         target = None
         if edge and service.public and runtime.target:
-            target = edge.target(name, service, key, runtime.target, runtime.target_tags(stack.stack))
+            port, tags = runtime.target_port(name, service), runtime.target_tags(stack.stack)
+            target = edge.target(name, service, key, runtime.target, tags, port, runtime.target_nodes)
             targets[key] = target
         workload = runtime.run(name, service, image, target)
         urls[name] = workload.url

@@ -33,6 +33,8 @@ class Target:
     """The warm-up rule: until it exists the group hangs on no load balancer, and ECS refuses it."""
     security_group_id: pulumi.Output[str]
     """Who may connect to the copies."""
+    nodes: int | None = None
+    """How many healthy targets show that the service is up, where the targets are nodes; None: one a copy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +84,13 @@ class Edge(pulumi.ComponentResource):
         orchestrator: str,
         kind: Literal["ip", "instance"],
         tags: Mapping[str, str],
+        port: int | None = None,
+        nodes: int | None = None,
     ) -> Target:
         """A target group of `orchestrator`'s own for the service, and the rule that hangs it on the load balancer.
 
-        Never shared: the Kubernetes controllers evict targets that are not theirs.
+        Never shared: the Kubernetes controllers evict targets that are not theirs. `port` is the targets', where it is
+        not the service's own; `nodes` is for the gate.
         """
         child = pulumi.ResourceOptions(parent=self)
         name = f"{service_name}-{orchestrator}"
@@ -93,7 +98,7 @@ class Edge(pulumi.ComponentResource):
             name,
             # Never a fixed name: it could not be replaced while a rule uses it. AWS takes 32 characters, this prefix 6.
             name_prefix=f"{service_name[:5]}-",
-            port=service.port,
+            port=port or service.port,
             protocol="HTTP",  # inside the VPC, from one security group to another; see docs/decisions
             target_type=kind,
             vpc_id=self._args.network.vpc_id,
@@ -120,7 +125,7 @@ class Edge(pulumi.ComponentResource):
             actions=[{"type": "forward", "target_group_arn": group.arn}],
             opts=child,
         )
-        return Target(group.arn, rule, self._security_group)
+        return Target(group.arn, rule, self._security_group, nodes)
 
     def traffic(
         self,
@@ -142,13 +147,24 @@ class Edge(pulumi.ComponentResource):
                     "type": "forward",
                     "forward": {
                         "target_groups": [
-                            {"arn": target.group_arn, "weight": weights[key]} for key, target in sorted(targets.items())
+                            {"arn": self._awaited(target), "weight": weights[key]}
+                            for key, target in sorted(targets.items())
                         ]
                     },
                 }
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=self._gate.binding),
         )
+
+    def _awaited(self, target: Target) -> pulumi.Output[str]:
+        """The group's ARN; whoever knows it knows that the gate has been told what to wait for."""
+
+        def tell(arn: str) -> str:
+            if target.nodes is not None:
+                self._gate.nodes[arn] = target.nodes
+            return arn
+
+        return target.group_arn.apply(tell)
 
     def _make(self, name: str, args: EdgeArgs) -> None:
         child = pulumi.ResourceOptions(parent=self)

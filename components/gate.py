@@ -64,6 +64,8 @@ class Gate:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     expected: dict[str, Expected] = field(default_factory=dict)
+    nodes: dict[str, int] = field(default_factory=dict)
+    """Target group ARN -> healthy targets wanted in it, where its targets are not the copies but nodes before them."""
 
     @cached_property
     def binding(self) -> pulumi.ResourceHookBinding:
@@ -84,17 +86,20 @@ class Gate:
     def wait(self, service: str, group: str) -> None:
         """Return once `group` was healthy for enough looks in a row; raise `GateClosed` when time is up."""
         deadline = self.clock() + self.options.timeout
-        wanted, good = self.expected[service].healthy, 0
+        wanted, good = self._wanted(service, group), 0
         while True:
             targets = self.ask(group)
             good = good + 1 if sum(state == "healthy" for _, state, _ in targets) >= wanted else 0
             if good >= self.options.polls:
                 return
             if not good and self.clock() >= deadline:  # what is healthy now gets the looks that are left
-                raise GateClosed(self._why(service, targets))
+                raise GateClosed(self._why(service, group, targets))
             self.sleep(self.options.interval)
 
-    def _why(self, service: str, targets: list[Health]) -> str:
+    def _wanted(self, service: str, group: str) -> int:
+        return self.nodes.get(group, self.expected[service].healthy)
+
+    def _why(self, service: str, group: str, targets: list[Health]) -> str:
         states = Counter(state for _, state, _ in targets)
         sick = "; ".join(
             f"{address} is {state} ({reason or 'no reason given'})"
@@ -103,7 +108,7 @@ class Gate:
         )
         return (
             f"the traffic of {service} stays where it is:"
-            f" {states['healthy']} of {self.expected[service].healthy} wanted targets are healthy"
+            f" {states['healthy']} of {self._wanted(service, group)} wanted targets are healthy"
             f" after {self.options.timeout:g} s. {sick or 'No target is registered'}."
             f" The load balancer asks {self.expected[service].path};"
             " see the service's logs, mend it, and run `pulumi up` again."

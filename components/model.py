@@ -1,8 +1,9 @@
 """The base of everything a user can write: strict, frozen, and an unknown key is an error."""
 
+from ipaddress import ip_network
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 
 def _text_to_number(value: Any) -> Any:
@@ -14,6 +15,15 @@ def _text_to_number(value: Any) -> Any:
 
 
 Number = Annotated[float, BeforeValidator(_text_to_number)]
+
+
+def _address_range(value: str) -> str:
+    ip_network(value)  # raises ValueError with the reason
+    return value
+
+
+Cidr = Annotated[str, AfterValidator(_address_range)]
+"""A range of addresses, such as 203.0.113.0/24."""
 
 
 class Model(BaseModel):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from components.orchestrator import Orchestrator
+from components.pulling import cell
 from components.registry import Registry
 from components.service import Service
 from config.problems import PLAIN, Words
@@ -56,21 +57,17 @@ def _plain_secrets(settings: "Settings") -> Iterator[Contradiction]:
         if not settings.is_secret(backend):
             for field, value in options:
                 if isinstance(value, SecretStr):
-                    yield f"{backend}.{field}", PLAIN, "an encrypted value"
+                    key = type(options).model_fields[field].alias or field
+                    yield f"{backend}.{key}", PLAIN, "an encrypted value"
 
 
 def _backends(settings: "Settings") -> Iterator[Contradiction]:
     keys = settings.keys
     protect = bool(keys.protect)
-    pull = settings.registry.pulled_by(settings.options[keys.registry])
     for key, cls in settings.orchestrators.items():
-        if pull not in cls.pulls_by:
-            yield (
-                "registry",
-                keys.registry,
-                f"one whose images {key} can pull: {keys.registry} gives them by {pull.__name__},"
-                f" and {key} knows {', '.join(each.__name__ for each in cls.pulls_by)}",
-            )
+        pulled = cell(settings.registry, settings.options[keys.registry], cls)
+        if pulled.how == "refused":
+            yield "registry", keys.registry, f"one whose images {key} can pull: {pulled.why}"
         for name, service in settings.services.items():
             for feature, reason in cls.refusals(service).items():
                 path = "replicas" if feature == "autoscaling" else feature
@@ -117,6 +114,10 @@ def _aws(settings: "Settings") -> Iterator[Contradiction]:
             "endpoints",
             f"a way out to {keys.registry}, which has no VPC endpoint: nat-single, nat-per-az or public",
         )
+    if not keys.vpc.private_subnets if keys.vpc else keys.network == "public":
+        for key, cls in settings.orchestrators.items():
+            if want := cls.stranded(settings.options[key]):
+                yield ("vpc.private-subnets", [], want) if keys.vpc else ("network", "public", want)
     if keys.load_balancer and keys.domain:
         yield (
             "domain",

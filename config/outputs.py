@@ -25,7 +25,8 @@ def export(
             if service.digest
         },
     )
-    if notes := [*_waiting(stack), *_plain(stack)]:
+    limits = stack.registry.notes(stack.options[stack.keys.registry], stack.on_aws)
+    if notes := [*_waiting(stack), *_plain(stack), *limits]:
         pulumi.export("next", notes)
 
 

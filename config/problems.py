@@ -26,7 +26,7 @@ class Problem:
     def _set(self) -> str:
         if "a map" in self.want:
             return f"edit {self.key} in config/Pulumi.<stack>.yaml"  # `pulumi config set` takes no map
-        secret = "--secret " if self.value is PLAIN else ""
+        secret = "--secret " if self.value is PLAIN or self.key.rpartition(".")[2] in SECRET else ""
         path = "--path " if "." in self.key or "[" in self.key else ""
         return f"pulumi config set {secret}{path}{self.key} <value>"
 
@@ -49,6 +49,7 @@ class BadConfig(pulumi.RunError):
         count = f"{len(problems)} things need" if len(problems) > 1 else "one thing needs"
         lines = "\n".join(str(problem) for problem in problems)
         super().__init__(f"{count} a change in the stack's configuration; nothing was made.\n{lines}")
+        self.problems = tuple(problems)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -76,7 +77,7 @@ UNKNOWN = Words("unknown")
 HIDDEN = Words("hidden")
 PLAIN = Words("in plain text")
 
-SECRET = frozenset({"secrets", "password"})
+SECRET = frozenset({"secrets", "password", "kubeconfig", "service-account-key"})
 """Keys below which a value is never printed."""
 
 
@@ -130,7 +131,12 @@ PATTERNS = {
     r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$": "a host, and its port after a colon, such as localhost:5000",
     r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$": "a repository path, such as acme/web",
     r"^(unix|tcp|ssh|npipe)://.+$": "the address of a Docker engine, such as unix:///var/run/docker.sock",
+    r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$": "an account's name in lower case, such as acme",
+    r"^[a-z]([a-z0-9-]*[a-z0-9])?$": "lower-case letters, digits and dashes, a letter first",
+    r"^[a-z0-9-]+\.[a-z0-9-]+$": "an EC2 instance type, such as t3.small",
+    r"^ami-[0-9a-f]{8,17}$": "an image's id, such as ami-0abcdef1234567890",
     r"^1\.\d\d$": "a Kubernetes version, such as 1.34",
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": "lower-case letters, digits and dashes, no dash at either end",
 }
 
 

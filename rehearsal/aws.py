@@ -44,11 +44,15 @@ ROLE_POLICY_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 INSTANCE_PROFILE = "aws:iam/instanceProfile:InstanceProfile"
 ECR_REPOSITORY = "aws:ecr/repository:Repository"
 ECR_LIFECYCLE = "aws:ecr/lifecyclePolicy:LifecyclePolicy"
+ECR_CACHE_RULE = "aws:ecr/pullThroughCacheRule:PullThroughCacheRule"
 ECR_PUBLIC_REPOSITORY = "aws:ecrpublic/repository:Repository"
 ECS_CLUSTER = "aws:ecs/cluster:Cluster"
+CAPACITY_PROVIDER = "aws:ecs/capacityProvider:CapacityProvider"
 ECS_PROVIDERS = "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders"
 TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 ECS_SERVICE = "aws:ecs/service:Service"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+AUTO_SCALING_GROUP = "aws:autoscaling/group:Group"
 SCALING_TARGET = "aws:appautoscaling/target:Target"
 SCALING_POLICY = "aws:appautoscaling/policy:Policy"
 EKS_CLUSTER = "aws:eks/cluster:Cluster"
@@ -123,6 +127,8 @@ class Rule:
     """False: its names are the account's, not a region's."""
     steady: str | None = None
     """The input without which creating and updating do not wait, and take 5 s."""
+    counts: str | None = None
+    """A number among its outputs that every update raises."""
 
 
 EVERYTHING = frozenset({"*"})
@@ -301,6 +307,15 @@ def _ecs_service(facts: Facts) -> wire.Properties:
     cluster = facts.inputs.get("cluster", "default").rsplit("/", 1)[-1]
     arn = facts.arn(f"ecs:service/{cluster}/{facts.inputs['name']}")
     return {"id": arn, "arn": arn}
+
+
+def _launch_template(facts: Facts) -> wire.Properties:
+    return _ec2("lt", "launch-template")(facts) | {"latestVersion": 1, "defaultVersion": 1}
+
+
+def _auto_scaling_group(facts: Facts) -> wire.Properties:
+    name = facts.inputs["name"]
+    return {"id": name, "arn": facts.arn(f"autoscaling:autoScalingGroup:{facts.hex(32)}:autoScalingGroupName/{name}")}
 
 
 def _scaling_policy(facts: Facts) -> wire.Properties:
@@ -569,6 +584,14 @@ RULES: Mapping[str, Rule] = {
         _keys("repository policy"),
         refs=(Ref("repository", ECR_REPOSITORY, holds=False),),
     ),
+    ECR_CACHE_RULE: Rule(
+        _of("{ecrRepositoryPrefix}"),
+        (1, 1, 1),
+        _keys("ecrRepositoryPrefix upstreamRegistryUrl upstreamRepositoryPrefix"),
+        refs=(Ref("credentialArn", SECRET, holds=False),),
+        unique=("ecrRepositoryPrefix",),
+        taken="PullThroughCacheRuleAlreadyExistsException",
+    ),
     ECR_PUBLIC_REPOSITORY: Rule(
         _ecr_public,
         (2, 1, 1),
@@ -583,6 +606,45 @@ RULES: Mapping[str, Rule] = {
         NAME,
         missing="ClusterNotFoundException",
         in_use="ClusterContainsServicesException",
+    ),
+    LAUNCH_TEMPLATE: Rule(
+        _launch_template,
+        (2, 2, 1),
+        _keys("name namePrefix"),
+        Name(longest=128),
+        refs=(
+            Ref("iamInstanceProfile.arn", INSTANCE_PROFILE, holds=False),
+            Ref("networkInterfaces.securityGroups", SECURITY_GROUP, holds=False),
+        ),
+        unique=("name",),
+        taken="InvalidLaunchTemplateName.AlreadyExistsException",
+        missing="InvalidLaunchTemplateId.NotFound",
+        counts="latestVersion",
+    ),
+    AUTO_SCALING_GROUP: Rule(
+        _auto_scaling_group,
+        (75, 5, 60),
+        _keys("name namePrefix"),
+        NAME,
+        refs=(
+            Ref(
+                "mixedInstancesPolicy.launchTemplate.launchTemplateSpecification.launchTemplateId",
+                LAUNCH_TEMPLATE,
+                holds=False,
+            ),
+            Ref("vpcZoneIdentifiers", SUBNET),
+        ),
+        unique=("name",),
+        missing="ValidationError",
+    ),
+    CAPACITY_PROVIDER: Rule(
+        _named("ecs", "capacity-provider"),
+        (2, 5, 10),
+        _keys("name autoScalingGroupProvider.autoScalingGroupArn"),
+        NAME,
+        refs=(Ref("autoScalingGroupProvider.autoScalingGroupArn", AUTO_SCALING_GROUP, holds=False),),
+        unique=("autoScalingGroupProvider.autoScalingGroupArn",),
+        taken="ClientException",
     ),
     ECS_PROVIDERS: Rule(
         _of("{clusterName}"), (12, 12, 12), _keys("clusterName"), refs=(Ref("clusterName", ECS_CLUSTER, holds=False),)

@@ -57,7 +57,9 @@ class Aws(Package):
 
     def change(self, thing: Thing, inputs: wire.Properties, config: wire.Properties) -> Thing:
         changed = updated(thing, inputs)
-        changed = Thing(**vars(changed) | {"outputs": _tagged(changed.outputs, config)})
+        counts = _rule(thing.type).counts
+        raised = {counts: thing.get(counts) + 1} if counts else {}
+        changed = Thing(**vars(changed) | {"outputs": _tagged(changed.outputs, config) | raised})
         refusals.creating(self.world, changed)
         return changed
 
@@ -112,5 +114,7 @@ def _tagged(outputs: wire.Properties, config: wire.Properties) -> wire.Propertie
     default: Any = config.get("defaultTags") or {}
     default = json.loads(default) if isinstance(default, str) else default
     own = outputs.get("tags")
+    if isinstance(own, list):
+        return outputs  # an Auto Scaling group's, which default tags do not reach
     beside = {key: each for key, each in default.get("tags", {}).items() if key not in (wire.reveal(own) or {})}
     return outputs | ({"tagsAll": wire.merged(own, beside)} if own or beside else {})

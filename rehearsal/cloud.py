@@ -11,14 +11,13 @@ from typing import Literal, NoReturn, Self
 
 import grpc  # type: ignore[import-untyped]
 
-from rehearsal import aws, health
+from rehearsal import aws, elb, health
 from rehearsal.aws_package import Aws
 from rehearsal.clock import Clock
-from rehearsal.elb import Endpoint
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.package import Op, Resource
 from rehearsal.refusals import Refused
-from rehearsal.server import EksServicer, PackageServicer, Server
+from rehearsal.server import CloudServicer, EksServicer, Server
 from rehearsal.world import World
 
 
@@ -117,11 +116,11 @@ class Cloud:
 
     def __enter__(self) -> Self:
         self.clock = Clock(self._scale)
-        self._elb = Endpoint(self.targets)
+        self._elb = elb.serve(self.targets)
         self._servers = {
-            "aws": Server(PackageServicer(Aws(self.world), self)),
+            "aws": Server(CloudServicer(Aws(self.world), self)),
             "eks": Server(EksServicer("eks")),
-            "kubernetes": Server(PackageServicer(Kubernetes(self.world), self)),
+            "kubernetes": Server(CloudServicer(Kubernetes(self.world), self)),
         }
         return self
 
@@ -179,7 +178,8 @@ class Cloud:
     def operation(self, op: Op, resource: Resource, context: grpc.ServicerContext) -> Iterator[Operation]:
         """Log an operation, and stop it when the engine goes away."""
         call, operation = self._begin(op, resource, context.peer())
-        context.add_callback(operation.stop)
+        if not context.add_callback(operation.stop):
+            operation.stop()  # the engine has gone already
         try:
             yield operation
         except Refused as refusal:

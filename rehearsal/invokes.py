@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rehearsal import aws, wire
+from rehearsal import aws, instances, wire
 from rehearsal.refusals import Refused
 from rehearsal.world import ACCOUNT, Thing, World
 
@@ -103,6 +103,16 @@ def _repository(ask: Question) -> wire.Properties:
     return made
 
 
+def _parameter(ask: Question) -> wire.Properties:
+    """Of AWS's own public parameters those that name an image."""
+    name = str(ask.args["name"])
+    if name not in instances.IMAGES:
+        raise Refused("ParameterNotFound", f"there is no parameter {name}", "SSM API")
+    value = instances.image(ask.world, ask.region, instances.IMAGES[name])
+    arn = f"arn:aws:ssm:{ask.region}::parameter{name}"
+    return {"id": name, "arn": arn, "type": "String", "value": value, "insecureValue": value, "version": 1}
+
+
 ANSWERS: Mapping[str, Answer] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:index/getCallerIdentity:getCallerIdentity": _caller,
@@ -114,6 +124,7 @@ ANSWERS: Mapping[str, Answer] = {
     "aws:eks/getClusterAuth:getClusterAuth": _cluster_auth,
     "aws:eks/getAddonVersion:getAddonVersion": _addon_version,
     "aws:ecr/getRepository:getRepository": _repository,
+    "aws:ssm/getParameter:getParameter": _parameter,
 }
 
 

@@ -160,7 +160,8 @@ class Kubernetes(Package):
         for image in thing.all("spec.template.spec.containers.image"):
             refusals.pinned(thing, image)
             repository = refusals.private_repository(self.world, image)
-            if ".dkr.ecr." in image and not refusals.may_pull(self.world, cluster.get("computeConfig.nodeRoleArn", "")):
+            nodes = cluster.get("computeConfig.nodeRoleArn", "")
+            if ".dkr.ecr." in image and not refusals.may_pull(self.world, nodes, image):
                 raise Refused(
                     "ErrImagePull",
                     f"the nodes of {cluster.id} may not pull {image}",

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from rehearsal import aws, health
+from rehearsal import aws, health, instances
 from rehearsal.world import Thing, World
 
 
@@ -215,13 +215,120 @@ def capacity_in_use(world: World, thing: Thing) -> None:
             )
 
 
+def capacity_provider(world: World, thing: Thing) -> None:
+    """Names that ECS keeps to itself, and what managed termination protection needs."""
+    name = thing.get("name", "")
+    if name.startswith(("aws", "ecs", "fargate")):
+        raise Refused(
+            "ClientException",
+            f"the name of the capacity provider {name} must not begin with aws, ecs or fargate",
+            "ECS API, CreateCapacityProvider",
+        )
+    said = "autoScalingGroupProvider"
+    group = world.find(aws.AUTO_SCALING_GROUP, thing.get(f"{said}.autoScalingGroupArn", ""))
+    if thing.get(f"{said}.managedTerminationProtection") != "ENABLED":
+        return
+    if thing.get(f"{said}.managedScaling.status") != "ENABLED":
+        raise Refused(
+            "ClientException",
+            f"{thing.name}: managed termination protection needs managed scaling",
+            "ECS API, AutoScalingGroupProvider",
+        )
+    if group and not group.get("protectFromScaleIn"):
+        raise Refused(
+            "ClientException",
+            f"{thing.name}: managed termination protection needs a group that protects its instances from scale-in",
+            "ECS API, AutoScalingGroupProvider",
+        )
+
+
+def capacity_exists(world: World, thing: Thing) -> None:
+    """A cluster takes AWS's own capacity providers, and the account's."""
+    for name in thing.all("capacityProviders"):
+        if name not in ("FARGATE", "FARGATE_SPOT") and not world.find(aws.CAPACITY_PROVIDER, name):
+            raise Refused("InvalidParameterException", f"there is no capacity provider {name}", "ECS API")
+
+
+def capacity_associated(world: World, thing: Thing) -> None:
+    """Only a capacity provider that no cluster has can be deleted."""
+    for part in world.where(aws.ECS_PROVIDERS, "capacityProviders", *thing.handles):
+        raise Refused(
+            "ResourceInUseException",
+            f"the capacity provider {thing.get('name')} is associated with the cluster {part.get('clusterName')}",
+            "ECS API, DeleteCapacityProvider; terraform-provider-aws #29152",
+        )
+
+
+def instances_fit(world: World, thing: Thing) -> None:
+    """Where ECS finds no instance for a copy it goes on looking: the deployment never ends."""
+    task = _task(world, thing)
+    for group in instances.groups(world, thing):
+        built_for = (task.get("runtimePlatform.cpuArchitecture", "X86_64") if task else "X86_64").lower()
+        if built_for not in instances.architectures(group):
+            raise Refused(
+                "CannotPlaceTask",
+                f"no container instance of {group.name} is {built_for}, as {thing.name} needs",
+                "ECS developer guide, service event messages: no container instance met all of its requirements",
+            )
+        beside = [each for each in instances.services(world, group) if each.id != thing.id]
+        copies = sum(each.get("desiredCount", 1) for each in [*beside, thing])
+        room = instances.room(group)
+        if room is not None and copies > room:
+            raise Refused(
+                "CannotPlaceTask",
+                f"{group.name} has network interfaces for {room} copies, and with {thing.name} there are {copies}",
+                "ECS developer guide, service event messages: RESOURCE:ENI",
+            )
+
+
+def instances_start(world: World, thing: Thing) -> None:
+    """An image is for one architecture, and so is an instance type."""
+    template = instances.template(world, thing)
+    for built_for in ("x86_64", "arm64"):
+        newest = instances.image(world, thing.get("region", ""), built_for)
+        if template and template.get("imageId") == newest and instances.architectures(thing) - {built_for}:
+            raise Refused(
+                "InvalidParameterValue",
+                f"the architecture {built_for} of the image {newest} does not match the instance types"
+                f" {', '.join(instances.types(thing))}",
+                "EC2 API, RunInstances",
+            )
+
+
+def instances_in_use(world: World, thing: Thing) -> None:
+    """By force AWS would end the instances at once, and the copies on them; without it, protected ones stay."""
+    for service in instances.services(world, thing):
+        raise Refused(
+            "RuntimeCutOff",
+            f"copies of {service.name} run on the instances of {thing.name}",
+            "EC2 Auto Scaling API, DeleteAutoScalingGroup",
+        )
+    if thing.get("protectFromScaleIn") and not thing.get("forceDelete"):
+        raise Refused(
+            "ScalingActivityInProgress",
+            f"the instances of {thing.name} are protected from scale-in, and it is not deleted by force",
+            "terraform-provider-aws #18849, containers-roadmap #2862",
+        )
+
+
+def instances_joined(world: World, thing: Thing) -> None:
+    """A cluster stays while instances are registered in it."""
+    for group in world.every(aws.AUTO_SCALING_GROUP):
+        if instances.cluster(world, group) is thing:
+            raise Refused(
+                "ClusterContainsContainerInstancesException",
+                f"instances of {group.name} are registered in the cluster {thing.name}",
+                "ECS API, DeleteCluster; terraform-provider-aws #18849",
+            )
+
+
 def can_pull(world: World, thing: Thing) -> None:
     """Every image has a digest, is in its repository, and the task may read it."""
     task = _task(world, thing)
     for image in images(task) if task else ():
         pinned(thing, image)
         repository = private_repository(world, image)
-        if task and ".dkr.ecr." in image and not may_pull(world, task.get("executionRoleArn", "")):
+        if task and ".dkr.ecr." in image and not may_pull(world, task.get("executionRoleArn", ""), image):
             raise Refused(
                 "CannotPullContainerError",
                 f"the execution role of {thing.name} may not pull {image}",
@@ -256,11 +363,19 @@ def private_repository(world: World, image: str) -> Thing | None:
     return found
 
 
-def may_pull(world: World, role: str) -> bool:
+def may_pull(world: World, role: str, image: str) -> bool:
+    """Whether a role may pull an image from ECR; from a cache only if it may also have that filled."""
     found = world.find(aws.ROLE, role)
-    return role in world.existing or (
-        found is not None and _allows(world, found, "ecr:BatchGetImage", "ContainerRegistry", "TaskExecution")
-    )
+    if found is None:
+        return role in world.existing
+    if _cached(world, image) and not _allows(world, found, "ecr:BatchImportUpstreamImage", "ContainerRegistryPullOnly"):
+        return False
+    return _allows(world, found, "ecr:BatchGetImage", "ContainerRegistry", "TaskExecution")
+
+
+def _cached(world: World, image: str) -> bool:
+    path = image.partition("/")[2]
+    return any(path.startswith(f"{rule.get('ecrRepositoryPrefix')}/") for rule in world.every(aws.ECR_CACHE_RULE))
 
 
 def _allows(world: World, role: Thing, action: str, *managed: str) -> bool:
@@ -300,7 +415,7 @@ def cut_off(world: World, thing: Thing) -> None:
     """AWS would allow it, and the runtime would then hang for ever in its own deletion."""
     world.remove(thing)
     try:
-        for runtime in (*world.every(aws.EKS_CLUSTER), *world.every(aws.ECS_SERVICE)):
+        for runtime in [each for type_ in SUBNETS for each in world.every(type_)]:
             if _stranded(world, runtime):
                 raise Refused(
                     "RuntimeCutOff",
@@ -312,13 +427,27 @@ def cut_off(world: World, thing: Thing) -> None:
         world.add(thing)
 
 
+SUBNETS: Mapping[str, str] = {
+    aws.EKS_CLUSTER: "vpcConfig.subnetIds",
+    aws.ECS_SERVICE: "networkConfiguration.subnets",
+    aws.AUTO_SCALING_GROUP: "vpcZoneIdentifiers",
+}
+"""What starts copies or nodes, and where it says in which subnets."""
+
+
 def _stranded(world: World, runtime: Thing) -> str | None:
     """The first subnet of a runtime without a way out."""
-    eks = runtime.type == aws.EKS_CLUSTER
-    public = bool(eks or runtime.get("networkConfiguration.assignPublicIp"))
-    for handle in runtime.all("vpcConfig.subnetIds" if eks else "networkConfiguration.subnets"):
+    if any(instances.groups(world, runtime)):
+        return None  # an instance pulls for its copies, by its own interface
+    needed: tuple[str, ...] = NEEDED_ENDPOINTS
+    if runtime.type == aws.AUTO_SCALING_GROUP:
+        public = instances.public(world, runtime)
+        needed = (*needed, "ecs", "ecs-agent", "ecs-telemetry")
+    else:
+        public = runtime.type == aws.EKS_CLUSTER or bool(runtime.get("networkConfiguration.assignPublicIp"))
+    for handle in runtime.all(SUBNETS[runtime.type]):
         subnet = world.find(aws.SUBNET, handle)
-        if subnet is not None and not (_routed(world, subnet, public) or _endpoints(world, subnet)):
+        if subnet is not None and not (_routed(world, subnet, public) or _endpoints(world, subnet, needed)):
             return subnet.name
     return None
 
@@ -336,11 +465,11 @@ def _routed(world: World, subnet: Thing, public: bool) -> bool:
 NEEDED_ENDPOINTS = ("ecr.api", "ecr.dkr", "s3", "logs")
 
 
-def _endpoints(world: World, subnet: Thing) -> bool:
+def _endpoints(world: World, subnet: Thing, needed: tuple[str, ...]) -> bool:
     """Whether images can be pulled, and logs written, without a gateway."""
     beside = world.where(aws.VPC_ENDPOINT, "vpcId", subnet.get("vpcId"))
     names = [each.get("serviceName", "") for each in beside]
-    return all(any(name.endswith(f".{service}") for name in names) for service in NEEDED_ENDPOINTS)
+    return all(any(name.endswith(f".{service}") for name in names) for service in needed)
 
 
 def cluster_needs_policy(world: World, thing: Thing) -> None:
@@ -359,6 +488,41 @@ def cluster_needs_policy(world: World, thing: Thing) -> None:
             )
 
 
+CACHE_SECRET = "ecr-pullthroughcache/"
+NEED_LOGIN = ("ghcr.io", "registry-1.docker.io", "registry.gitlab.com", "cgr.dev")
+"""Registries that ECR caches only with a login."""
+
+
+def cache_rule(world: World, thing: Thing) -> None:
+    """A pull-through cache needs a login for most registries, under a name that ECR prescribes, and a short prefix."""
+    upstream, arn = thing.get("upstreamRegistryUrl"), thing.get("credentialArn")
+    if not 2 <= len(thing.get("ecrRepositoryPrefix", "")) <= 30:
+        raise Refused(
+            "InvalidParameterException",
+            f"{thing.name}: the prefix {thing.get('ecrRepositoryPrefix')} must have 2 to 30 characters",
+            "ECR API, CreatePullThroughCacheRule",
+        )
+    if upstream in NEED_LOGIN and not arn:
+        raise Refused(
+            "InvalidParameterException",
+            f"{thing.name}: {upstream} needs a login in Secrets Manager",
+            'ECR user guide, "Sync an upstream registry": requires authentication',
+        )
+    if arn and f":secret:{CACHE_SECRET}" not in arn:
+        raise Refused(
+            "ValidationException",
+            f"{thing.name}: the name of the secret {arn} must begin with {CACHE_SECRET}",
+            "ECR API, CreatePullThroughCacheRule, pattern of credentialArn",
+        )
+    secret = world.find(aws.SECRET, arn) if arn else None
+    if secret and not world.where(aws.SECRET_VERSION, "secretId", *secret.handles):
+        raise Refused(
+            "UnableToAccessSecretException",
+            f"{thing.name}: nothing is in the secret {secret.name} yet",
+            "ECR API, CreatePullThroughCacheRule",
+        )
+
+
 def public_region(_: World, thing: Thing) -> None:
     """ECR Public exists in one region."""
     if thing.get("region") != "us-east-1":
@@ -373,9 +537,13 @@ ON_CREATE: Mapping[str, tuple[Check, ...]] = {
     aws.LOAD_BALANCER: (zones,),
     aws.LISTENER: (forwards,),
     aws.LISTENER_RULE: (forwards,),
-    aws.ECS_SERVICE: (hangs_on_a_balancer, capacity, way_out, can_pull),
+    aws.ECS_SERVICE: (hangs_on_a_balancer, capacity, instances_fit, way_out, can_pull),
+    aws.ECS_PROVIDERS: (capacity_exists,),
+    aws.CAPACITY_PROVIDER: (capacity_provider,),
+    aws.AUTO_SCALING_GROUP: (way_out, instances_start),
     aws.EKS_CLUSTER: (way_out,),
     aws.ECR_PUBLIC_REPOSITORY: (public_region,),
+    aws.ECR_CACHE_RULE: (cache_rule,),
 }
 """Also on update: the thing as it would be."""
 
@@ -386,6 +554,9 @@ ON_DELETE: Mapping[str, tuple[Check, ...]] = {
     aws.ECR_REPOSITORY: (has_images,),
     aws.ECR_PUBLIC_REPOSITORY: (has_images,),
     aws.ECS_PROVIDERS: (capacity_in_use,),
+    aws.CAPACITY_PROVIDER: (capacity_associated,),
+    aws.AUTO_SCALING_GROUP: (instances_in_use,),
+    aws.ECS_CLUSTER: (instances_joined,),
     aws.ROUTE: (cut_off,),
     aws.ROUTE_TABLE_ASSOCIATION: (cut_off,),
     aws.NAT_GATEWAY: (cut_off,),

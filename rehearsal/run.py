@@ -20,12 +20,11 @@ from pulumi import automation as auto
 
 from components import orchestrator
 from config.presets import PRESETS
+from config.stack_file import PLACEHOLDER, NoStack, StackFile, Steps
 from rehearsal import health
 from rehearsal.cloud import Call, Cloud
 from yard import engine
 
-PLACEHOLDER = "rehearsal-placeholder"
-"""Stands for every secret of the stack."""
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
 """The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
 KEY = "switchyard:"
@@ -79,8 +78,8 @@ class Listener:
 
 
 def other(name: str) -> str:
-    """The orchestrator to switch to when nobody says: the first other one behind a load balancer."""
-    return next(each for each in orchestrator.names() if each != name and orchestrator.load(each).target)
+    """The orchestrator to switch to when nobody says: Kubernetes, and from there back to ECS."""
+    return DEFAULT_ORCHESTRATOR if name == "eks" else "eks"
 
 
 def rehearse(root: Path, name: str, to: str | None, speed: float, listener: Listener) -> Report:
@@ -99,7 +98,7 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
             listener.note(note)
         _Rehearsal(root, config, to, report, listener).run(1 / speed)
         report.ok = True
-    except (Broken, engine.EngineError) as error:
+    except (Broken, NoStack, engine.EngineError) as error:
         report.reason = str(error)
     return report
 
@@ -116,22 +115,11 @@ def _only_aws(stack: str, at: str, to: str) -> None:
             )
 
 
-class _StackConfig:
+class _StackConfig(StackFile):
     """A stack's config file, made fit for a rehearsal."""
 
-    def __init__(self, root: Path, name: str) -> None:
-        self.stack = name
-        path = root / "config" / f"Pulumi.{name}.yaml"
-        if not path.exists():
-            known = sorted(each.stem.partition(".")[2] for each in path.parent.glob("Pulumi.*.yaml"))
-            raise Broken(f"there is no stack {name!r}: config/ has {', '.join(known)}")
-        self._values: dict[str, Any] = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("config", {})
-        self.secrets: dict[str, str] = {}
-        """Path -> placeholder, to be encrypted for the rehearsal."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of one of the project's keys."""
-        return self._values.get(KEY + key, default)
+    secrets: Mapping[str, str] = {}
+    """Path -> placeholder, to be encrypted for the rehearsal."""
 
     @property
     def orchestrator(self) -> str:
@@ -147,12 +135,12 @@ class _StackConfig:
     @property
     def existing(self) -> list[str]:
         """Ids and ARNs in the config: what somebody else made."""
-        return re.findall(r"\b(?:vpc|subnet|sg)-[0-9a-z]+|arn:aws[\w-]*:[^\s,'\"\]}]+", yaml.safe_dump(self._values))
+        return re.findall(r"\b(?:vpc|subnet|sg)-[0-9a-z]+|arn:aws[\w-]*:[^\s,'\"\]}]+", yaml.safe_dump(self.values))
 
     def prepare(self) -> Iterator[str]:
         """Put placeholders in; tell what they stand for."""
-        self._values = {key: self._without_secrets(key, value) for key, value in self._values.items()}
-        self._values = {key: value for key, value in self._values.items() if value is not _SECRET}
+        self.values, found = self.without_secrets()
+        self.secrets = {_path(steps): PLACEHOLDER for steps in found}
         if self.secrets:
             yield f"placeholders stand for the {len(self.secrets)} secrets of the stack"
         services = self.get("services")
@@ -166,28 +154,19 @@ class _StackConfig:
         if waiting:
             yield f"{', '.join(waiting)} has no image yet: a placeholder digest stands for it"
         gate = self.get("gate")
-        self._values[KEY + "gate"] = (gate if isinstance(gate, dict) else {}) | GATE
-
-    def _without_secrets(self, path: str, value: Any) -> Any:
-        if isinstance(value, dict):
-            if value.keys() == {"secure"}:
-                self.secrets[path] = PLACEHOLDER
-                return _SECRET
-            kept = {key: self._without_secrets(f'{path}["{key}"]', each) for key, each in value.items()}
-            return {key: each for key, each in kept.items() if each is not _SECRET}
-        if isinstance(value, list):
-            return [self._without_secrets(f"{path}[{index}]", each) for index, each in enumerate(value)]
-        return value
+        self.values[KEY + "gate"] = (gate if isinstance(gate, dict) else {}) | GATE
 
     def write(self, directory: Path) -> None:
         """Write the file where the rehearsal's own project looks for it."""
         (directory / "config").mkdir()
         (directory / "config" / f"Pulumi.{self.stack}.yaml").write_text(
-            yaml.safe_dump({"config": self._values}), encoding="utf-8"
+            yaml.safe_dump({"config": self.values}), encoding="utf-8"
         )
 
 
-_SECRET = object()
+def _path(steps: Steps) -> str:
+    """As `pulumi config set --path` takes it."""
+    return str(steps[0]) + "".join(f"[{step}]" if isinstance(step, int) else f'["{step}"]' for step in steps[1:])
 
 
 @contextmanager

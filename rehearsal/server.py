@@ -109,12 +109,11 @@ class EksServicer(Servicer):
 
 
 class PackageServicer(Servicer):
-    """A package with resources and data sources."""
+    """What a package's description alone answers: names, differences, data sources."""
 
-    def __init__(self, package: Package, cloud: "Cloud") -> None:
+    def __init__(self, package: Package) -> None:
         super().__init__(package.name)
         self._package = package
-        self._cloud = cloud
         self._configs: dict[str, wire.Properties] = {}
         """By connection: the engine opens one for every provider resource of a program."""
 
@@ -143,21 +142,46 @@ class PackageServicer(Servicer):
             options.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE,
         )
         with self._answering(context):
-            inputs = self._package.check(_resource(request), wire.load(request.news), wire.load(request.olds), naming)
+            inputs = self._package.check(resource_of(request), wire.load(request.news), wire.load(request.olds), naming)
             return provider_pb2.CheckResponse(inputs=wire.dump(inputs))
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        type_ = _resource(request).type
+        type_ = resource_of(request).type
         olds, news = wire.load(request.old_inputs), wire.load(request.news)
         with self._answering(context):
             answer = _difference(wire.changes(olds, news), lambda path: self._package.replaces(type_, path))
             answer.deleteBeforeReplace = bool(answer.replaces) and self._package.one_at_a_time(type_, olds, news)
             return answer
 
+    def _config(self, context: grpc.ServicerContext) -> wire.Properties:
+        try:
+            return self._configs[context.peer()]
+        except KeyError:
+            raise Refused(
+                "ConnectionLost", "the connection to the provider was lost; run the same command again", "rehearsal"
+            ) from None
+
+    @contextmanager
+    def _answering(self, context: grpc.ServicerContext) -> Iterator[None]:
+        try:
+            yield
+        except HalfMade as half:
+            context.abort_with_status(half.status())
+        except Refused as refusal:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
+
+
+class CloudServicer(PackageServicer):
+    """A package whose resources are the pretend cloud's things."""
+
+    def __init__(self, package: Package, cloud: "Cloud") -> None:
+        super().__init__(package)
+        self._cloud = cloud
+
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         if request.preview:
             return provider_pb2.CreateResponse(properties=wire.dump(_public(request.properties)))
-        resource = _resource(request)
+        resource = resource_of(request)
         with self._answering(context), self._cloud.operation("create", resource, context) as operation:
             world = self._cloud.world
             with world.lock:
@@ -173,14 +197,14 @@ class PackageServicer(Servicer):
                 thing.ready, thing.made = True, self._cloud.clock.now
                 self._package.came(thing)
                 if why := self._package.unsteady(thing):
-                    raise _HalfMade(why, thing)
+                    raise HalfMade(why, thing)
             return provider_pb2.CreateResponse(id=thing.id, properties=wire.dump(thing.outputs))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         inputs = wire.load(request.news)
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=wire.dump(_planned(request, inputs)))
-        resource = _resource(request)
+            return provider_pb2.UpdateResponse(properties=wire.dump(planned(request, inputs)))
+        resource = resource_of(request)
         with self._answering(context), self._cloud.operation("update", resource, context) as operation:
             with self._cloud.world.lock:
                 thing = self._there(resource, request.id, context)
@@ -194,7 +218,7 @@ class PackageServicer(Servicer):
             return provider_pb2.UpdateResponse(properties=wire.dump(thing.outputs))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        resource = _resource(request)
+        resource = resource_of(request)
         with self._answering(context), self._cloud.operation("delete", resource, context) as operation:
             world, config = self._cloud.world, self._config(context)
             with world.lock:
@@ -214,7 +238,7 @@ class PackageServicer(Servicer):
             return empty_pb2.Empty()
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        resource = _resource(request)
+        resource = resource_of(request)
         with self._answering(context), self._cloud.operation("read", resource, context) as operation:
             operation.take(0)
             thing = self._package.find(resource, request.id, self._config(context))
@@ -237,28 +261,17 @@ class PackageServicer(Servicer):
             )
         return thing
 
-    def _config(self, context: grpc.ServicerContext) -> wire.Properties:
-        try:
-            return self._configs[context.peer()]
-        except KeyError:
-            raise Refused(
-                "ConnectionLost", "the connection to the provider was lost; run the same command again", "rehearsal"
-            ) from None
-
     @contextmanager
     def _answering(self, context: grpc.ServicerContext) -> Iterator[None]:
         self._cloud.clock.touch()
         try:
-            yield
-        except _HalfMade as half:
-            context.abort_with_status(half.status())
-        except Refused as refusal:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(refusal))
+            with super()._answering(context):
+                yield
         finally:
             self._cloud.clock.touch()
 
 
-class _HalfMade(Refused):
+class HalfMade(Refused):
     """It exists, but is not well: the engine keeps it in the state and sees to it in the next run."""
 
     def __init__(self, why: str, thing: Thing) -> None:
@@ -281,7 +294,7 @@ class _HalfMade(Refused):
         return status
 
 
-def _resource(request: Any) -> Resource:
+def resource_of(request: Any) -> Resource:
     """Older engines send the URN alone; it ends in `::<parents' types>$<type>::<name>`."""
     _, _, types, name = request.urn.split("::", 3)
     return Resource(types.rsplit("$", 1)[-1], name, request.urn)
@@ -291,7 +304,7 @@ def _public(struct: Any) -> wire.Properties:
     return {key: value for key, value in wire.load(struct).items() if not key.startswith("__")}
 
 
-def _planned(request: Any, inputs: wire.Properties) -> wire.Properties:
+def planned(request: Any, inputs: wire.Properties) -> wire.Properties:
     """What an update will leave: the new inputs, and what the cloud computed."""
     olds = wire.load(request.old_inputs)
     computed = {key: value for key, value in wire.load(request.olds).items() if key not in olds}

@@ -1,5 +1,6 @@
 """What every test starts from: no configuration but its own, and outputs that never pass for text."""
 
+import gc
 import os
 
 import pulumi
@@ -9,6 +10,8 @@ from hypothesis import settings
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"  # an output inside an f-string is an error
 settings.register_profile("switchyard", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("switchyard")
+# The SDKs keep a million objects that never die; looking through them all the time takes half of a test's time.
+gc.set_threshold(200_000, 20, 100)
 
 
 def pytest_configure(config: pytest.Config) -> None:

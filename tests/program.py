@@ -2,7 +2,7 @@
 
 import json
 import runpy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,16 @@ ROOT = Path(__file__).parents[1]
 DIGEST = f"sha256:{'a' * 64}"
 SERVICE: Mapping[str, Any] = {"digest": DIGEST}
 BLOCKS: Mapping[str, Mapping[str, Any]] = {
+    "artifact-registry": {"project": "acme", "location": "us", "repository": "images", "service-account-key": "{}"},
+    "dockerhub": {"namespace": "acme", "username": "robot", "password": "registry-token"},
+    "ghcr": {"owner": "acme", "username": "robot", "password": "registry-token"},
     "oci": {"host": "registry.example.com"},
     "eks": {"access": ["203.0.113.0/24"]},
+    "ecs-ec2": {"isolated": True},
+    "kubernetes": {"context": "prod", "kubeconfig-file": str(ROOT / "tests" / "kubeconfig.yaml")},
 }
-"""The smallest block of each backend that cannot do without one (eks: with preset production)."""
+"""The smallest block of each backend that cannot do without one. Presets matter: eks needs it with production, ecs-ec2
+with trial."""
 
 
 def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Any) -> dict[str, Any]:
@@ -43,11 +49,14 @@ def as_pulumi(config: Mapping[str, Any], project: str = "switchyard") -> dict[st
 
 def run_program(
     config: Mapping[str, Any],
-    secret_keys: tuple[str, ...] = (),
+    secret_keys: Iterable[str] = BLOCKS,
     project: str = "switchyard",
     stack: str = "dev",
 ) -> Graph:
-    """Run `__main__.py` with `config` (as from `config_for`); the graph of what it registers."""
+    """Run `__main__.py` with `config` (as from `config_for`); the graph of what it registers.
+
+    What stands under `secret_keys` counts as encrypted.
+    """
     engine = start(
         Cloud(), as_pulumi(config, project), tuple(f"{project}:{key}" for key in secret_keys), project, stack
     )

@@ -20,7 +20,8 @@ from components.choices import Domain, ExistingLoadBalancer, ExistingVpc
 from components.gate import GateOptions
 from components.model import NoOptions
 from components.orchestrator import ORCHESTRATORS, Orchestrator, Support
-from components.registry import REGISTRIES, Anonymous, AwsRole, Login, Registry
+from components.pulling import Cell, cell
+from components.registry import REGISTRIES, Registry
 from components.service import FEATURES, Replicas, Service
 from config.presets import PRESETS
 from config.problems import PATTERNS
@@ -247,19 +248,32 @@ What each backend does with what a stack can ask for. *Honoured*: done as asked.
 which are named. *Refused*: an error that names the key, before anything is made. Nothing is ignored."""
 
 PULLING = """\
-How each orchestrator gets at the images of each registry. A pair that cannot work is refused. Swarm takes no IAM role:
-the login that one gives ends after twelve hours, and Swarm never asks for another."""
-
-LOGINS: Mapping[type, str] = {
-    Anonymous: "without a login",
-    AwsRole: "IAM role",
-    Login: "user name and password",
-}
+What each orchestrator gets, so that it can pull the images of each registry. *Anonymous*: nothing. *Native role*:
+statements for its own role, on the very repositories. *Cache*: the same, on an ECR pull-through cache, which alone has
+the login. *Secret*: a reference to the login. *Refresher*: a login that it renews before it ends. The table is
+computed in `components/pulling.py`, as the check before each `up` is. More in [registries](registries.md)."""
+REFUSED = "These are refused:"
+_LOGIN = {"username": "reader", "password": "-"}
+_GOOGLE = {"project": "acme", "location": "us", "repository": "images"}
 CASES: Mapping[str, Mapping[str, Schema]] = {
+    "artifact-registry": {
+        "`artifact-registry`": _GOOGLE,
+        "`artifact-registry` with `service-account-key`": {**_GOOGLE, "service-account-key": "-"},
+    },
+    "dockerhub": {
+        "`dockerhub`": {"namespace": "acme", **_LOGIN},
+        "`dockerhub` with `login: direct`": {"namespace": "acme", "login": "direct", **_LOGIN},
+        "`dockerhub` with `public: true`": {"namespace": "acme", "public": True},
+    },
+    "ghcr": {
+        "`ghcr`": {"owner": "acme", **_LOGIN},
+        "`ghcr` with `login: direct`": {"owner": "acme", "login": "direct", **_LOGIN},
+        "`ghcr` with `public: true`": {"owner": "acme", "public": True},
+    },
     "oci": {
-        "`oci` without `username`": {"host": "registry.example.com"},
-        "`oci` with `username`": {"host": "registry.example.com", "username": "reader", "password": "-"},
-    }
+        "`oci`": {"host": "registry.example.com"},
+        "`oci` with `username`": {"host": "registry.example.com", **_LOGIN},
+    },
 }
 """Registries whose images are pulled in one way or another by their options: case -> options."""
 
@@ -281,7 +295,10 @@ def support() -> Iterator[str]:
     )
     yield "## Images from each registry"
     yield PULLING
-    yield _table(["registry", "pulled by", *columns], _pulls(registries, runtimes))
+    pulls = list(pull_table(registries, runtimes))
+    yield _table(["registry", *columns], ([case, *[_how(each) for each in cells]] for case, cells in pulls))
+    yield REFUSED
+    yield _refused(pulls)
     yield "## The orchestrators beside each other"
     yield _table(["", *columns], _places(runtimes))
     yield "## `network: endpoints`"
@@ -295,19 +312,39 @@ def _support(said: Support) -> str:
     return f"{how}: {said.why}" if said.why else how
 
 
-def _pulls(registries: Mapping[str, type[Registry]], runtimes: Mapping[str, type[Orchestrator]]) -> Iterator[list[str]]:
+def pull_table(
+    registries: Mapping[str, type[Registry]], runtimes: Mapping[str, type[Orchestrator]]
+) -> Iterator[tuple[str, list[Cell]]]:
+    """Each case of each registry, and its cells, one an orchestrator."""
     for name, registry in registries.items():
-        for case, options in CASES.get(name, {f"`{name}`": {}}).items():
-            pull = registry.pulled_by(registry.Options(**options))
-            able = ["works" if pull in each.pulls_by else "**refused**" for each in runtimes.values()]
-            yield [case, LOGINS[pull], *able]
+        for case, block in CASES.get(name, {f"`{name}`": {}}).items():
+            options = registry.Options.model_validate(block)
+            yield case, [cell(registry, options, each) for each in runtimes.values()]
+
+
+def _how(found: Cell) -> str:
+    return f"**{found.how}**" if found.how == "refused" else found.how
+
+
+def _refused(table: Iterable[tuple[str, list[Cell]]]) -> str:
+    """Each reason once."""
+    reasons = dict.fromkeys(each.why for _, cells in table for each in cells if each.how == "refused")
+    return "\n".join(f"- {reason}." for reason in reasons)
 
 
 def _places(runtimes: Mapping[str, type[Orchestrator]]) -> Iterator[list[str]]:
     edge = {True: "behind the load balancer", False: "publishes ports itself"}
     yield ["where callers come in", *[edge[each.target is not None] for each in runtimes.values()]]
     yield ["in `traffic`", *["works" if each.target else "**refused**" for each in runtimes.values()]]
-    yield ["logs of a service", *[f"`{each.logs('STACK', 'SERVICE')}`" for each in runtimes.values()]]
+    yield ["logs of a service", *[_logs(name, each) for name, each in runtimes.items()]]
+
+
+NAMED: Mapping[str, Schema] = {"kubernetes": {"context": "CONTEXT"}}
+"""Orchestrators whose block must name something: what their commands show in its place."""
+
+
+def _logs(name: str, runtime: type[Orchestrator]) -> str:
+    return f"`{runtime.logs('STACK', 'SERVICE', runtime.Options.model_validate(NAMED.get(name, {})))}`"
 
 
 def _endpoints(backends: Mapping[str, type[Registry] | type[Orchestrator]]) -> Iterator[list[str]]:

@@ -4,18 +4,16 @@ Three ways, of which the first that works is taken and said: an installed `pulum
 a build from source. Usage: `python -m tools.pulumi_cli`. Exit 1, with what to do, when none of them works.
 """
 
-import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections import deque
-from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+
+from tools import build
 
 VERSION = (3, 259, 0)
 # The traffic gate is a resource hook. The engine has hooks from 3.182 on, and runs those of an inline program
@@ -27,6 +25,8 @@ TOOLS = CHECKOUT / ".tools"
 BIN = TOOLS / "bin"
 MODULE = CHECKOUT / "tools" / "pulumi"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+# Without a version the Automation API refuses the CLI.
+STAMP = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{'.'.join(map(str, VERSION))}"
 INSTALLER = "https://get.pulumi.com"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 
@@ -36,6 +36,8 @@ SCRIPT_TIMEOUT = 20
 DOWNLOAD_TIMEOUT = 600
 
 Version = tuple[int, ...]
+
+say = partial(build.say, "pulumi")
 
 
 def main() -> int:
@@ -103,7 +105,7 @@ def official() -> Path | None:
 
 def built() -> Path | None:
     """A CLI built from source, kept per user so that the next checkout need not build it again."""
-    cli = cache() / f"pulumi-{dotted(VERSION)}-{build_key()}"
+    cli = build.cache() / f"pulumi-{dotted(VERSION)}-{build.key(MODULE)}"
     if version_of(cli) == VERSION:
         say(f"using {cli}, built earlier from the same sources")
         return cli
@@ -115,42 +117,11 @@ def built() -> Path | None:
     say(f"building the Pulumi CLI {dotted(VERSION)} from source with {go}: about 4 minutes on 2 cores, once")
     with tempfile.TemporaryDirectory(dir=cli.parent) as scratch:
         binary = Path(scratch) / "pulumi"
-        if not build(go, binary) or version_of(binary) != VERSION:
+        if not build.build("pulumi", go, MODULE, [PACKAGE], binary, STAMP) or version_of(binary) != VERSION:
             return None
         binary.replace(cli)
     say(f"kept as {cli}")
     return cli
-
-
-def build(go: str, binary: Path) -> bool:
-    """Compile and link the CLI, every module checked against go.sum. When it fails: why, and False."""
-    # Without a version the Automation API refuses the CLI. -s -w: no debug tables, 115 MB instead of 160.
-    stamp = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{dotted(VERSION)}"
-    command = [go, "build", "-v", "-mod=readonly", "-trimpath", "-ldflags", stamp, "-o", str(binary), PACKAGE]
-    with subprocess.Popen(command, cwd=MODULE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        tail = show_progress(process.stderr)
-    if process.returncode != 0:
-        say("the build failed; its last lines:\n" + "".join(f"  {line}" for line in tail))
-    return process.returncode == 0
-
-
-def show_progress(lines: Iterable[str]) -> deque[str]:
-    """Count what `go build -v` reports, a package or a download a line, and return the last lines of it."""
-    # On a terminal one line that counts up each second, elsewhere (a CI log) a line each half minute.
-    interval, before, after = (1, "\r", "") if sys.stderr.isatty() else (30, "", "\n")
-    start = shown = time.monotonic()
-    tail: deque[str] = deque(maxlen=15)
-    for count, line in enumerate(lines, 1):
-        tail.append(line)
-        now = time.monotonic()
-        if now - shown >= interval:
-            shown = now
-            text = f"pulumi: {count} packages fetched or compiled, {now - start:.0f} s"
-            print(f"{before}{text}", end=after, file=sys.stderr, flush=True)
-    if before and shown != start:
-        print(file=sys.stderr)
-    return tail
 
 
 def link(cli: Path) -> None:
@@ -192,17 +163,6 @@ def version_of(cli: Path) -> Version | None:
     return tuple(int(part) for part in match.groups()) if match else None
 
 
-def build_key() -> str:
-    """What a built CLI depends on: the module's requirements with their sums, and the machine's kind."""
-    digest = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes())
-    return f"{platform.system()}-{platform.machine()}-{digest.hexdigest()[:12]}".lower()
-
-
-def cache() -> Path:
-    """The user's cache directory for this project."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "switchyard"
-
-
 def path_without(directory: Path) -> str:
     """PATH less our own directory, so that an earlier result is not taken for an installed CLI."""
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
@@ -212,11 +172,6 @@ def path_without(directory: Path) -> str:
 def dotted(version: Version) -> str:
     """A version as people write it: `3.259.0`."""
     return ".".join(str(part) for part in version)
-
-
-def say(text: str) -> None:
-    """Tell the person which way was taken, or why one was not."""
-    print(f"pulumi: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ COMMANDS = {
     "up": "Build the example, push it, run it on this machine's Docker, and call it.",
     "down": "Remove all that `yard up` made.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
+    "doctor": "Look whether this machine and account have what a stack needs, and say how to mend it.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
 }
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # a stack off AWS does not load AWS's package
 
 ORCHESTRATORS = {
     "ecs-fargate": "components.orchestrator.ecs_fargate:EcsFargate",
+    "ecs-ec2": "components.orchestrator.ecs_ec2:EcsEc2",
     "eks": "components.orchestrator.eks:Eks",
+    "kubernetes": "components.orchestrator.kubernetes:Kubernetes",
     "swarm": "components.orchestrator.swarm:Swarm",
 }
 GROUP = "switchyard.orchestrators"
@@ -103,6 +105,8 @@ class Orchestrator(pulumi.ComponentResource, ABC):
     """What it registers at the edge; None: it is outside the edge and publishes ports itself."""
     pulls_by: ClassVar[tuple[type, ...]]
     """The kinds of pull access it can use."""
+    renews: ClassVar[bool] = False
+    """Its nodes have no AWS role: it pulls by `AwsRole` with ECR's 12-hour login, which it renews in time."""
     vpc_endpoints: ClassVar[frozenset[str]] = frozenset()
     """VPC endpoint services it needs where the network has no other way out."""
 
@@ -121,6 +125,15 @@ class Orchestrator(pulumi.ComponentResource, ABC):
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """Run one service. `target` is None for a service that is not public, and off the edge."""
 
+    def target_port(self, name: str, service: Service) -> int:
+        """The port on which the targets of a service answer."""
+        return service.port
+
+    @property
+    def target_nodes(self) -> int | None:
+        """How many healthy targets show that a service is up, where the targets are nodes; None: one a copy."""
+        return None
+
     @classmethod
     def target_tags(cls, stack: str) -> dict[str, str]:
         """Tags its target groups must bear. Plain text: the edge may not depend on an orchestrator."""
@@ -135,6 +148,11 @@ class Orchestrator(pulumi.ComponentResource, ABC):
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
         """What its own block cannot say by types alone: (path in the block, value, what is wanted) for each problem."""
         yield from ()
+
+    @classmethod
+    def stranded(cls, options: Model) -> str | None:
+        """What is wanted instead of a public network, where its copies could not get out of one; None: they can."""
+        return None
 
     @classmethod
     def refusals(cls, service: Service) -> dict[str, str]:

@@ -2,27 +2,22 @@
 
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
-from typing import Annotated, cast
+from typing import cast
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_eks as eks
 import pulumi_kubernetes as k8s
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from components import iam
 from components.edge import DEREGISTRATION_DELAY, Target
-from components.model import Model
+from components.model import Cidr, Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import Service
 
 OPEN_ACCESS = ("0.0.0.0/0",)
-
-
-def _block(value: str) -> str:
-    ip_network(value)  # raises ValueError with the reason
-    return value
 
 
 class EksOptions(Model):
@@ -33,7 +28,7 @@ class EksOptions(Model):
         pattern=r"^1\.\d\d$",
         description="Kubernetes version; unset: the newest that EKS offers when the cluster is made.",
     )
-    access: tuple[Annotated[str, AfterValidator(_block)], ...] = Field(
+    access: tuple[Cidr, ...] = Field(
         default=OPEN_ACCESS,
         min_length=1,
         description="Address ranges (CIDR) that may reach the cluster's API, where every call needs IAM credentials"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import pulumi
 import pulumi_kubernetes as k8s
 import yaml
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
-from components.model import Model
+from components.model import Cidr, Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.orchestrator.kubernetes_service import Place
-from components.registry import Anonymous, Login
+from components.registry import Anonymous, Login, NodeIdentity
 from components.service import Host, Name, Service
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Exposure = Literal["loadbalancer", "ingress", "nodeport"]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 NodePort = Annotated[int, Field(ge=30000, le=32767)]
-Block = Annotated[str, AfterValidator(kubernetes_service.address_block)]
+OPEN = ("0.0.0.0/0",)
 
 ONLY: Mapping[str, frozenset[Exposure]] = {
     "address": frozenset({"nodeport"}),
@@ -85,8 +85,8 @@ class KubernetesOptions(Model):
         description="loadbalancer and ingress: annotations of the Service or the Ingress, which the provider or the"
         " controller reads.",
     )
-    callers: tuple[Block, ...] = Field(
-        default=("0.0.0.0/0",),
+    callers: tuple[Cidr, ...] = Field(
+        default=OPEN,
         min_length=1,
         description="Address ranges (CIDR) that may connect to the pods of public services: with ingress the"
         " controller's, with the others the clients' and the nodes'.",
@@ -113,7 +113,7 @@ class Kubernetes(Orchestrator):
     token = "switchyard:orchestrator:Kubernetes"
     Options = KubernetesOptions
     target = None
-    pulls_by = (Anonymous, Login)
+    pulls_by = (Anonymous, Login, NodeIdentity)
     capabilities = {
         "port": translated("the container's port; the URL has 80, 443 or the node port"),
         "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
@@ -178,10 +178,12 @@ class Kubernetes(Orchestrator):
 
     def _publish(self, name: str, place: Place, after: pulumi.ResourceOptions) -> k8s.core.v1.Service:
         """A Service that the outside reaches, beside the one that the pods find each other by."""
-        port: dict[str, Any] = {"name": "http", "port": 80, "target_port": "http", "protocol": "TCP"}
-        spec: dict[str, Any] = {"selector": place.labels(name), "ports": [port]}
+        port: Any = {"name": "http", "port": 80, "target_port": "http", "protocol": "TCP"}
+        spec: Any = {"selector": kubernetes_service.labels(place.stack, name), "ports": [port]}
         if self.options.exposure == "loadbalancer":
-            spec |= {"type": "LoadBalancer", "load_balancer_source_ranges": list(self.options.callers)}
+            spec["type"] = "LoadBalancer"
+            if self.options.callers != OPEN:
+                spec["load_balancer_source_ranges"] = list(self.options.callers)
         else:
             spec["type"] = "NodePort"
             if chosen := self.options.node_ports.get(name):
@@ -199,23 +201,21 @@ class Kubernetes(Orchestrator):
 
     def _url(self, published: k8s.core.v1.Service) -> pulumi.Output[str]:
         if self.options.exposure == "nodeport":
-            return pulumi.Output.concat(
-                f"http://{self.options.address}:",
-                published.spec.apply(lambda spec: str(spec.ports[0].node_port)),
-            )
-        given = published.status.apply(lambda status: status.load_balancer.ingress[0])
-        return pulumi.Output.concat("http://", given.apply(lambda one: one.hostname or one.ip))
+            return published.spec.apply(lambda spec: f"http://{self.options.address}:{_node_port(spec)}")
+        return published.status.apply(lambda status: f"http://{_load_balancer(status)}")
 
     def _ingress(
         self, name: str, service: Service, found_by: k8s.core.v1.Service, after: pulumi.ResourceOptions
     ) -> k8s.networking.v1.Ingress:
         host = service.host or self.options.ingress_host
-        backend = {"service": {"name": found_by.metadata.name, "port": {"name": "http"}}}
-        rule = {
+        backend: Any = {"service": {"name": found_by.metadata.name, "port": {"name": "http"}}}
+        rule: Any = {
             "host": host,
             "http": {"paths": [{"path": service.path, "path_type": "Prefix", "backend": backend}]},
         }
-        tls = self.options.ingress_tls
+        spec: Any = {"ingress_class_name": self.options.ingress_class, "rules": [rule]}
+        if secret := self.options.ingress_tls:
+            spec["tls"] = [{"hosts": [host], "secret_name": secret}]
         return k8s.networking.v1.Ingress(
             name,
             metadata={
@@ -224,11 +224,7 @@ class Kubernetes(Orchestrator):
                 # Pulumi would wait for an address, which not every controller writes down.
                 "annotations": {**self.options.annotations, "pulumi.com/skipAwait": "true"},
             },
-            spec={
-                "ingress_class_name": self.options.ingress_class,
-                "rules": [rule],
-                "tls": [{"hosts": [host], "secret_name": tls}] if tls else None,
-            },
+            spec=spec,
             opts=after,
         )
 
@@ -251,13 +247,25 @@ class Kubernetes(Orchestrator):
     def logs(cls, stack: str, service: str, options: Model) -> str:
         """Those of the pods that run; a cluster keeps no others."""
         given = cast(KubernetesOptions, options)
-        chosen = ",".join(
-            f"{key}={value}" for key, value in {**kubernetes_service.named(service, stack)}.items()
-        )
+        chosen = ",".join(f"{key}={value}" for key, value in kubernetes_service.labels(stack, service).items())
         return (
             f"kubectl logs --context {given.context} --namespace {given.namespace or stack}"
             f" --selector {chosen} --follow"
         )
+
+
+PENDING = "pending"
+"""Stands in a preview for what the cluster has yet to give."""
+
+
+def _node_port(spec: Any) -> str:
+    return str(spec.ports[0].node_port or PENDING)
+
+
+def _load_balancer(status: Any) -> str:
+    """Some providers give a name, some an address."""
+    given = status and status.load_balancer and status.load_balancer.ingress
+    return str(given[0].hostname or given[0].ip) if given else PENDING
 
 
 def _kubeconfig(options: KubernetesOptions) -> pulumi.Input[str] | None:
@@ -273,9 +281,9 @@ def _no_context(options: KubernetesOptions) -> Iterator[tuple[str, object, str]]
         path, texts = "kubeconfig", [options.kubeconfig.get_secret_value()]
     else:
         path = "kubeconfig-file"
-        files = [file for file in _files(options) if file.is_file()]
+        files = [file for file in kubeconfig_files(options) if file.is_file()]
         if not files:
-            looked = ", ".join(map(str, _files(options)))
+            looked = ", ".join(map(str, kubeconfig_files(options)))
             yield path, options.kubeconfig_file, f"a file that exists; there is none at {looked}"
             return
         texts = [file.read_text(encoding="utf-8") for file in files]
@@ -288,7 +296,7 @@ def _no_context(options: KubernetesOptions) -> Iterator[tuple[str, object, str]]
         yield "context", options.context, f"one that the kubeconfig has: {', '.join(sorted(contexts)) or 'it has none'}"
 
 
-def _files(options: KubernetesOptions) -> list[Path]:
+def kubeconfig_files(options: KubernetesOptions) -> list[Path]:
     """Where kubectl looks, unless the stack says where."""
     named = options.kubeconfig_file or os.environ.get("KUBECONFIG") or "~/.kube/config"
     return [Path(each).expanduser() for each in named.split(os.pathsep) if each]
@@ -298,9 +306,7 @@ def _contexts(kubeconfig: str) -> list[str]:
     return [str(each["name"]) for each in (yaml.safe_load(kubeconfig) or {}).get("contexts") or []]
 
 
-def _ingress_problems(
-    options: KubernetesOptions, public: Mapping[str, Service]
-) -> Iterator[tuple[str, object, str]]:
+def _ingress_problems(options: KubernetesOptions, public: Mapping[str, Service]) -> Iterator[tuple[str, object, str]]:
     """A public service without a host, or two at one place."""
     taken: dict[tuple[str | None, str], str] = {}
     for name, service in public.items():

@@ -33,14 +33,15 @@ class Place:
         """The same options, for an object that waits for others."""
         return pulumi.ResourceOptions.merge(self.opts, pulumi.ResourceOptions(depends_on=list(resources)))
 
-    def labels(self, service: str) -> dict[str, str]:
-        """What the pods of one service, and no others in the namespace, bear."""
-        return {"app.kubernetes.io/name": service, **part_of(self.stack)}
-
 
 def part_of(stack: str) -> dict[str, str]:
     """What every pod of a stack bears."""
     return {"app.kubernetes.io/part-of": stack}
+
+
+def labels(stack: str, service: str) -> dict[str, str]:
+    """What the pods of one service bear, and no others."""
+    return {"app.kubernetes.io/name": service, **part_of(stack)}
 
 
 def namespace(name: str, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
@@ -84,7 +85,7 @@ def expose(name: str, place: Place) -> k8s.core.v1.Service:
             "annotations": {"pulumi.com/skipAwait": "true"},
         },
         spec={
-            "selector": place.labels(name),
+            "selector": labels(place.stack, name),
             "ports": [{"name": "http", "port": 80, "target_port": "http", "protocol": "TCP"}],
         },
         opts=place.opts,
@@ -182,12 +183,12 @@ def _deployment(
 ) -> Any:
     return {
         "replicas": service.replicas.min,
-        "selector": {"match_labels": place.labels(name)},
+        "selector": {"match_labels": labels(place.stack, name)},
         "strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": 0, "max_surge": "100%"}},
         # The rollout counts as failed after this many seconds without progress, and `up` fails with the pod's reason.
         "progress_deadline_seconds": 600,
         "template": {
-            "metadata": {"labels": place.labels(name)},
+            "metadata": {"labels": labels(place.stack, name)},
             "spec": _pod(name, service, image, place, account, secrets),
         },
     }
@@ -219,7 +220,7 @@ def _pod(
                 "topology_key": "topology.kubernetes.io/zone",
                 # A zone without room must not stop a rollout.
                 "when_unsatisfiable": "ScheduleAnyway",
-                "label_selector": {"match_labels": place.labels(name)},
+                "label_selector": {"match_labels": labels(place.stack, name)},
             }
         ],
         "containers": [_container(name, service, image, place, secrets)],
@@ -284,7 +285,7 @@ def _guards(name: str, service: Service, place: Place) -> None:
         k8s.policy.v1.PodDisruptionBudget(
             name,
             metadata={"name": name, "namespace": place.namespace},
-            spec={"max_unavailable": 1, "selector": {"match_labels": place.labels(name)}},
+            spec={"max_unavailable": 1, "selector": {"match_labels": labels(place.stack, name)}},
             opts=place.opts,
         )
     if service.public:
@@ -292,7 +293,7 @@ def _guards(name: str, service: Service, place: Place) -> None:
             name,
             metadata={"name": name, "namespace": place.namespace},
             spec={
-                "pod_selector": {"match_labels": place.labels(name)},
+                "pod_selector": {"match_labels": labels(place.stack, name)},
                 "policy_types": ["Ingress"],
                 "ingress": [
                     {

@@ -1,6 +1,7 @@
 """Docker Swarm on an engine given by host: this machine's own, or any manager."""
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from platform import release
@@ -70,7 +71,23 @@ class SwarmService(pulumi.dynamic.Resource, module="swarm", name="Service"):
     """A service; made only when every copy is healthy."""
 
 
-class Swarm(Orchestrator):
+class SwarmRuntime(Orchestrator):
+    """What services on a swarm need, whoever keeps the swarm."""
+
+    publish: Literal["ingress", "host"]
+    """How ports are published; `build` sets it, and the next."""
+    network: Network
+
+    @abstractmethod
+    def secret(self, service: str, variable: str, value: str) -> Secret:
+        """The Swarm secret behind one variable of one service."""
+
+    @abstractmethod
+    def log_driver(self, service: str) -> dict[str, Any]:
+        """Where the copies of a service write their logs, as the engine is told."""
+
+
+class Swarm(SwarmRuntime):
     """A network for the stack, and a Swarm service for each service."""
 
     key = "swarm"
@@ -154,6 +171,10 @@ class Swarm(Orchestrator):
             pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"]),
         )
 
+    def log_driver(self, service: str) -> dict[str, Any]:
+        """The engine's own that rotates by itself; its default fills the disk."""
+        return {"Name": "local"}
+
     @property
     def is_local(self) -> bool:
         """Whether the published ports are this machine's."""
@@ -182,7 +203,7 @@ class Swarm(Orchestrator):
         return f"docker service logs --follow {stack}-{service}"
 
 
-def spec(swarm: Swarm, name: str, service: Service, image: Image, port: int | None) -> dict[str, Any]:
+def spec(swarm: SwarmRuntime, name: str, service: Service, image: Image, port: int | None) -> dict[str, Any]:
     """What the engine is asked for, in its own terms (Docker Engine API, ServiceCreate)."""
     labels = {"switchyard.stack": swarm.args.stack, "switchyard.service": name}
     order = "stop-first" if swarm.publish == "host" and port else "start-first"
@@ -198,7 +219,7 @@ def spec(swarm: Swarm, name: str, service: Service, image: Image, port: int | No
             "RestartPolicy": {"Condition": "any", "Delay": SECOND},
             "Placement": {"Platforms": [{"Architecture": PLATFORMS[service.architecture], "OS": "linux"}]},
             "Networks": [{"Target": swarm.network.id, "Aliases": [name]}],
-            "LogDriver": {"Name": "local"},  # rotates by itself; the engine's default fills the disk
+            "LogDriver": swarm.log_driver(name),
         },
         "Mode": {"Replicated": {"Replicas": service.replicas.min}},
         "UpdateConfig": {**change, "FailureAction": "rollback"},
@@ -207,7 +228,7 @@ def spec(swarm: Swarm, name: str, service: Service, image: Image, port: int | No
     }
 
 
-def container(swarm: Swarm, name: str, service: Service, image: Image, labels: dict[str, str]) -> dict[str, Any]:
+def container(swarm: SwarmRuntime, name: str, service: Service, image: Image, labels: dict[str, str]) -> dict[str, Any]:
     """One copy: nothing but its own user, a file system it cannot write to, and no capabilities."""
     secrets = {key: swarm.secret(name, key, value.get_secret_value()) for key, value in service.secrets.items()}
     files = {f"{key}_FILE": f"/run/secrets/{key}" for key in secrets}
@@ -256,7 +277,7 @@ def address(host: str) -> str:
     return "localhost" if name in ("127.0.0.1", "::1") else name
 
 
-def publish_mode(wanted: str, host: str) -> str:
+def publish_mode(wanted: Literal["auto", "ingress", "host"], host: str) -> Literal["ingress", "host"]:
     """`auto` decided: the routing mesh needs IPVS, and only this machine's kernel can be asked."""
     if wanted != "auto":
         return wanted

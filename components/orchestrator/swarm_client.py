@@ -98,26 +98,42 @@ def registry_auth(login: dict[str, str] | None) -> dict[str, str]:
 
 
 @contextmanager
-def connection(host: str) -> Iterator[Engine]:
-    """The engine at `host`. What fails within raises `SwarmError`."""
-    engine = connect(host)
-    try:
+def connection(host: str, avoid: str = "") -> Iterator[Engine]:
+    """The engine at `host`, or a manager of `ssm://REGION/STACK` but not the instance `avoid`.
+
+    What fails within raises `SwarmError`.
+    """
+    if remote := host.startswith("ssm://"):
+        from components.orchestrator.swarm_ssm import open_manager  # a swarm off AWS does not load AWS's package
+
+        engine: Engine = open_manager(host, avoid)
+    else:
+        engine = connect(host)
         check_manager(engine, host)
+    try:
         yield engine
     except APIError as error:
-        raise SwarmError(explain(str(error.explanation or error))) from error
+        raise SwarmError(in_block(explain(str(error.explanation or error)), remote)) from error
+    except SwarmError as error:
+        error.args = (in_block(str(error), remote),)
+        raise
     except (DockerException, RequestException) as error:
         raise SwarmError(f"the Docker engine at {host} stopped answering: {error}") from error
     finally:
         engine.close()
 
 
-def connect(host: str) -> Engine:
-    """A client of the engine at `host`, with the newest API that both know."""
+def in_block(text: str, remote: bool) -> str:
+    """Advice names the keys of the local swarm's config block; on EC2 they are in another."""
+    return text.replace("switchyard:swarm.", "switchyard:swarm-ec2.") if remote else text
+
+
+def connect(host: str, timeout: int = REQUEST_TIMEOUT) -> Engine:
+    """A client of the engine at `host`, with the newest API that both know; `timeout` in seconds, for each request."""
     if host.startswith("unix://") and not Path(host.removeprefix("unix://")).exists():
         raise SwarmError(unreachable(host, ""))
     try:
-        return Engine(host, version="auto", timeout=REQUEST_TIMEOUT, use_ssh_client=host.startswith("ssh://"))
+        return Engine(host, version="auto", timeout=timeout, use_ssh_client=host.startswith("ssh://"))
     except (DockerException, OSError) as error:
         raise SwarmError(unreachable(host, str(error))) from error
 
@@ -186,6 +202,11 @@ KNOWN = (
         "the image is for another CPU: set the service's architecture, or build it for this one",
     ),
     (r"non-zero exit \(137\)", "the copy was killed, most likely for its memory: raise the service's memory"),
+    (
+        r"does not have a leader",
+        "too few of its managers are running to decide anything: start the others again, or make the one that is left "
+        "the only one with docker swarm init --force-new-cluster on it",
+    ),
     (
         r"unhealthy container",
         "the image's HEALTHCHECK failed: call it in the container, or give the service more time in the image",

@@ -63,7 +63,7 @@ class Provider(ResourceProvider):
 class NetworkProvider(Provider):
     """An overlay network. Its name has a random end, so that a replacement can stand beside it."""
 
-    watched = ("host", "prefix", "encrypt")
+    watched = ("host", "swarm", "prefix", "encrypt")
     fixed = frozenset(watched)
 
     def create(self, props: Props) -> CreateResult:
@@ -94,7 +94,7 @@ class NetworkProvider(Provider):
 class SecretProvider(Provider):
     """A Swarm secret. Its name ends at random, not in a hash, from which the value could be guessed."""
 
-    watched = ("host", "prefix", "value")
+    watched = ("host", "swarm", "prefix", "value")
     fixed = frozenset(watched)
 
     def create(self, props: Props) -> CreateResult:
@@ -118,8 +118,8 @@ class SecretProvider(Provider):
 class ServiceProvider(Provider):
     """A Swarm service, made or changed only when all its copies are healthy."""
 
-    watched = ("host", "name", "spec", "login", "probe")
-    fixed = frozenset({"host", "name"})
+    watched = ("host", "swarm", "name", "spec", "login", "probe")
+    fixed = frozenset({"host", "swarm", "name"})
 
     def create(self, props: Props) -> CreateResult:
         """Make it, or take over what an interrupted run left; a failed one is removed again."""

@@ -21,6 +21,10 @@ REGISTRIES = {
 }
 GROUP = "switchyard.registries"
 """Entry points by which third parties add rows."""
+DEPLOYED = "deployed-"
+"""Images pushed in order to be deployed bear a tag that starts so; retention counts them apart from all others."""
+TAG = f"{DEPLOYED}$(git rev-parse --short HEAD)"
+"""Such a tag, as a shell makes it."""
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,10 @@ import pulumi_aws as aws
 from pydantic import Field
 
 from components.model import Model
-from components.registry import AwsRole, Pull, Registry, RegistryArgs, Repository
+from components.registry import DEPLOYED, TAG, AwsRole, Pull, Registry, RegistryArgs, Repository
 from components.service import Service
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
-DEPLOYED = "deployed-"
-"""Images pushed in order to be deployed bear a tag that starts so; retention counts them apart from all others."""
-TAG = f"{DEPLOYED}$(git rev-parse --short HEAD)"
-"""Such a tag, as a shell makes it."""
 
 
 class EcrOptions(Model):
@@ -69,9 +65,7 @@ class Ecr(Registry):
         return _repository(service, found.repository_url, found.arn)
 
 
-def make(
-    service: str, name: str, policy: str, protect: bool, opts: pulumi.ResourceOptions
-) -> aws.ecr.Repository:
+def make(service: str, name: str, policy: str, protect: bool, opts: pulumi.ResourceOptions) -> aws.ecr.Repository:
     """A private repository: immutable tags, scan on push, encrypted, with a lifecycle policy."""
     repository = aws.ecr.Repository(
         service,

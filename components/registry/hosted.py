@@ -1,4 +1,4 @@
-"""What registries run by somebody else have in common: the user's own login, or a cache on AWS that holds it."""
+"""What registries run by somebody else have in common: the user's own login, or a cache on AWS that has it."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -8,36 +8,33 @@ import pulumi
 from pydantic import Field, SecretStr
 
 from components.model import Model
-from components.registry import Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository
+from components.registry import TAG, Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository
 from components.registry.oci import RepositoryPath
 from components.service import Service
 
-TAG = "deployed-$(git rev-parse --short HEAD)"
-"""The tag of an image that is pushed in order to be deployed, as a shell makes it."""
-
 
 class HostedOptions(Model):
-    """The part of the block that all of them have."""
+    """The fields that the blocks of all of them have."""
 
     repositories: dict[str, RepositoryPath] = Field(
         default={}, description="Service -> name of its repository; by default one with the stack's name in it."
     )
-    public: bool = Field(default=False, description="Anyone may pull the images; then there is no login.")
+    public: bool = Field(default=False, description="Anyone may pull the images: there is no login.")
     username: str | None = Field(default=None, min_length=1, description="Who pulls. Required unless `public`.")
     password: SecretStr | None = Field(
         default=None,
-        description="Their token, which need only read; set it with `pulumi config set --secret --path`."
-        " Required unless `public`.",
+        description="Their token, which need only read; set it with `pulumi config set --secret --path`. Required"
+        " unless `public`.",
     )
     login: Literal["cache", "direct"] | None = Field(
         default=None,
-        description="Who uses the login. cache: an ECR pull-through cache, and the runtimes pull from that by their"
-        " IAM role. direct: the runtimes themselves. By default cache on AWS, direct elsewhere.",
+        description="Who has the login. cache: an ECR pull-through cache, which the runtimes pull from by IAM role."
+        " direct: each runtime. By default cache on AWS, direct elsewhere.",
     )
 
 
 class Hosted(Registry):
-    """A repository appears with its first push."""
+    """A repository appears there with its first push."""
 
     key: ClassVar[str]
     """Its name in config and in REGISTRIES."""
@@ -46,50 +43,62 @@ class Hosted(Registry):
     server: ClassVar[str]
     """What a login is for."""
     upstream: ClassVar[str]
-    """What ECR's cache rules call it."""
+    """What the rules of ECR's caches call it."""
 
     @classmethod
     @abstractmethod
     def path(cls, options: Model, namespace: str, service: str) -> str:
-        """A service's repository below `host`."""
+        """The repository of a service, below `host`."""
 
     @classmethod
     @abstractmethod
     def before_push(cls, options: Model) -> list[str]:
-        """The first lines of the push commands: the login, and what to know of who can see a new repository."""
+        """The first of the push commands: who will see the image, and the login."""
 
     @classmethod
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        """A login where there is none, or none where there must be one."""
+        """A login that is missing or not needed, and repositories of no service."""
         said = cast(HostedOptions, options)
-        for name, repository in said.repositories.items():
-            if name not in services:
-                yield f"repositories.{name}", repository, f"the name of a service: {', '.join(services)}"
-        for field in ("username", "password"):
-            if not said.public and getattr(said, field) is None:
+        for name in said.repositories.keys() - services.keys():
+            yield f"repositories.{name}", said.repositories[name], f"the name of a service: {', '.join(services)}"
+        login = {field: getattr(said, field) for field in ("username", "password", "login")}
+        for field, value in login.items():
+            if said.public and value is not None:
+                yield field, value, "no login beside `public: true`: remove one of the two"
+            if not said.public and value is None and field != "login":
                 yield field, None, "the login of who pulls; or `public: true` where anyone may"
-        for field in ("username", "password", "login"):
-            if said.public and getattr(said, field) is not None:
-                yield field, getattr(said, field), "no login beside `public: true`: remove one of the two"
 
     @classmethod
     def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
-        """By anyone, by the cache on AWS, or with the login."""
+        """By anyone, from the cache, or with the login."""
         said = cast(HostedOptions, options)
         if said.public:
             return Anonymous
         return Cached if (said.login or ("cache" if on_aws else "direct")) == "cache" else Login
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
-        """One address a service; with a cache, a cached repository for each as well."""
+        """One address a service, and one in the cache where there is one."""
         options = cast(HostedOptions, args.options)
         paths = {service: self.path(options, args.namespace, service) for service in args.services}
-        kind = self.pulled_by(options, args.on_aws)
-        if kind is Cached:
-            return self._cached(paths, args, child)
-        return {service: self._repository(service, path, _direct(self.server, options, kind)) for service, path in paths.items()}
+        pushes = {service: self._push(service, path, options) for service, path in paths.items()}
+        urls = {service: pulumi.Output.from_input(f"{self.host}/{path}") for service, path in paths.items()}
+        if options.username is None or options.password is None:
+            return {service: Repository(urls[service], Anonymous(), pushes[service]) for service in paths}
+        login = Login(self.server, options.username, pulumi.Output.secret(options.password.get_secret_value()))
+        if self.pulled_by(options, args.on_aws) is Login:
+            return {service: Repository(urls[service], login, pushes[service]) for service in paths}
+        # Imported here, so that a stack off AWS does not load AWS's package.
+        from components.registry.pull_through_cache import cache
 
-    def _repository(self, service: str, path: str, pull: Pull) -> Repository:
-        url = f"{self.host}/{path}"
-        push = "\n".join([*self.before_push(self._options), *_push(service, url)])
-        return Repository(pulumi.Output.from_input(url), pull, pulumi.Output.from_input(push))
+        cached = cache(self.key, self.upstream, login, paths, args, child)
+        return {
+            service: Repository(
+                urls[service], each.pull, pulumi.Output.concat(pushes[service], "\n", each.fill), each.url
+            )
+            for service, each in cached.items()
+        }
+
+    def _push(self, service: str, path: str, options: HostedOptions) -> pulumi.Output[str]:
+        tagged = f"{self.host}/{path}:{TAG}"
+        commands = [*self.before_push(options), f"docker tag {service} {tagged}", f"docker push {tagged}"]
+        return pulumi.Output.from_input("\n".join(commands))

@@ -97,6 +97,8 @@ RESOURCES: dict[str, Compute] = {
         "repositoryUri": f"public.ecr.aws/a1b2c3d4/{inputs['repositoryName']}"
     },
     "aws:ecs/cluster:Cluster": lambda name, _: {"arn": arn("ecs", f"cluster/{name}-0a1b2c3")},
+    "aws:ec2/launchTemplate:LaunchTemplate": lambda *_: {"latestVersion": 1},
+    "aws:ec2/networkInterface:NetworkInterface": lambda name, _: {"privateIp": f"address-of-{name}"},
     "aws:lb/loadBalancer:LoadBalancer": lambda name, _: {
         "dnsName": f"{name}-1234567890.{REGION}.elb.amazonaws.com",
         "zoneId": "Z35SXDOTRQ7X7K",
@@ -104,11 +106,17 @@ RESOURCES: dict[str, Compute] = {
     "aws:route53/record:Record": lambda _, inputs: {"fqdn": str(inputs["name"]).rstrip(".")},
     "aws:secretsmanager/secretVersion:SecretVersion": lambda name, _: {"versionId": f"version-of-{name}"},
     "eks:index:Cluster": _cluster,
+    "pulumi-python:dynamic/swarm:Cluster": lambda *_: {"swarm": "id-of-the-swarm"},
+    "kubernetes:core/v1:Service": lambda name, inputs: {
+        "metadata": inputs["metadata"],
+        "status": {"loadBalancer": {"ingress": [{"hostname": f"{name}.balancer.example"}]}},
+    },
 }
 
 ANSWERS: dict[str, Answer] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": lambda _: {"names": ZONES},
     "aws:route53/getZone:getZone": lambda args: {"zoneId": f"zone-of-{args['name']}"},
+    "aws:ssm/getParameter:getParameter": lambda args: {"insecureValue": f"value-of-{args['name']}"},
     "aws:ec2/getVpc:getVpc": lambda args: {"id": args["id"], "cidrBlock": "172.16.0.0/16"},
     "aws:ecr/getRepository:getRepository": lambda args: {
         "arn": arn("ecr", f"repository/{args['name']}"),

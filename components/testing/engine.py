@@ -15,7 +15,7 @@ from google.protobuf.json_format import MessageToDict  # type: ignore[import-unt
 from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, MockSettings
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceResponse, ResourceInvokeResponse
-from pulumi.runtime.settings import ROOT, configure
+from pulumi.runtime.settings import ROOT, SETTINGS, configure
 from pulumi.runtime.stack import run_in_stack
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
@@ -201,9 +201,13 @@ def deploy(program: Callable[[], Any]) -> Any:
     """Run `program` until every registration has landed; return what it returned, with plain values for outputs."""
     values: list[Any] = []
 
-    def run() -> None:
+    async def run() -> None:
         pulumi.Output.from_input(program()).apply(values.append)
+        # Pulumi awaits one output after the other and looks at all each time; at once it is quicker.
+        while pending := {each for each in SETTINGS.outputs if not each.done()}:
+            await asyncio.wait(pending)
 
+    SETTINGS.outputs.clear()  # what a run that failed has left
     asyncio.run(run_in_stack(run))  # as Pulumi's language host does
     return values[0]
 

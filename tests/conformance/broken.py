@@ -18,7 +18,7 @@ class Good(Registry):
     token = "broken:registry:Registry"
 
     @classmethod
-    def pulled_by(cls, options: Model) -> type[Pull]:
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return Anonymous
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
@@ -49,7 +49,7 @@ class Elsewhere(Good):
 
 class Surprising(Good):
     @classmethod
-    def pulled_by(cls, options: Model) -> type[Pull]:
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return Login
 
 
@@ -88,7 +88,7 @@ class GoodRun(Orchestrator):
     key = "broken"
     token = "broken:orchestrator:Run"
     target = None
-    pulls_by = (Anonymous,)
+    pulls_by: ClassVar[tuple[type, ...]] = (Anonymous,)
     capabilities: ClassVar[Mapping[str, Support]] = dict.fromkeys(FEATURES, HONOURED)
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:

@@ -15,18 +15,31 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from components import registry
 from components.naming import label
 from components.network import CIDR
 from components.orchestrator import ORCHESTRATORS, load
+from components.pulling import cell
 from components.registry import REGISTRIES
 from components.testing.engine import Graph, Node
 from config.presets import PRESETS
 from config.problems import BadConfig
-from tests.program import DIGEST, config_for, run_program
+from tests.program import BLOCKS, DIGEST, config_for, run_program
 
 SECRETS = ("correct-horse", "battery-staple")
-REFUSED = {("ecr", "swarm"): "ecr gives them by AwsRole, and swarm knows Anonymous, Login"}
-PAIRS = [(one, two) for one in REGISTRIES for two in ORCHESTRATORS if (one, two) not in REFUSED]
+LOGINS = {
+    "artifact-registry": {"service-account-key": SECRETS[1]},
+    "dockerhub": {"password": SECRETS[1]},
+    "ghcr": {"password": SECRETS[1]},
+    "oci": {"username": "robot", "password": SECRETS[1]},
+}
+TABLE = {
+    (one, two): cell(registry.load(one), registry.load(one).Options.model_validate(BLOCKS.get(one, {})), load(two))
+    for one in REGISTRIES
+    for two in ORCHESTRATORS
+}
+REFUSED = {pair: found.why for pair, found in TABLE.items() if found.how == "refused"}
+PAIRS = [pair for pair in TABLE if pair not in REFUSED]
 EVERY = [(*pair, preset) for pair in PAIRS for preset in PRESETS]
 ON_AWS = [key for key in ORCHESTRATORS if load(key).target]
 MOVES = [(registry, *both) for registry in REGISTRIES for both in permutations(ON_AWS, 2)]
@@ -47,14 +60,14 @@ def graph(registry: str, orchestrator: str, preset: str = "trial", newcomer: str
     """The graph of a pair; with a newcomer, in the middle of a move to it."""
     on_aws = orchestrator in ON_AWS
     config = config_for(registry, orchestrator, preset, **services(on_aws)) | {
-        "oci": {"host": "registry.example.com", "username": "robot", "password": SECRETS[1]},
-        "eks": {"access": ["203.0.113.0/24"]},
+        **{key: {**BLOCKS[key], **login} for key, login in LOGINS.items()},
+        **{key: BLOCKS[key] for key in ("ecs-ec2", "eks")},
     }
     if on_aws:
         config |= {"domain": {"name": "example.com", "zone": "example.com"}}
     if newcomer:
         config |= {"traffic": {orchestrator: 90, newcomer: 10}}
-    return run_program(config, ("services", "oci"))
+    return run_program(config, ("services", *LOGINS))
 
 
 def traffic(found: Graph) -> dict[str, dict[str, int]]:
@@ -237,7 +250,8 @@ def _check_p7(found: Graph) -> None:
     for each in found:
         if each.type.startswith("kubernetes:"):
             assert providers[each.provider].inputs["clusterIdentifier"]
-            assert each.deleted_with
+            # A cluster that we make takes its objects along; one that exists stays.
+            assert bool(each.deleted_with) == bool(found.of("eks:index:Cluster"))
 
 
 LAST = re.compile(r"^aws:ec2/(route|routeTableAssociation|natGateway|vpcEndpoint):")
@@ -253,6 +267,7 @@ def _check_p10(found: Graph) -> None:
     last = {each.urn for each in found if LAST.match(each.type)}
     running = [
         *found.of("ecs/service:Service"),
+        *found.of("autoscaling/group:Group"),
         *found.of("eks:index:Cluster"),
         *found.of("apps/v1:Deployment"),
         *found.of("lb/loadBalancer:LoadBalancer"),
@@ -302,9 +317,8 @@ def test_p12_every_name_is_within_its_limit(project: str, stack: str, names: lis
         **{name: {"digest": DIGEST, "path": f"/{name}", "secrets": {"KEY": "x"}} for name in names},
     )
     login = {"host": "registry.example.com", "username": "robot", "password": "x"}
-    found = run_program(
-        config | {"oci": login, "traffic": {"ecs-fargate": 1, "eks": 1}}, ("services", "oci"), project, stack
-    )
+    move = {"traffic": {"ecs-fargate": 1, "ecs-ec2": 1, "eks": 1}, "ecs-ec2": BLOCKS["ecs-ec2"]}
+    found = run_program(config | {"oci": login} | move, ("services", "oci"), project, stack)
     for each in found:
         _check_name(each)
 
@@ -313,6 +327,10 @@ LONGEST = {
     "aws:iam/role:Role": 64,
     "aws:lb/loadBalancer:LoadBalancer": 32,
     "aws:ecs/service:Service": 255,
+    "aws:ecs/capacityProvider:CapacityProvider": 255,
+    "aws:autoscaling/group:Group": 255,
+    "aws:ec2/launchTemplate:LaunchTemplate": 128,
+    "aws:iam/instanceProfile:InstanceProfile": 128,
     "aws:ec2/securityGroup:SecurityGroup": 255,
     "aws:s3/bucket:Bucket": 63,
     "aws:secretsmanager/secret:Secret": 512,

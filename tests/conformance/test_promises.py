@@ -8,15 +8,47 @@ import pytest
 from components import orchestrator, registry
 from components.testing.promises import PASSWORD, OrchestratorPromises, RegistryPromises
 from tests.conformance.joining import third_party
+from tests.program import BLOCKS as PROGRAM
 from tests.program import DIGEST, config_for, run_program
 
 BLOCKS: Mapping[str, list[Mapping[str, Any]]] = {
     "ecr": [{}, {"keep": 5, "repositories": {"api": "acme/api"}}],
+    "artifact-registry": [
+        {"project": "acme", "location": "us", "repository": "images"},
+        {"project": "acme", "location": "us", "repository": "images", "service-account-key": PASSWORD},
+    ],
+    "dockerhub": [
+        {"namespace": "acme", "public": True},
+        {"namespace": "acme", "username": "robot", "password": PASSWORD},
+    ],
+    "ghcr": [
+        {"owner": "acme", "public": True},
+        {"owner": "acme", "username": "robot", "password": PASSWORD},
+        {"owner": "acme", "username": "robot", "password": PASSWORD, "login": "direct"},
+    ],
     "oci": [
         {"host": "localhost:5000"},
         {"host": "harbor.example.com", "namespace": "acme/web", "username": "robot", "password": PASSWORD},
     ],
+    "ecs-ec2": [
+        {"instance-types": ["t3.small", "t4g.small"]},
+        {"instance-types": ["m7g.large", "m6g.large", "m7i.large"], "min": 2, "max": 6, "disk": 50},
+    ],
     "ecs-fargate": [{}, {"spot": True}, {"cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/shared"}],
+    "kubernetes": [
+        {**PROGRAM["kubernetes"], "exposure": "ingress", "ingress-host": "example.com"},
+        {
+            **PROGRAM["kubernetes"],
+            "exposure": "ingress",
+            "ingress-tls": "tls",
+            "namespace": "shop",
+            "ingress-class": "x",
+        },
+    ],
+    "swarm-ec2": [
+        {"instance-type": "t4g.large"},
+        {"instance-type": "m7g.large", "managers": 3, "workers": 2, "ports": {"api": 8080}},
+    ],
     "acme": [{"project": "shop"}],
 }
 """Blocks to try; a backend that is not here is tried with an empty one."""

@@ -8,76 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pulumi import automation as auto
-
 from rehearsal import Call, Cloud, health
 from rehearsal import aws as types
-from tests.program import ROOT, as_pulumi, config_for
-from yard import engine
+from tests.program import config_for
+from tests.stack import Stack
 
 GATE = {"interval": 0.01, "timeout": 20, "settle": 0}
 """As fast as it goes: what the gate decides is tested, not how long it waits."""
 
 
-class Passage:
+class Passage(Stack):
     """A stack on a cloud."""
 
     def __init__(self, place: Path, cloud: Cloud, config: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
         self.cloud = cloud
-        self._file = place / "config" / "Pulumi.dev.yaml"
-        self._config = {"gate": GATE, **config}
-        (place / "config").mkdir(parents=True)
-        (place / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
-        (place / ".tools").symlink_to(ROOT / ".tools")
-        self.state = place / "state"
-        self._write()
-        self.stack = engine.stack(
-            "dev",
-            place,
-            state=self.state,
-            env=cloud.env | {"PULUMI_HOME": str(place / "home"), "PULUMI_CONFIG_PASSPHRASE": "rehearsal"},
-            program=engine.main_program(ROOT),
-        )
-        for path, value in secrets.items():
-            self.stack.set_config(path, auto.ConfigValue(value, secret=True), path=True)
-
-    def _write(self) -> None:
-        kept = yaml.safe_load(self._file.read_text(encoding="utf-8")) if self._file.exists() else {}
-        values = {key: yaml.safe_load(value) for key, value in as_pulumi(self._config).items()}
-        self._file.write_text(yaml.safe_dump({**kept, "config": values}), encoding="utf-8")
-
-    def set(self, **values: Any) -> None:
-        """Change keys of the stack's file; None takes one out. Keys are written with _ for -."""
-        for name, value in values.items():
-            self._config[name.replace("_", "-")] = value
-        self._config = {key: value for key, value in self._config.items() if value is not None}
-        self._write()
-
-    def service(self, name: str) -> dict[str, Any]:
-        """What the stack's file says of a service."""
-        return dict(self._config["services"][name])
-
-    def up(self) -> dict[str, int]:
-        """`pulumi up`; what changed, without what stayed the same."""
-        return _changed(engine.Watch().run(self.stack.up).summary.resource_changes)
-
-    def preview(self) -> dict[str, int]:
-        """`pulumi preview`, likewise."""
-        return _changed(engine.Watch().run(self.stack.preview).change_summary)
-
-    def destroy(self) -> None:
-        """`pulumi destroy`."""
-        engine.Watch().run(self.stack.destroy)
-
-    @property
-    def outputs(self) -> dict[str, Any]:
-        """The stack's outputs."""
-        return {key: each.value for key, each in self.stack.outputs().items()}
-
-    def saved(self) -> str:
-        """The state as it lies on the disk."""
-        return (self.state / ".pulumi/stacks/switchyard/dev.json").read_text(encoding="utf-8")
+        super().__init__(place, cloud.env, {"gate": GATE, **config}, secrets)
 
     def edge(self) -> dict[str, dict[str, Any]]:
         """URN -> inputs of everything at the edge, without what AWS made up (ids, ARNs, random names)."""
@@ -105,10 +50,6 @@ class Passage:
 
 def _made_up(value: Any) -> bool:
     return "arn:aws" in json.dumps(value) or (isinstance(value, str) and value.startswith(("vpc-", "sg-", "subnet-")))
-
-
-def _changed(counts: Mapping[auto.OpType, int] | None) -> dict[str, int]:
-    return {str(op): count for op, count in (counts or {}).items() if op != "same"}
 
 
 @contextmanager

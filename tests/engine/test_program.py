@@ -5,24 +5,40 @@ import signal
 import subprocess
 import threading
 import time
+from itertools import pairwise, permutations
 from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
 
+from components.orchestrator import ORCHESTRATORS
 from rehearsal import Call, Fault
 from rehearsal import aws as types
 from tests.engine.passage import Passage, passage
+from tests.program import BLOCKS
 from yard import engine
 
 pytestmark = pytest.mark.engine
 
 RULE, GROUP, SERVICE = types.LISTENER_RULE, types.TARGET_GROUP, types.ECS_SERVICE
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
-WORKLOAD = {"ecs-fargate": SERVICE, "eks": DEPLOYMENT}
-RUNTIME = {"ecs-fargate": types.ECS_CLUSTER, "eks": types.EKS_CLUSTER}
-NEEDS_A_WAY_OUT = {"ecs-fargate": (SERVICE, "api"), "eks": (types.EKS_CLUSTER,)}
-OTHER = {"ecs-fargate": "eks", "eks": "ecs-fargate"}
+WORKLOAD = {"ecs-fargate": SERVICE, "ecs-ec2": SERVICE, "eks": DEPLOYMENT}
+NEEDS_A_WAY_OUT = {"ecs-fargate": (SERVICE, "api"), "ecs-ec2": (types.AUTO_SCALING_GROUP,), "eks": (types.EKS_CLUSTER,)}
+MORE = {key: BLOCKS[key] for key in WORKLOAD if key in BLOCKS}
+"""Every orchestrator's block from the beginning, so that a switch is one key."""
+GOES = {
+    "ecs-fargate": (SERVICE, types.ECS_PROVIDERS, types.ECS_CLUSTER),
+    "ecs-ec2": (
+        SERVICE,
+        types.ECS_PROVIDERS,
+        types.CAPACITY_PROVIDER,
+        types.AUTO_SCALING_GROUP,
+        types.LAUNCH_TEMPLATE,
+        types.ECS_CLUSTER,
+    ),
+    "eks": (types.EKS_CLUSTER,),  # and its objects with it
+}
+"""What goes of each orchestrator, in this order."""
 
 
 def one(calls: list[Call], op: str, type_: str, name: str | None = None) -> Call:
@@ -48,38 +64,49 @@ def is_a_safe_switch(calls: list[Call], old: str, new: str) -> None:
     removals = [call for call in calls if call.op == "delete"]
     assert all(before(moved, call) for call in removals)
     assert before(one(calls, "delete", RULE), one(calls, "delete", GROUP))
-    assert RUNTIME[old] in {call.type for call in removals}
+    goes_in_order(calls, old)
     # Nothing that outlives an orchestrator was touched, but for the weights.
     assert [call.name for call in calls if call.op == "update"] == ["api"]
 
 
+def goes_in_order(calls: list[Call], old: str) -> None:
+    """What an orchestrator is made of goes one after another."""
+    gone = [one(calls, "delete", type_) for type_ in GOES[old]]
+    assert all(before(first, second) for first, second in pairwise(gone))
+
+
 PASSAGES = [
-    ("ecr", "ecs-fargate", "production"),
-    ("ecr", "eks", "trial"),
-    ("ecr-public", "ecs-fargate", "trial"),
-    ("ecr-public", "eks", "standard"),
-    ("oci", "ecs-fargate", "standard"),
-    ("oci", "eks", "production"),
+    ("ecr", "production", ["ecs-ec2", "eks", "ecs-fargate", "ecs-ec2", "ecs-fargate", "eks", "ecs-ec2"]),
+    ("ecr-public", "trial", ["ecs-fargate", "eks", "ecs-ec2", "ecs-fargate", "ecs-ec2", "eks", "ecs-fargate"]),
+    ("oci", "standard", ["eks", "ecs-fargate", "ecs-ec2", "eks", "ecs-ec2", "ecs-fargate", "eks"]),
 ]
-"""Every registry with every orchestrator on AWS first, and every preset."""
+"""Registry, preset, and a way that leads from every orchestrator on AWS to every other, and twice back to the first."""
 
 
-@pytest.mark.parametrize(("registry", "first", "preset"), PASSAGES)
-def test_up_again_switch_back_and_destroy(tmp_path: Path, registry: str, first: str, preset: str) -> None:
-    with passage(tmp_path, registry, first, preset, more={"eks": {"access": ["203.0.113.0/24"]}}) as stack:
+def test_a_passage_leaves_out_no_switch() -> None:
+    on_aws = [key for key in ORCHESTRATORS if key in WORKLOAD]
+    for _, _, way in PASSAGES:
+        assert sorted(pairwise(way)) == sorted(permutations(on_aws, 2))
+
+
+@pytest.mark.parametrize(("registry", "preset", "way"), PASSAGES, ids=[each[0] for each in PASSAGES])
+def test_up_again_every_switch_and_destroy(tmp_path: Path, registry: str, preset: str, way: list[str]) -> None:
+    first = way[0]
+    with passage(tmp_path, registry, first, preset, more=MORE) as stack:
         stack.up()
         assert stack.preview() == {}
         url, edge = stack.outputs["url"], stack.edge()
 
-        for old, new in ((first, OTHER[first]), (OTHER[first], first)):
+        for old, new in pairwise(way):
             mark = len(stack.cloud.calls)
             stack.set(orchestrator=new)
             stack.up()
             is_a_safe_switch(stack.since(mark), old, new)
             assert stack.outputs["url"] == url
             assert stack.serving() == [new]
+            if new == first:
+                assert stack.edge() == edge  # away and back: P11
         assert stack.preview() == {}
-        assert stack.edge() == edge  # A -> B -> A: P11
 
         stack.set(protect=False)  # what production guards has to be set free first
         stack.up()
@@ -87,6 +114,7 @@ def test_up_again_switch_back_and_destroy(tmp_path: Path, registry: str, first: 
         stack.destroy()
         assert len(stack.cloud.world) == 0
         gone = stack.since(mark)
+        goes_in_order(gone, first)
         # P10: what needs a way out while it dies has one.
         for way_out in (types.ROUTE, types.NAT_GATEWAY):
             for call in [each for each in gone if each.type == way_out]:
@@ -134,6 +162,35 @@ def _done(stack: Passage) -> bool:
             raise
         return False
     return True
+
+
+def test_instances_that_do_not_come_or_go_are_seen_to_in_the_next_run(tmp_path: Path) -> None:
+    faults = [
+        Fault(types.AUTO_SCALING_GROUP, "create"),
+        Fault(types.CAPACITY_PROVIDER, "create"),
+        Fault(types.AUTO_SCALING_GROUP, "delete"),
+    ]
+    with passage(tmp_path, more=MORE, faults=faults) as stack:
+        stack.up()
+        stack.set(orchestrator="ecs-ec2")
+        for _ in range(2):
+            assert not _done(stack)
+            assert stack.serving() == ["ecs-fargate"]
+        stack.up()
+        assert stack.serving() == ["ecs-ec2"]
+
+        # Another image: the template, and by it the group, which replaces its instances.
+        mark = len(stack.cloud.calls)
+        stack.set(ecs_ec2={**BLOCKS["ecs-ec2"], "ami": "ami-0123456789abcdef0"})
+        assert stack.up() == {"update": 2}
+        assert [call.type for call in stack.since(mark)] == [types.LAUNCH_TEMPLATE, types.AUTO_SCALING_GROUP]
+
+        stack.set(orchestrator="ecs-fargate")
+        assert not _done(stack)
+        assert stack.serving() == ["ecs-fargate"]
+        stack.up()
+        assert not stack.cloud.world.every(types.AUTO_SCALING_GROUP)
+        assert stack.preview() == {}
 
 
 def test_the_gate_keeps_the_traffic_from_sick_copies(tmp_path: Path) -> None:
@@ -232,7 +289,7 @@ def test_a_service_waits_for_its_first_image(tmp_path: Path) -> None:
         assert stack.serving() == ["ecs-fargate"]
 
 
-@pytest.mark.parametrize("orchestrator", ["ecs-fargate", "eks"])
+@pytest.mark.parametrize("orchestrator", WORKLOAD)
 def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, orchestrator: str) -> None:
     path = "switchyard:services.api.secrets.DB_PASSWORD"
     with passage(tmp_path, orchestrator=orchestrator, secrets={path: "correct-horse-battery"}) as stack:
@@ -242,11 +299,8 @@ def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, orchestrator: str) ->
         holders = [
             thing.type for thing, text in zip(stack.cloud.world, everything, strict=True) if "correct-horse" in text
         ]
-        assert holders == [
-            {"ecs-fargate": "aws:secretsmanager/secretVersion:SecretVersion", "eks": "kubernetes:core/v1:Secret"}[
-                orchestrator
-            ]
-        ]
+        in_the_vault = "aws:secretsmanager/secretVersion:SecretVersion"
+        assert holders == ["kubernetes:core/v1:Secret" if orchestrator == "eks" else in_the_vault]
 
 
 def test_what_exists_is_used_and_not_made(tmp_path: Path) -> None:

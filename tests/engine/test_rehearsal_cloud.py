@@ -1,5 +1,6 @@
 """The rehearsal cloud behind the real engine: what it computes, replaces, refuses, and how it fails."""
 
+import base64
 import json
 import os
 import signal
@@ -21,6 +22,8 @@ from rehearsal import Fault, refusals
 from rehearsal import aws as types
 from rehearsal.aws_package import Aws
 from rehearsal.health import targets
+from rehearsal.instances import IMAGES
+from rehearsal.invokes import answer
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.package import Naming, Resource
 from rehearsal.refusals import Refused
@@ -191,6 +194,156 @@ def test_a_service_may_only_use_capacity_that_its_cluster_has(town: Town) -> Non
     town.rule({town.targets.id: 1})
     with no("InvalidParameterException"):
         town.service(capacityProviderStrategies=[{"capacityProvider": "FARGATE_SPOT"}])
+
+
+class Fleet(Town):
+    """A town whose cluster runs its copies on EC2 instances: two at the most, of a type with three interfaces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delete(self.providers)
+        self.script = base64.b64encode(f"ECS_CLUSTER={self.cluster.get('name')}\n".encode()).decode()
+        self.template = self.launch_template("fleet")
+        self.instances = self.fleet("fleet")
+        self.provider = self.capacity("fleet", self.instances)
+        self.providers = self.associate(self.provider)
+        self.rule({self.targets.id: 1})
+
+    def launch_template(self, name: str, **inputs: Any) -> Thing:
+        """One whose instances join the cluster and have public addresses."""
+        interfaces = [{"associatePublicIpAddress": "true", "securityGroups": [self.group.id]}]
+        usual = {"networkInterfaces": interfaces, "userData": self.script}
+        return self.make(types.LAUNCH_TEMPLATE, name, **(usual | inputs))
+
+    def fleet(self, name: str, template: Thing | None = None, type_: str = "t3.small", **inputs: Any) -> Thing:
+        """An Auto Scaling group."""
+        specification = {"launchTemplateId": (template or self.template).id, "version": "1"}
+        policy = {"launchTemplateSpecification": specification, "overrides": [{"instanceType": type_}]}
+        usual = {
+            "mixedInstancesPolicy": {"launchTemplate": policy},
+            "vpcZoneIdentifiers": self.ids,
+            "maxSize": 2,
+            "protectFromScaleIn": True,
+            "forceDelete": True,
+        }
+        return self.make(types.AUTO_SCALING_GROUP, name, **(usual | inputs))
+
+    def capacity(self, name: str, instances: Thing, scaling: str = "ENABLED") -> Thing:
+        """A capacity provider with managed termination protection."""
+        said = {
+            "autoScalingGroupArn": instances.get("arn"),
+            "managedTerminationProtection": "ENABLED",
+            "managedScaling": {"status": scaling},
+        }
+        return self.make(types.CAPACITY_PROVIDER, name, autoScalingGroupProvider=said)
+
+    def associate(self, *providers: Thing) -> Thing:
+        """Let the cluster have capacity providers."""
+        names = [each.get("name") for each in providers]
+        return self.make(types.ECS_PROVIDERS, clusterName=self.cluster.get("name"), capacityProviders=names)
+
+    def service(self, **inputs: Any) -> Thing:
+        """An ECS service with two copies on the instances."""
+        strategy = [{"capacityProvider": self.provider.get("name"), "weight": 1}]
+        usual = {"capacityProviderStrategies": strategy, "networkConfiguration": {"subnets": self.ids}}
+        return super().service(**(usual | inputs))
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet()
+
+
+def test_a_fleet_goes_in_one_order_only(fleet: Fleet) -> None:
+    service = fleet.service()
+    for part, code in (
+        (fleet.providers, "ResourceInUseException"),
+        (fleet.provider, "ResourceInUseException"),
+        (fleet.instances, "RuntimeCutOff"),
+        (fleet.cluster, "ClusterContainsContainerInstancesException"),
+    ):
+        with no(code):
+            fleet.delete(part)
+    fleet.delete(service)
+    with no("ResourceInUseException"):
+        fleet.delete(fleet.provider)  # still the cluster's
+    fleet.delete(fleet.providers)
+    fleet.delete(fleet.provider)
+    with no("ClusterContainsContainerInstancesException"):
+        fleet.delete(fleet.cluster)
+    for part in (fleet.instances, fleet.cluster, fleet.template):
+        fleet.delete(part)
+
+
+def test_protected_instances_go_by_force_alone(fleet: Fleet) -> None:
+    with no("ScalingActivityInProgress"):
+        fleet.delete(fleet.fleet("kept", forceDelete=False))
+    fleet.delete(fleet.fleet("forced"))
+    fleet.delete(fleet.fleet("unprotected", forceDelete=False, protectFromScaleIn=False))
+
+
+def test_a_capacity_provider_has_a_name_of_its_own_and_a_group_to_itself(fleet: Fleet) -> None:
+    with no("ClientException"):
+        fleet.capacity("ecs-fleet", fleet.fleet("second"))
+    with no("ClientException"):
+        fleet.capacity("second", fleet.instances)
+    with no("InvalidParameterException"):
+        fleet.make(types.ECS_PROVIDERS, clusterName=fleet.cluster.get("name"), capacityProviders=["nobody"])
+
+
+def test_termination_protection_needs_scaling_and_a_group_that_protects(fleet: Fleet) -> None:
+    with no("ClientException"):
+        fleet.capacity("second", fleet.fleet("second"), scaling="DISABLED")
+    with no("ClientException"):
+        fleet.capacity("third", fleet.fleet("third", protectFromScaleIn=False))
+
+
+def test_each_copy_on_an_instance_needs_a_network_interface(fleet: Fleet) -> None:
+    service = fleet.service(desiredCount=4)
+    with no("CannotPlaceTask"):
+        fleet.change(service, desiredCount=5)
+    with no("CannotPlaceTask"):
+        fleet.make(types.ECS_SERVICE, "second", **{**service.inputs, "name": "second", "desiredCount": 1})
+
+
+def test_how_much_an_unknown_type_holds_is_not_pretended(fleet: Fleet) -> None:
+    instances = fleet.fleet("unknown", type_="x9i.large")
+    provider = fleet.capacity("unknown", instances)
+    fleet.delete(fleet.providers)
+    fleet.associate(fleet.provider, provider)
+    fleet.service(capacityProviderStrategies=[{"capacityProvider": provider.get("name")}], desiredCount=50)
+
+
+def test_a_copy_needs_instances_of_its_architecture_and_these_an_image_of_theirs(fleet: Fleet) -> None:
+    arm = fleet.fleet("arm", type_="t4g.small")
+    provider = fleet.capacity("arm", arm)
+    fleet.delete(fleet.providers)
+    fleet.associate(fleet.provider, provider)
+    with no("CannotPlaceTask"):
+        fleet.service(capacityProviderStrategies=[{"capacityProvider": provider.get("name")}])
+    newest = answer("aws:ssm/getParameter:getParameter", fleet.world, REGION, {"name": next(iter(IMAGES))})[
+        "insecureValue"
+    ]
+    template = fleet.launch_template("newest", imageId=newest)
+    fleet.fleet("matching", template)
+    with no("InvalidParameterValue"):
+        fleet.fleet("other", template, type_="t4g.small")
+    with no("ParameterNotFound"):
+        answer("aws:ssm/getParameter:getParameter", fleet.world, REGION, {"name": "/acme/secret"})
+
+
+def test_instances_need_a_way_out_for_themselves_and_their_copies(fleet: Fleet) -> None:
+    fleet.service()  # without a public address: its instance pulls for it
+    private = [{"associatePublicIpAddress": "false"}]
+    with no("ResourceInitializationError"):
+        fleet.fleet("stranded", fleet.launch_template("private", networkInterfaces=private))
+    with no("RuntimeCutOff"):
+        fleet.delete(fleet.route)
+
+
+def test_a_template_counts_its_versions(fleet: Fleet) -> None:
+    fleet.change(fleet.template, userData="")
+    assert fleet.template.get("latestVersion") == 2
 
 
 def test_an_image_needs_a_digest_a_repository_and_permission(town: Town) -> None:
@@ -505,6 +658,43 @@ def test_pods_need_a_digest_and_nodes_that_may_pull(town: Town, kube: Kube) -> N
     deploy(image)
     with no("RuntimeCutOff"):
         town.delete(attached)
+
+
+def test_a_cache_needs_a_login_that_ecr_can_find_and_read(town: Town) -> None:
+    def rule(**inputs: Any) -> Thing:
+        usual = {"ecrRepositoryPrefix": "shop/ghcr", "upstreamRegistryUrl": "ghcr.io"}
+        return town.make(types.ECR_CACHE_RULE, **(usual | inputs))
+
+    def secret(name: str) -> str:
+        return str(town.make(types.SECRET, name, namePrefix=f"{name}-").get("arn"))
+
+    with no("InvalidParameterException"):
+        rule()
+    with no("InvalidParameterException"):
+        rule(ecrRepositoryPrefix="s" * 31, upstreamRegistryUrl="public.ecr.aws")
+    with no("ResourceNotFoundException"):
+        rule(credentialArn="arn:aws:secretsmanager:us-east-1:123456789012:secret:ecr-pullthroughcache/none")
+    with no("ValidationException"):
+        rule(credentialArn=secret("ghcr"))
+    login = secret("ecr-pullthroughcache/ghcr")
+    with no("UnableToAccessSecretException"):
+        rule(credentialArn=login)
+    town.make(types.SECRET_VERSION, secretId=login, secretString="{}")
+    rule(credentialArn=login)
+    with no("PullThroughCacheRuleAlreadyExistsException"):
+        town.make(types.ECR_CACHE_RULE, "again", ecrRepositoryPrefix="shop/ghcr", upstreamRegistryUrl="public.ecr.aws")
+
+
+def test_who_pulls_from_a_cache_must_be_allowed_to_fill_it(town: Town) -> None:
+    town.make(types.ECR_CACHE_RULE, ecrRepositoryPrefix="shop/quay", upstreamRegistryUrl="quay.io")
+    url = town.make(types.ECR_REPOSITORY, name="shop/quay/acme/api").get("repositoryUrl")
+    task = town.task(f"{url}@sha256:{'c' * 64}").get("arn")
+    town.rule({town.targets.id: 1})
+    town.make(types.ROLE_POLICY, role=town.role.id, policy="ecr:BatchGetImage")
+    with no("CannotPullContainerError"):
+        town.service(task=task)
+    town.make(types.ROLE_POLICY, "fill", role=town.role.id, policy="ecr:BatchImportUpstreamImage")
+    town.service(task=task)
 
 
 # --- behind the engine ------------------------------------------------------------------------------------------------

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rehearsal.run import PLACEHOLDER, Listener, Report, rehearse
+from components import orchestrator
+from config.stack_file import PLACEHOLDER
+from rehearsal.run import Listener, Report, rehearse
 from tests.engine.conftest import ROOT
 from yard.rehearse import rehearse as command
 
@@ -51,7 +53,7 @@ def test_the_passage_of_dev_as_json() -> None:
     ("arguments", "reason"),
     [
         (["--stack", "nobody"], "there is no stack 'nobody': config/ has dev, local, prod"),
-        (["--to", "nomad"], "there is no orchestrator 'nomad': use one of ecs-fargate, eks, swarm"),
+        (["--to", "nomad"], f"there is no orchestrator 'nomad': use one of {', '.join(orchestrator.names())}"),
         (["--to", "ecs-fargate"], "stack dev is on ecs-fargate already: name another with --to"),
         (["--stack", "local"], "swarm runs elsewhere, so stack local cannot rehearse it"),
     ],

@@ -2,10 +2,7 @@
 
 import io
 import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import pytest
 from pulumi import automation as auto
 
 from tests.live.conftest import HOST
+from tests.live.load import Load
 from tests.live.project import Project, copy_of_project
 from yard import image
 from yard.machine import Machine
@@ -103,42 +101,6 @@ def test_what_was_removed_by_hand_is_made_again(project: Project, client: docker
     outcome = project.yard("up", "--json").json
     assert outcome["changes"] == {"create": 1}
     assert outcome["answer"]["version"] == first["answer"]["version"]
-
-
-class Load:
-    """Somebody who calls all the time, and notes when there was no answer."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.good = 0
-        self.failed: list[float] = []
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> "Load":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self.thread.join()
-
-    def _run(self) -> None:
-        while not self.stop.wait(0.02):
-            if self._answers():
-                self.good += 1
-            else:
-                self.failed.append(time.monotonic())
-
-    def _answers(self) -> bool:
-        with suppress(OSError):
-            return isinstance(call(self.url), dict)
-        return False
-
-    @property
-    def gap(self) -> float:
-        """Seconds from the first request without an answer to the last."""
-        return self.failed[-1] - self.failed[0] if self.failed else 0.0
 
 
 def test_a_new_version_is_rolled_out_under_load(project: Project, client: docker.DockerClient, first: Any) -> None:

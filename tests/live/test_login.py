@@ -1,8 +1,5 @@
 """A registry that asks who pulls: Swarm pulls with the login of the stack's configuration, and nothing else has it."""
 
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,35 +9,18 @@ from pulumi import automation as auto
 
 from components.orchestrator.swarm_client import connect
 from tests.live.conftest import HOST
+from tests.live.login_registry import PASSWORD, USER, login_registry
 from tests.live.project import Project, copy_of_project
 from yard import image, machine
 from yard.up import call
-
-USER, PASSWORD = "robot", "s3cr3t-token"
-HTPASSWD = f"{USER}:$2b$04$1YX9QBP8qm5mrozFAbvQreVtXsFNJ.rCis.syU5S9M77if8g5hR..\n"
-"""bcrypt of the password."""
-CONFIG = """
-version: "0.1"
-storage: {filesystem: {rootdirectory: %(home)s/storage}}
-http: {addr: "%(host)s"}
-auth: {htpasswd: {realm: registry, path: %(home)s/htpasswd}}
-"""
 
 
 @pytest.fixture
 def project(tmp_path: Path, client: docker.DockerClient) -> Iterator[Project]:
     """A project whose image is in such a registry."""
-    program = shutil.which("docker-registry") or pytest.skip("no docker-registry to ask for a login")
     project = copy_of_project(tmp_path / "project", HOST)
-    local, home = project.local, tmp_path / "registry"
-    home.mkdir()
-    (home / "htpasswd").write_text(HTPASSWD, encoding="utf-8")
-    (home / "config.yml").write_text(CONFIG % {"home": home, "host": local.registry}, encoding="utf-8")
-    with subprocess.Popen(
-        [program, "serve", str(home / "config.yml")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as registry:
-        while not machine.registry_answers(local.registry):
-            time.sleep(0.1)
+    local = project.local
+    with login_registry(tmp_path / "registry", local.registry):
         here = machine.Machine(HOST, client, local.notes, print)
         machine.join_swarm(here)
         image.build(project.root / "app", here, f"{local.repository}:test", "test")
@@ -49,7 +29,6 @@ def project(tmp_path: Path, client: docker.DockerClient) -> Iterator[Project]:
         forget_image(client, local.repository)
         yield project
         assert project.yard("down").code == 0
-        registry.terminate()
 
 
 def forget_image(client: docker.DockerClient, repository: str) -> None:

@@ -1,24 +1,37 @@
 """What each registry does that the others do not."""
 
 import json
+import re
+import sys
+from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import pulumi
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from components import registry
-from components.registry import Anonymous, AwsRole, Login, RegistryArgs, Repository
+from components.registry import Anonymous, AwsRole, Cached, Login, NodeIdentity, RegistryArgs, Repository
 from components.testing.cloud import Cloud
-from components.testing.engine import Graph, deploy, start
+from components.testing.engine import HIDDEN, Graph, deploy, start
+from config.problems import BadConfig
+from tests.program import config_for, run_program
 
 
-def made(name: str, options: dict[str, Any] | None = None, protect: bool = False) -> tuple[Graph, Repository]:
+def made(
+    name: str, options: Mapping[str, Any] | None = None, protect: bool = False, namespace: str = "shop"
+) -> tuple[Graph, Repository]:
     """The graph of a registry, and the repository of its one service."""
     engine = start(Cloud())
     cls = registry.load(name)
     args = RegistryArgs(
         services=("api",),
-        namespace="shop",
+        namespace=namespace,
         protect=protect,
+        on_aws=True,
         options=cls.Options.model_validate_json(json.dumps(options or {})),
     )
     repositories: list[Repository] = []
@@ -26,7 +39,7 @@ def made(name: str, options: dict[str, Any] | None = None, protect: bool = False
     return engine.graph, repositories[0]
 
 
-def push(name: str, options: dict[str, Any] | None = None) -> str:
+def push(name: str, options: Mapping[str, Any] | None = None) -> str:
     """The commands that push."""
     start(Cloud())
     cls = registry.load(name)
@@ -34,6 +47,7 @@ def push(name: str, options: dict[str, Any] | None = None) -> str:
         services=("api",),
         namespace="shop",
         protect=False,
+        on_aws=True,
         options=cls.Options.model_validate_json(json.dumps(options or {})),
     )
     return str(deploy(lambda: cls("registry", args).repositories["api"].push))
@@ -92,6 +106,238 @@ class TestEcrPublic:
         assert "aws ecr-public get-login-password --region us-east-1" in push("ecr-public")
 
 
+LOGIN = {"username": "robot", "password": "hunter2"}
+HOSTED = {
+    "ghcr": ("ghcr.io/acme/shop/api", {"owner": "acme", **LOGIN}),
+    "dockerhub": ("docker.io/acme/shop-api", {"namespace": "acme", **LOGIN}),
+}
+
+
+@pytest.mark.parametrize("name", HOSTED)
+class TestHosted:
+    """GitHub's and Docker's, by way of a cache on AWS."""
+
+    def test_ecr_has_the_login_under_the_name_and_the_keys_that_it_wants(self, name: str) -> None:
+        graph = made(name, HOSTED[name][1])[0]
+        secret = graph.one("secretsmanager/secret:Secret")
+        version = graph.one("secretsmanager/secretVersion:SecretVersion")
+        assert secret.inputs["namePrefix"] == f"ecr-pullthroughcache/shop-{name}-"
+        assert json.loads(version.inputs["secretString"]) == {"username": "robot", "accessToken": "hunter2"}
+        assert version.clear["secretString"] == HIDDEN
+
+    @pytest.mark.parametrize(("protect", "days"), [(True, 7), (False, 0)])
+    def test_a_login_can_be_recovered_where_things_are_guarded(self, name: str, protect: bool, days: int) -> None:
+        secret = made(name, HOSTED[name][1], protect)[0].one("secretsmanager/secret:Secret")
+        assert secret.inputs["recoveryWindowInDays"] == days
+
+    def test_the_rule_waits_for_the_login_and_the_repositories_for_the_rule(self, name: str) -> None:
+        graph, repository = made(name, HOSTED[name][1])
+        rule = graph.one("ecr/pullThroughCacheRule:PullThroughCacheRule")
+        upstream = {"ghcr": "ghcr.io", "dockerhub": "registry-1.docker.io"}[name]
+        assert (rule.inputs["ecrRepositoryPrefix"], rule.inputs["upstreamRegistryUrl"]) == (f"shop/{name}", upstream)
+        assert graph.one("secretsmanager/secretVersion:SecretVersion").urn in graph.waits_for(rule)
+        assert rule.urn in graph.waits_for(graph.one("ecr/repository:Repository"))
+        assert isinstance(repository.pull, Cached)
+
+    @pytest.mark.parametrize("protect", [True, False])
+    def test_the_cached_repositories_are_ours_and_go_with_the_stack(self, name: str, protect: bool) -> None:
+        url, block = HOSTED[name]
+        repository = made(name, block, protect)[0].one("ecr/repository:Repository").inputs
+        assert repository["name"] == f"shop/{name}/{url.partition('/')[2]}"
+        assert repository["imageTagMutability"] == "IMMUTABLE"
+        assert repository["imageScanningConfiguration"] == {"scanOnPush": True}
+        assert repository["forceDelete"] is not protect
+
+    def test_what_is_cached_expires_by_number_alone(self, name: str) -> None:
+        """An image that ECR fetched by its digest has no tag, and may run for long."""
+        policy = made(name, HOSTED[name][1])[0].one("ecr/lifecyclePolicy:LifecyclePolicy").inputs["policy"]
+        (rule,) = json.loads(policy)["rules"]
+        assert rule["selection"] == {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 30}
+
+    def test_a_push_fills_the_cache_by_the_tag(self, name: str) -> None:
+        url, block = HOSTED[name]
+        commands = push(name, block).splitlines()
+        cached = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/{name}/{url.partition('/')[2]}"
+        pushed = commands.index(f"docker push {url}:deployed-$(git rev-parse --short HEAD)")
+        filled = commands.index(f"docker pull {cached}:deployed-$(git rev-parse --short HEAD)")
+        assert pushed < filled
+        assert commands[filled - 1].endswith("--password-stdin 123456789012.dkr.ecr.us-east-1.amazonaws.com")
+
+    def test_who_will_see_the_image_is_said_before_the_push(self, name: str) -> None:
+        _, block = HOSTED[name]
+        public = {key: value for key, value in block.items() if key not in LOGIN} | {"public": True}
+        assert push(name, block).startswith("# The first push makes the ")
+        assert push(name, block).splitlines()[0] != push(name, public).splitlines()[0]
+
+    @pytest.mark.parametrize("block", [{"login": "direct"}, {"public": True, "username": None, "password": None}])
+    def test_without_a_cache_nothing_is_made(self, name: str, block: dict[str, Any]) -> None:
+        block = {key: value for key, value in {**HOSTED[name][1], **block}.items() if value is not None}
+        graph, repository = made(name, block)
+        assert len(graph) == 1
+        assert isinstance(repository.pull, Anonymous if block.get("public") else Login)
+        assert repository.cache is None
+
+    def test_off_aws_the_login_is_the_runtimes(self, name: str) -> None:
+        cls = registry.load(name)
+        assert cls.pulled_by(cls.Options.model_validate(HOSTED[name][1]), on_aws=False) is Login
+
+    def test_a_repository_may_have_another_name(self, name: str) -> None:
+        host, account = HOSTED[name][0].split("/")[:2]
+        block = {**HOSTED[name][1], "repositories": {"api": "old-api"}}
+        assert f"docker push {host}/{account}/old-api:deployed-" in push(name, block)
+
+    @given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True))
+    @settings(max_examples=20)
+    def test_a_rules_prefix_is_one_that_ecr_takes(self, name: str, namespace: str) -> None:
+        graph = made(name, HOSTED[name][1], namespace=namespace)[0]
+        prefix = graph.one("ecr/pullThroughCacheRule:PullThroughCacheRule").inputs["ecrRepositoryPrefix"]
+        assert re.fullmatch(r"(?:[a-z0-9]+(?:(?:[._]|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:[._]|-+)[a-z0-9]+)*", prefix)
+        assert 2 <= len(prefix) <= 30
+
+
+class TestDockerHub:
+    def test_a_login_is_for_the_address_that_docker_uses(self) -> None:
+        pull = made("dockerhub", {**HOSTED["dockerhub"][1], "login": "direct"})[1].pull
+        assert isinstance(pull, Login)
+        assert pull.server == "https://index.docker.io/v1/"
+
+    @pytest.mark.parametrize(
+        ("block", "said"),
+        [
+            ({"public": True}, ["100 images in 6 hours without a login", "one NAT"]),
+            ({**LOGIN, "login": "direct"}, ["200 images in 6 hours", "`login: cache`"]),
+            (LOGIN, []),
+        ],
+    )
+    def test_its_limits_are_said_where_they_bite(self, block: dict[str, Any], said: list[str]) -> None:
+        exports = run_program(config_for("dockerhub", "eks") | {"dockerhub": {"namespace": "acme", **block}}).exports()
+        limits = [note for note in exports["next"] if "Docker Hub" in note]
+        assert len(limits) == bool(said)
+        assert all(words in limits[0] for words in said)
+
+    def test_off_aws_nobody_shares_an_address(self) -> None:
+        exports = run_program(config_for("dockerhub", "swarm") | {"dockerhub": {"namespace": "acme", "public": True}})
+        assert "next" not in exports.exports()
+
+
+class TestArtifactRegistry:
+    BLOCK = {"project": "acme", "location": "asia-northeast1", "repository": "images"}
+    KEY = {**BLOCK, "service-account-key": '{"type": "service_account"}'}
+
+    def test_an_existing_repository_is_only_used(self) -> None:
+        graph, _ = made("artifact-registry", self.BLOCK)
+        assert [each.type for each in graph] == ["switchyard:registry:ArtifactRegistry"]
+        url = "asia-northeast1-docker.pkg.dev/acme/images/api"
+        assert push("artifact-registry", self.BLOCK) == (
+            "gcloud auth configure-docker asia-northeast1-docker.pkg.dev\n"
+            f"docker tag api {url}:deployed-$(git rev-parse --short HEAD)\n"
+            f"docker push {url}:deployed-$(git rev-parse --short HEAD)"
+        )
+
+    def test_with_a_key_its_name_is_the_one_that_google_gives_keys(self) -> None:
+        pull = made("artifact-registry", self.KEY)[1].pull
+        assert isinstance(pull, Login)
+        assert (pull.server, pull.username) == ("asia-northeast1-docker.pkg.dev", "_json_key")
+        assert "service_account" not in repr(pull)
+
+    def test_without_one_the_nodes_pull_as_who_they_are(self) -> None:
+        assert made("artifact-registry", self.BLOCK)[1].pull == NodeIdentity()
+
+    @pytest.mark.parametrize("protect", [True, False])
+    def test_a_repository_of_our_own_keeps_the_newest(self, monkeypatch: pytest.MonkeyPatch, protect: bool) -> None:
+        google_is_installed(monkeypatch)
+        block = {"project": "acme", "location": "us", "keep": 12}
+        repository = made("artifact-registry", block, protect)[0].one("artifactregistry/repository:Repository")
+        assert repository.protect is protect
+        keep, expire = repository.inputs["cleanup_policies"]
+        assert (keep["action"], keep["most_recent_versions"]) == ("KEEP", {"keep_count": 12})
+        assert (expire["action"], expire["condition"]) == ("DELETE", {"older_than": "1209600s"})
+        assert "us-docker.pkg.dev/acme/shop/api:deployed-" in push("artifact-registry", block)
+
+
+def google_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one resource of pulumi-gcp, without that package's 135 MB."""
+
+    class Made(pulumi.CustomResource):
+        repository_id: pulumi.Output[str]
+
+        def __init__(self, name: str, opts: pulumi.ResourceOptions, **props: Any) -> None:
+            super().__init__("gcp:artifactregistry/repository:Repository", name, props, opts)
+
+    google = ModuleType("pulumi_gcp")
+    google.artifactregistry = SimpleNamespace(Repository=Made)  # type: ignore[attr-defined]
+    google.__spec__ = ModuleSpec("pulumi_gcp", None)
+    monkeypatch.setitem(sys.modules, "pulumi_gcp", google)
+
+
+GOOGLE = TestArtifactRegistry.BLOCK
+MISTAKES = {
+    "no login": (
+        {"ghcr": {"owner": "acme"}},
+        [
+            "switchyard:ghcr.username is not set; want the login of who pulls; or `public: true` where anyone may",
+            "pulumi config set --secret --path switchyard:ghcr.password <value>",
+        ],
+    ),
+    "half a login": (
+        {"dockerhub": {"namespace": "acme", "username": "robot"}},
+        ["switchyard:dockerhub.password is not set; want the login of who pulls"],
+    ),
+    "a login that nobody needs": (
+        {"ghcr": {"owner": "acme", "public": True, **LOGIN}},
+        ["ghcr.username is 'robot'; want no login beside `public: true`", "switchyard:ghcr.password is SecretStr('***"],
+    ),
+    "a way to log in where there is no login": (
+        {"ghcr": {"owner": "acme", "public": True, "login": "cache"}},
+        ["switchyard:ghcr.login is 'cache'; want no login beside `public: true`"],
+    ),
+    "an owner as GitHub shows it": (
+        {"ghcr": {"owner": "Acme", **LOGIN}},
+        ["switchyard:ghcr.owner is 'Acme'; want an account's name in lower case"],
+    ),
+    "a repository of no service": (
+        {"ghcr": {"owner": "acme", **LOGIN, "repositories": {"web": "web"}}},
+        ["switchyard:ghcr.repositories.web is 'web'; want the name of a service: api"],
+    ),
+    "a folder on Docker Hub": (
+        {"dockerhub": {"namespace": "acme", **LOGIN, "repositories": {"api": "team/api"}}},
+        ["switchyard:dockerhub.repositories.api is 'team/api'; want a name without a slash"],
+    ),
+    "no way out to the registry": (
+        {"ghcr": {"owner": "acme", **LOGIN}, "network": "endpoints"},
+        ["switchyard:network is 'endpoints'; want a way out to ghcr, which has no VPC endpoint"],
+    ),
+    "Google's nodes on AWS": (
+        {"artifact-registry": GOOGLE},
+        ["its nodes are nobody to Google Cloud, so give `artifact-registry.service-account-key`"],
+    ),
+    "the path of a key": (
+        {"artifact-registry": {**GOOGLE, "service-account-key": "/home/me/key.json"}},
+        ["switchyard:artifact-registry.service-account-key is SecretStr('**********'); want what is in the key's file"],
+    ),
+    "Google's package is not there": (
+        {"artifact-registry": {"project": "acme", "location": "us", "service-account-key": "{}"}},
+        ["artifact-registry.repository is not set; want the name of a repository that exists", "pip install '.[gcp]'"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_explained(monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], said: list[str]) -> None:
+    monkeypatch.setitem(sys.modules, "pulumi_gcp", None)
+    name = next(iter(config))
+    with pytest.raises(BadConfig) as error:
+        run_program({**config_for(name, "ecs-fargate"), **config})
+    assert not [words for words in said if words not in str(error.value)]
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "field"), [("ghcr", "password"), ("artifact-registry", "service-account-key")])
+def test_a_login_in_plain_text_is_refused(name: str, field: str) -> None:
+    with pytest.raises(BadConfig, match=rf"switchyard:{name}\.{field} is in plain text; want an encrypted value"):
+        run_program(config_for(name, "ecs-fargate"), ())
+
+
 class TestOci:
     HOST = {"host": "localhost:5000"}
     LOGIN = {"host": "harbor.example.com", "username": "robot", "password": "hunter2"}
@@ -120,6 +366,7 @@ class TestOci:
             services=("api",),
             namespace="shop",
             protect=False,
+            on_aws=True,
             options=registry.load("oci").Options.model_validate_json(json.dumps(self.LOGIN)),
         )
 

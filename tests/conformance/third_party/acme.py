@@ -28,7 +28,7 @@ class AcmeRegistry(Registry):
     Options = AcmeOptions
 
     @classmethod
-    def pulled_by(cls, options: Model) -> type[Pull]:
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return Anonymous
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:

@@ -1,0 +1,298 @@
+"""Amazon ECS, wherever its copies run: the roles, the task, the service, its scaling, logs and secrets."""
+
+import json
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import pulumi
+import pulumi_aws as aws
+
+from components import iam
+from components.edge import DEREGISTRATION_DELAY, Target
+from components.network import ANYWHERE
+from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, translated
+from components.registry import Anonymous, AwsRole, Login
+from components.service import Service
+
+MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="20m")
+"""A first deployment has nothing to roll back to and would be retried for ever; this ends it, and the `up` with it."""
+
+TMPFS = 256
+"""MiB that a path in memory may hold; what is in it counts towards the copy's memory."""
+
+CAPABILITIES: Mapping[str, Support] = {
+    "port": HONOURED,
+    "replicas": HONOURED,
+    "autoscaling": translated("target tracking on the service's average CPU"),
+    "health": translated("health check of the load balancer"),
+    "env": HONOURED,
+    "secrets": translated("Secrets Manager, read by the execution role when a copy starts"),
+    "command": HONOURED,
+    "path": translated("listener rule"),
+    "host": translated("listener rule"),
+    "public": HONOURED,
+    "digest": HONOURED,
+    "architecture": HONOURED,
+    "user": HONOURED,
+}
+"""What does not depend on where the copies run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where the copies of a service run."""
+
+    providers: list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]
+    mark: str
+    """Text that changes with `providers`: AWS takes others only with a new deployment, and only this asks for one."""
+    public_ip: bool
+    """Whether a copy has a public address."""
+    order: list[aws.ecs.ServiceOrderedPlacementStrategyArgsDict] | None = None
+    """How copies are spread over instances; None: there are none to choose from."""
+
+
+class Ecs(Orchestrator):
+    """A cluster, and for each service a task definition, two roles and a service in it."""
+
+    target = "ip"
+    pulls_by = (Anonymous, AwsRole, Login)
+    compatibility: ClassVar[Literal["FARGATE", "EC2"]]
+    """Where the tasks run, in ECS's words."""
+    tmpfs: ClassVar[bool]
+    """True: `writable` paths are in memory. False: empty volumes of the task."""
+
+    cluster: pulumi.Output[str]
+    """The cluster's ARN; `build` sets it."""
+    capacity: list[pulumi.Resource]
+    """What must be there before the copies and go after them; `build` sets it."""
+
+    @abstractmethod
+    def size(self, name: str, service: Service) -> tuple[int, int]:
+        """What a copy gets: (CPU units, MiB). A unit is 1/1024 vCPU."""
+
+    @abstractmethod
+    def placement(self, service: Service) -> Placement:
+        """Where the service's copies run."""
+
+    def make_cluster(self, child: pulumi.ResourceOptions) -> aws.ecs.Cluster:
+        """A cluster of our own."""
+        return aws.ecs.Cluster(
+            self.key,
+            settings=[{"name": "containerInsights", "value": "enabled" if self.args.protect else "disabled"}],
+            opts=child,
+        )
+
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
+        network = self.args.network
+        assert network is not None
+        child = pulumi.ResourceOptions(parent=self)
+        task, may_start = self._task(name, service, image)
+        group, rules = self._security_group(name, service, target)
+        placement = self.placement(service)
+        running = aws.ecs.Service(
+            name,
+            cluster=self.cluster,
+            task_definition=task.arn,
+            desired_count=service.replicas.min,
+            capacity_provider_strategies=placement.providers,
+            ordered_placement_strategies=placement.order,
+            force_new_deployment=True,
+            triggers={"placement": placement.mark},
+            deployment_minimum_healthy_percent=100,
+            deployment_maximum_percent=200,
+            deployment_circuit_breaker={"enable": True, "rollback": True},
+            wait_for_steady_state=True,
+            network_configuration={
+                "subnets": network.workload_subnets,
+                "security_groups": [group.id],
+                "assign_public_ip": placement.public_ip,
+            },
+            load_balancers=[
+                {"target_group_arn": target.group_arn, "container_name": name, "container_port": service.port}
+            ]
+            if target
+            else None,
+            health_check_grace_period_seconds=60 if target else None,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The group must hang on the load balancer; roles, rules and routes must outlive the draining.
+                depends_on=[
+                    *([target.ready] if target else []),
+                    *may_start,
+                    *rules,
+                    *network.ready,
+                    *self.capacity,
+                ],
+                ignore_changes=["desiredCount"] if service.replicas.scales else None,
+                custom_timeouts=MINUTES,
+            ),
+        )
+        if service.replicas.scales:
+            self._scale(name, service, running, child)
+        return Workload(healthy=(running,))
+
+    def _security_group(
+        self, name: str, service: Service, target: Target | None
+    ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
+        """The copies' group and its rules: everything goes out, and only the load balancer comes in."""
+        child = pulumi.ResourceOptions(parent=self)
+        network = self.args.network
+        assert network is not None
+        group = aws.ec2.SecurityGroup(
+            name, description=f"Copies of {name} on {self.key}", vpc_id=network.vpc_id, opts=child
+        )
+        rules: list[pulumi.Resource] = [
+            aws.vpc.SecurityGroupEgressRule(
+                name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
+            )
+        ]
+        if target:
+            rules.append(
+                aws.vpc.SecurityGroupIngressRule(
+                    name,
+                    security_group_id=group.id,
+                    referenced_security_group_id=target.security_group_id,
+                    ip_protocol="tcp",
+                    from_port=service.port,
+                    to_port=service.port,
+                    opts=child,
+                )
+            )
+        return group, rules
+
+    def _task(self, name: str, service: Service, image: Image) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
+        """The task definition, and what must be there before (and go after) the copies."""
+        vault = self.args.vault
+        assert vault is not None
+        child = pulumi.ResourceOptions(parent=self)
+        secrets = {
+            variable: vault.secret(name, variable, pulumi.Output.secret(value.get_secret_value()))
+            for variable, value in sorted(service.secrets.items())
+        }
+        login = self._login(name, image)
+        role = aws.iam.Role(f"{name}-execution", assume_role_policy=iam.trust("ecs-tasks.amazonaws.com"), opts=child)
+        may_start = aws.iam.RolePolicy(
+            f"{name}-execution",
+            role=role.name,
+            policy=iam.document(
+                iam.allow(
+                    ["logs:CreateLogStream", "logs:PutLogEvents"],
+                    [pulumi.Output.concat(vault.log_group_arn, f":log-stream:{name}/*")],
+                ),
+                *iam.pulling(image.pull),
+                *_reading([*[arn for arn, _ in secrets.values()], *([login] if login is not None else [])]),
+            ),
+            opts=child,
+        )
+        # What the service itself may do on AWS: nothing, until `transforms.py` gives it a policy.
+        own = aws.iam.Role(f"{name}-task", assume_role_policy=iam.trust("ecs-tasks.amazonaws.com"), opts=child)
+        units, memory = self.size(name, service)
+        task = aws.ecs.TaskDefinition(
+            name,
+            family=f"{self.args.stack}-{name}",
+            requires_compatibilities=[self.compatibility],
+            network_mode="awsvpc",
+            cpu=str(units),
+            memory=str(memory),
+            execution_role_arn=role.arn,
+            task_role_arn=own.arn,
+            runtime_platform={
+                "operating_system_family": "LINUX",
+                "cpu_architecture": service.architecture.upper(),
+            },
+            volumes=[{"name": volume} for volume in self._volumes(service)],
+            container_definitions=pulumi.Output.all(
+                image=image.ref,
+                log_group=vault.log_group,
+                login=login,
+                secrets={variable: reference for variable, (_, reference) in secrets.items()},
+            ).apply(lambda known: json.dumps([self._container(name, service, **known)])),
+            opts=child,
+        )
+        return task, [may_start]
+
+    def _container(
+        self, name: str, service: Service, image: str, log_group: str, login: str | None, secrets: dict[str, str]
+    ) -> dict[str, Any]:
+        """The definition of the service's container, when all in it is known."""
+        definition: dict[str, Any] = {
+            "name": name,
+            "image": image,
+            "essential": True,
+            "portMappings": [{"containerPort": service.port, "protocol": "tcp"}],
+            "environment": [
+                {"name": each, "value": value} for each, value in service.environment(name, self.key).items()
+            ],
+            "secrets": [{"name": variable, "valueFrom": reference} for variable, reference in secrets.items()],
+            "readonlyRootFilesystem": True,
+            "privileged": False,
+            "user": str(service.user),
+            "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+            "mountPoints": [
+                {"sourceVolume": volume, "containerPath": path} for volume, path in self._volumes(service).items()
+            ],
+            # Longer than a target may take to finish its requests.
+            "stopTimeout": DEREGISTRATION_DELAY + 30,
+            "logConfiguration": {
+                "logDriver": "awslogs",
+                "options": {
+                    "awslogs-group": log_group,
+                    "awslogs-region": self.args.region,
+                    "awslogs-stream-prefix": f"{name}/{self.key}",
+                },
+            },
+        }
+        if self.tmpfs and service.writable:
+            definition["linuxParameters"]["tmpfs"] = [
+                {"containerPath": path, "size": TMPFS, "mountOptions": ["noexec", "nosuid", "nodev"]}
+                for path in service.writable
+            ]
+        if service.command:
+            definition["command"] = list(service.command)
+        if login:
+            definition["repositoryCredentials"] = {"credentialsParameter": login}
+        return definition
+
+    def _volumes(self, service: Service) -> dict[str, str]:
+        """Volume -> the path where it is mounted."""
+        return {} if self.tmpfs else {f"scratch-{index}": path for index, path in enumerate(service.writable)}
+
+    def _login(self, name: str, image: Image) -> pulumi.Output[str] | None:
+        """The ARN of the secret with the registry's login, where the image needs one."""
+        if not isinstance(image.pull, Login):
+            return None
+        assert self.args.vault is not None
+        login = pulumi.Output.json_dumps({"username": image.pull.username, "password": image.pull.password})
+        return self.args.vault.secret(name, "registry-login", pulumi.Output.secret(login))[0]
+
+    def _scale(self, name: str, service: Service, running: aws.ecs.Service, child: pulumi.ResourceOptions) -> None:
+        cluster_name = self.cluster.apply(lambda arn: arn.rsplit("/", 1)[-1])
+        target = aws.appautoscaling.Target(
+            name,
+            service_namespace="ecs",
+            scalable_dimension="ecs:service:DesiredCount",
+            resource_id=pulumi.Output.concat("service/", cluster_name, "/", running.name),
+            min_capacity=service.replicas.min,
+            max_capacity=service.replicas.max,
+            opts=child,
+        )
+        aws.appautoscaling.Policy(
+            name,
+            policy_type="TargetTrackingScaling",
+            service_namespace=target.service_namespace,
+            scalable_dimension=target.scalable_dimension,
+            resource_id=target.resource_id,
+            target_tracking_scaling_policy_configuration={
+                "target_value": service.replicas.cpu,
+                "predefined_metric_specification": {"predefined_metric_type": "ECSServiceAverageCPUUtilization"},
+            },
+            opts=child,
+        )
+
+
+def _reading(secrets: list[pulumi.Output[str]]) -> list[iam.Statement]:
+    return [iam.allow(["secretsmanager:GetSecretValue"], secrets)] if secrets else []

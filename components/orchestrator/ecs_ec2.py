@@ -1,0 +1,352 @@
+"""Amazon ECS on EC2 instances of the account's own: an Auto Scaling group for each CPU architecture, which ECS scales.
+
+There is no hook that prepares the deletion, because there could not be one: see docs/decisions/0010-ecs-on-ec2.md.
+"""
+
+import base64
+import math
+from collections.abc import Iterator, Mapping
+from typing import Annotated, cast
+
+import pulumi
+import pulumi_aws as aws
+from pydantic import Field, StringConstraints
+
+from components import iam
+from components.instance_types import INSTANCE_TYPES, Architecture, InstanceType, architecture
+from components.model import Model
+from components.network import ANYWHERE
+from components.orchestrator import HONOURED, translated
+from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
+from components.service import Service
+
+IMAGES: Mapping[Architecture, str] = {
+    "x86_64": "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id",
+    "arm64": "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
+}
+"""AWS's public parameters with the newest ECS-optimised image (ECS developer guide, "Retrieving ECS-optimized AMI")."""
+EXAMPLES: Mapping[Architecture, str] = {"x86_64": "t3.small", "arm64": "t4g.small"}
+SMALLEST = 128
+"""CPU units that a task on EC2 must ask for at least (ECS API, RegisterTaskDefinition)."""
+
+TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
+
+
+class EcsEc2Options(Model):
+    """`switchyard:ecs-ec2`."""
+
+    instance_types: tuple[TypeName, ...] = Field(
+        default=(EXAMPLES["x86_64"],),
+        min_length=1,
+        description="EC2 instance types, the preferred one first; the next is taken where AWS has no more of it."
+        " Types of both CPU architectures make a group of instances for each.",
+    )
+    min: int = Field(
+        default=1,
+        ge=0,
+        le=100,
+        description="Instances that always run, of each architecture. 2 or more outlive the loss of one.",
+    )
+    max: int = Field(default=4, ge=1, le=100, description="Instances at the most, of each architecture.")
+    disk: int = Field(default=30, ge=30, le=1000, description="Root volume of each instance, in GiB; encrypted.")
+    ami: str | None = Field(
+        default=None,
+        pattern=r"^ami-[0-9a-f]{8,17}$",
+        description="Image of the instances. Unset: AWS's newest ECS-optimised Amazon Linux 2023 when the cluster is"
+        " made, kept from then on. A new value replaces the instances one by one.",
+    )
+    isolated: bool = Field(
+        default=False,
+        description="With `network: public`: let copies do without a way out. AWS gives them no public address"
+        " on EC2, so they answer callers but reach nothing outside the VPC.",
+    )
+
+    def types(self, wanted: Architecture) -> list[str]:
+        """The instance types of one architecture."""
+        return [each for each in self.instance_types if architecture(each) == wanted]
+
+
+class EcsEc2(Ecs):
+    """ECS whose capacity is instances: a launch template, a group and a capacity provider for each architecture."""
+
+    key = "ecs-ec2"
+    token = "switchyard:orchestrator:EcsEc2"
+    Options = EcsEc2Options
+    compatibility = "EC2"
+    tmpfs = True
+    vpc_endpoints = frozenset({"ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager"})
+    capabilities = {
+        **CAPABILITIES,
+        "cpu": translated("at least 0.125 vCPU, the smallest that ECS takes"),
+        "memory": HONOURED,
+        "writable": translated("tmpfs of 256 MiB, which counts towards the copy's memory"),
+    }
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        block = cast(EcsEc2Options, options)
+        if block.max < block.min:
+            yield "max", block.max, f"at least min, {block.min}"
+        if block.ami and len({architecture(each) for each in block.instance_types}) > 1:
+            yield "ami", block.ami, "no image, or instance types of one architecture: an image is for one only"
+        for wanted in IMAGES:
+            theirs = {name: service for name, service in services.items() if service.architecture == wanted}
+            types = block.types(wanted)
+            if theirs and not types:
+                yield (
+                    "instance-types",
+                    list(block.instance_types),
+                    f"a type of {wanted} too, such as {EXAMPLES[wanted]}, for {', '.join(theirs)}",
+                )
+            elif theirs and all(each in INSTANCE_TYPES for each in types):
+                yield from _too_small(types, theirs)
+                yield from _too_few(types, theirs, block.max)
+
+    @classmethod
+    def stranded(cls, options: Model) -> str | None:
+        if cast(EcsEc2Options, options).isolated:
+            return None
+        return (
+            f"a network by which copies on {cls.key} get out: nat-single, nat-per-az or endpoints (AWS gives them no"
+            f" public address on EC2); or {cls.key}.isolated true, if they need not get out"
+        )
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        self.options = cast(EcsEc2Options, self.args.options)
+        cluster = self.make_cluster(child)
+        self.cluster = cluster.arn
+        profile, may_join = self._profile(cluster)
+        group, way_out = self._security_group_of_instances()
+        self.capacity_providers = {
+            each: self._capacity(each, self._template(each, cluster, profile, group), [may_join, way_out])
+            for each in IMAGES
+            if self.options.types(each)
+        }
+        self.capacity = [
+            aws.ecs.ClusterCapacityProviders(
+                self.key,
+                cluster_name=cluster.name,
+                capacity_providers=[each.name for each in self.capacity_providers.values()],
+                opts=child,
+            )
+        ]
+        return {"cluster": self.cluster}
+
+    def placement(self, service: Service) -> Placement:
+        """Copies go to as many zones as there are, and within a zone to as few instances as will do."""
+        return Placement(
+            providers=[{"capacity_provider": self.capacity_providers[service.architecture].name, "weight": 1}],
+            mark=service.architecture,
+            public_ip=False,  # AWS gives a task on EC2 none
+            order=[
+                {"type": "spread", "field": "attribute:ecs.availability-zone"},
+                {"type": "binpack", "field": "memory"},
+            ],
+        )
+
+    def size(self, name: str, service: Service) -> tuple[int, int]:
+        return max(SMALLEST, math.ceil(service.cpu * 1024)), service.memory
+
+    def _profile(self, cluster: aws.ecs.Cluster) -> tuple[aws.iam.InstanceProfile, pulumi.Resource]:
+        """The instances' role, and what it allows: to belong to this cluster, and nothing else.
+
+        AWS's managed policy (AmazonEC2ContainerServiceforEC2Role) also lets an instance pull every image and write
+        every log of the account. Here pulling and logging are the execution roles', as on Fargate.
+        """
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(self.key, assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
+        of_the_cluster = {"Condition": {"ArnEquals": {"ecs:cluster": cluster.arn}}}
+        policy = aws.iam.RolePolicy(
+            self.key,
+            role=role.name,
+            policy=iam.document(
+                iam.allow(
+                    ["ecs:RegisterContainerInstance", "ecs:DeregisterContainerInstance", "ecs:Submit*"], [cluster.arn]
+                ),
+                iam.allow(["ecs:Poll", "ecs:StartTelemetrySession"], ["*"]) | of_the_cluster,
+                iam.allow(["ecs:DiscoverPollEndpoint"], ["*"]),  # AWS defines no resource for it
+            ),
+            opts=child,
+        )
+        return aws.iam.InstanceProfile(self.key, role=role.name, opts=child), policy
+
+    def _security_group_of_instances(self) -> tuple[aws.ec2.SecurityGroup, pulumi.Resource]:
+        """Nothing comes in: requests go to the copies, which have interfaces and a group of their own."""
+        child = pulumi.ResourceOptions(parent=self)
+        network = self.args.network
+        assert network is not None
+        name = f"{self.key}--instances"  # no service's name has two dashes in a row, so none is called like this
+        group = aws.ec2.SecurityGroup(name, description=f"Instances of {self.key}", vpc_id=network.vpc_id, opts=child)
+        return group, aws.vpc.SecurityGroupEgressRule(
+            name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
+        )
+
+    def _template(
+        self,
+        wanted: Architecture,
+        cluster: aws.ecs.Cluster,
+        profile: aws.iam.InstanceProfile,
+        group: aws.ec2.SecurityGroup,
+    ) -> aws.ec2.LaunchTemplate:
+        network = self.args.network
+        assert network is not None
+        image = (
+            self.options.ami
+            or aws.ssm.get_parameter_output(
+                name=IMAGES[wanted], opts=pulumi.InvokeOutputOptions(parent=self)
+            ).insecure_value
+        )
+        return aws.ec2.LaunchTemplate(
+            f"ec2-{wanted}",
+            image_id=image,
+            update_default_version=True,
+            iam_instance_profile={"arn": profile.arn},
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+            },
+            block_device_mappings=[
+                {
+                    "device_name": "/dev/xvda",
+                    "ebs": {
+                        "encrypted": "true",
+                        "volume_type": "gp3",
+                        "volume_size": self.options.disk,
+                        "delete_on_termination": "true",
+                    },
+                }
+            ],
+            network_interfaces=[
+                {
+                    "associate_public_ip_address": str(network.public_ip).lower(),
+                    "security_groups": [group.id],
+                    "delete_on_termination": "true",
+                }
+            ],
+            user_data=cluster.name.apply(user_data),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # AWS publishes an image every few weeks. It may not replace instances by the way, with the next `up`.
+                ignore_changes=None if self.options.ami else ["imageId"],
+            ),
+        )
+
+    def _capacity(
+        self, wanted: Architecture, template: aws.ec2.LaunchTemplate, before: list[pulumi.Resource]
+    ) -> aws.ecs.CapacityProvider:
+        """Instances of one architecture, as many as the copies need."""
+        network = self.args.network
+        assert network is not None
+        types = self.options.types(wanted)
+        if unknown := [each for each in types if each not in INSTANCE_TYPES]:
+            pulumi.log.info(
+                f"how many copies {' and '.join(unknown)} can hold is not known here, so it was not checked:"
+                " each copy takes a network interface, and an instance has only so many",
+                self,
+            )
+        instances = aws.autoscaling.Group(
+            f"ec2-{wanted}",
+            min_size=self.options.min,
+            max_size=self.options.max,
+            vpc_zone_identifiers=network.workload_subnets,
+            mixed_instances_policy={
+                "launch_template": {
+                    "launch_template_specification": {
+                        "launch_template_id": template.id,
+                        "version": template.latest_version.apply(str),
+                    },
+                    "overrides": [{"instance_type": each} for each in types],
+                },
+                "instances_distribution": {
+                    "on_demand_allocation_strategy": "prioritized",
+                    "on_demand_percentage_above_base_capacity": 100,
+                },
+            },
+            # Another template: a new instance first, then an old one is drained by ECS and goes.
+            instance_refresh={
+                "strategy": "Rolling",
+                "preferences": {
+                    "min_healthy_percentage": 100,
+                    "max_healthy_percentage": 110,
+                    "scale_in_protected_instances": "Refresh",
+                },
+            },
+            protect_from_scale_in=True,
+            # ECS never takes the protection off again (containers-roadmap #2862); by force, AWS ends instances
+            # protected or not. When the group goes, the services are gone already: nothing runs on them.
+            force_delete=True,
+            tags=[
+                {"key": "Name", "value": f"{self.args.stack}-{self.key}", "propagate_at_launch": True},
+                # ECS puts it there anyway; undeclared, each preview would take it off.
+                {"key": "AmazonECSManaged", "value": "true", "propagate_at_launch": True},
+            ],
+            # The routes: an instance without a way out cannot join the cluster, nor say that it leaves.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *network.ready]),
+        )
+        return aws.ecs.CapacityProvider(
+            f"ec2-{wanted}",  # AWS takes no name that begins with "ecs"
+            auto_scaling_group_provider={
+                "auto_scaling_group_arn": instances.arn,
+                "managed_scaling": {"status": "ENABLED", "target_capacity": 100, "instance_warmup_period": 60},
+                "managed_draining": "ENABLED",
+                "managed_termination_protection": "ENABLED",
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def user_data(cluster: str) -> str:
+    """What an instance runs when it starts, in base64: it joins the cluster, pulls and logs by the tasks' execution
+    roles, and keeps its own credentials from the tasks."""
+    script = f"""\
+#!/bin/bash
+cat >> /etc/ecs/ecs.config <<'END'
+ECS_CLUSTER={cluster}
+ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE=true
+ECS_AWSVPC_BLOCK_IMDS=true
+END
+"""
+    return base64.b64encode(script.encode()).decode()
+
+
+def _too_small(types: list[str], services: Mapping[str, Service]) -> Iterator[tuple[str, object, str]]:
+    """Services of which an instance cannot hold even one copy."""
+    least = _least(types)
+    for name, service in services.items():
+        # An instance keeps some memory to itself, so all of it is too much already.
+        if service.cpu > least.vcpu or service.memory >= least.memory:
+            yield (
+                "instance-types",
+                types,
+                f"types with room for a copy of {name}, {service.cpu:g} vCPU and {service.memory} MiB,"
+                " besides the system",
+            )
+
+
+def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> Iterator[tuple[str, object, str]]:
+    """More copies than `most` instances can hold. A rollout starts a new copy before it stops an old one."""
+    least = _least(types)
+    copies = 1 + sum(each.replicas.max for each in services.values())
+    needed = {
+        "network interfaces": copies / (least.interfaces - 1),
+        "vCPU": sum(each.replicas.max * each.cpu for each in services.values()) / least.vcpu,
+        "memory": sum(each.replicas.max * each.memory for each in services.values()) / least.memory,
+    }
+    scarce = max(needed, key=lambda what: needed[what])
+    instances = math.ceil(needed[scarce])
+    if instances > most:
+        yield (
+            "max",
+            most,
+            f"{instances} or more, or larger types: {copies} copies, one of them for a rollout, need as many"
+            f" for their {scarce}",
+        )
+
+
+def _least(types: list[str]) -> InstanceType:
+    """What any of `types` has."""
+    known = [INSTANCE_TYPES[each] for each in types]
+    return InstanceType(
+        min(each.vcpu for each in known), min(each.memory for each in known), min(each.interfaces for each in known)
+    )

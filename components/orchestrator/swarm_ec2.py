@@ -1,0 +1,539 @@
+"""Docker Swarm on EC2 instances of the account's own: managers with fixed addresses, workers in a group.
+
+Nobody logs in: services are made through a manager's engine by Systems Manager, with the code of the local swarm.
+Why it is so, and what it costs: docs/decisions/0012-swarm-on-ec2.md.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, cast
+
+import pulumi
+import pulumi_aws as aws
+from pydantic import Field
+
+from components import iam
+from components.edge import Target
+from components.instance_types import INSTANCE_TYPES, Architecture, architecture
+from components.model import Model
+from components.network import ANYWHERE
+from components.orchestrator import HONOURED, Image, Workload, refused, translated
+from components.orchestrator import swarm_engine as engine
+from components.orchestrator.ecs_ec2 import TypeName
+from components.orchestrator.swarm import (
+    Network,
+    Port,
+    Secret,
+    Swarm,
+    SwarmRuntime,
+    SwarmService,
+    spec,
+)
+from components.orchestrator.swarm_boot import PORTS, UNSET, user_data
+from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider
+from components.orchestrator.swarm_ssm import TAG
+from components.registry import Anonymous, AwsRole, Login
+from components.service import Name, Service
+
+IMAGES: Mapping[Architecture, str] = {
+    "x86_64": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+    "arm64": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64",
+}
+"""AWS's public parameters with the newest Amazon Linux 2023, which has the SSM agent and the AWS CLI."""
+FIRST_PORT, LAST_PORT = 20_000, 29_999
+"""Published ports that nobody chose: below those of outgoing connections (32768 on) and of NodePorts."""
+SYSTEM = 300
+"""MiB of a node that the system and the engine keep to themselves."""
+ROLES = ("manager", "worker")
+AGENT = (
+    *("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel"),
+    *("ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel", "ec2messages:AcknowledgeMessage"),
+    *("ec2messages:DeleteMessage", "ec2messages:FailMessage", "ec2messages:GetEndpoint"),
+    *("ec2messages:GetMessages", "ec2messages:SendReply"),
+)
+"""What the SSM agent needs for commands. AWS's managed policy (AmazonSSMManagedInstanceCore) also reads every parameter
+of the account, and so the managers' token, which is not for workers."""
+
+
+class SwarmEc2Options(Model):
+    """`switchyard:swarm-ec2`."""
+
+    instance_type: TypeName = Field(default="t3.small", description="EC2 instance type of every node.")
+    managers: Literal[1, 3] | None = Field(
+        default=None,
+        description="Managers: 3, of which one may be lost, or 1. Unset: 3 where `protect` is true, else 1."
+        " They run copies too.",
+    )
+    workers: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="Nodes besides the managers, kept at this number by an Auto Scaling group.",
+    )
+    disk: int = Field(default=30, ge=8, le=1000, description="Root volume of each node, in GiB; encrypted.")
+    ami: str | None = Field(
+        default=None,
+        pattern=r"^ami-[0-9a-f]{8,17}$",
+        description="Image of the nodes, an Amazon Linux 2023. Unset: AWS's newest when a node is made, kept from then"
+        " on. A new value replaces the nodes one by one.",
+    )
+    ports: dict[Name, Port] = Field(
+        default={},
+        description=f"Port by service on which every node answers; by default one from {FIRST_PORT} to {LAST_PORT}"
+        " that follows from the name. Callers never see it.",
+    )
+    timeout: int = Field(
+        default=300, ge=10, le=3600, description="Seconds a service may take until all copies are healthy."
+    )
+
+    def port(self, service: str) -> int:
+        """The published port of a service."""
+        digits = int.from_bytes(hashlib.sha256(service.encode()).digest()[:4], "big")
+        return self.ports.get(service, FIRST_PORT + digits % (LAST_PORT - FIRST_PORT + 1))
+
+
+class Manager(pulumi.dynamic.Resource, module="swarm", name="Manager"):
+    """An instance that is a manager of the swarm; gone, it was one no more before its instance went."""
+
+
+class Cluster(pulumi.dynamic.Resource, module="swarm", name="Cluster"):
+    """The swarm that the managers keep."""
+
+    swarm: pulumi.Output[str]
+    """Its id."""
+
+
+class SwarmEc2(SwarmRuntime):
+    """Instances that are a swarm, an overlay network, and a Swarm service for each service."""
+
+    key = "swarm-ec2"
+    token = "switchyard:orchestrator:SwarmEc2"
+    Options = SwarmEc2Options
+    target = "instance"
+    pulls_by = (Anonymous, AwsRole, Login)
+    renews = True
+    vpc_endpoints = frozenset({"ec2messages", "logs", "secretsmanager", "ssm", "ssmmessages"})
+    publish = "ingress"
+    capabilities = {
+        **Swarm.capabilities,
+        "port": translated("published on every node under a port of its own; callers see the load balancer's"),
+        "autoscaling": refused("Swarm has no autoscaler; give replicas as one number"),
+        "health": translated(
+            "the image's own HEALTHCHECK tells Swarm; the load balancer asks the path through every node"
+        ),
+        "path": translated("listener rule"),
+        "host": translated("listener rule"),
+        "public": HONOURED,
+    }
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        """Ports that two services would take, and nodes that copies do not run or fit on."""
+        block = cast(SwarmEc2Options, options)
+        taken: dict[int, str] = {port: "the swarm itself" for _, port in PORTS}
+        for name in block.ports.keys() - services.keys():
+            yield f"ports.{name}", block.ports[name], f"the name of a service: {', '.join(services)}"
+        for name, service in services.items():
+            port = block.port(name)
+            if service.public and (other := taken.setdefault(port, name)) != name:
+                yield f"ports.{name}", port, f"another port than that of {other}, which every node has open already"
+            if service.architecture != architecture(block.instance_type):
+                yield (
+                    "instance-type",
+                    block.instance_type,
+                    f"a type of {service.architecture} for {name}; every node is of one type",
+                )
+        yield from _too_small(block, services, protect)
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        """The managers, one after the other; then the swarm's identity, the workers and an overlay network."""
+        self.options = cast(SwarmEc2Options, self.args.options)
+        self.host = f"ssm://{self.args.region}/{self.args.stack}"
+        self.prefix = f"/{self.args.stack}/{self.key}"
+        self.roles = {role: self._role(role, child) for role in ROLES}
+        self.nodes = self._security_group(child)
+        self.managers = self._managers(child)
+        self.cluster = Cluster(
+            ClusterProvider(),
+            self.key,
+            {"host": self.host, "managers": [each.id for each in self.managers], "swarm": None},
+            pulumi.ResourceOptions(parent=self, depends_on=[self.joined]),
+        )
+        self.workers = self._workers() if self.options.workers else None
+        self.network = Network(
+            engine.NetworkProvider(),
+            self.key,
+            {**self.on_swarm, "prefix": self.args.stack, "encrypt": False},
+            child,
+        )
+        return {"host": self.host, "swarm": self.cluster.swarm}
+
+    @property
+    def on_swarm(self) -> dict[str, pulumi.Input[str]]:
+        """By what a resource on the swarm is reached, and of which swarm it is: on another one it is another."""
+        return {"host": self.host, "swarm": self.cluster.swarm}
+
+    @property
+    def target_nodes(self) -> int:
+        """Every node answers for every service, wherever the copies are."""
+        return len(self.managers) + self.options.workers
+
+    def target_port(self, name: str, service: Service) -> int:
+        """The port under which every node publishes the service."""
+        return self.options.port(name)
+
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
+        """A Swarm service, done when every copy is healthy; then every node joins the target group."""
+        assert self.args.network is not None
+        allowed = self._allow(name, image)
+        opened = [self._open(name, target)] if target else []
+        login, may_log_in = self._login(name, image)
+        wanted = spec(self, name, service, image, self.options.port(name) if target else None)
+        workload = SwarmService(
+            engine.ServiceProvider(),
+            name,
+            {
+                **self.on_swarm,
+                "name": f"{self.args.stack}-{name}",
+                "spec": wanted,
+                "login": login,
+                "probe": "",
+                "timeout": self.options.timeout,
+            },
+            pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[
+                    *([target.ready] if target else []),
+                    *([self.workers] if self.workers else []),
+                    *allowed,
+                    *may_log_in,
+                    *opened,
+                    *self.args.network.ready,
+                ],
+            ),
+        )
+        return Workload(healthy=(workload, *(self._join(name, target, workload) if target else ())))
+
+    def secret(self, service: str, variable: str, value: str) -> Secret:
+        """The Swarm secret behind one variable of one service; the manager fetches the value from Secrets Manager."""
+        reference, may_read = self._kept(service, variable, pulumi.Output.secret(value))
+        return Secret(
+            engine.SecretProvider(),
+            f"{service}-{variable}",
+            {
+                **self.on_swarm,
+                "stack": self.args.stack,
+                "prefix": f"{self.args.stack}-{service}-{variable}",
+                "value": reference,
+                "name": None,
+            },
+            pulumi.ResourceOptions(parent=self, depends_on=[may_read]),
+        )
+
+    def log_driver(self, service: str) -> dict[str, Any]:
+        """The stack's log group. Without room in between, a slow log would hold the copy up."""
+        assert self.args.vault is not None
+        options = {
+            "awslogs-group": self.args.vault.log_group,
+            "awslogs-region": self.args.region,
+            "tag": f"{service}/{self.key}/{{{{.ID}}}}",
+            "mode": "non-blocking",
+            "max-buffer-size": "4m",
+        }
+        return {"Name": "awslogs", "Options": options}
+
+    def _role(self, role: str, child: pulumi.ResourceOptions) -> aws.iam.Role:
+        """A role without permissions yet."""
+        return aws.iam.Role(f"{self.key}-{role}", assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
+
+    def _profile(self, role: str, *statements: iam.Statement) -> tuple[aws.iam.InstanceProfile, pulumi.Resource]:
+        """How instances get a role, and what it allows from the start: commands by SSM, and `statements`."""
+        child = pulumi.ResourceOptions(parent=self)
+        policy = aws.iam.RolePolicy(
+            role,
+            role=self.roles[role].name,
+            policy=iam.document(iam.allow(AGENT, ["*"]), *statements),  # AWS defines no resource for the agent's
+            opts=child,
+        )
+        return aws.iam.InstanceProfile(f"{self.key}-{role}", role=self.roles[role].name, opts=child), policy
+
+    def _security_group(self, child: pulumi.ResourceOptions) -> aws.ec2.SecurityGroup:
+        """Nodes talk to each other, by Swarm's ports alone; services open theirs to the load balancer."""
+        assert self.args.network is not None
+        name = f"{self.key}--nodes"  # no service's name has two dashes in a row, so none is called like this
+        group = aws.ec2.SecurityGroup(
+            name, description=f"Nodes of {self.key}", vpc_id=self.args.network.vpc_id, opts=child
+        )
+        self.rules: list[pulumi.Resource] = [
+            aws.vpc.SecurityGroupEgressRule(
+                name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
+            )
+        ]
+        self.rules += [
+            aws.vpc.SecurityGroupIngressRule(
+                f"{name}-{protocol}-{port}",
+                security_group_id=group.id,
+                referenced_security_group_id=group.id,
+                ip_protocol=protocol,
+                from_port=port,
+                to_port=port,
+                opts=child,
+            )
+            for protocol, port in PORTS
+        ]
+        return group
+
+    def _managers(self, child: pulumi.ResourceOptions) -> list[aws.ec2.Instance]:
+        """The managers. Each waits until the one before it has joined, so that no two are ever replaced at once."""
+        assert self.args.network is not None
+        subnets = self.args.network.workload_subnets
+        count = _count(self.options, self.args.protect)
+        if 1 < count > len(subnets):
+            pulumi.log.warn(
+                f"{count} managers in {len(subnets)} zones: when the zone with two of them is lost, nothing on the"
+                " swarm can be changed until it is back (its copies elsewhere go on); set `zones` to 3",
+                self,
+            )
+        homes = [self._address(index, subnets[index % len(subnets)]) for index in range(count)]
+        known = self._parameter(
+            "managers", "StringList", pulumi.Output.all(*[ip for _, ip, _ in homes]).apply(",".join)
+        )
+        tokens = {role: self._parameter(f"{role}-token", "SecureString", pulumi.Output.secret(UNSET)) for role in ROLES}
+        profile, may_join = self._profile(
+            "manager",
+            iam.allow(["ssm:GetParameter"], [known.arn, *[each.arn for each in tokens.values()]]),
+            iam.allow(["ssm:PutParameter"], [each.arn for each in tokens.values()]),
+        )
+        self.may_work = iam.allow(["ssm:GetParameter"], [known.arn, tokens["worker"].arn])
+        self.joined: pulumi.Resource = known
+        made = []
+        for index, (interface, address, way_out) in enumerate(homes):
+            before = [self.joined, may_join, *way_out, *self.rules, *self.args.network.ready]
+            instance = self._manager(index, interface, profile, before, alone=count == 1)
+            made.append(instance)
+            self.joined = Manager(
+                ManagerProvider(),
+                f"manager-{index}",
+                {"host": self.host, "address": address, "instance": instance.id},
+                child,
+            )
+        return made
+
+    def _parameter(self, name: str, kind: str, value: pulumi.Input[str]) -> aws.ssm.Parameter:
+        """What nodes look up when they start. Tokens are written there by the first manager."""
+        return aws.ssm.Parameter(
+            f"{self.key}-{name}",
+            name=f"{self.prefix}/{name}",
+            type=kind,
+            value=value,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["value"] if kind == "SecureString" else None),
+        )
+
+    def _address(
+        self, index: int, subnet: pulumi.Output[str]
+    ) -> tuple[aws.ec2.NetworkInterface, pulumi.Output[str], list[pulumi.Resource]]:
+        """An interface whose address outlives the instance on it, and its way out in a public subnet."""
+        assert self.args.network is not None
+        child = pulumi.ResourceOptions(parent=self)
+        interface = aws.ec2.NetworkInterface(
+            f"manager-{index}", subnet_id=subnet, security_groups=[self.nodes.id], opts=child
+        )
+        if not self.args.network.public_ip:
+            return interface, interface.private_ip, []
+        public = aws.ec2.Eip(
+            f"manager-{index}",
+            domain="vpc",
+            network_interface=interface.id,  # an interface made beforehand gets no public address by itself
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.args.network.ready),
+        )
+        return interface, interface.private_ip, [public]
+
+    def _manager(
+        self,
+        index: int,
+        interface: aws.ec2.NetworkInterface,
+        profile: aws.iam.InstanceProfile,
+        before: list[pulumi.Resource],
+        alone: bool,
+    ) -> aws.ec2.Instance:
+        """One manager's instance."""
+        # AWS publishes an image every few weeks; it may not replace managers by the way, with the next `up`. The only
+        # manager takes the swarm with it, so there not even another script replaces it.
+        kept = ([] if self.options.ami else ["ami"]) + (["userData"] if alone else [])
+        return aws.ec2.Instance(
+            f"manager-{index}",
+            ami=self._image(),
+            instance_type=self.options.instance_type,
+            primary_network_interface={"network_interface_id": interface.id},
+            iam_instance_profile=profile.name,
+            metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
+            root_block_device={"encrypted": True, "volume_type": "gp3", "volume_size": self.options.disk},
+            user_data=user_data("manager" if index else "first", str(self.args.region), self.prefix),
+            user_data_replace_on_change=True,
+            tags={"Name": f"{self.args.stack}-{self.key}-manager-{index}", TAG: self.args.stack},
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=before,
+                delete_before_replace=True,  # an interface is on one instance at a time
+                ignore_changes=kept or None,
+            ),
+        )
+
+    def _workers(self) -> aws.autoscaling.Group:
+        """The nodes that only run copies."""
+        network = self.args.network
+        assert network is not None
+        profile, may_join = self._profile("worker", self.may_work)
+        script = user_data("worker", str(self.args.region), self.prefix)
+        template = aws.ec2.LaunchTemplate(
+            f"{self.key}-worker",
+            image_id=self._image(),
+            instance_type=self.options.instance_type,
+            update_default_version=True,
+            iam_instance_profile={"arn": profile.arn},
+            metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
+            block_device_mappings=[
+                {
+                    "device_name": "/dev/xvda",
+                    "ebs": {
+                        "encrypted": "true",
+                        "volume_type": "gp3",
+                        "volume_size": self.options.disk,
+                        "delete_on_termination": "true",
+                    },
+                }
+            ],
+            network_interfaces=[
+                {
+                    "associate_public_ip_address": str(network.public_ip).lower(),
+                    "security_groups": [self.nodes.id],
+                    "delete_on_termination": "true",
+                }
+            ],
+            user_data=base64.b64encode(script.encode()).decode(),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=None if self.options.ami else ["imageId"]),
+        )
+        return aws.autoscaling.Group(
+            f"{self.key}-worker",
+            min_size=self.options.workers,
+            max_size=self.options.workers,
+            vpc_zone_identifiers=network.workload_subnets,
+            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            instance_refresh={
+                "strategy": "Rolling",
+                "preferences": {"min_healthy_percentage": 100, "max_healthy_percentage": 110},
+            },
+            tags=[{"key": "Name", "value": f"{self.args.stack}-{self.key}-worker", "propagate_at_launch": True}],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, may_join, *self.rules, *network.ready]),
+        )
+
+    def _image(self) -> pulumi.Input[str]:
+        """The nodes' image."""
+        return (
+            self.options.ami
+            or aws.ssm.get_parameter_output(
+                name=IMAGES[architecture(self.options.instance_type)], opts=pulumi.InvokeOutputOptions(parent=self)
+            ).insecure_value
+        )
+
+    def _allow(self, name: str, image: Image) -> list[pulumi.Resource]:
+        """What nodes may do for one service: write its logs, and pull its image."""
+        assert self.args.vault is not None
+        streams = pulumi.Output.concat(self.args.vault.log_group_arn, f":log-stream:{name}/*")
+        document = iam.document(
+            iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [streams]), *iam.pulling(image.pull)
+        )
+        return [
+            aws.iam.RolePolicy(
+                f"{name}--{role}",
+                role=self.roles[role].name,
+                policy=document,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for role in ROLES
+        ]
+
+    def _kept(self, service: str, what: str, value: pulumi.Output[str]) -> tuple[pulumi.Output[str], pulumi.Resource]:
+        """A value in Secrets Manager: the reference to it, and the managers' permission to read it."""
+        assert self.args.vault is not None
+        arn, reference = self.args.vault.secret(service, what, value)
+        may_read = aws.iam.RolePolicy(
+            f"{service}--{what}",
+            role=self.roles["manager"].name,
+            policy=iam.document(iam.allow(["secretsmanager:GetSecretValue"], [arn])),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return reference, may_read
+
+    def _login(self, name: str, image: Image) -> tuple[dict[str, pulumi.Input[str]] | None, list[pulumi.Resource]]:
+        """Where the manager finds the login that it hands to the nodes, and its permission; None: anyone may pull."""
+        if isinstance(image.pull, AwsRole):
+            return {"from": f"ecr:{self.args.region}"}, []
+        if not isinstance(image.pull, Login):
+            return None, []
+        login = pulumi.Output.json_dumps({"username": image.pull.username, "password": image.pull.password})
+        reference, may_read = self._kept(name, "registry-login", pulumi.Output.secret(login))
+        return {"from": reference}, [may_read]
+
+    def _open(self, name: str, target: Target) -> pulumi.Resource:
+        """The service's port, for the load balancer alone."""
+        port = self.options.port(name)
+        return aws.vpc.SecurityGroupIngressRule(
+            name,
+            security_group_id=self.nodes.id,
+            referenced_security_group_id=target.security_group_id,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _join(self, name: str, target: Target, workload: pulumi.Resource) -> Iterator[pulumi.Resource]:
+        """Every node becomes a target once the service runs, and is none any more before it goes."""
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[workload])
+        for index, each in enumerate(self.managers):
+            yield aws.lb.TargetGroupAttachment(
+                f"{name}--{index}",
+                target_group_arn=target.group_arn,
+                target_id=each.id,
+                port=self.options.port(name),
+                opts=opts,
+            )
+        if self.workers:
+            yield aws.autoscaling.Attachment(
+                name, autoscaling_group_name=self.workers.name, lb_target_group_arn=target.group_arn, opts=opts
+            )
+
+
+def _count(options: SwarmEc2Options, protect: bool) -> int:
+    """How many managers there are."""
+    return options.managers or (3 if protect else 1)
+
+
+def _too_small(
+    options: SwarmEc2Options, services: Mapping[str, Service], protect: bool
+) -> Iterator[tuple[str, object, str]]:
+    """Copies that the nodes have no memory for. An update starts a new copy before it stops an old one."""
+    known = INSTANCE_TYPES.get(options.instance_type)
+    if known is None or not services:
+        return
+    room = known.memory - SYSTEM
+    for name, service in services.items():
+        if service.memory > room or service.cpu > known.vcpu:
+            yield (
+                "instance-type",
+                options.instance_type,
+                f"a type with room for a copy of {name}, {service.cpu:g} vCPU and {service.memory} MiB,"
+                " besides the system",
+            )
+    nodes = _count(options, protect) + options.workers
+    wanted = sum(each.memory * each.replicas.min for each in services.values())
+    spare = max(each.memory for each in services.values())
+    if wanted + spare > room * nodes and spare <= room:
+        yield (
+            "workers",
+            options.workers,
+            f"more or larger nodes: {nodes} x {options.instance_type} have {room * nodes} MiB for copies, which take"
+            f" {wanted} MiB, and {spare} MiB more during an update",
+        )

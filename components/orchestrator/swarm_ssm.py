@@ -1,0 +1,265 @@
+"""Docker's HTTP API over AWS Systems Manager: the engine of a manager that no network leads to.
+
+Each request is a shell command that a manager runs (Run Command) and that hands it to the engine's socket with curl.
+Commands are kept in the account's history, so no secret is in one: a request names where the manager finds it.
+"""
+
+import base64
+import gzip
+import io
+import json
+import re
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from docker.errors import DockerException
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+from requests.exceptions import ConnectionError as NoConnection
+from requests.exceptions import RequestException
+from requests.structures import CaseInsensitiveDict
+
+from components.orchestrator.swarm_client import REQUEST_TIMEOUT, Engine, SwarmError
+
+TAG = "switchyard-swarm"
+"""Tag of the managers' instances; its value is the stack's name."""
+PIECE = 20_000
+"""Characters of an answer that one command brings: GetCommandInvocation gives 24,000 (SSM API)."""
+PATIENCE = 120
+"""Seconds that a command may take, from sending it to its answer."""
+POLL = 0.3
+VALUE = "<value>"
+"""Where in a request's body the value goes that the manager fetches."""
+VALUE_FROM = "X-Switchyard-Value-From"
+"""Header that names it; like the login's it goes no further than this module."""
+
+SCRIPT = r"""
+set -euo pipefail
+umask 077
+fetch() {  # the value of a secret: ARN:::VERSION, as ECS writes it
+  local arn=${1%%:::*} region
+  region=$(cut -d: -f4 <<<"$arn")
+  for wait in 1 2 4 8 0; do  # a permission given a moment ago may not be known everywhere
+    aws secretsmanager get-secret-value --region "$region" --secret-id "$arn" --version-id "${1##*:::}" \
+      --query SecretString --output text && return
+    ((wait)) && sleep "$wait"
+  done
+  return 1
+}
+sent=$(mktemp) answer=$(mktemp)
+trap 'rm -f "$sent"' EXIT
+{
+  base64 -d <<<"$before"
+  if [[ $value ]]; then fetch "$value" | head -c -1 | base64 -w0; fi
+  base64 -d <<<"$after"
+} >"$sent"
+case $login in
+  '') auth= ;;
+  ecr:*) auth=$(printf '{"username":"AWS","password":"%s"}' "$(aws ecr get-login-password --region "${login#ecr:}")") ;;
+  *) auth=$(fetch "$login") ;;
+esac
+if [[ $auth ]]; then
+  printf 'header = "X-Registry-Auth: %s"\n' "$(printf %s "$auth" | base64 -w0 | tr '+/' '-_')"
+fi | curl --config - --silent --show-error --include --max-time 60 --unix-socket /var/run/docker.sock \
+  --request "$method" --header Expect: --header 'Content-Type: application/json' --data-binary "@$sent" \
+  "http://docker$path" | gzip -9 | base64 -w0 >"$answer"
+size=$(stat -c %s "$answer")
+echo "$size $answer"
+head -c %(piece)d "$answer"
+if ((size <= %(piece)d)); then rm -f "$answer"; fi
+""".replace("%(piece)d", str(PIECE))
+
+
+class NoManagerError(SwarmError):
+    """Nobody answers for a swarm."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request to an engine, as a command."""
+
+    method: str
+    path: str
+    """With the query."""
+    login: str
+    """Where the manager finds a registry's login: `ecr:REGION`, a secret's `ARN:::VERSION`, or nowhere."""
+    value: str
+    """The secret (`ARN:::VERSION`) whose value is put between the two parts of the body; empty: none."""
+    before: str
+    after: str
+    """The body, in base64."""
+
+    def script(self) -> str:
+        """What a manager runs."""
+        known = [f"{name}={shlex.quote(value)}" for name, value in vars(self).items()]
+        return "\n".join(["#!/bin/bash", *known, SCRIPT])
+
+    @classmethod
+    def read(cls, script: str) -> "Request":
+        """The request that a script makes; for whoever stands in for a manager."""
+        lines = script.splitlines()[1 : 1 + len(fields(cls))]
+        pairs = ("".join(shlex.split(line)).split("=", 1) for line in lines)
+        return cls(**dict((name, value) for name, value in pairs))
+
+    def body(self, value: str = "") -> Any:
+        """What it says, with `value` as the secret's."""
+        parts = (base64.b64decode(self.before), base64.b64encode(value.encode()), base64.b64decode(self.after))
+        text = b"".join(parts)
+        return json.loads(text) if text else None
+
+
+def request_of(prepared: PreparedRequest) -> Request:
+    """What a client of the engine wants to send."""
+    raw = prepared.body or b""
+    body = raw.encode() if isinstance(raw, str) else bytes(raw)
+    before, _, after = body.partition(VALUE.encode())
+    split = urlsplit(str(prepared.url))
+    auth = prepared.headers.get("X-Registry-Auth")
+    return Request(
+        method=str(prepared.method),
+        path=f"{split.path}?{split.query}" if split.query else split.path,
+        login=json.loads(base64.urlsafe_b64decode(auth))["from"] if auth else "",
+        value=prepared.headers.get(VALUE_FROM, ""),
+        before=base64.b64encode(before).decode(),
+        after=base64.b64encode(after).decode(),
+    )
+
+
+class Adapter(BaseAdapter):
+    """A way for `requests` to reach the engine on one instance."""
+
+    def __init__(self, ssm: Any, instance: str) -> None:
+        super().__init__()
+        self.instance = instance
+        self._ssm = ssm
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Have the instance make the request."""
+        head, _, text = self._run(request_of(request).script()).partition("\n")
+        size, path = head.split(" ", 1)
+        if not re.fullmatch(r"/[\w./-]+", path):
+            raise NoConnection(f"{self.instance} answers {head!r}")
+        while len(text) < int(size):
+            text += self._run(piece(path, len(text), int(size)))
+        return response(gzip.decompress(base64.b64decode(text)), request)
+
+    def close(self) -> None:
+        """There is nothing open."""
+
+    def _run(self, script: str) -> str:
+        try:
+            sent = self._ssm.send_command(
+                InstanceIds=[self.instance],
+                DocumentName="AWS-RunShellScript",
+                Comment="Switchyard: one request to the Docker engine",
+                Parameters={"commands": [script], "executionTimeout": [str(PATIENCE)]},
+            )
+            done = self._done(sent["Command"]["CommandId"])
+        except (BotoCoreError, ClientError) as error:
+            raise NoConnection(f"{self.instance}: {error}") from error
+        if done["Status"] != "Success":
+            said = done.get("StandardErrorContent", "").strip() or done.get("StatusDetails", "")
+            raise NoConnection(f"{self.instance}: the command ended with {done['Status']}: {said}")
+        return str(done["StandardOutputContent"])
+
+    def _done(self, command: str) -> dict[str, Any]:
+        """How a command ended."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            time.sleep(POLL)
+            try:
+                found: dict[str, Any] = self._ssm.get_command_invocation(CommandId=command, InstanceId=self.instance)
+                if found["Status"] not in ("Pending", "InProgress", "Delayed"):
+                    return found
+            except ClientError as error:  # it takes a moment until a command is known
+                if error.response["Error"]["Code"] != "InvocationDoesNotExist":
+                    raise
+            if time.monotonic() > deadline:
+                raise NoConnection(f"{self.instance} did not answer within {PATIENCE} s")
+
+
+def piece(path: str, offset: int, size: int) -> str:
+    """The command that brings the next characters of an answer; the last one also removes the file."""
+    last = offset + PIECE >= size
+    quoted = shlex.quote(path)
+    return f"#!/bin/bash\ntail -c +{offset + 1} {quoted} | head -c {PIECE}" + (f"\nrm -f {quoted}" if last else "")
+
+
+def response(raw: bytes, request: PreparedRequest) -> Response:
+    """What curl wrote (status line, headers, body), as `requests` knows it."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    made = Response()
+    made.status_code = int(status.split(" ", 2)[1])
+    made.reason = status.split(" ", 2)[-1]
+    pairs = (line.split(": ", 1) for line in lines if ": " in line)
+    # The body is whole by now, however it came.
+    made.headers = CaseInsensitiveDict({key: value for key, value in pairs if key.lower() != "transfer-encoding"})
+    made.raw = io.BytesIO(body)
+    made.request, made.url = request, str(request.url)
+    return made
+
+
+class RemoteEngine(Engine):
+    """The engine on a manager's instance."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        super().__init__("http://manager:2375", version="auto", timeout=REQUEST_TIMEOUT)
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        """The only way there is."""
+        return self.adapter
+
+    def create_secret(self, name: str, data: str | bytes, labels: Any = None, driver: Any = None) -> Any:
+        """A Swarm secret with the value of a secret in Secrets Manager: `data` is its `ARN:::VERSION`."""
+        body = {"Name": name, "Labels": labels or {}, "Data": VALUE}
+        return self._call("POST", "/secrets/create", json=body, headers={VALUE_FROM: str(data)})
+
+    def registry_login(self, login: dict[str, str]) -> None:
+        """Nothing to ask: only the manager knows the password, and the look for the image shows whether it fits."""
+
+
+def open_manager(host: str, avoid: str = "") -> RemoteEngine:
+    """A manager of the swarm `ssm://REGION/STACK` that answers, but not the instance `avoid`; else `NoManagerError`."""
+    region, stack = urlsplit(host).netloc, urlsplit(host).path.strip("/")
+    said: list[str] = []
+    try:
+        ssm: Any = boto3.client("ssm", region_name=region, config=Config(retries={"max_attempts": 10}))
+        for instance in _online(ssm, stack):
+            if instance != avoid and (engine := _manager(Adapter(ssm, instance), said)):
+                return engine
+    except (BotoCoreError, ClientError) as error:
+        raise SwarmError(f"AWS Systems Manager does not answer in {region}: {error}") from error
+    raise NoManagerError(
+        f"no manager of the swarm {stack} answers by Systems Manager in {region}"
+        f" ({'; '.join(said) or 'no instance of it is online'}): look at `aws ssm describe-instance-information"
+        f" --region {region} --filters Key=tag:{TAG},Values={stack}` and at /var/log/cloud-init-output.log there"
+    )
+
+
+def _online(ssm: Any, stack: str) -> Iterator[str]:
+    """The swarm's managers that Systems Manager reaches. A filter by tag takes no other beside it (SSM API)."""
+    filters = [{"Key": f"tag:{TAG}", "Values": [stack]}]
+    pages = ssm.get_paginator("describe_instance_information").paginate(Filters=filters)
+    found = [each for page in pages for each in page["InstanceInformationList"]]
+    return iter(sorted(each["InstanceId"] for each in found if each["PingStatus"] == "Online"))
+
+
+def _manager(adapter: Adapter, said: list[str]) -> RemoteEngine | None:
+    """The engine behind `adapter`, if it is a manager's; if not, why is added to `said`."""
+    try:
+        engine = RemoteEngine(adapter)
+        if engine.info().get("Swarm", {}).get("ControlAvailable"):
+            return engine
+        said.append(f"{adapter.instance} is no manager")
+    except (DockerException, RequestException) as error:
+        said.append(str(error))
+    return None

@@ -1,0 +1,108 @@
+"""Google's Artifact Registry: near on Google Cloud; from anywhere else with a service account's key."""
+
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import Annotated, cast
+
+import pulumi
+from pydantic import Field, SecretStr, StringConstraints
+
+from components.model import Model
+from components.registry import TAG, Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository
+from components.service import Service
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+
+PACKAGE = "pulumi_gcp"
+INSTALL = "pip install '.[gcp]' (or uv pip install '.[gcp]')"
+DAY = 24 * 60 * 60
+MISSING = (
+    "the name of a repository that exists; or, for Switchyard to make one, the package pulumi-gcp, which is not"
+    f" installed: {INSTALL}"
+)
+
+
+class ArtifactRegistryOptions(Model):
+    """`switchyard:artifact-registry`."""
+
+    project: Id = Field(description="Id of the Google Cloud project.")
+    location: Id = Field(description="Region or multi-region, such as asia-northeast1 or us.")
+    repository: Id | None = Field(
+        default=None,
+        description="Name of a repository that exists; by default Switchyard makes one, with the package pulumi-gcp"
+        f" ({INSTALL}).",
+    )
+    keep: int = Field(
+        default=30,
+        ge=10,
+        le=1000,
+        description="Images of each service that are kept, newest first, in a repository of our own. An index and each"
+        " of its manifests count.",
+    )
+    service_account_key: SecretStr | None = Field(
+        default=None,
+        description="Key, in JSON, of a service account with roles/artifactregistry.reader, for whoever pulls from"
+        " outside Google Cloud; set it with `pulumi config set --secret --path`. Without it the nodes pull by who they"
+        " are, on GKE.",
+    )
+
+
+class ArtifactRegistry(Registry):
+    """One repository for the stack, and in it an image a service."""
+
+    token = "switchyard:registry:ArtifactRegistry"
+    Options = ArtifactRegistryOptions
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        """That what makes a repository is installed, and that the key is not the path to it."""
+        said = cast(ArtifactRegistryOptions, options)
+        if said.repository is None and find_spec(PACKAGE) is None:
+            yield "repository", None, MISSING
+        key = said.service_account_key
+        if key and key.get_secret_value().endswith(".json"):
+            yield "service-account-key", key, "what is in the key's file, not the file's name"
+
+    @classmethod
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+        """With the key where there is one, else by who the nodes are."""
+        return Login if cast(ArtifactRegistryOptions, options).service_account_key else NodeIdentity
+
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        """One address a service, `<location>-docker.pkg.dev/<project>/<repository>/<service>`."""
+        said = cast(ArtifactRegistryOptions, args.options)
+        host = f"{said.location}-docker.pkg.dev"
+        name = pulumi.Output.from_input(said.repository) if said.repository else _make(args, said, child)
+        key = said.service_account_key
+        pull = Login(host, "_json_key", pulumi.Output.secret(key.get_secret_value())) if key else NodeIdentity()
+        below = pulumi.Output.concat(f"{host}/{said.project}/", name)
+        return {service: _repository(service, host, below, pull) for service in args.services}
+
+
+def _repository(service: str, host: str, below: pulumi.Output[str], pull: Pull) -> Repository:
+    url = pulumi.Output.concat(below, f"/{service}")
+    commands = "gcloud auth configure-docker {0}\ndocker tag {1} {2}:{3}\ndocker push {2}:{3}"
+    return Repository(url, pull, pulumi.Output.format(commands, host, service, url, TAG))
+
+
+def _make(args: RegistryArgs, said: ArtifactRegistryOptions, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """A repository. Its images would go with it, so that `protect` has Pulumi refuse to delete it."""
+    import pulumi_gcp as gcp
+
+    made = gcp.artifactregistry.Repository(
+        "registry",
+        project=said.project,
+        location=said.location,
+        repository_id=args.namespace,  # a person types it
+        format="DOCKER",
+        description=f"Images of {args.namespace}",
+        # Tags are not immutable: such a tag cannot be deleted either, so nothing would ever expire. What runs is
+        # named by its digest.
+        cleanup_policies=[
+            {"id": "keep-newest", "action": "KEEP", "most_recent_versions": {"keep_count": said.keep}},
+            {"id": "expire-old", "action": "DELETE", "condition": {"older_than": f"{14 * DAY}s"}},
+        ],
+        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect)),
+    )
+    name: pulumi.Output[str] = made.repository_id
+    return name

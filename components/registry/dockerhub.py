@@ -1,0 +1,67 @@
+"""Docker Hub: Docker's own registry."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from pydantic import Field
+
+from components.model import Model
+from components.registry import Anonymous, Login, Pull
+from components.registry.ghcr import Account
+from components.registry.hosted import Hosted, HostedOptions
+from components.service import Service
+
+LIMITS: dict[type[Pull], str] = {
+    Anonymous: "Docker Hub lets an address pull 100 images in 6 hours without a login, and all nodes behind one NAT"
+    " gateway have one address: with a login (`username`, `password`, without `public`) the nodes pull from a cache",
+    Login: "Docker Hub lets an account without a plan pull 200 images in 6 hours, all nodes together:"
+    " `login: cache` pulls each image once",
+}
+"""Where pulls are counted, by how the runtimes pull (Docker Hub, "Pull usage and limits")."""
+
+
+class DockerHubOptions(HostedOptions):
+    """`switchyard:dockerhub`."""
+
+    namespace: Account = Field(description="The user or organisation that the repositories belong to.")
+
+
+class DockerHub(Hosted):
+    """A repository a service, `docker.io/<namespace>/<stack>-<service>`. Nothing there expires."""
+
+    token = "switchyard:registry:DockerHub"
+    key = "dockerhub"
+    Options = DockerHubOptions
+    host = "docker.io"
+    server = "https://index.docker.io/v1/"
+    upstream = "registry-1.docker.io"
+
+    @classmethod
+    def path(cls, options: Model, namespace: str, service: str) -> str:
+        """A repository's name has no slash in it."""
+        said = cast(DockerHubOptions, options)
+        return f"{said.namespace}/{said.repositories.get(service, f'{namespace}-{service}')}"
+
+    @classmethod
+    def before_push(cls, options: Model) -> list[str]:
+        """A new repository is as public as the account's settings say; by default everyone sees it."""
+        said = cast(DockerHubOptions, options)
+        seen = "anyone may pull it" if said.public else "make it at hub.docker.com before that, as a private one"
+        return [
+            f"# The first push makes the repository, public unless the account's default is private: {seen}.",
+            "docker login  # with a token that may write",
+        ]
+
+    @classmethod
+    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        """Names that only other registries take, besides."""
+        yield from super().check(options, services, protect)
+        for name, repository in cast(DockerHubOptions, options).repositories.items():
+            if "/" in repository:
+                yield f"repositories.{name}", repository, "a name without a slash: Docker Hub has no folders"
+
+    @classmethod
+    def notes(cls, options: Model, on_aws: bool) -> Iterator[str]:
+        """Docker Hub counts pulls."""
+        if on_aws and (limit := LIMITS.get(cls.pulled_by(options, on_aws))):
+            yield limit

@@ -1,0 +1,84 @@
+"""An ECR pull-through cache: repositories of our own on AWS that ECR fills from another registry.
+
+Runtimes pull from it by IAM role, so the other registry's login reaches no task, pod or node. The repositories are made
+here, not by ECR with the first pull: so they have a retention, go with the stack, and nobody who pulls has to be
+allowed to make repositories (ECR user guide, "IAM permissions required to sync an upstream registry").
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.naming import label
+from components.registry import TAG, Cached, Login, RegistryArgs, ecr
+
+PULL = (*ecr.PULL, "ecr:BatchImportUpstreamImage")
+PREFIX_LIMIT = 30
+"""Characters of a rule's prefix (ECR API, CreatePullThroughCacheRule)."""
+KEEP = 30
+"""Images kept in each repository: ten deployments, even where each is an index and two manifests."""
+
+
+@dataclass(frozen=True)
+class CachedRepository:
+    """Where one service's images are cached."""
+
+    url: pulumi.Output[str]
+    pull: Cached
+    fill: pulumi.Output[str]
+    """Commands that have ECR fetch what was pushed to the other registry."""
+
+
+def cache(
+    name: str, upstream: str, login: Login, paths: Mapping[str, str], args: RegistryArgs, child: pulumi.ResourceOptions
+) -> Mapping[str, CachedRepository]:
+    """A rule for the stack with the login for `upstream`, and a repository for each service's path there."""
+    prefix = f"{label(args.namespace, PREFIX_LIMIT - len(name) - 1)}/{name}"
+    rule = aws.ecr.PullThroughCacheRule(
+        name,
+        ecr_repository_prefix=prefix,
+        upstream_registry_url=upstream,
+        credential_arn=_secret(name, login, args, child),
+        opts=child,
+    )
+    # Nobody may pull before ECR knows where to fetch from.
+    ready = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[rule]))
+    return {
+        service: _cached(service, ecr.make(service, f"{prefix}/{path}", retention(), args.protect, ready))
+        for service, path in paths.items()
+    }
+
+
+def _secret(name: str, login: Login, args: RegistryArgs, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """The ARN of the login, once that is in it. ECR wants this prefix and these keys ("Storing your credentials")."""
+    secret = aws.secretsmanager.Secret(
+        name,
+        # The rest is random: a name under recovery cannot be used again for days.
+        name_prefix=f"ecr-pullthroughcache/{args.namespace}-{name}-",
+        description=f"Login of the pull-through cache for {name}",
+        recovery_window_in_days=7 if args.protect else 0,
+        opts=child,
+    )
+    # The token is a secret, and so is what is made of it.
+    value = pulumi.Output.json_dumps({"username": login.username, "accessToken": login.password})
+    version = aws.secretsmanager.SecretVersion(name, secret_id=secret.id, secret_string=value, opts=child)
+    return pulumi.Output.all(secret.arn, version.id).apply(lambda both: str(both[0]))
+
+
+def _cached(service: str, repository: aws.ecr.Repository) -> CachedRepository:
+    url = repository.repository_url
+    return CachedRepository(url, Cached(PULL, (repository.arn,)), url.apply(_fill))
+
+
+def _fill(url: str) -> str:
+    # What is not in the cache yet, ECR fetches by its tag, not by a digest (containers-roadmap #2837).
+    return f"# Fill the cache, which fetches an image by its tag:\n{ecr.login(url)}\ndocker pull {url}:{TAG}"
+
+
+def retention() -> str:
+    """The newest images, whatever their tag: what ECR itself fetches may have none, and must not go while it runs."""
+    selection = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEEP}
+    return json.dumps({"rules": [{"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}]})

@@ -1,0 +1,71 @@
+"""The EC2 instances that ECS runs copies on, from what says how they are: whose they are, and how much they hold."""
+
+import base64
+import re
+from collections.abc import Iterator
+
+from components.instance_types import INSTANCE_TYPES, Architecture, architecture
+from rehearsal import aws
+from rehearsal.world import Thing, World
+
+IMAGES: dict[str, Architecture] = {
+    "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id": "x86_64",
+    "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id": "arm64",
+}
+"""AWS's public parameters with the newest ECS-optimised image, and what that is built for."""
+
+
+def image(world: World, region: str, built_for: Architecture) -> str:
+    """The id of the newest image in a region."""
+    return f"ami-{world.stable(f'{region} {built_for}', 17)}"
+
+
+def groups(world: World, service: Thing) -> Iterator[Thing]:
+    """The Auto Scaling groups that a service's copies run on; none on Fargate."""
+    for name in service.all("capacityProviderStrategies.capacityProvider"):
+        provider = world.find(aws.CAPACITY_PROVIDER, name)
+        arn = provider.get("autoScalingGroupProvider.autoScalingGroupArn") if provider else None
+        if arn and (group := world.find(aws.AUTO_SCALING_GROUP, arn)):
+            yield group
+
+
+def services(world: World, group: Thing) -> list[Thing]:
+    """The services whose copies run on a group's instances."""
+    everywhere = world.every(aws.ECS_SERVICE)
+    return [each for each in everywhere if any(found is group for found in groups(world, each))]
+
+
+def template(world: World, group: Thing) -> Thing | None:
+    """What a group's instances are made by."""
+    ids = group.all("mixedInstancesPolicy.launchTemplate.launchTemplateSpecification.launchTemplateId")
+    return next((found for id_ in ids if (found := world.find(aws.LAUNCH_TEMPLATE, id_))), None)
+
+
+def cluster(world: World, group: Thing) -> Thing | None:
+    """The ECS cluster that a group's instances join when they start."""
+    made_by = template(world, group)
+    script = base64.b64decode(made_by.get("userData", "")).decode() if made_by else ""
+    joined = re.search(r"^ECS_CLUSTER=(\S+)$", script, re.MULTILINE)
+    return world.find(aws.ECS_CLUSTER, joined[1]) if joined else None
+
+
+def public(world: World, group: Thing) -> bool:
+    """Whether a group's instances have public addresses."""
+    made_by = template(world, group)
+    return made_by is not None and made_by.get("networkInterfaces.associatePublicIpAddress") == "true"
+
+
+def types(group: Thing) -> list[str]:
+    """The instance types of a group."""
+    return group.all("mixedInstancesPolicy.launchTemplate.overrides.instanceType")
+
+
+def architectures(group: Thing) -> set[Architecture]:
+    """What a group's instances can run."""
+    return {architecture(each) for each in types(group)}
+
+
+def room(group: Thing) -> int | None:
+    """Copies that a group can hold, each with a network interface of its own; None: a type is not known."""
+    known = [INSTANCE_TYPES[each].interfaces - 1 for each in types(group) if each in INSTANCE_TYPES]
+    return group.get("maxSize", 0) * min(known) if known and len(known) == len(types(group)) else None

@@ -1,0 +1,95 @@
+"""Systems Manager's own API, as far as Swarm on EC2 asks it: commands on instances, by the JSON protocol."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rehearsal.endpoint import Endpoint, Handler
+
+LONGEST = 24_000
+"""Characters of a command's output that GetCommandInvocation gives (SSM API)."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str = ""
+
+
+Run = Callable[[str, str], Ran]
+"""(instance, shell script) -> how it ended."""
+Online = Callable[[str, str], Iterable[str]]
+"""(tag, its value) -> the instances that Systems Manager reaches."""
+
+
+class _Asked(Exception):
+    """A request that the API refuses; the arguments are AWS's code and message."""
+
+
+def serve(online: Online, run: Run) -> Endpoint:
+    """Answer until closed."""
+
+    class Answering(_Handler):
+        commands: dict[str, Ran] = {}
+        instances = staticmethod(online)
+        execute = staticmethod(run)
+
+    return Endpoint(Answering)
+
+
+class _Handler(Handler):
+    commands: dict[str, Ran]
+    instances: Online
+    execute: Run
+
+    def do_POST(self) -> None:
+        action = self.headers.get("X-Amz-Target", "").partition(".")[2]
+        asked = json.loads(self.asked() or "{}")
+        try:
+            answer = getattr(self, f"on_{action}", self._unknown(action))(asked)
+        except _Asked as refusal:
+            code, message = refusal.args
+            self.answer(400, "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message}))
+            return
+        self.answer(200, "application/x-amz-json-1.1", json.dumps(answer))
+
+    @staticmethod
+    def _unknown(action: str) -> Callable[[Any], Any]:
+        def refuse(_: Any) -> Any:
+            raise _Asked("InvalidAction", f"the rehearsal has no answer to {action or 'a request without action'}")
+
+        return refuse
+
+    def on_DescribeInstanceInformation(self, asked: Any) -> Any:  # noqa: N802
+        tags = [each for each in asked.get("Filters", []) if each["Key"].startswith("tag:")]
+        if len(tags) != 1 or len(asked["Filters"]) != 1:
+            raise _Asked("InvalidInstanceInformationFilterValue", "a filter by tag takes no other beside it")
+        (tag,) = tags
+        found = self.instances(tag["Key"].removeprefix("tag:"), tag["Values"][0])
+        return {"InstanceInformationList": [{"InstanceId": each, "PingStatus": "Online"} for each in found]}
+
+    def on_SendCommand(self, asked: Any) -> Any:  # noqa: N802
+        (instance,) = asked["InstanceIds"]
+        if asked["DocumentName"] != "AWS-RunShellScript":
+            raise _Asked("InvalidDocument", f"the rehearsal has no document {asked['DocumentName']}")
+        command = f"00000000-0000-4000-8000-{len(self.commands):012x}"
+        self.commands[command] = self.execute(instance, "\n".join(asked["Parameters"]["commands"]))
+        return {"Command": {"CommandId": command, "Status": "Pending", "InstanceIds": [instance]}}
+
+    def on_GetCommandInvocation(self, asked: Any) -> Any:  # noqa: N802
+        ran = self.commands.get(asked["CommandId"])
+        if ran is None:
+            raise _Asked("InvocationDoesNotExist", "")
+        return {
+            "CommandId": asked["CommandId"],
+            "InstanceId": asked["InstanceId"],
+            "Status": "Success" if ran.code == 0 else "Failed",
+            "StatusDetails": "Success" if ran.code == 0 else "Failed",
+            "ResponseCode": ran.code,
+            "StandardOutputContent": ran.out[:LONGEST],
+            "StandardErrorContent": ran.err[:LONGEST],
+        }

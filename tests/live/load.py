@@ -1,0 +1,56 @@
+"""Callers who never stop, for as long as a `with` block runs."""
+
+import threading
+import time
+from contextlib import suppress
+
+from yard.up import call
+
+PAUSE = 0.02
+"""Seconds between the requests of one caller, each on a connection of its own."""
+
+
+class Load:
+    """Calls a service all the time, and notes when there was no answer."""
+
+    def __init__(self, url: str, callers: int = 1) -> None:
+        self.url = url
+        self.good = 0
+        self.failed: list[float] = []
+        self.hosts: set[str] = set()
+        """The copies that answered."""
+        self._stop = threading.Event()
+        self._noting = threading.Lock()
+        self._threads = [threading.Thread(target=self._run) for _ in range(callers)]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(PAUSE):
+            host = self._answer()
+            with self._noting:
+                if host:
+                    self.good += 1
+                    self.hosts.add(host)
+                else:
+                    self.failed.append(time.monotonic())
+
+    def _answer(self) -> str | None:
+        """Which copy answered; None: none did."""
+        with suppress(OSError):
+            answer = call(self.url)
+            return str(answer["host"]) if isinstance(answer, dict) else None
+        return None
+
+    @property
+    def gap(self) -> float:
+        """Seconds from the first request without an answer to the last."""
+        return max(self.failed) - min(self.failed) if self.failed else 0.0

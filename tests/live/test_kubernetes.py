@@ -1,0 +1,369 @@
+"""Orchestrator `kubernetes` on a real cluster, through the real engine: up, a rollout under load, bad images, destroy.
+
+The namespace enforces Pod Security "restricted", the image is pulled by digest from a registry that wants a login, and
+the service answers at a port of the node. NetworkPolicies are accepted here, but this cluster's network does not
+enforce them; and nothing measures CPU, so the autoscaler keeps its minimum.
+"""
+
+import base64
+import io
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import pytest
+
+from rehearsal.kubernetes import CLUSTER_WIDE
+from rehearsal.server import Server
+from tests.live.apply import MANAGER, ApplyServicer
+from tests.live.conftest import HOST, REQUIRED
+from tests.live.load import Load
+from tests.live.login_registry import PASSWORD, USER, login_registry
+from tests.live.project import free_port
+from tests.program import ROOT, config_for, run_program
+from tests.stack import Stack
+from tools.kube import cluster, node
+from tools.kube.api import APPLY, STRICT, Api, ApiError, Object
+from tools.kube.programs import KubeError
+from yard import engine, image
+from yard.machine import Machine, Notes
+from yard.up import call
+
+# When an engine stops at an error, the SDK leaves the program's event loop open, and says so some time later.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+SPACE = "switchyard-dev"
+"""The stack's namespace."""
+SECRET = "correct horse battery staple"
+DRAIN = 5
+"""Far longer than this cluster goes on sending to a pod that leaves."""
+CALLERS = 4
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    """A cluster; one that runs already is used and stays."""
+    lacking = "a node needs root" if os.geteuid() else cluster.missing()
+    if lacking:
+        (pytest.fail if REQUIRED else pytest.skip)(f"no Kubernetes: {lacking}")
+    try:
+        cluster.status()
+        ours = False
+    except KubeError:
+        cluster.start()
+        ours = True
+    yield cluster.client()
+    if ours:
+        cluster.stop()
+        assert not node.RUN.exists()
+
+
+class Images:
+    """The example's image as `acme/api` and `acme/worker`, and bad ones, in a registry that wants a login."""
+
+    def __init__(self, machine: Machine, host: str) -> None:
+        self.host = host
+        self.repository = f"{host}/acme/api"
+        self._machine = machine
+        machine.client.login(USER, PASSWORD, registry=host, reauth=True)
+        image.build(ROOT / "app", machine, f"{self.repository}:good", "good")
+        self.good = image.push(machine, self.repository, "good")
+        worker = f"{host}/acme/worker"
+        assert machine.client.images.get(f"{self.repository}:good").tag(worker, "good")
+        assert image.push(machine, worker, "good") == self.good
+
+    def with_line(self, line: str) -> str:
+        """The digest of the image with one more line in its Dockerfile."""
+        text = f"FROM {self.repository}:good\n{line}\n"
+        self._machine.client.images.build(fileobj=io.BytesIO(text.encode()), tag=f"{self.repository}:bad", rm=True)
+        return image.push(self._machine, self.repository, "bad")
+
+    def remove(self) -> None:
+        """Take them from the Docker engine again."""
+        for each in self._machine.client.images.list():
+            if any(tag.startswith(f"{self.host}/") for tag in each.tags):
+                self._machine.client.images.remove(str(each.id), force=True)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Images]:
+    """Images in a registry."""
+    place, host = tmp_path_factory.mktemp("images"), f"localhost:{free_port()}"
+    with login_registry(place / "registry", host):
+        made = Images(Machine(HOST, client, Notes(place), print), host)
+        yield made
+        made.remove()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, api: Api, images: Images) -> Iterator[Stack]:
+    """The program's stack, up. After the last test its destruction leaves nothing."""
+    server = Server(ApplyServicer())
+    before = namespaces(api)
+    api_service = {
+        "digest": images.good,
+        "replicas": {"min": 2, "max": 4},
+        "cpu": 0.1,
+        "memory": 64,
+        "env": {"SWITCHYARD_DRAIN": "0s"},  # the pod has drained by then
+        "writable": ["/tmp"],
+    }
+    worker = {"digest": images.good, "cpu": 0.05, "memory": 32, "public": False}
+    config = config_for("oci", "kubernetes", api=api_service, worker=worker) | {
+        "oci": {"host": images.host, "namespace": "acme", "username": USER},
+        "kubernetes": exposed("nodeport"),
+    }
+    secrets = {"switchyard:oci.password": PASSWORD, "switchyard:services.api.secrets.DB_PASSWORD": SECRET}
+    env = {"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{server.port}"}
+    stack = Stack(tmp_path_factory.mktemp("stack") / "stack", env, config, secrets)
+    stack.up()
+    yield stack
+    stack.destroy()
+    server.stop()
+    assert namespaces(api) == before
+
+
+def exposed(exposure: str, **more: Any) -> dict[str, Any]:
+    """The block of the orchestrator."""
+    block = {"context": node.CONTEXT, "kubeconfig-file": str(node.KUBECONFIG), "drain": DRAIN, "exposure": exposure}
+    return {**block, **({"address": node.address()} if exposure == "nodeport" else {}), **more}
+
+
+def namespaces(api: Api) -> set[str]:
+    """Names of the namespaces that exist. With one everything in it goes."""
+    return {each["metadata"]["name"] for each in api.get("/api/v1/namespaces")["items"]}
+
+
+def listed(api: Api, path: str) -> dict[str, Object]:
+    """The stack's objects of one kind, by name."""
+    version, _, kind = path.rpartition("/")
+    found = api.get(f"/{version}/namespaces/{SPACE}/{kind}")["items"]
+    return {each["metadata"]["name"]: each for each in found}
+
+
+def service_of(stack: Stack, **changes: Any) -> None:
+    """Change fields of the service `api`."""
+    services = {"api": {**stack.service("api"), **changes}, "worker": stack.service("worker")}
+    stack.set(services=services)
+
+
+def url(stack: Stack) -> str:
+    """Where the service answers."""
+    return str(stack.outputs["url"]["api"])
+
+
+def settled(api: Api) -> set[str]:
+    """Names of the pods of `api` that are not on their way out."""
+    pods = listed(api, "api/v1/pods")
+    return {
+        name for name, pod in pods.items() if name.startswith("api-") and "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def test_up_answers(stack: Stack) -> None:
+    answer = call(url(stack))
+    assert (answer["orchestrator"], answer["service"], answer["version"]) == ("kubernetes", "api", "good")
+    assert answer["host"].startswith("api-")
+
+
+def test_second_up_changes_nothing(stack: Stack, api: Api) -> None:
+    pods = settled(api)
+    assert stack.up() == {}
+    assert settled(api) == pods
+
+
+def test_the_namespace_admits_nothing_that_is_less_confined(stack: Stack, api: Api) -> None:
+    (running, *_) = [pod for name, pod in listed(api, "api/v1/pods").items() if name.startswith("api-")]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root", "namespace": SPACE}, "spec": running["spec"]}
+    pod["spec"]["containers"][0]["securityContext"] = {}
+    with pytest.raises(ApiError, match="violates PodSecurity"):
+        api.call("POST", f"/api/v1/namespaces/{SPACE}/pods", pod, dryRun="All")
+
+
+def test_guards_and_scaling_are_in_place(stack: Stack, api: Api) -> None:
+    assert set(listed(api, "apis/networking.k8s.io/v1/networkpolicies")) == {f"{SPACE}--deny", "api"}
+    assert set(listed(api, "apis/policy/v1/poddisruptionbudgets")) == {"api"}
+    scaler = listed(api, "apis/autoscaling/v2/horizontalpodautoscalers")["api"]
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 4)
+    assert set(listed(api, "api/v1/services")) == {"api", "api--public", "worker"}
+
+
+def test_secrets_reach_the_copies_alone(stack: Stack, api: Api) -> None:
+    values = [
+        base64.b64decode(value).decode()
+        for each in listed(api, "api/v1/secrets").values()
+        for value in each.get("data", {}).values()
+    ]
+    assert SECRET in values
+    assert any(PASSWORD in value for value in values)
+    told = json.dumps([listed(api, "apis/apps/v1/deployments"), listed(api, "api/v1/pods")])
+    assert SECRET not in told
+    assert SECRET not in stack.saved()
+    assert PASSWORD not in stack.saved()
+
+
+def test_scaling_is_left_to_the_autoscaler(stack: Stack, api: Api) -> None:
+    scale = f"/apis/apps/v1/namespaces/{SPACE}/deployments/api/scale"
+    wanted = {**api.get(scale), "spec": {"replicas": 3}}
+    api.call("PUT", scale, wanted)
+    service_of(stack, env={"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "warn"})
+    assert stack.up() == {"update": 1}
+    assert listed(api, "apis/apps/v1/deployments")["api"]["spec"]["replicas"] == 3
+
+
+def test_a_new_version_is_rolled_out_without_a_lost_request(stack: Stack, api: Api) -> None:
+    before = settled(api)
+    with Load(url(stack), CALLERS) as load:
+        time.sleep(2)  # the old copies answer some
+        service_of(stack, env={"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "debug"})
+        began = time.monotonic()
+        assert stack.up() == {"update": 1}
+        took = time.monotonic() - began
+        time.sleep(2 * DRAIN)  # until the old ones have drained and are gone
+    measured = f"{load.good} requests by {CALLERS} callers, {len(load.failed)} failed; `up` took {took:.0f} s"
+    print(measured)
+    assert not load.failed, measured
+    after = settled(api)
+    assert not before & after
+    assert load.hosts == before | after, "not every copy was asked"
+
+
+def test_a_bad_image_fails_with_its_words_and_the_old_one_answers(stack: Stack, api: Api, images: Images) -> None:
+    before = settled(api)
+    with Load(url(stack)) as load:
+        service_of(stack, digest=images.with_line('ENTRYPOINT ["/api", "-no-such-flag"]'))
+        with pytest.raises(engine.EngineError) as failed:
+            stack.up()
+    assert "CrashLoopBackOff" in str(failed.value)
+    assert "flag provided but not defined: -no-such-flag" in str(failed.value)
+    assert not load.failed
+    assert load.hosts <= before
+
+    service_of(stack, digest=images.good)
+    stack.up()
+    assert settled(api) >= before, "the old copies were not kept"
+
+
+def test_a_digest_that_nobody_pushed_is_named(stack: Stack, api: Api, images: Images) -> None:
+    nobody = f"sha256:{'0' * 64}"
+    service_of(stack, digest=nobody)
+    with pytest.raises(engine.EngineError) as failed:
+        stack.up()
+    assert "ImagePullBackOff" in str(failed.value)
+    assert nobody in str(failed.value)
+    assert call(url(stack))["version"] == "good"
+    service_of(stack, digest=images.good)
+    stack.up()
+
+
+def test_what_was_removed_by_hand_is_made_again(stack: Stack, api: Api) -> None:
+    api.call("DELETE", f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/networkpolicies/api")
+    engine.Watch().run(stack.stack.up, refresh=True)
+    assert "api" in listed(api, "apis/networking.k8s.io/v1/networkpolicies")
+
+
+@contextmanager
+def load_balancers(api: Api, address: str) -> Iterator[None]:
+    """What a cloud does for Services of that type: give them an address."""
+    over = threading.Event()
+
+    def give() -> None:
+        status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+        while not over.wait(0.5):
+            for name, each in listed(api, "api/v1/services").items():
+                if each["spec"]["type"] == "LoadBalancer" and not each["status"]["loadBalancer"]:
+                    path = f"/api/v1/namespaces/{SPACE}/services/{name}/status"
+                    api.call("PATCH", path, status, "application/merge-patch+json")
+
+    thread = threading.Thread(target=give)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_every_exposure(stack: Stack, api: Api) -> None:
+    """From one to the next, and the workload is not touched."""
+    pods = settled(api)
+    with load_balancers(api, node.address()):
+        stack.set(kubernetes=exposed("loadbalancer"))
+        assert stack.up() == {"update": 1}
+    assert url(stack) == f"http://{node.address()}"
+    assert call(url(stack))["service"] == "api"
+
+    stack.set(kubernetes=exposed("ingress", **{"ingress-host": "api.example.com", "ingress-tls": "tls"}))
+    assert stack.up() == {"create": 1, "delete": 1}
+    assert url(stack) == "https://api.example.com"
+    (rule,) = listed(api, "apis/networking.k8s.io/v1/ingresses")["api"]["spec"]["rules"]
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "api", "port": {"name": "http"}}
+    assert set(listed(api, "api/v1/services")) == {"api", "worker"}
+
+    stack.set(kubernetes=exposed("nodeport", **{"node-ports": {"api": 30123}}))
+    stack.up()
+    assert url(stack) == f"http://{node.address()}:30123"
+    assert call(url(stack))["service"] == "api"
+    assert settled(api) == pods
+
+
+BINDING = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "targetgroupbindings.eks.amazonaws.com"},
+    "spec": {
+        "group": "eks.amazonaws.com",
+        "names": {"kind": "TargetGroupBinding", "plural": "targetgroupbindings", "singular": "targetgroupbinding"},
+        "scope": "Namespaced",
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                },
+            }
+        ],
+    },
+}
+"""The kind that EKS brings, without its schema."""
+
+
+@pytest.fixture
+def bindings(api: Api) -> Iterator[None]:
+    """A cluster that knows it."""
+    api.apply(BINDING, MANAGER)
+    while api.get("/apis/eks.amazonaws.com/v1") is None:
+        time.sleep(0.2)
+    yield
+    api.call("DELETE", api.path(BINDING))
+
+
+@pytest.mark.usefixtures("bindings")
+def test_every_object_of_eks_is_accepted(api: Api) -> None:
+    """The same manifests; unknown fields are errors. Nothing is kept."""
+    rich = {
+        "digest": f"sha256:{'a' * 64}",
+        "replicas": {"min": 2, "max": 6},
+        "secrets": {"KEY": SECRET},
+        "command": ["serve"],
+        "writable": ["/tmp"],
+    }
+    graph = run_program(config_for("ecr", "eks", api=rich), ("services",), stack="accepted")
+    made = [dict(each.inputs) for each in graph if each.type.startswith("kubernetes:")]
+    assert {each["kind"] for each in made} >= {"Deployment", "TargetGroupBinding", "NetworkPolicy", "Secret"}
+    (space,) = [each for each in made if each["kind"] == "Namespace"]
+    api.apply(space, MANAGER)
+    try:
+        for each in made:
+            if each["kind"] not in CLUSTER_WIDE:
+                each["metadata"].setdefault("name", "autonamed")
+                api.call("PATCH", api.path(each), each, APPLY, fieldManager=MANAGER, dryRun="All", **STRICT)
+    finally:
+        api.call("DELETE", api.path(space))

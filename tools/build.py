@@ -1,0 +1,71 @@
+"""Programs built from Go modules, kept per user so that the next checkout need not build them again."""
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+
+def cache() -> Path:
+    """The user's cache directory for this project."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "switchyard"
+
+
+def key(module: Path) -> str:
+    """What a built program depends on: the module's requirements with their sums, and the machine's kind."""
+    digest = hashlib.sha256((module / "go.mod").read_bytes() + (module / "go.sum").read_bytes())
+    return f"{platform.system()}-{platform.machine()}-{digest.hexdigest()[:12]}".lower()
+
+
+def say(name: str, text: str) -> None:
+    """Tell the person what the tool `name` does, or why it does not."""
+    print(f"{name}: {text}", file=sys.stderr, flush=True)
+
+
+def build(
+    name: str,
+    go: str,
+    module: Path,
+    packages: Sequence[str],
+    output: Path,
+    stamp: str,
+    env: Mapping[str, str] | None = None,
+) -> bool:
+    """Compile and link `packages` of `module`, every module checked against go.sum. When it fails: why, and False.
+
+    `stamp` are flags for the linker, such as those that set a version.
+    """
+    # -s -w: no debug tables, which are a third of a program.
+    options = ["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {stamp}"]
+    command = [go, "build", *options, "-o", str(output), *packages]
+    with subprocess.Popen(
+        command, cwd=module, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
+    ) as process:
+        assert process.stderr is not None
+        tail = show_progress(name, process.stderr)
+    if process.returncode != 0:
+        say(name, "the build failed; its last lines:\n" + "".join(f"  {line}" for line in tail))
+    return process.returncode == 0
+
+
+def show_progress(name: str, lines: Iterable[str]) -> deque[str]:
+    """Count what `go build -v` reports, a package or a download a line, and return the last lines of it."""
+    # On a terminal one line that counts up each second, elsewhere (a CI log) a line each half minute.
+    interval, before, after = (1, "\r", "") if sys.stderr.isatty() else (30, "", "\n")
+    start = shown = time.monotonic()
+    tail: deque[str] = deque(maxlen=15)
+    for count, line in enumerate(lines, 1):
+        tail.append(line)
+        now = time.monotonic()
+        if now - shown >= interval:
+            shown = now
+            text = f"{name}: {count} packages fetched or compiled, {now - start:.0f} s"
+            print(f"{before}{text}", end=after, file=sys.stderr, flush=True)
+    if before and shown != start:
+        print(file=sys.stderr)
+    return tail

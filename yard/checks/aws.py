@@ -1,0 +1,431 @@
+"""The account on AWS: credentials, region, quotas, what the configuration says exists, and names that must be free."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, Protocol, cast
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ProfileNotFound
+from botocore.exceptions import ConnectionError as NoConnection
+
+from components.instance_types import INSTANCE_TYPES, architecture
+from components.orchestrator.ecs_ec2 import EcsEc2Options
+from components.orchestrator.ecs_fargate import EcsFargateOptions, fargate_size
+from components.registry.ecr import EcrOptions
+from components.registry.ecr_public import REGION as PUBLIC_REGION
+from config.settings import Settings
+from yard.checks import TIMEOUT, Finding, fail, ok, warn
+from yard.checks.project import UNREADABLE, Owned
+
+HOMES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+"""Partition -> a region that every account in it has, to ask about the others."""
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
+ABSENT = (
+    "InvalidVpcID.NotFound",
+    "InvalidSubnetID.NotFound",
+    "InvalidGroup.NotFound",
+    "InvalidGroupId.Malformed",
+    "InvalidVpcID.Malformed",
+    "ListenerNotFound",
+    "RepositoryNotFoundException",
+    "ResourceNotFoundException",
+    "ClusterNotFoundException",
+)
+QUOTA = "aws service-quotas request-service-quota-increase --service-code {} --quota-code {} --desired-value {:g}"
+ROLLING = 2
+"""Copies may double while a new version is rolled out (ECS, maximumPercent 200)."""
+
+
+class Client(Protocol):
+    """Makes a boto3 client of a service, in another region than the stack's where one is given."""
+
+    def __call__(self, service: str, region: str | None = None) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who is asked, about what."""
+
+    settings: Settings
+    client: Client
+    regions: tuple[str, ...]
+    """Those that this boto3 knows."""
+    home: str
+    """A region that every account has."""
+    owned: Owned = UNREADABLE
+    """What the stack has already: neither in its own way, nor needed once more."""
+
+    @property
+    def region(self) -> str:
+        """The stack's."""
+        assert self.settings.region is not None
+        return self.settings.region
+
+
+Check = Callable[[Account], Finding | None]
+"""None: it does not concern this stack."""
+
+
+def account(settings: Settings) -> Account:
+    """The account that `pulumi up` would use. Nothing is asked yet; raises `ProfileNotFound`."""
+    session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+    once = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1})
+    partitions = session.get_available_partitions()
+    regions = {each: session.get_available_regions("ec2", each) for each in partitions}
+    partition = next((each for each, names in regions.items() if settings.region in names), "aws")
+
+    def client(service: str, region: str | None = None) -> Any:
+        # A session makes one client at a time (boto3 guide, "Multithreading"), hence one session each.
+        own = boto3.Session(profile_name=settings.profile, region_name=settings.region)
+        return own.client(cast(Any, service), region_name=region or settings.region, config=once)
+
+    known = tuple(name for names in regions.values() for name in names)
+    return Account(settings, client, known, HOMES.get(partition, settings.region or ""))
+
+
+def look(settings: Settings, owned: Callable[[], Owned]) -> Iterator[Finding]:
+    """Everything about the account; `owned` reads what the stack has there."""
+    try:
+        asked = account(settings)
+    except ProfileNotFound as error:
+        yield fail("aws-credentials", str(error), "aws configure --profile NAME; or mend aws:profile, or AWS_PROFILE")
+        return
+    yield from ask(asked, owned)
+
+
+def ask(asked: Account, owned: Callable[[], Owned]) -> Iterator[Finding]:
+    """All checks of an account at once; those that need credentials only where there are some."""
+    first = credentials(asked)
+    yield first
+    if first.status == "fail":
+        yield warn(
+            "aws", "the account was not asked for region, quotas, names and what exists", "mend aws-credentials first"
+        )
+        return
+    where = answer("aws-region", region, asked)
+    yield from filter(None, [where])
+    if where and where.status == "fail":
+        return
+    asked = replace(asked, owned=owned())
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        yield from filter(None, pool.map(lambda named: answer(named[0], named[1], asked), checks(asked)))
+
+
+def checks(asked: Account) -> Iterator[tuple[str, Check]]:
+    """Those that concern the stack, by name."""
+    yield from ALWAYS.items()
+    keys = asked.settings.keys
+    for backend in (keys.registry, *asked.settings.orchestrators):
+        yield from BACKENDS.get(backend, {}).items()
+
+
+def answer(name: str, check: Check, asked: Account) -> Finding | None:
+    """What a check found; where AWS does not say, that nobody could tell."""
+    try:
+        return check(asked)
+    except ClientError as error:
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        if code in DENIED:
+            action = error.operation_name
+            return warn(name, f"not looked at: these credentials may not call {action}", f"allow {action} to see more")
+        return warn(name, f"not looked at: {error.operation_name} answers {code}: {message}", "try again")
+    except BotoCoreError as error:
+        return warn(name, f"not looked at: {_silent(error)}", "check the network and any proxy")
+
+
+def _silent(error: BotoCoreError) -> str:
+    """Who does not answer."""
+    if isinstance(error, NoConnection | HTTPClientError):
+        return f"no answer from {error.kwargs.get('endpoint_url', 'AWS')}"
+    return str(error)
+
+
+def credentials(asked: Account) -> Finding:
+    """Who the stack is made as."""
+    name, fix = "aws-credentials", "aws configure, aws sso login, or AWS_PROFILE; then: aws sts get-caller-identity"
+    try:
+        who = asked.client("sts", asked.home).get_caller_identity()
+    except ClientError as error:
+        return fail(name, f"AWS refuses them: {error.response['Error'].get('Message', error)}", fix)
+    except (NoConnection, HTTPClientError) as error:
+        return fail(name, _silent(error), "check the network and any proxy")
+    except BotoCoreError as error:
+        return fail(name, f"there are none that work: {error}", fix)
+    return ok(name, f"account {who['Account']}, as {who['Arn']}")
+
+
+def region(asked: Account) -> Finding:
+    """That the region exists and is open to the account."""
+    name, wanted = "aws-region", asked.region
+    if wanted not in asked.regions:
+        near = get_close_matches(wanted, asked.regions, n=1)
+        return fail(
+            name, f"{wanted} is no AWS region", f"pulumi config set aws:region {near[0] if near else '<region>'}"
+        )
+    found = asked.client("ec2", asked.home).describe_regions(RegionNames=[wanted], AllRegions=True)["Regions"]
+    if found[0]["OptInStatus"] == "not-opted-in":
+        return fail(
+            name, f"{wanted} is not enabled in this account", f"aws account enable-region --region-name {wanted}"
+        )
+    return ok(name, f"{wanted} is enabled")
+
+
+def vpcs(asked: Account) -> Finding | None:
+    """Room for a VPC."""
+    if asked.settings.keys.vpc or asked.owned.count("aws:ec2/vpc:Vpc"):
+        return None
+    pages = asked.client("ec2").get_paginator("describe_vpcs").paginate()
+    used = sum(len(page["Vpcs"]) for page in pages)
+    return _room(asked, "quota-vpcs", "VPCs in the region", ("vpc", "L-F678F1CE"), used, 1)
+
+
+def addresses(asked: Account) -> Finding | None:
+    """Room for the NAT gateways' addresses."""
+    keys = asked.settings.keys
+    wanted = {"nat-single": 1, "nat-per-az": keys.zones or 0}.get(str(keys.network), 0) if not keys.vpc else 0
+    needed = wanted - asked.owned.count("aws:ec2/eip:Eip")
+    if needed <= 0:
+        return None
+    used = len(asked.client("ec2").describe_addresses()["Addresses"])
+    return _room(asked, "quota-elastic-ips", "Elastic IP addresses", ("ec2", "L-0263D0A3"), used, needed)
+
+
+def fargate(asked: Account) -> Finding | None:
+    """vCPU for every copy, twice while a version is rolled out; without what else the account runs there."""
+    options = cast(EcsFargateOptions, asked.settings.options["ecs-fargate"])
+    quota, kind = ("L-36FBB829", "Spot") if options.spot else ("L-3032A538", "On-Demand")
+    sizes = [
+        (fargate_size(each.cpu, each.memory)[0] / 1024, each.replicas) for each in asked.settings.services.values()
+    ]
+    least = sum(cpu * replicas.min for cpu, replicas in sizes)
+    most = ROLLING * sum(cpu * replicas.max for cpu, replicas in sizes)
+    return _room(asked, "quota-fargate-vcpu", f"Fargate {kind} vCPU", ("fargate", quota), 0, least, most)
+
+
+def instances(asked: Account) -> Finding | None:
+    """vCPU for the instances, each of the largest type named; without what else the account runs."""
+    options = cast(EcsEc2Options, asked.settings.options["ecs-ec2"])
+    largest: dict[str, int] = {}
+    for each in options.instance_types:
+        if each not in INSTANCE_TYPES:
+            return None  # how many it has, only AWS knows; it may count towards another quota
+        largest[architecture(each)] = max(largest.get(architecture(each), 0), INSTANCE_TYPES[each].vcpu)
+    vcpu, code = sum(largest.values()), ("ec2", "L-1216C47A")
+    name, what = "quota-instance-vcpu", "vCPU of On-Demand instances"
+    return _room(asked, name, what, code, 0, vcpu * max(options.min, 1), vcpu * options.max)
+
+
+def _room(
+    asked: Account, name: str, what: str, code: tuple[str, str], used: float, needed: float, most: float = 0
+) -> Finding:
+    """Whether `needed`, and later perhaps `most`, go into the quota besides what is in use."""
+    limit, most = _quota(asked.client("service-quotas"), *code), max(most, needed)
+    told = f"{needed:g} of {limit:g} {what} needed"
+    told += f", {most:g} at the most" if most > needed else ""
+    told += f", {used:g} in use" if used else ""
+    fix = QUOTA.format(*code, used + most) + f" --region {asked.region}"
+    if used + needed > limit:
+        return fail(name, told, fix)
+    return warn(name, told, fix) if used + most > limit else ok(name, told)
+
+
+def _quota(quotas: Any, service: str, code: str) -> float:
+    """The account's own, or the one that all start with (Service Quotas answers so, where none was ever applied)."""
+    try:
+        return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
+    except quotas.exceptions.NoSuchResourceException:
+        default = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
+        return float(default["Quota"]["Value"])
+
+
+def rules(asked: Account) -> Finding | None:
+    """Rules on the load balancer: for each public service its traffic, and a warm-up for each orchestrator."""
+    settings = asked.settings
+    public = sum(service.public for service in settings.services.values())
+    needed = public * (1 + max(2, len(settings.orchestrators)))  # during a move there are two
+    elb = asked.client("elbv2")
+    used = 0
+    if existing := settings.keys.load_balancer:
+        pages = elb.get_paginator("describe_rules").paginate(ListenerArn=existing.listener)
+        others = [rule for page in pages for rule in page["Rules"] if not rule["IsDefault"]]
+        ours = asked.owned.ids
+        used = sum(("aws:lb/listenerRule:ListenerRule", rule["RuleArn"]) not in ours for rule in others)
+    limits = {each["Name"]: float(each["Max"]) for each in elb.describe_account_limits()["Limits"]}
+    limit = limits["rules-per-application-load-balancer"]
+    told = f"{needed} of {limit:g} rules on the load balancer needed" + (f", {used} in use by others" if used else "")
+    if used + needed > limit:
+        return fail("quota-listener-rules", told, "ask for more in the Service Quotas console, Elastic Load Balancing")
+    return ok("quota-listener-rules", told)
+
+
+def zone(asked: Account) -> Finding | None:
+    """The public zone that the domain's records go into."""
+    domain = asked.settings.keys.domain
+    if domain is None:
+        return None
+    named = asked.client("route53").list_hosted_zones_by_name(DNSName=domain.zone)["HostedZones"]
+    found = [each for each in named if each["Name"] == f"{domain.zone}." and not each["Config"]["PrivateZone"]]
+    if len(found) == 1:
+        return ok("zone", f"Route 53 has the public zone {domain.zone}")
+    if found:
+        return fail(
+            "zone", f"Route 53 has {len(found)} public zones {domain.zone}", "delete those that nobody delegates to"
+        )
+    return fail(
+        "zone",
+        f"Route 53 has no public zone {domain.zone} in this account",
+        f"aws route53 create-hosted-zone --name {domain.zone} --caller-reference $(date +%s), and delegate to it;"
+        " or mend domain.zone",
+    )
+
+
+def vpc(asked: Account) -> Finding | None:
+    """The VPC of the configuration, and its subnets."""
+    wanted = asked.settings.keys.vpc
+    if wanted is None:
+        return None
+    ec2, fix = asked.client("ec2"), f"mend vpc, or aws:region ({asked.region})"
+    subnets = [*wanted.public_subnets, *wanted.private_subnets]
+    try:
+        ec2.describe_vpcs(VpcIds=[wanted.id])
+        found = ec2.describe_subnets(SubnetIds=subnets)["Subnets"]
+    except ClientError as error:
+        return _absent("vpc", error, fix)
+    if astray := sorted(each["SubnetId"] for each in found if each["VpcId"] != wanted.id):
+        return fail("vpc", f"not in {wanted.id}: {', '.join(astray)}", fix)
+    zones = {each["AvailabilityZone"] for each in found if each["SubnetId"] in wanted.public_subnets}
+    if len(zones) < 2:
+        return fail(
+            "vpc",
+            f"the public subnets are all in {', '.join(zones)}",
+            "name two in different zones: a load balancer wants them",
+        )
+    return ok("vpc", f"{wanted.id} exists, with its {len(found)} subnets")
+
+
+def load_balancer(asked: Account) -> Finding | None:
+    """The listener and the security group of the configuration."""
+    wanted = asked.settings.keys.load_balancer
+    if wanted is None:
+        return None
+    try:
+        asked.client("elbv2").describe_listeners(ListenerArns=[wanted.listener])
+        asked.client("ec2").describe_security_groups(GroupIds=[wanted.security_group])
+    except ClientError as error:
+        return _absent("load-balancer", error, f"mend load-balancer, or aws:region ({asked.region})")
+    return ok("load-balancer", "the listener and its security group exist")
+
+
+def ecs_cluster(asked: Account) -> Finding | None:
+    """The ECS cluster of the configuration."""
+    wanted = cast(EcsFargateOptions, asked.settings.options["ecs-fargate"]).cluster
+    if wanted is None:
+        return None
+    found = asked.client("ecs").describe_clusters(clusters=[wanted])["clusters"]
+    if [each["status"] for each in found] == ["ACTIVE"]:
+        return ok("ecs-cluster", f"{wanted} is active")
+    return fail("ecs-cluster", f"there is no active cluster {wanted}", "mend ecs-fargate.cluster, or remove it")
+
+
+def repositories(asked: Account) -> Finding | None:
+    """The ECR repositories of the configuration."""
+    wanted = cast(EcrOptions, asked.settings.options["ecr"]).repositories
+    if not wanted:
+        return None
+    try:
+        asked.client("ecr").describe_repositories(repositoryNames=sorted(set(wanted.values())))
+    except ClientError as error:
+        return _absent("repositories", error, "mend ecr.repositories")
+    return ok("repositories", f"{', '.join(sorted(set(wanted.values())))} exist")
+
+
+def _absent(name: str, error: ClientError, fix: str) -> Finding:
+    """What AWS says is not there is a failure; anything else that goes wrong is not."""
+    if error.response["Error"]["Code"] not in ABSENT:
+        raise error
+    return fail(name, error.response["Error"].get("Message", str(error)), fix)
+
+
+def log_group(asked: Account) -> Finding:
+    """The log group's name. One of a stack with `protect` stays when the stack goes."""
+    name = f"/{asked.settings.stack}"
+    pages = asked.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
+    taken = {each["logGroupName"] for page in pages for each in page["logGroups"]} & {name}
+    delete = f"aws logs delete-log-group --log-group-name {name}"
+    return _names(asked, "name-log-group", "aws:cloudwatch/logGroup:LogGroup", {name}, taken, delete)
+
+
+def ecr_names(asked: Account) -> Finding | None:
+    """Names of the repositories that the stack makes in ECR."""
+    existing = cast(EcrOptions, asked.settings.options["ecr"]).repositories
+    services = [each for each in asked.settings.services if each not in existing]
+    return _repository_names(asked, "ecr", None, "aws:ecr/repository:Repository", services)
+
+
+def ecr_public_names(asked: Account) -> Finding | None:
+    """Names of the repositories that the stack makes in ECR Public."""
+    services = list(asked.settings.services)
+    return _repository_names(asked, "ecr-public", PUBLIC_REGION, "aws:ecrpublic/repository:Repository", services)
+
+
+def _repository_names(
+    asked: Account, service: str, place: str | None, type_: str, services: list[str]
+) -> Finding | None:
+    if not services:
+        return None
+    ecr, wanted = asked.client(service, place), {f"{asked.settings.stack}/{each}" for each in services}
+    taken = {name for name in wanted if _exists(ecr.describe_repositories, repositoryNames=[name])}
+    delete = f"aws {service} delete-repository --force --repository-name {' or '.join(sorted(taken))}"
+    return _names(asked, "name-repositories", type_, wanted, taken, delete)
+
+
+def eks_name(asked: Account) -> Finding:
+    """The cluster's name."""
+    name, eks = asked.settings.stack, asked.client("eks")
+    taken = {name} if _exists(eks.describe_cluster, name=name) else set()
+    delete = f"aws eks delete-cluster --name {name}"
+    return _names(asked, "name-cluster", "aws:eks/cluster:Cluster", {name}, taken, delete)
+
+
+def _exists(describe: Callable[..., object], **wanted: object) -> bool:
+    try:
+        describe(**wanted)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ABSENT:
+            return False
+        raise
+    return True
+
+
+def _names(asked: Account, name: str, type_: str, wanted: set[str], taken: set[str], delete: str) -> Finding:
+    """Fixed names are free, or this stack's own: what an earlier stack left makes an `up` fail half-way."""
+    foreign = sorted(each for each in taken if (type_, each) not in asked.owned.ids)
+    if not foreign:
+        return ok(name, f"{', '.join(sorted(wanted))}: {'this stack has it' if taken else 'free'}")
+    told = f"{', '.join(foreign)} exists already"
+    fix = f"if nobody needs it: {delete} --region {asked.region}; else take another stack name, or `pulumi import` it"
+    if not asked.owned.known:
+        return warn(name, f"{told}; whether it is this stack's own is not known, for its state cannot be read", fix)
+    return fail(name, f"{told}, and this stack's state does not know it", fix)
+
+
+ALWAYS: dict[str, Check] = {
+    "quota-vpcs": vpcs,
+    "quota-elastic-ips": addresses,
+    "quota-listener-rules": rules,
+    "zone": zone,
+    "vpc": vpc,
+    "load-balancer": load_balancer,
+    "name-log-group": log_group,
+}
+BACKENDS: dict[str, dict[str, Check]] = {
+    "ecr": {"repositories": repositories, "name-repositories": ecr_names},
+    "ecr-public": {"name-repositories": ecr_public_names},
+    "ecs-fargate": {"quota-fargate-vcpu": fargate, "ecs-cluster": ecs_cluster},
+    "ecs-ec2": {"quota-instance-vcpu": instances},
+    "eks": {"name-cluster": eks_name},
+}
+"""What is looked at for one backend alone."""

@@ -1,0 +1,104 @@
+"""A Docker engine, where the stack runs on one or its images are built with one; and the registry the images go to."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from docker.errors import DockerException
+from requests.exceptions import RequestException
+
+from components.direct import open_directly
+from components.model import Model
+from components.orchestrator.swarm_client import SwarmError, check_manager, connect
+from config.settings import Settings
+from yard import machine
+from yard.checks import TIMEOUT, Finding, fail, ok, warn
+from yard.local import STACK
+
+LOOPBACK = ("localhost", "127.0.0.1")
+
+
+def swarm(host: str, local: bool) -> Finding:
+    """The engine that runs the stack, and its swarm. `local`: `yard up` makes one where there is none."""
+    try:
+        with closing(connect(host, TIMEOUT)) as engine:
+            info = engine.info()
+            told = f"Docker {info['ServerVersion']} at {host}"
+            if local and info.get("Swarm", {}).get("LocalNodeState", "inactive") == "inactive":
+                return ok("docker", f"{told}, in no swarm yet: `make up` makes it one of one node")
+            check_manager(engine, host)
+            return ok("docker", f"{told}, a manager of its swarm")
+    except SwarmError as error:
+        says, _, fix = str(error).partition(": ")
+        return fail("docker", says, fix)
+    except (DockerException, RequestException) as error:
+        return fail(
+            "docker", f"the Docker engine at {host} stopped answering ({error})", "see its log, or start it anew"
+        )
+
+
+def builds(host: str) -> Finding:
+    """An engine to build and push images with; CI may have another."""
+    fix = "https://docs.docker.com/engine/install/; not needed where CI builds the images"
+    if shutil.which("docker") is None:
+        return warn("docker", "no docker on PATH, so images cannot be built and pushed from here", fix)
+    try:
+        with closing(connect(host, TIMEOUT)) as engine:
+            return ok("docker", f"Docker {engine.info()['ServerVersion']} at {host}, to build and push images")
+    except (SwarmError, DockerException, RequestException):
+        return warn(
+            "docker", f"no Docker engine answers at {host}, so images cannot be built and pushed from here", fix
+        )
+
+
+def engine_host(settings: Settings) -> str:
+    """The stack's engine, or the one that every Docker tool takes."""
+    return machine.engine_host({"host": getattr(settings.options.get("swarm"), "host", None)})
+
+
+def registry(settings: Settings, stack: str) -> Finding | None:
+    """That the registry answers, where it is not AWS's own. From here: whoever runs the copies may see another net."""
+    place = HOSTS.get(settings.keys.registry)
+    if place is None:
+        return None
+    host = place(settings.options[settings.keys.registry])
+    if is_registry(host):
+        return ok("registry", f"{host} answers")
+    if stack == STACK and host.partition(":")[0] in LOOPBACK:
+        return ok("registry", f"none answers at {host} yet: `make up` starts one")
+    return warn(
+        "registry",
+        f"no registry answers at {host} from here",
+        f"check the name and the way to it: curl -i {_url(host)}",
+    )
+
+
+def _option(field: str) -> Callable[[Model], str]:
+    return lambda options: str(getattr(options, field))
+
+
+HOSTS: dict[str, Callable[[Model], str]] = {
+    "artifact-registry": lambda options: f"{_option('location')(options)}-docker.pkg.dev",
+    "dockerhub": lambda _: "registry-1.docker.io",
+    "ghcr": lambda _: "ghcr.io",
+    "oci": _option("host"),
+}
+"""Registry -> where it answers."""
+
+
+def _url(host: str) -> str:
+    return f"{'http' if host.partition(':')[0] in LOOPBACK else 'https'}://{host}/v2/"
+
+
+def is_registry(host: str) -> bool:
+    """Whether the registry API answers; it may want a login first."""
+    open_ = open_directly if host.partition(":")[0] in LOOPBACK else urlopen
+    try:
+        with open_(_url(host), timeout=TIMEOUT):
+            return True
+    except HTTPError as error:
+        return error.code == 401
+    except OSError:
+        return False

@@ -1,0 +1,114 @@
+"""`yard doctor`: what a stack needs on this machine and in this account, what is missing, and how to mend it."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from config.settings import Settings
+from config.stack_file import NoStack, StackFile
+from yard.checks import Finding, docker, machine, project
+from yard.local import STACK
+
+ROOT = Path(__file__).resolve().parent.parent
+SIGNS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
+
+Check = Callable[[], list[Finding]]
+
+
+@click.command()
+@click.option(
+    "--stack", default="dev", show_default=True, help="The stack, by its config file config/Pulumi.<stack>.yaml."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+def doctor(stack: str, as_json: bool) -> None:
+    """Look whether this machine and this account have what STACK needs, and say how to mend what is missing.
+
+    Only what the stack's registry and orchestrator need is looked at, and nothing is changed. Exit 1 when something
+    would stop an `up`.
+    """
+    try:
+        file = StackFile(ROOT, stack)
+    except NoStack as error:
+        raise click.BadParameter(str(error), param_hint="--stack") from error
+    found = []
+    console = Console(highlight=False, soft_wrap=True)
+    for finding in examine(file):
+        found.append(finding)
+        if not as_json:
+            console.print(_line(finding))
+    good = not any(finding.status == "fail" for finding in found)
+    if as_json:
+        click.echo(json.dumps({"ok": good, "checks": [vars(finding) for finding in found]}, indent=2))
+    else:
+        console.print(_summary(stack, found))
+    if not good:
+        raise SystemExit(1)
+
+
+def examine(file: StackFile) -> Iterator[Finding]:
+    """All findings in their order, each as soon as those before it are there."""
+    settings, told = project.settings(file)
+    yield from told
+    checks = list(_checks(file, settings))
+    with ThreadPoolExecutor(max_workers=len(checks)) as pool:
+        for findings in pool.map(lambda check: check(), checks):
+            yield from findings
+
+
+def _checks(file: StackFile, settings: Settings | None) -> Iterator[Check]:
+    yield lambda: list(project.secrets(file))
+    yield lambda: [project.state(file)]
+    yield lambda: [machine.pulumi(ROOT)]
+    yield lambda: [machine.python(ROOT)]
+    if file.stack != STACK:  # which `yard up` runs without
+        yield lambda: [machine.language_host()]
+    if settings:
+        yield lambda: [machine.plugins(settings)]
+        yield from _backends(file.stack, settings)
+        if settings.on_aws:
+            yield lambda: list(_aws(file, settings))
+
+
+def _backends(stack: str, settings: Settings) -> Iterator[Check]:
+    host = docker.engine_host(settings)
+    if any(key == "swarm" and cls.target is None for key, cls in settings.orchestrators.items()):
+        yield lambda: [docker.swarm(host, local=stack == STACK)]
+    else:
+        yield lambda: [docker.builds(host)]
+    yield lambda: list(filter(None, [docker.registry(settings, stack)]))
+    if "kubernetes" in settings.orchestrators:
+        yield lambda: list(_kubernetes(settings))
+
+
+def _kubernetes(settings: Settings) -> Iterator[Finding]:
+    from components.orchestrator.kubernetes import KubernetesOptions  # only such a stack loads the package
+    from yard.checks.kubernetes import cluster
+
+    return cluster(cast(KubernetesOptions, settings.options["kubernetes"]))
+
+
+def _aws(file: StackFile, settings: Settings) -> Iterator[Finding]:
+    from yard.checks import aws  # boto3 takes half a second to import
+
+    yield machine.aws_cli(settings)
+    yield from aws.look(settings, lambda: project.owned(file, ROOT))
+
+
+def _line(finding: Finding) -> str:
+    line = f"{SIGNS[finding.status]} [bold]{finding.name}[/]: {escape(finding.says)}"
+    return f"{line}\n     {escape(finding.fix)}" if finding.fix else line
+
+
+def _summary(stack: str, found: list[Finding]) -> str:
+    counts = Counter(finding.status for finding in found)
+    warned = f"; {counts['warn']} worth a look" if counts["warn"] else ""
+    if counts["fail"]:
+        return f"\n[bold red]Found {counts['fail']} missing[/] for stack {escape(stack)}{warned}. Nothing was changed."
+    return f"\n[bold green]Found nothing missing[/] for stack {escape(stack)}{warned}. Nothing was changed."
