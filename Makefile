@@ -26,7 +26,8 @@ down: env ## remove all that `make up` made
 .PHONY: test
 test: env need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
 	cd app && go test -timeout 2m ./...
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses auto tests/unit tests/commands tests/conformance tests/engine
+	.venv/bin/python -m pytest tests/live
 
 .PHONY: kube
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes
@@ -34,7 +35,7 @@ kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluste
 
 .PHONY: unit
 unit: $(VENV) ## the quick tests, without an engine
-	.venv/bin/python -m pytest tests/unit
+	.venv/bin/python -m pytest --numprocesses auto tests/unit
 
 .PHONY: check
 check: $(VENV) need-go ## formats, lints, types, generated documents: nothing is changed

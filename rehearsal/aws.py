@@ -19,6 +19,8 @@ ROUTE = "aws:ec2/route:Route"
 ROUTE_TABLE_ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
 EIP = "aws:ec2/eip:Eip"
 NAT_GATEWAY = "aws:ec2/natGateway:NatGateway"
+NETWORK_INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
+INSTANCE = "aws:ec2/instance:Instance"
 VPC_ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 DEFAULT_SECURITY_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 SECURITY_GROUP = "aws:ec2/securityGroup:SecurityGroup"
@@ -27,6 +29,7 @@ EGRESS_RULE = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 LISTENER = "aws:lb/listener:Listener"
 TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
+TARGET_GROUP_ATTACHMENT = "aws:lb/targetGroupAttachment:TargetGroupAttachment"
 LISTENER_RULE = "aws:lb/listenerRule:ListenerRule"
 CERTIFICATE = "aws:acm/certificate:Certificate"
 CERTIFICATE_VALIDATION = "aws:acm/certificateValidation:CertificateValidation"
@@ -53,6 +56,8 @@ TASK_DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 ECS_SERVICE = "aws:ecs/service:Service"
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 AUTO_SCALING_GROUP = "aws:autoscaling/group:Group"
+AUTO_SCALING_ATTACHMENT = "aws:autoscaling/attachment:Attachment"
+SSM_PARAMETER = "aws:ssm/parameter:Parameter"
 SCALING_TARGET = "aws:appautoscaling/target:Target"
 SCALING_POLICY = "aws:appautoscaling/policy:Policy"
 EKS_CLUSTER = "aws:eks/cluster:Cluster"
@@ -175,6 +180,25 @@ def _address(facts: Facts) -> wire.Properties:
     made = _ec2("eipalloc", "elastic-ip")(facts)
     ip = f"203.0.113.{1 + int(facts.hex(4), 16) % 250}"
     return made | {"allocationId": made["id"], "publicIp": ip, "domain": "vpc"}
+
+
+def _interface(facts: Facts) -> wire.Properties:
+    number = int(facts.hex(4), 16)
+    return _ec2("eni", "network-interface")(facts) | {"privateIp": f"10.0.{number // 250 % 16}.{5 + number % 250}"}
+
+
+def _instance(facts: Facts) -> wire.Properties:
+    wanted = facts.inputs.get("primaryNetworkInterface") or {}
+    interface = facts.world.find(NETWORK_INTERFACE, wanted.get("networkInterfaceId", ""))
+    return _ec2("i", "instance")(facts) | {
+        "privateIp": interface.get("privateIp") if interface else "",
+        "instanceState": "running",
+    }
+
+
+def _parameter(facts: Facts) -> wire.Properties:
+    name = facts.inputs["name"]
+    return {"id": name, "arn": facts.arn(f"ssm:parameter{name}"), "version": 1}
 
 
 def _load_balancer(facts: Facts) -> wire.Properties:
@@ -416,13 +440,40 @@ RULES: Mapping[str, Rule] = {
         unique=("subnetId",),
         taken="Resource.AlreadyAssociated",
     ),
-    EIP: Rule(_address, (1, 1, 1), _keys("domain"), in_use="AuthFailure", missing="InvalidAllocationID.NotFound"),
+    EIP: Rule(
+        _address,
+        (1, 1, 1),
+        _keys("domain"),
+        refs=(Ref("networkInterface", NETWORK_INTERFACE, holds=False),),
+        in_use="AuthFailure",
+        missing="InvalidAllocationID.NotFound",
+    ),
     NAT_GATEWAY: Rule(
         _id("nat"),
         (105, 1, 65),
         _keys("allocationId subnetId connectivityType"),
         refs=(Ref("allocationId", EIP), Ref("subnetId", SUBNET)),
         missing="NatGatewayNotFound",
+    ),
+    NETWORK_INTERFACE: Rule(
+        _interface,
+        (2, 1, 1),
+        _keys("subnetId privateIp"),
+        refs=(Ref("subnetId", SUBNET), Ref("securityGroups", SECURITY_GROUP)),
+        missing="InvalidNetworkInterfaceID.NotFound",
+        in_use="InvalidNetworkInterface.InUse",
+    ),
+    INSTANCE: Rule(
+        _instance,
+        (30, 60, 45),
+        _keys("ami primaryNetworkInterface userData rootBlockDevice.encrypted"),
+        refs=(
+            Ref("primaryNetworkInterface.networkInterfaceId", NETWORK_INTERFACE),
+            Ref("iamInstanceProfile", INSTANCE_PROFILE, holds=False),
+        ),
+        unique=("primaryNetworkInterface.networkInterfaceId",),
+        taken="InvalidNetworkInterface.InUse",
+        missing="InvalidInstanceID.NotFound",
     ),
     VPC_ENDPOINT: Rule(
         _ec2("vpce", "vpc-endpoint"),
@@ -485,6 +536,12 @@ RULES: Mapping[str, Rule] = {
         taken="DuplicateTargetGroupName",
         missing="TargetGroupNotFound",
         in_use="ResourceInUse",
+    ),
+    TARGET_GROUP_ATTACHMENT: Rule(
+        _of("{targetGroupArn}-{hex}"),
+        (1, 1, 1),
+        _keys("targetGroupArn targetId port availabilityZone"),
+        refs=(Ref("targetGroupArn", TARGET_GROUP, holds=False),),
     ),
     LISTENER_RULE: Rule(
         _rule,
@@ -636,6 +693,22 @@ RULES: Mapping[str, Rule] = {
         ),
         unique=("name",),
         missing="ValidationError",
+    ),
+    AUTO_SCALING_ATTACHMENT: Rule(
+        _of("{autoscalingGroupName}-{hex}"),
+        (2, 1, 2),
+        _keys("autoscalingGroupName lbTargetGroupArn elb"),
+        refs=(
+            Ref("autoscalingGroupName", AUTO_SCALING_GROUP, holds=False),
+            Ref("lbTargetGroupArn", TARGET_GROUP, holds=False),
+        ),
+    ),
+    SSM_PARAMETER: Rule(
+        _parameter,
+        (1, 1, 1),
+        _keys("name"),
+        unique=("name",),
+        taken="ParameterAlreadyExists",
     ),
     CAPACITY_PROVIDER: Rule(
         _named("ecs", "capacity-provider"),

@@ -11,7 +11,7 @@ from typing import Literal, NoReturn, Self
 
 import grpc  # type: ignore[import-untyped]
 
-from rehearsal import aws, elb, health
+from rehearsal import aws, elb, health, ssm, swarm
 from rehearsal.aws_package import Aws
 from rehearsal.clock import Clock
 from rehearsal.kubernetes import Kubernetes
@@ -117,6 +117,7 @@ class Cloud:
     def __enter__(self) -> Self:
         self.clock = Clock(self._scale)
         self._elb = elb.serve(self.targets)
+        self._ssm = ssm.serve(self._online, self._command)
         self._servers = {
             "aws": Server(CloudServicer(Aws(self.world), self)),
             "eks": Server(EksServicer("eks")),
@@ -131,6 +132,7 @@ class Cloud:
         for server in self._servers.values():
             server.stop()
         self._elb.close()
+        self._ssm.close()
         self.clock.close()
 
     @property
@@ -142,6 +144,7 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._elb.url,
+            "AWS_ENDPOINT_URL_SSM": self._ssm.url,
         }
 
     def targets(self, arn: str) -> list[health.Target] | None:
@@ -156,6 +159,14 @@ class Cloud:
         if any(each.state == "initial" for each in targets):
             self.clock.remind(health.FIRST_CHECKS)
         return targets
+
+    def _online(self, tag: str, value: str) -> list[str]:
+        with self.world.lock:
+            return swarm.members(self.world, tag, value)
+
+    def _command(self, instance: str, script: str) -> ssm.Ran:
+        self.clock.touch()
+        return swarm.run(self.world, instance, script)
 
     def cancel(self, peer: str | None = None) -> None:
         """End the operations under way with an error: those that came by one connection, or all."""

@@ -25,8 +25,8 @@ def serve(ask: Ask) -> Endpoint:
 class _Handler(Handler):
     targets: Ask
 
-    def do_POST(self) -> None:
-        asked = {key: values[0] for key, values in parse_qs(self.asked()).items()}
+    def respond(self, body: str) -> None:
+        asked = {key: values[0] for key, values in parse_qs(body).items()}
         action = asked.get("Action", "")
         if action != "DescribeTargetHealth":
             self._answer(

@@ -24,9 +24,12 @@ class Endpoint:
 class Handler(BaseHTTPRequestHandler):
     """What every API does alike."""
 
-    def asked(self) -> str:
-        """The request's body."""
-        return self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+    def do_POST(self) -> None:
+        self.respond(self.rfile.read(int(self.headers.get("Content-Length", 0))).decode())
+
+    def respond(self, body: str) -> None:
+        """Answer a request with this body."""
+        raise NotImplementedError
 
     def answer(self, status: int, kind: str, text: str) -> None:
         """Send the response."""

@@ -1,5 +1,6 @@
 """Who is registered in a target group, and in what state: from what runs, as the load balancer would see it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,6 +18,8 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 FIRST_CHECKS = 20.0
 """Seconds until a new target is healthy: two checks, ten seconds apart."""
+NEVER = math.inf
+"""When the first checks are over of a target on which nothing answers."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def _state(
         return "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
     if group.name in world.sick:
         return "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]"
+    if since == NEVER:
+        return "unhealthy", "Target.FailedHealthChecks", "Health checks failed"
     if now < since:
         return "initial", "Elb.InitialHealthChecking", "Initial health checks in progress"
     return "healthy", "", ""
@@ -88,6 +93,25 @@ def _registered(world: World, group: Thing) -> Iterator[float]:
         for binding in world.where(kind, "spec.targetGroupARN", group.id):
             if binding.ready:
                 yield from [binding.made + FIRST_CHECKS] * _bound(world, binding)
+    yield from _nodes(world, group)
+
+
+def _nodes(world: World, group: Thing) -> Iterator[float]:
+    """For each node of a swarm in the group: by the routing mesh all answer for a service that runs somewhere."""
+    for attached in world.where(aws.TARGET_GROUP_ATTACHMENT, "targetGroupArn", group.id):
+        instance = world.find(aws.INSTANCE, attached.get("targetId"))
+        if attached.ready and instance:
+            answers = _answers(world, attached.get("port", group.get("port")))
+            yield attached.made + FIRST_CHECKS if answers else NEVER
+    for attached in world.where(aws.AUTO_SCALING_ATTACHMENT, "lbTargetGroupArn", group.id):
+        workers = world.find(aws.AUTO_SCALING_GROUP, attached.get("autoscalingGroupName"))
+        if attached.ready and workers:
+            answers = _answers(world, group.get("port"))  # the group's own: an attachment can say no other
+            yield from [attached.made + FIRST_CHECKS if answers else NEVER] * workers.get("minSize")
+
+
+def _answers(world: World, port: int) -> bool:
+    return any(each.publishes(port) for each in world.swarms.values())
 
 
 def _bound(world: World, binding: Thing) -> int:

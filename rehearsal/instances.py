@@ -11,8 +11,10 @@ from rehearsal.world import Thing, World
 IMAGES: dict[str, Architecture] = {
     "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id": "x86_64",
     "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id": "arm64",
+    "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64": "x86_64",
+    "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64": "arm64",
 }
-"""AWS's public parameters with the newest ECS-optimised image, and what that is built for."""
+"""AWS's public parameters with the newest images of Amazon Linux 2023, for ECS and plain, and their architecture."""
 
 
 def image(world: World, region: str, built_for: Architecture) -> str:

@@ -322,6 +322,36 @@ def instances_joined(world: World, thing: Thing) -> None:
             )
 
 
+def joins_as_what_it_is(world: World, thing: Thing) -> None:
+    """Into a group of instances go instances that there are."""
+    group = world.find(aws.TARGET_GROUP, thing.get("targetGroupArn") or thing.get("lbTargetGroupArn", ""))
+    if group is not None and group.get("targetType") != "instance":
+        raise Refused(
+            "ValidationError",
+            f"{group.name} has target type {group.get('targetType')}; an instance cannot be in it",
+            "ELBv2 API, RegisterTargets",
+        )
+    target = thing.get("targetId", "")
+    if target and not world.find(aws.INSTANCE, target) and target not in world.existing:
+        raise Refused(
+            "InvalidTarget", f"{thing.name}: the instance {target} does not exist", "ELBv2 API, RegisterTargets"
+        )
+
+
+def keeps_quorum(world: World, thing: Thing) -> None:
+    """AWS would allow it, and the swarm could never be changed again, its services not even removed."""
+    from rehearsal import swarm  # which refuses in this module's words
+
+    for each in world.swarms.values():
+        if thing.id in each.members.values() and each.services and not swarm.has_quorum(world, each, without=thing.id):
+            raise Refused(
+                "QuorumLost",
+                f"without {thing.name} less than a majority is left of the {len(each.members)} managers of a swarm"
+                f" that runs {len(each.services)} services",
+                'Docker docs, "Administer and maintain a swarm of Docker Engines"',
+            )
+
+
 def can_pull(world: World, thing: Thing) -> None:
     """Every image has a digest, is in its repository, and the task may read it."""
     task = _task(world, thing)
@@ -431,6 +461,7 @@ SUBNETS: Mapping[str, str] = {
     aws.EKS_CLUSTER: "vpcConfig.subnetIds",
     aws.ECS_SERVICE: "networkConfiguration.subnets",
     aws.AUTO_SCALING_GROUP: "vpcZoneIdentifiers",
+    aws.INSTANCE: "subnetId",
 }
 """What starts copies or nodes, and where it says in which subnets."""
 
@@ -442,7 +473,10 @@ def _stranded(world: World, runtime: Thing) -> str | None:
     needed: tuple[str, ...] = NEEDED_ENDPOINTS
     if runtime.type == aws.AUTO_SCALING_GROUP:
         public = instances.public(world, runtime)
-        needed = (*needed, "ecs", "ecs-agent", "ecs-telemetry")
+        of_ecs = instances.cluster(world, runtime) is not None
+        needed = (*needed, *(("ecs", "ecs-agent", "ecs-telemetry") if of_ecs else ("ssm",)))
+    elif runtime.type == aws.INSTANCE:
+        return _stranded_instance(world, runtime)
     else:
         public = runtime.type == aws.EKS_CLUSTER or bool(runtime.get("networkConfiguration.assignPublicIp"))
     for handle in runtime.all(SUBNETS[runtime.type]):
@@ -450,6 +484,17 @@ def _stranded(world: World, runtime: Thing) -> str | None:
         if subnet is not None and not (_routed(world, subnet, public) or _endpoints(world, subnet, needed)):
             return subnet.name
     return None
+
+
+def _stranded_instance(world: World, instance: Thing) -> str | None:
+    """The subnet of an instance on an interface of its own, if it has no way out: a public address is one's own too."""
+    interface = world.find(aws.NETWORK_INTERFACE, instance.get("primaryNetworkInterface.networkInterfaceId", ""))
+    subnet = world.find(aws.SUBNET, interface.get("subnetId")) if interface else None
+    if interface is None or subnet is None:
+        return None
+    public = bool(world.where(aws.EIP, "networkInterface", interface.id))
+    needed = (*NEEDED_ENDPOINTS, "ssm", "ssmmessages", "ec2messages")
+    return None if _routed(world, subnet, public) or _endpoints(world, subnet, needed) else subnet.name
 
 
 def _routed(world: World, subnet: Thing, public: bool) -> bool:
@@ -534,6 +579,9 @@ def public_region(_: World, thing: Thing) -> None:
 
 
 ON_CREATE: Mapping[str, tuple[Check, ...]] = {
+    aws.INSTANCE: (way_out,),
+    aws.TARGET_GROUP_ATTACHMENT: (joins_as_what_it_is,),
+    aws.AUTO_SCALING_ATTACHMENT: (joins_as_what_it_is,),
     aws.LOAD_BALANCER: (zones,),
     aws.LISTENER: (forwards,),
     aws.LISTENER_RULE: (forwards,),
@@ -548,6 +596,7 @@ ON_CREATE: Mapping[str, tuple[Check, ...]] = {
 """Also on update: the thing as it would be."""
 
 ON_DELETE: Mapping[str, tuple[Check, ...]] = {
+    aws.INSTANCE: (keeps_quorum,),
     aws.LOAD_BALANCER: (protected,),
     aws.EKS_CLUSTER: (protected,),
     aws.BUCKET: (has_objects,),

@@ -206,7 +206,8 @@ class _Rehearsal:
     def _open(self, place: Path) -> auto.Stack:
         # The project file without `main`, the tools by a link: the rehearsal has a project directory of its own.
         (place / "Pulumi.yaml").write_bytes((self._root / "Pulumi.yaml").read_bytes())
-        (place / ".tools").symlink_to(self._root / ".tools")
+        for shared in (".tools", ".venv"):
+            (place / shared).symlink_to(self._root / shared)
         self._config.write(place)
         stack = engine.stack(
             self._config.stack,

@@ -46,9 +46,9 @@ class _Handler(Handler):
     instances: Online
     execute: Run
 
-    def do_POST(self) -> None:
+    def respond(self, body: str) -> None:
         action = self.headers.get("X-Amz-Target", "").partition(".")[2]
-        asked = json.loads(self.asked() or "{}")
+        asked = json.loads(body or "{}")
         try:
             answer = getattr(self, f"on_{action}", self._unknown(action))(asked)
         except _Asked as refusal:

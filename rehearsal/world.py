@@ -6,9 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rehearsal import wire
+
+if TYPE_CHECKING:
+    from rehearsal.swarm import Swarm
 
 ACCOUNT = "123456789012"
 
@@ -66,6 +69,8 @@ class World:
     """Repositories (`<registry>/<name>`) that hold images."""
     written: set[str] = field(default_factory=set)
     """Buckets that hold objects."""
+    swarms: "dict[str, Swarm]" = field(default_factory=dict)
+    """The swarm of each stack whose instances are one."""
     revisions: Counter[str] = field(default_factory=Counter)
     """Task definitions registered so far, by family."""
     _things: dict[str, dict[int, Thing]] = field(default_factory=lambda: defaultdict(dict))

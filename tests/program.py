@@ -20,10 +20,11 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {
     "oci": {"host": "registry.example.com"},
     "eks": {"access": ["203.0.113.0/24"]},
     "ecs-ec2": {"isolated": True},
+    "swarm-ec2": {"instance-type": "t3.medium", "workers": 1},
     "kubernetes": {"context": "prod", "kubeconfig-file": str(ROOT / "tests" / "kubeconfig.yaml")},
 }
 """The smallest block of each backend that cannot do without one. Presets matter: eks needs it with production, ecs-ec2
-with trial."""
+with trial. Swarm's nodes must have room for the copies."""
 
 
 def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Any) -> dict[str, Any]:

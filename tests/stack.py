@@ -22,7 +22,8 @@ class Stack:
         self._secrets = secrets
         (place / "config").mkdir(parents=True)
         (place / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
-        (place / ".tools").symlink_to(ROOT / ".tools")
+        for shared in (".tools", ".venv"):
+            (place / shared).symlink_to(ROOT / shared)
         self.state = place / "state"
         self._file.write_text("{}", encoding="utf-8")
         self.stack = engine.stack(

@@ -25,6 +25,7 @@ ORCHESTRATORS = {
     "eks": "components.orchestrator.eks:Eks",
     "kubernetes": "components.orchestrator.kubernetes:Kubernetes",
     "swarm": "components.orchestrator.swarm:Swarm",
+    "swarm-ec2": "components.orchestrator.swarm_ec2:SwarmEc2",
 }
 GROUP = "switchyard.orchestrators"
 """Entry points by which third parties add rows."""

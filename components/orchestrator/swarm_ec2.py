@@ -389,7 +389,6 @@ class SwarmEc2(SwarmRuntime):
         template = aws.ec2.LaunchTemplate(
             f"{self.key}-worker",
             image_id=self._image(),
-            instance_type=self.options.instance_type,
             update_default_version=True,
             iam_instance_profile={"arn": profile.arn},
             metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
@@ -419,7 +418,15 @@ class SwarmEc2(SwarmRuntime):
             min_size=self.options.workers,
             max_size=self.options.workers,
             vpc_zone_identifiers=network.workload_subnets,
-            launch_template={"id": template.id, "version": template.latest_version.apply(str)},
+            mixed_instances_policy={
+                "launch_template": {
+                    "launch_template_specification": {
+                        "launch_template_id": template.id,
+                        "version": template.latest_version.apply(str),
+                    },
+                    "overrides": [{"instance_type": self.options.instance_type}],
+                },
+            },
             instance_refresh={
                 "strategy": "Rolling",
                 "preferences": {"min_healthy_percentage": 100, "max_healthy_percentage": 110},

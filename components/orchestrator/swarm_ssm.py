@@ -218,6 +218,11 @@ class RemoteEngine(Engine):
         """The only way there is."""
         return self.adapter
 
+    def _multiplexed_response_stream_helper(self, response: Response) -> Any:
+        """Frames of a log from an answer that is here, where docker-py would read on from its socket."""
+        helper: Any = super()
+        return helper._multiplexed_buffer_helper(response)
+
     def create_secret(self, name: str, data: str | bytes, labels: Any = None, driver: Any = None) -> Any:
         """A Swarm secret with the value of a secret in Secrets Manager: `data` is its `ARN:::VERSION`."""
         body = {"Name": name, "Labels": labels or {}, "Data": VALUE}

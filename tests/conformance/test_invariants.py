@@ -45,12 +45,12 @@ ON_AWS = [key for key in ORCHESTRATORS if load(key).target]
 MOVES = [(registry, *both) for registry in REGISTRIES for both in permutations(ON_AWS, 2)]
 
 
-def services(on_aws: bool) -> dict[str, Any]:
+def services(on_aws: bool, scales: bool) -> dict[str, Any]:
     """Three services: one that asks for all it can, one beside it, and a worker."""
     api: dict[str, Any] = {"digest": DIGEST, "secrets": {"KEY": SECRETS[0]}, "writable": ["/tmp"]}
     web: dict[str, Any] = {"digest": DIGEST, "port": 9000}
     if on_aws:
-        api |= {"replicas": {"min": 2, "max": 4}, "host": "api.example.com"}
+        api |= {"replicas": {"min": 2, "max": 4} if scales else 2, "host": "api.example.com"}
         web |= {"path": "/web"}
     return {"api": api, "web": web, "worker": {"digest": DIGEST, "public": False}}
 
@@ -59,9 +59,11 @@ def services(on_aws: bool) -> dict[str, Any]:
 def graph(registry: str, orchestrator: str, preset: str = "trial", newcomer: str = "") -> Graph:
     """The graph of a pair; with a newcomer, in the middle of a move to it."""
     on_aws = orchestrator in ON_AWS
-    config = config_for(registry, orchestrator, preset, **services(on_aws)) | {
+    runtimes = [load(key) for key in (orchestrator, newcomer) if key]
+    scales = all(each.capabilities["autoscaling"].how != "refused" for each in runtimes)
+    config = config_for(registry, orchestrator, preset, **services(on_aws, scales)) | {
         **{key: {**BLOCKS[key], **login} for key, login in LOGINS.items()},
-        **{key: BLOCKS[key] for key in ("ecs-ec2", "eks")},
+        **{key: BLOCKS[key] for key in ("ecs-ec2", "eks", "swarm-ec2")},
     }
     if on_aws:
         config |= {"domain": {"name": "example.com", "zone": "example.com"}}
@@ -228,11 +230,15 @@ def _check_p3(found: Graph) -> None:
     joining = [
         *(each for each in found.of("ecs/service:Service") if each.inputs.get("loadBalancers")),
         *found.of("eks.amazonaws.com/v1:TargetGroupBinding"),
+        *found.of("lb/targetGroupAttachment:TargetGroupAttachment"),
+        *found.of("autoscaling/attachment:Attachment"),
     ]
+    joined = set()
     for each in joining:
         (arn,) = [arn for arn in groups(found) if arn in json.dumps(each.inputs)]
         assert any(arn in named[urn] for urn in found.waits_for(each) & named.keys())
-    assert len(joining) == len(groups(found))
+        joined.add(arn)
+    assert joined == set(groups(found))
 
 
 def _check_ingress(found: Graph, rule: Node) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pulumi import automation as auto
 
+from components import orchestrator
 from components.orchestrator import ORCHESTRATORS
 from rehearsal import Call, Fault
 from rehearsal import aws as types
@@ -22,8 +23,20 @@ pytestmark = pytest.mark.engine
 
 RULE, GROUP, SERVICE = types.LISTENER_RULE, types.TARGET_GROUP, types.ECS_SERVICE
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
-WORKLOAD = {"ecs-fargate": SERVICE, "ecs-ec2": SERVICE, "eks": DEPLOYMENT}
-NEEDS_A_WAY_OUT = {"ecs-fargate": (SERVICE, "api"), "ecs-ec2": (types.AUTO_SCALING_GROUP,), "eks": (types.EKS_CLUSTER,)}
+WORKLOAD = {
+    "ecs-fargate": (SERVICE, "api"),
+    "ecs-ec2": (SERVICE, "api"),
+    "eks": (DEPLOYMENT, "api"),
+    # The service itself is made on the managers, by way of SSM; then its node joins the group.
+    "swarm-ec2": (types.TARGET_GROUP_ATTACHMENT, "api--0"),
+}
+"""What is there last of a newcomer, and healthy."""
+NEEDS_A_WAY_OUT = {
+    "ecs-fargate": (SERVICE, "api"),
+    "ecs-ec2": (types.AUTO_SCALING_GROUP,),
+    "eks": (types.EKS_CLUSTER,),
+    "swarm-ec2": (types.INSTANCE,),
+}
 MORE = {key: BLOCKS[key] for key in WORKLOAD if key in BLOCKS}
 """Every orchestrator's block from the beginning, so that a switch is one key."""
 GOES = {
@@ -37,6 +50,7 @@ GOES = {
         types.ECS_CLUSTER,
     ),
     "eks": (types.EKS_CLUSTER,),  # and its objects with it
+    "swarm-ec2": (types.TARGET_GROUP_ATTACHMENT, types.INSTANCE, types.NETWORK_INTERFACE),
 }
 """What goes of each orchestrator, in this order."""
 
@@ -55,7 +69,7 @@ def before(first: Call, second: Call) -> bool:
 
 def is_a_safe_switch(calls: list[Call], old: str, new: str) -> None:
     """The newcomer is healthy, then the traffic moves, then the old one goes."""
-    healthy = one(calls, "create", WORKLOAD[new], "api")
+    healthy = one(calls, "create", *WORKLOAD[new])
     group, warm_up = one(calls, "create", GROUP), one(calls, "create", RULE)
     moved = one(calls, "update", RULE, "api")
     assert before(group, warm_up)
@@ -79,17 +93,20 @@ PASSAGES = [
     ("ecr", "production", ["ecs-ec2", "eks", "ecs-fargate", "ecs-ec2", "ecs-fargate", "eks", "ecs-ec2"]),
     ("ecr-public", "trial", ["ecs-fargate", "eks", "ecs-ec2", "ecs-fargate", "ecs-ec2", "eks", "ecs-fargate"]),
     ("oci", "standard", ["eks", "ecs-fargate", "ecs-ec2", "eks", "ecs-ec2", "ecs-fargate", "eks"]),
+    ("ecr", "standard", ["swarm-ec2", "ecs-fargate", "swarm-ec2", "eks", "swarm-ec2", "ecs-ec2", "swarm-ec2"]),
 ]
-"""Registry, preset, and a way that leads from every orchestrator on AWS to every other, and twice back to the first."""
+"""Registry, preset, and a way from orchestrator to orchestrator, twice back to the first. Together they lead from every
+orchestrator on AWS to every other."""
 
 
 def test_a_passage_leaves_out_no_switch() -> None:
-    on_aws = [key for key in ORCHESTRATORS if key in WORKLOAD]
-    for _, _, way in PASSAGES:
-        assert sorted(pairwise(way)) == sorted(permutations(on_aws, 2))
+    on_aws = [key for key in ORCHESTRATORS if orchestrator.load(key).target]
+    assert {step for _, _, way in PASSAGES for step in pairwise(way)} == set(permutations(on_aws, 2))
 
 
-@pytest.mark.parametrize(("registry", "preset", "way"), PASSAGES, ids=[each[0] for each in PASSAGES])
+@pytest.mark.parametrize(
+    ("registry", "preset", "way"), PASSAGES, ids=[f"{registry}-{way[0]}" for registry, _, way in PASSAGES]
+)
 def test_up_again_every_switch_and_destroy(tmp_path: Path, registry: str, preset: str, way: list[str]) -> None:
     first = way[0]
     with passage(tmp_path, registry, first, preset, more=MORE) as stack:
@@ -289,10 +306,10 @@ def test_a_service_waits_for_its_first_image(tmp_path: Path) -> None:
         assert stack.serving() == ["ecs-fargate"]
 
 
-@pytest.mark.parametrize("orchestrator", WORKLOAD)
-def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, orchestrator: str) -> None:
+@pytest.mark.parametrize("key", WORKLOAD)
+def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, key: str) -> None:
     path = "switchyard:services.api.secrets.DB_PASSWORD"
-    with passage(tmp_path, orchestrator=orchestrator, secrets={path: "correct-horse-battery"}) as stack:
+    with passage(tmp_path, orchestrator=key, secrets={path: "correct-horse-battery"}) as stack:
         stack.up()
         assert "correct-horse-battery" not in stack.saved()
         everything = [str(thing.plain) for thing in stack.cloud.world]
@@ -300,7 +317,7 @@ def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, orchestrator: str) ->
             thing.type for thing, text in zip(stack.cloud.world, everything, strict=True) if "correct-horse" in text
         ]
         in_the_vault = "aws:secretsmanager/secretVersion:SecretVersion"
-        assert holders == ["kubernetes:core/v1:Secret" if orchestrator == "eks" else in_the_vault]
+        assert holders == ["kubernetes:core/v1:Secret" if key == "eks" else in_the_vault]
 
 
 def test_what_exists_is_used_and_not_made(tmp_path: Path) -> None:

@@ -182,16 +182,17 @@ def _deployment(api: Api, live: Object) -> str | None:
     spec, status = live["spec"], live.get("status", {})
     if status.get("observedGeneration", 0) < live["metadata"]["generation"]:
         return "its controller"
-    wanted = spec["replicas"]
-    if status.get("updatedReplicas", 0) >= wanted and status.get("availableReplicas", 0) >= wanted:
-        return None if status["replicas"] == status["updatedReplicas"] else "its old pods to go"
+    wanted, updated, available = spec["replicas"], status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    # Until the old pods have gone, some of those that are available are old.
+    if updated >= wanted and available >= wanted and status["replicas"] == updated:
+        return None
     for condition in status.get("conditions", []):
         failed = (condition["type"], condition["status"]) in {("ReplicaFailure", "True"), ("Progressing", "False")}
         if failed:
             raise Broken(f"{condition['reason']}: {condition['message']}")
     for pod in _newest_pods(api, live):
         _check_pod(api, pod)
-    return f"{wanted} ready pods; {status.get('availableReplicas', 0)} are"
+    return f"{wanted} new pods that are ready, and the old ones to go"
 
 
 def _newest_pods(api: Api, deployment: Object) -> list[Object]:

@@ -49,7 +49,7 @@ class Instance:
     def run(self, instance: str, script: str) -> ssm.Ran:
         """Run what `swarm_ssm` wrote, and nothing else."""
         assert instance == "i-manager"
-        ours = re.fullmatch(r"#!/bin/bash\ntail -c \+\d+ /[\w./]+ \| head -c \d+(\nrm -f /[\w./]+)?", script)
+        ours = re.fullmatch(r"#!/bin/bash\ntail -c \+\d+ /[\w./-]+ \| head -c \d+(\nrm -f /[\w./-]+)?", script)
         assert ours or swarm_ssm.Request.read(script).script() == script
         self.ran.append(script)
         local = script.replace("/var/run/docker.sock", SOCKET)
@@ -211,7 +211,5 @@ def test_the_swarm_and_its_manager_are_known(client: docker.DockerClient, instan
 
 
 def test_a_swarm_that_nobody_answers_for_is_named(instance: Instance) -> None:
-    with pytest.raises(
-        SwarmError, match="no manager of the swarm elsewhere answers by Systems Manager in eu-central-1"
-    ):
+    with pytest.raises(SwarmError, match="no manager of the swarm elsewhere answers by Systems Manager"):
         identity(f"ssm://{REGION}/elsewhere")

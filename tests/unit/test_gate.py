@@ -72,6 +72,14 @@ def test_too_few_healthy_targets_are_a_bad_look() -> None:
     assert len(world.asked) == 2
 
 
+def test_where_targets_are_nodes_they_are_counted_and_not_the_copies() -> None:
+    world = World([GOOD], [GOOD, GOOD, GOOD])
+    gate = world.gate(wanted=5, polls=1)
+    gate.nodes["group"] = 3
+    gate.wait("api", "group")
+    assert len(world.asked) == 2
+
+
 def test_more_than_wanted_are_enough_though_another_is_sick() -> None:
     world = World([GOOD, SICK, GOOD])
     world.gate(wanted=2, polls=1).wait("api", "group")

@@ -22,7 +22,9 @@ ON_AWS = ("ecs-ec2", "ecs-fargate", "eks")
 
 
 def row(on_aws: str, swarm: str, kubernetes: str) -> dict[str, str]:
-    return {**dict.fromkeys(ON_AWS, on_aws), "swarm": swarm, "kubernetes": kubernetes}
+    """Swarm on EC2 gets what others on AWS get, but Swarm itself keeps no role: a role's login is renewed."""
+    renewed = "refresher" if on_aws in ("native role", "cache") else on_aws
+    return {**dict.fromkeys(ON_AWS, on_aws), "swarm-ec2": renewed, "swarm": swarm, "kubernetes": kubernetes}
 
 
 TABLE: Mapping[str, Mapping[str, str]] = {
@@ -46,8 +48,15 @@ BLOCKS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 CELLS = [(case, key) for case in BLOCKS for key in ORCHESTRATORS]
 ECR = "arn:aws:ecr:us-east-1:123456789012:repository/"
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-HOLDS = {"ecs": "SecretVersion", "eks": "Secret", "kubernetes": "Secret", "swarm": "Service"}
-"""Orchestrator, up to a dash -> the type of resource in which it keeps a login."""
+HOLDS = {
+    "ecs-fargate": "SecretVersion",
+    "ecs-ec2": "SecretVersion",
+    "eks": "Secret",
+    "kubernetes": "Secret",
+    "swarm": "Service",
+    "swarm-ec2": "SecretVersion",
+}
+"""Orchestrator -> the type of resource in which it keeps a login."""
 
 
 def of(case: str) -> tuple[str, type[Registry], Model]:
@@ -122,7 +131,7 @@ class TestWhatIsGiven:
         assert TOKEN not in json.dumps([each.clear for each in found])
         assert TOKEN not in json.dumps(found.exports())
         if how == "secret":
-            assert [each.type.rpartition(":")[2] for each in kept] == [HOLDS[key.partition("-")[0]]]
+            assert [each.type.rpartition(":")[2] for each in kept] == [HOLDS[key]]
         elif how == "cache":
             (version,) = kept
             assert version in found.under(registry.load(BLOCKS[case][0]).token)
@@ -134,7 +143,7 @@ class TestWhatIsGiven:
         text = json.dumps([each.inputs for each in found.under(orchestrator.load(key).token)])
         for word in ("repositoryCredentials", "dockerconfigjson"):
             wanted = TABLE[case][key] == "secret" and (word == "repositoryCredentials") == key.startswith("ecs")
-            assert (word in text) == (wanted and key != "swarm")
+            assert (word in text) == (wanted and not key.startswith("swarm"))
 
     def test_they_pull_from_the_registry_or_its_cache(self, case: str, key: str) -> None:
         found = graph(case, key)
@@ -148,14 +157,31 @@ class TestWhatIsGiven:
 def test_a_role_on_ecs_may_read_the_login_and_no_other_secret(case: str, key: str) -> None:
     found = graph(case, key)
     given = [resources for _, resources in statements(found, "secretsmanager")]
-    if not key.startswith("ecs"):
+    if key not in ("ecs-fargate", "ecs-ec2", "swarm-ec2"):
         assert not given
         return
     ((arn,),) = given
-    assert (
+    assert key == "swarm-ec2" or (
         f'"credentialsParameter": "{arn}"'
         in found.one("ecs/taskDefinition:TaskDefinition").inputs["containerDefinitions"]
     )
+
+
+@pytest.mark.parametrize(("case", "key"), cells("refresher"))
+def test_whoever_renews_ecrs_login_may_pull_from_the_repository_and_no_more(case: str, key: str) -> None:
+    found, name = graph(case, key), BLOCKS[case][0]
+    path = {"ghcr": "ghcr/acme/switchyard-dev/api", "dockerhub": "dockerhub/acme/switchyard-dev-api", "ecr": "api"}[
+        name
+    ]
+    allowed = PULL if name == "ecr" else [*PULL, "ecr:BatchImportUpstreamImage"]
+    given = list(statements(found, "ecr"))
+    assert given
+    for actions, resources in given:
+        assert (actions, resources) in (
+            (["ecr:GetAuthorizationToken"], ["*"]),
+            (allowed, [f"{ECR}switchyard-dev/{path}"]),
+        )
+    assert (allowed, [f"{ECR}switchyard-dev/{path}"]) in given
 
 
 class Elsewhere(GoodRun):

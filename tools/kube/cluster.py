@@ -155,7 +155,7 @@ def _remove_pods() -> None:
                 api.call("DELETE", f"/api/v1/namespaces/{space['metadata']['name']}")
         for pod in api.get("/api/v1/pods")["items"]:
             with suppress(ApiError):
-                api.call("DELETE", api.path({"apiVersion": "v1", "kind": "Pod", **pod}), gracePeriodSeconds="0")
+                api.call("DELETE", api.path({"apiVersion": "v1", "kind": "Pod", **pod}), gracePeriodSeconds="1")
         _until(lambda: not _containers(), STOP_TIMEOUT)
 
 

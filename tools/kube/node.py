@@ -53,6 +53,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         f"--client-ca-file={RUN}/ca.crt",
         f"--kubelet-client-certificate={RUN}/admin.crt",
         f"--kubelet-client-key={RUN}/admin.key",
+        "--kubelet-preferred-address-types=InternalIP",  # nobody resolves the node's name
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-signing-key-file={RUN}/server.key",
         f"--service-account-key-file={RUN}/server.crt",
@@ -201,6 +202,7 @@ def _kubelet() -> Mapping[str, Any]:
         "failSwapOn": False,
         "enforceNodeAllocatable": [],
         "oomScoreAdj": 0,
+        "makeIPTablesUtilChains": False,  # nobody would remove them
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         # Ready in seconds, not minutes; a token is mounted nowhere.

@@ -1,0 +1,323 @@
+"""A swarm on the rehearsal's instances: what its managers' engines answer to the commands that SSM brings them.
+
+No engine was asked and nothing runs: copies are there as soon as a service is. It follows the Docker Engine API 1.44 as
+far as components/orchestrator uses it, and says no where an engine or Swarm would.
+"""
+
+import base64
+import gzip
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.client import responses
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from components.orchestrator.swarm_ssm import TAG, Request
+from rehearsal import aws, refusals, ssm
+from rehearsal.world import Thing, World
+
+Json = Any
+NO_LEADER = (
+    "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online."
+    " Make sure more than half of the managers are online."
+)
+
+
+class No(Exception):
+    """The engine refuses; the arguments are the status and its message."""
+
+
+@dataclass
+class Swarm:
+    """The swarm of one stack: who decides in it, and what is on it."""
+
+    id: str
+    members: dict[str, str] = field(default_factory=dict)
+    """Node -> instance of each manager, also of those whose instance is gone."""
+    networks: dict[str, Json] = field(default_factory=dict)
+    secrets: dict[str, Json] = field(default_factory=dict)
+    services: dict[str, Json] = field(default_factory=dict)
+
+    def publishes(self, port: int) -> bool:
+        """Whether its nodes answer on a port."""
+        return any(port == each for service in self.services.values() for each in published(service["Spec"]))
+
+
+def published(spec: Json) -> list[int]:
+    """The ports that a service takes."""
+    return [port["PublishedPort"] for port in spec.get("EndpointSpec", {}).get("Ports", [])]
+
+
+def members(world: World, tag: str, stack: str) -> list[str]:
+    """The instances that bear a tag, as far as they have started."""
+    return [each.id for each in world.every(aws.INSTANCE) if each.ready and each.get("tags", {}).get(tag) == stack]
+
+
+def living(world: World, swarm: Swarm) -> list[str]:
+    """The nodes of the managers whose instances are there."""
+    return [node for node, instance in swarm.members.items() if world.find(aws.INSTANCE, instance)]
+
+
+def has_quorum(world: World, swarm: Swarm, without: str = "") -> bool:
+    """Whether more than half of the managers are there; `without`: an instance that is not counted."""
+    there = [node for node in living(world, swarm) if swarm.members[node] != without]
+    return len(there) > len(swarm.members) // 2
+
+
+def swarm_of(world: World, stack: str) -> Swarm:
+    """The swarm of a stack. An instance that has started is a member; where nobody is left it makes another swarm."""
+    found = world.swarms.get(stack)
+    if found is None or not living(world, found):
+        found = world.swarms[stack] = Swarm(world.hex(f"swarm {stack}", 25))
+    for instance in members(world, TAG, stack):
+        if instance not in found.members.values() and (not found.members or has_quorum(world, found)):
+            found.members[f"node-of-{instance}"] = instance
+    return found
+
+
+def run(world: World, instance: str, script: str) -> ssm.Ran:
+    """What a manager's instance makes of a command."""
+    with world.lock:
+        thing = world.find(aws.INSTANCE, instance)
+        if thing is None:
+            return ssm.Ran(1, "", f"{instance} does not exist")
+        try:
+            status, answer = _Manager(world, thing, Request.read(script)).answer()
+        except refusals.Refused as refusal:
+            return ssm.Ran(254, "", str(refusal))
+    head = f"HTTP/1.1 {status} {responses[status]}\r\nContent-Type: application/json\r\n\r\n"
+    text = base64.b64encode(gzip.compress(head.encode() + json.dumps(answer).encode())).decode()
+    return ssm.Ran(0, f"{len(text)} /run/answer\n{text}")
+
+
+class _Manager:
+    """One request on one manager."""
+
+    def __init__(self, world: World, instance: Thing, request: Request) -> None:
+        self.world = world
+        self.instance = instance
+        self.request = request
+        self.swarm = swarm_of(world, instance.get("tags", {})[TAG])
+        split = urlsplit(request.path)
+        self.path = unquote(re.sub(r"^/v[\d.]+", "", split.path))
+        self.query = dict(parse_qsl(split.query))
+
+    def answer(self) -> tuple[int, Json]:
+        """Status and body."""
+        for method, pattern, act in ROUTES:
+            if method == self.request.method and (found := re.fullmatch(pattern, self.path)):
+                try:
+                    if act not in (_Manager.version, _Manager.info) and not has_quorum(self.world, self.swarm):
+                        raise No(500, NO_LEADER)
+                    return 200, act(self, *found.groups())
+                except No as no:
+                    status, message = no.args
+                    return status, {"message": message}
+        return 404, {"message": f"the rehearsal's engine has no {self.request.method} {self.path}"}
+
+    def version(self) -> Json:
+        return {"Version": "rehearsal", "ApiVersion": "1.44", "MinAPIVersion": "1.24"}
+
+    def info(self) -> Json:
+        member = self.instance.id in self.swarm.members.values()
+        return {
+            "ID": self.instance.id,
+            "Name": "a pretend engine of the rehearsal",
+            "Swarm": {
+                "LocalNodeState": "active" if member else "inactive",
+                "ControlAvailable": member,
+                "Cluster": {"ID": self.swarm.id},
+            },
+        }
+
+    # --- networks and secrets
+
+    def new_network(self) -> Json:
+        return {"Id": self._new(self.swarm.networks, self.request.body())}
+
+    def network(self, identity: str) -> Json:
+        return self._of("network", self.swarm.networks, identity)
+
+    def remove_network(self, identity: str) -> Json:
+        self._unused("network", identity, lambda spec: spec["TaskTemplate"].get("Networks", []), "Target")
+        self.swarm.networks.pop(self.network(identity)["ID"])
+
+    def new_secret(self) -> Json:
+        value = self._value(self.request.value)
+        asked = self.request.body(value)
+        return {"ID": self._new(self.swarm.secrets, {"Spec": {**asked, "Data": None}})}
+
+    def secret(self, identity: str) -> Json:
+        return self._of("secret", self.swarm.secrets, identity)
+
+    def remove_secret(self, identity: str) -> Json:
+        self._unused("secret", identity, lambda spec: _container(spec).get("Secrets", []), "SecretID")
+        self.swarm.secrets.pop(self.secret(identity)["ID"])
+
+    # --- services
+
+    def new_service(self) -> Json:
+        spec = self.request.body()
+        self._may_run(spec, "")
+        return {"ID": self._new(self.swarm.services, {"Spec": spec, "Version": {"Index": 1}})}
+
+    def service(self, identity: str) -> Json:
+        return self._of("service", self.swarm.services, identity)
+
+    def change_service(self, identity: str) -> Json:
+        found, spec = self.service(identity), self.request.body()
+        if int(self.query["version"]) != found["Version"]["Index"]:
+            raise No(500, "rpc error: code = Unknown desc = update out of sequence")
+        self._may_run(spec, found["ID"])
+        found["Spec"] = spec
+        found["Version"]["Index"] += 1
+        found["UpdateStatus"] = {"State": "completed"}
+        return {"Warnings": None}
+
+    def remove_service(self, identity: str) -> Json:
+        self.swarm.services.pop(self.service(identity)["ID"])
+
+    def tasks(self) -> Json:
+        (wanted,) = json.loads(self.query["filters"])["service"]
+        found = self.service(wanted)
+        return [
+            {
+                "ID": f"{found['ID']}-{slot}",
+                "CreatedAt": "2026-01-01T00:00:00Z",
+                "Spec": found["Spec"]["TaskTemplate"],
+                "Status": {"State": "running"},
+                "DesiredState": "running",
+            }
+            for slot in range(found["Spec"]["Mode"]["Replicated"]["Replicas"])
+        ]
+
+    def image(self, image: str) -> Json:
+        self._may_pull(image)
+        return {"Platforms": []}
+
+    def containers(self) -> Json:
+        return []
+
+    # --- nodes
+
+    def nodes(self) -> Json:
+        return [self.node(each) for each in self.swarm.members]
+
+    def node(self, identity: str) -> Json:
+        if identity not in self.swarm.members:
+            raise No(404, f"node {identity} not found")
+        instance = self.world.find(aws.INSTANCE, self.swarm.members[identity])
+        return {
+            "ID": identity,
+            "Version": {"Index": 1},
+            "Spec": {"Role": "manager", "Availability": "active"},
+            "Status": {"State": "ready" if instance else "down"},
+            "ManagerStatus": {
+                "Addr": f"{instance.get('privateIp') if instance else ''}:2377",
+                "Reachability": "reachable" if instance else "unreachable",
+            },
+        }
+
+    def change_node(self, identity: str) -> Json:
+        """Demote a manager."""
+        self.node(identity)
+        if self.request.body()["Role"] != "worker":
+            raise No(400, "the rehearsal's managers can only be demoted")
+        if len(self.swarm.members) == 1:
+            raise No(412, "attempting to demote the last manager of the swarm")
+        del self.swarm.members[identity]
+
+    def remove_node(self, identity: str) -> Json:
+        if identity in self.swarm.members:
+            raise No(412, f"node {identity} is a cluster manager and is a member of the raft cluster")
+
+    # --- what they have in common
+
+    def _new(self, kind: dict[str, Json], thing: Json) -> str:
+        identity = self.world.hex(f"swarm {self.swarm.id}", 25)
+        kind[identity] = {**thing, "ID": identity, "Id": identity}
+        return identity
+
+    def _of(self, what: str, kind: dict[str, Json], identity: str) -> Json:
+        for each in kind.values():
+            if identity in (each["ID"], each.get("Spec", {}).get("Name")):
+                return each
+        raise No(404, f"{what} {identity} not found")
+
+    def _unused(self, what: str, identity: str, users: Callable[[Json], list[Json]], key: str) -> None:
+        for each in self.swarm.services.values():
+            if any(user[key] == identity for user in users(each["Spec"])):
+                raise No(400, f"{what} {identity} is in use by service {each['Spec']['Name']}")
+
+    def _may_run(self, spec: Json, own: str) -> None:
+        for identity, other in self.swarm.services.items():
+            if identity == own:
+                continue
+            if other["Spec"]["Name"] == spec["Name"]:
+                raise No(409, "rpc error: code = AlreadyExists desc = name conflicts with an existing object")
+            for port in set(published(other["Spec"])) & set(published(spec)):
+                raise No(400, f"port '{port}' is already in use by service '{other['Spec']['Name']}' ({identity})")
+        for each in spec["TaskTemplate"].get("Networks", []):
+            self.network(each["Target"])
+        for each in _container(spec).get("Secrets", []):
+            self.secret(each["SecretID"])
+        self._may_pull(_container(spec)["Image"])
+
+    def _may_pull(self, image: str) -> None:
+        refusals.pinned(self.instance, image)
+        repository = refusals.private_repository(self.world, image)
+        if ".dkr.ecr." in image:
+            if not self.request.login.startswith("ecr:"):
+                raise No(403, "denied: no basic auth credentials")
+            if not refusals.may_pull(self.world, self._role(), image):
+                raise No(403, f"denied: the role of {self.instance.name} may not pull {image}")
+        elif self.request.login:
+            self._value(self.request.login)
+        if repository:
+            self.world.pushed.add(repository.id)
+
+    def _role(self) -> str:
+        profile = self.world.find(aws.INSTANCE_PROFILE, self.instance.get("iamInstanceProfile", ""))
+        return str(profile.get("role")) if profile else ""
+
+    def _value(self, reference: str) -> str:
+        """The value of a secret, if it is there and the instance may read it."""
+        secret, _, version = reference.partition(":::")
+        found = self.world.where(aws.SECRET_VERSION, "secretId", secret)
+        value = next((each.get("secretString") for each in found if each.get("versionId") == version), None)
+        if value is None:
+            raise refusals.Refused("ResourceNotFoundException", f"no version {version} of {secret}", "Secrets Manager")
+        policies = self.world.where(aws.ROLE_POLICY, "role", self._role())
+        if not any(secret in each.get("policy", "") for each in policies):
+            raise refusals.Refused("AccessDeniedException", f"{self.instance.name} may not read {secret}", "IAM")
+        return str(value)
+
+
+def _container(spec: Json) -> Json:
+    return spec["TaskTemplate"]["ContainerSpec"]
+
+
+Act = Callable[..., Json]
+ROUTES: list[tuple[str, str, Act]] = [
+    ("GET", "/version", _Manager.version),
+    ("GET", "/info", _Manager.info),
+    ("POST", "/networks/create", _Manager.new_network),
+    ("GET", "/networks/([^/]+)", _Manager.network),
+    ("DELETE", "/networks/([^/]+)", _Manager.remove_network),
+    ("POST", "/secrets/create", _Manager.new_secret),
+    ("GET", "/secrets/([^/]+)", _Manager.secret),
+    ("DELETE", "/secrets/([^/]+)", _Manager.remove_secret),
+    ("POST", "/services/create", _Manager.new_service),
+    ("GET", "/services/([^/]+)", _Manager.service),
+    ("POST", "/services/([^/]+)/update", _Manager.change_service),
+    ("DELETE", "/services/([^/]+)", _Manager.remove_service),
+    ("GET", "/tasks", _Manager.tasks),
+    ("GET", "/distribution/(.+)/json", _Manager.image),
+    ("GET", "/containers/json", _Manager.containers),
+    ("GET", "/nodes", _Manager.nodes),
+    ("GET", "/nodes/([^/]+)", _Manager.node),
+    ("POST", "/nodes/([^/]+)/update", _Manager.change_node),
+    ("DELETE", "/nodes/([^/]+)", _Manager.remove_node),
+]

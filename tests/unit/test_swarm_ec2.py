@@ -1,0 +1,474 @@
+"""Swarm on EC2: what AWS and a manager's engine are asked for, and how the managers come and go."""
+
+import base64
+import gzip
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from requests import PreparedRequest
+from requests import Request as Asked
+from requests.exceptions import ConnectionError as NoConnection
+
+from components.orchestrator import swarm_client, swarm_nodes, swarm_ssm
+from components.orchestrator.swarm_boot import user_data
+from components.orchestrator.swarm_client import SwarmError, connection
+from components.orchestrator.swarm_ec2 import SwarmEc2, SwarmEc2Options
+from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider, check_quorum, joined
+from components.orchestrator.swarm_ssm import Adapter, NoManagerError, Request, request_of, response
+from components.service import Service
+from components.testing.engine import Graph
+from config.problems import BadConfig
+from tests.program import DIGEST, config_for, run_program
+
+PASSWORD = "hunter2"
+TOKEN = "s3cr3t-token"
+INSTANCE, SERVICE = "ec2/instance:Instance", "dynamic/swarm:Service"
+MANAGER, CLUSTER = "dynamic/swarm:Manager", "dynamic/swarm:Cluster"
+API = {"digest": DIGEST, "replicas": 3, "memory": 256, "secrets": {"DB_PASSWORD": PASSWORD}}
+SERVICES: Mapping[str, Any] = {
+    "api": API,
+    "web": {"digest": DIGEST, "path": "/web", "memory": 256},
+    "worker": {"digest": DIGEST, "public": False, "memory": 256},
+}
+
+
+@cache
+def graph(registry: str = "ecr", preset: str = "trial", workers: int = 2, ami: str = "", managers: int = 0) -> Graph:
+    config = config_for(registry, "swarm-ec2", preset, **SERVICES)
+    login = {"host": "registry.example.com", "username": "robot", "password": TOKEN}
+    block = {"workers": workers} | ({"ami": ami} if ami else {}) | ({"managers": managers} if managers else {})
+    return run_program(config | {"oci": login, "swarm-ec2": block}, ("services", "oci"))
+
+
+def policies(found: Graph, role: str) -> list[dict[str, Any]]:
+    """All that one role of the nodes allows."""
+    return [
+        statement
+        for each in found.of("iam/rolePolicy:RolePolicy")
+        if each.inputs["role"].startswith(f"swarm-ec2-{role}")
+        for statement in json.loads(each.inputs["policy"])["Statement"]
+    ]
+
+
+def spec(found: Graph, service: str) -> Any:
+    return found.one(SERVICE, service).inputs["spec"]
+
+
+class TestNodes:
+    @pytest.mark.parametrize(("preset", "count"), [("trial", 1), ("standard", 1), ("production", 3)])
+    def test_production_has_three_managers_in_three_zones(self, preset: str, count: int) -> None:
+        found = graph(preset=preset)
+        interfaces = found.of("ec2/networkInterface:NetworkInterface")
+        assert len(found.of(INSTANCE)) == len(interfaces) == count
+        assert len({each.inputs["subnetId"] for each in interfaces}) == count
+
+    def test_a_manager_is_on_an_address_that_outlives_it(self) -> None:
+        for each in graph(preset="production").of(INSTANCE):
+            assert each.inputs["primaryNetworkInterface"] == {"networkInterfaceId": f"{each.name}-id"}
+
+    def test_each_manager_waits_until_the_one_before_has_joined(self) -> None:
+        found = graph(preset="production")
+        for index in (1, 2):
+            before = found.waits_for(found.one(INSTANCE, f"manager-{index}"))
+            assert found.one(MANAGER, f"manager-{index - 1}").urn in before
+
+    def test_a_manager_leaves_before_its_instance_goes(self) -> None:
+        found = graph(preset="production")
+        for each in found.of(MANAGER):
+            assert each.from_inputs["instance"] == {found.one(INSTANCE, each.name).urn}
+
+    def test_a_newer_image_replaces_nothing_by_the_way(self) -> None:
+        assert set(graph().one(INSTANCE).ignore_changes) == {"ami", "userData"}
+        assert all(each.ignore_changes == ("ami",) for each in graph(preset="production").of(INSTANCE))
+        asked = graph(preset="production", ami="ami-0123456789abcdef0")
+        assert not [each for each in asked.of(INSTANCE) if each.ignore_changes]
+        assert {each.inputs["ami"] for each in asked.of(INSTANCE)} == {"ami-0123456789abcdef0"}
+
+    def test_credentials_stay_on_the_host_and_disks_are_encrypted(self) -> None:
+        found = graph()
+        nodes = [found.one(INSTANCE), found.one("ec2/launchTemplate:LaunchTemplate")]
+        for each in nodes:
+            assert each.inputs["metadataOptions"] == {
+                "httpEndpoint": "enabled",
+                "httpTokens": "required",
+                "httpPutResponseHopLimit": 1,
+            }
+        assert nodes[0].inputs["rootBlockDevice"]["encrypted"] is True
+        assert nodes[1].inputs["blockDeviceMappings"][0]["ebs"]["encrypted"] == "true"
+
+    def test_workers_come_once_there_is_a_swarm(self) -> None:
+        group = graph().one("autoscaling/group:Group")
+        assert (group.inputs["minSize"], group.inputs["maxSize"]) == (2, 2)
+        assert graph().one(CLUSTER).urn in graph().waits_for(group)
+        assert not graph(workers=0).of("autoscaling/group:Group")
+        assert not graph(workers=0).of("ec2/launchTemplate:LaunchTemplate")
+
+    def test_in_a_public_subnet_a_manager_has_a_way_out_before_it_starts(self) -> None:
+        found = graph()
+        (address,) = [each for each in found.of("ec2/eip:Eip") if each.name == "manager-0"]
+        assert address.urn in found.waits_for(found.one(INSTANCE))
+        assert not [each for each in graph(preset="standard").of("ec2/eip:Eip") if each.name == "manager-0"]
+
+    def test_nodes_talk_to_each_other_alone(self) -> None:
+        rules = graph().under("switchyard:orchestrator:SwarmEc2")
+        found = {
+            (each.inputs["ipProtocol"], each.inputs["fromPort"]): each.inputs["referencedSecurityGroupId"]
+            for each in rules
+            if each.type.endswith(":SecurityGroupIngressRule")
+        }
+        between = {("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789)}
+        assert {key for key, group in found.items() if group == "swarm-ec2--nodes-id"} == between
+        ports = {("tcp", SwarmEc2Options().port(name)) for name in ("api", "web")}
+        assert {key for key, group in found.items() if group == "edge-id"} == ports
+
+
+class TestPermissions:
+    def test_workers_cannot_become_managers(self) -> None:
+        text = json.dumps(policies(graph(), "worker"))
+        assert "worker-token" in text
+        assert "manager-token" not in text
+        assert "ssm:PutParameter" not in text
+        assert "secretsmanager" not in text
+
+    @pytest.mark.parametrize("role", ["manager", "worker"])
+    def test_nothing_but_what_has_no_resource_is_allowed_on_all(self, role: str) -> None:
+        wide = {action for each in policies(graph(), role) if each["Resource"] == ["*"] for action in each["Action"]}
+        agents = {each for each in wide if each.startswith(("ssmmessages:", "ec2messages:"))}
+        assert wide - agents == {"ssm:UpdateInstanceInformation", "ecr:GetAuthorizationToken"}
+
+    @pytest.mark.parametrize("role", ["manager", "worker"])
+    def test_nodes_pull_from_the_very_repositories_and_write_the_very_logs(self, role: str) -> None:
+        found = policies(graph(), role)
+        pulls = [each["Resource"] for each in found if "ecr:BatchGetImage" in each["Action"]]
+        assert sorted(arn.rpartition("/")[2] for (arn,) in pulls) == ["api", "web", "worker"]
+        logs = [arn for each in found if "logs:PutLogEvents" in each["Action"] for arn in each["Resource"]]
+        assert sorted(arn.partition("log-stream:")[2] for arn in logs) == ["api/*", "web/*", "worker/*"]
+
+    def test_a_token_is_written_by_the_first_manager_and_left_alone(self) -> None:
+        for role in ("manager", "worker"):
+            token = graph().one("ssm/parameter:Parameter", f"swarm-ec2-{role}-token")
+            assert (token.inputs["type"], token.inputs["value"]) == ("SecureString", "none")
+            assert token.ignore_changes == ("value",)
+
+
+class TestServices:
+    def test_every_node_is_a_target_under_the_published_port(self) -> None:
+        found, port = graph(preset="production"), SwarmEc2Options().port("api")
+        attached = [each for each in found.of("lb/targetGroupAttachment:TargetGroupAttachment") if "api" in each.name]
+        assert [each.inputs["targetId"] for each in attached] == ["manager-0-id", "manager-1-id", "manager-2-id"]
+        assert {each.inputs["port"] for each in attached} == {port}
+        assert found.one("autoscaling/attachment:Attachment", "api")
+        # An Auto Scaling group registers its instances under the group's own port.
+        assert found.one("lb/targetGroup:TargetGroup", "api-swarm-ec2").inputs["port"] == port
+        assert spec(found, "api")["EndpointSpec"]["Ports"] == [
+            {"Protocol": "tcp", "TargetPort": 8080, "PublishedPort": port, "PublishMode": "ingress"}
+        ]
+
+    def test_a_node_becomes_a_target_once_the_service_runs(self) -> None:
+        found = graph()
+        for each in found.of("lb/targetGroupAttachment:TargetGroupAttachment"):
+            service = each.name.partition("--")[0]
+            assert found.one(SERVICE, service).urn in found.waits_for(each)
+
+    def test_a_service_that_is_not_public_opens_nothing(self) -> None:
+        assert "Ports" not in spec(graph(), "worker")["EndpointSpec"]
+        assert not [each for each in graph().of("autoscaling/attachment:Attachment") if each.name == "worker"]
+
+    def test_copies_are_replaced_one_by_one_the_new_one_first(self) -> None:
+        update = spec(graph(), "api")["UpdateConfig"]
+        assert (update["Parallelism"], update["Order"], update["FailureAction"]) == (1, "start-first", "rollback")
+
+    def test_logs_are_where_all_logs_are(self) -> None:
+        driver = spec(graph(), "api")["TaskTemplate"]["LogDriver"]
+        assert driver["Name"] == "awslogs"
+        assert driver["Options"]["awslogs-group"] == "/switchyard-dev"
+        assert driver["Options"]["tag"] == "api/swarm-ec2/{{.ID}}"
+
+    def test_no_value_of_a_secret_comes_near_a_command(self) -> None:
+        found = graph("oci")
+        secret = found.one("dynamic/swarm:Secret", "api-DB_PASSWORD")
+        assert secret.inputs["value"].endswith(":::version-of-api--DB_PASSWORD")
+        for each in found:
+            if "dynamic/swarm" in each.type:
+                assert PASSWORD not in str(each.inputs)
+                assert TOKEN not in str(each.inputs)
+
+    def test_the_manager_is_told_where_logins_are(self) -> None:
+        assert graph().one(SERVICE, "api").inputs["login"] == {"from": "ecr:us-east-1"}
+        login = graph("oci").one(SERVICE, "api").inputs["login"]["from"]
+        assert login.endswith(":::version-of-api--registry-login")
+        assert "login" not in graph("ecr-public").one(SERVICE, "api").inputs
+
+
+class TestRefusals:
+    def refused(self, block: Mapping[str, Any], **services: Any) -> str:
+        config = config_for("ecr", "swarm-ec2", **services)
+        with pytest.raises(BadConfig) as refusal:
+            run_program(config | {"swarm-ec2": block})
+        return str(refusal.value)
+
+    def test_autoscaling(self) -> None:
+        said = self.refused({}, api={"digest": DIGEST, "replicas": {"min": 1, "max": 3}})
+        assert "Swarm has no autoscaler" in said
+
+    def test_two_services_under_one_port(self) -> None:
+        said = self.refused({"ports": {"api": 9999, "web": 9999}}, **SERVICES)
+        assert "switchyard:swarm-ec2.ports.web is 9999" in said
+        assert "another port than that of api" in said
+
+    def test_a_port_of_the_swarms_own(self) -> None:
+        assert "the swarm itself" in self.refused({"ports": {"api": 7946}}, **SERVICES)
+
+    def test_a_port_of_nobody(self) -> None:
+        assert "the name of a service: api" in self.refused({"ports": {"wep": 9999}}, **SERVICES)
+
+    def test_another_architecture(self) -> None:
+        said = self.refused({"instance-type": "t4g.small"}, **SERVICES)
+        assert "a type of x86_64 for api" in said
+
+    def test_a_copy_that_no_node_can_hold(self) -> None:
+        said = self.refused({}, api={"digest": DIGEST, "memory": 2000})
+        assert "a type with room for a copy of api" in said
+
+    def test_more_copies_than_the_nodes_can_hold(self) -> None:
+        said = self.refused({}, api={"digest": DIGEST, "memory": 600, "replicas": 2})
+        assert "1 x t3.small have 1748 MiB for copies, which take 1200 MiB, and 600 MiB more during an update" in said
+
+    def test_managers_without_a_majority(self) -> None:
+        assert "switchyard:swarm-ec2.managers" in self.refused({"managers": 2}, **SERVICES)
+
+
+def test_a_port_follows_from_the_name() -> None:
+    options = SwarmEc2Options(ports={"web": 8081})
+    assert options.port("api") == SwarmEc2Options().port("api")
+    assert 20_000 <= options.port("api") <= 29_999
+    assert options.port("web") == 8081
+    assert list(SwarmEc2.check(options, {"web": Service(memory=64)}, False)) == []
+
+
+class TestBoot:
+    @pytest.mark.parametrize("role", ["first", "manager", "worker"])
+    def test_the_script_is_one(self, role: Any) -> None:
+        script = user_data(role, "us-east-1", "/shop/swarm-ec2")
+        assert len(script.encode()) < 16 * 1024  # the limit of EC2
+        assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+
+    def test_only_managers_know_the_managers_token(self) -> None:
+        assert "swarm init" not in user_data("worker", "us-east-1", "/shop")
+        assert "keep manager" not in user_data("worker", "us-east-1", "/shop")
+        assert "first=no" in user_data("manager", "us-east-1", "/shop")
+
+
+class TestRequest:
+    def prepared(self, **how: Any) -> PreparedRequest:
+        return Asked(how.pop("method", "POST"), "http://manager:2375/v1.44/x", **how).prepare()
+
+    def test_what_is_written_is_read_again(self) -> None:
+        made = request_of(self.prepared(json={"Name": "it's $(this)\n'", "x": 1}, params={"a": "b c"}))
+        assert Request.read(made.script()) == made
+        assert made.path == "/v1.44/x?a=b+c"
+        assert made.body() == {"Name": "it's $(this)\n'", "x": 1}
+
+    def test_a_login_is_named_and_not_sent(self) -> None:
+        login = swarm_client.registry_auth({"from": "ecr:us-east-1"})
+        made = request_of(self.prepared(headers=login))
+        assert made.login == "ecr:us-east-1"
+        assert made.body() is None
+
+    def test_a_value_has_its_place_in_the_body(self) -> None:
+        made = request_of(self.prepared(json={"Data": swarm_ssm.VALUE}, headers={swarm_ssm.VALUE_FROM: "arn:::v1"}))
+        assert made.value == "arn:::v1"
+        assert made.body("x y") == {"Data": base64.b64encode(b"x y").decode()}
+
+    def test_the_script_is_one(self) -> None:
+        script = request_of(self.prepared()).script()
+        assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+
+    def test_an_answer_is_taken_apart(self) -> None:
+        raw = b"HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{}"
+        made = response(raw, self.prepared())
+        assert (made.status_code, made.reason, made.json()) == (409, "Conflict", {})
+        assert "Transfer-Encoding" not in made.headers
+
+
+class Ssm:
+    """Systems Manager with one answer for each command, in order."""
+
+    def __init__(self, *outcomes: dict[str, Any]) -> None:
+        self.outcomes = list(outcomes)
+        self.sent: list[str] = []
+        self.known = False
+
+    def send_command(self, **asked: Any) -> Any:
+        self.sent.append(asked["Parameters"]["commands"][0])
+        self.known = False
+        return {"Command": {"CommandId": "1"}}
+
+    def get_command_invocation(self, **_: Any) -> Any:
+        if not self.known:
+            self.known = True
+            raise ClientError({"Error": {"Code": "InvocationDoesNotExist"}}, "GetCommandInvocation")
+        return self.outcomes.pop(0)
+
+
+def success(out: str) -> dict[str, Any]:
+    return {"Status": "Success", "StandardOutputContent": out}
+
+
+class TestAdapter:
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(swarm_ssm, "POLL", 0)
+
+    def send(self, ssm: Ssm) -> Any:
+        return Adapter(ssm, "i-1").send(Asked("GET", "http://manager:2375/info").prepare())
+
+    def test_an_answer_in_pieces(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(swarm_ssm, "PIECE", 50)
+        text = base64.b64encode(gzip.compress(b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}')).decode()
+        first, second = text[:50], text[50:]
+        ssm = Ssm(success(f"{len(text)} /tmp/x\n{first}"), success(second))
+        assert self.send(ssm).json() == {"a": 1}
+        assert ssm.sent[1] == "#!/bin/bash\ntail -c +51 /tmp/x | head -c 50\nrm -f /tmp/x"
+
+    def test_a_command_that_fails_says_why(self) -> None:
+        with pytest.raises(NoConnection, match="i-1: the command ended with Failed: AccessDenied"):
+            self.send(Ssm({"Status": "Failed", "StandardErrorContent": "AccessDenied\n"}))
+
+    def test_an_answer_of_somebody_else_is_not_trusted(self) -> None:
+        with pytest.raises(NoConnection, match="i-1 answers"):
+            self.send(Ssm(success("99999 /tmp/$(reboot)\n")))
+
+
+def node(identity: str, address: str, reach: str = "reachable", state: str = "ready") -> dict[str, Any]:
+    status = {"Addr": f"{address}:2377", "Reachability": reach}
+    spec = {"Role": "manager", "Availability": "active"}
+    return {
+        "ID": identity,
+        "Version": {"Index": 7},
+        "Spec": spec,
+        "Status": {"State": state},
+        "ManagerStatus": status,
+    }
+
+
+class Managers:
+    """An engine that knows managers alone."""
+
+    def __init__(self, *nodes: dict[str, Any], swarm: str = "swarm-1") -> None:
+        self.known = {each["ID"]: each for each in nodes}
+        self.swarm = swarm
+        self.told: list[str] = []
+
+    def nodes(self, filters: Any) -> list[dict[str, Any]]:
+        assert filters == {"role": "manager"}
+        return list(self.known.values())
+
+    def info(self) -> Any:
+        return {"Swarm": {"Cluster": {"ID": self.swarm}}}
+
+    def inspect_node(self, identity: str) -> dict[str, Any]:
+        return self.known[identity]
+
+    def update_node(self, identity: str, version: int, spec: Any) -> None:
+        self.told.append(f"{identity} becomes a {spec['Role']} at {version}")
+
+    def remove_node(self, identity: str, force: bool) -> None:
+        assert force
+        self.told.append(f"{identity} goes")
+
+
+ADDRESS = {"host": "ssm://us-east-1/shop", "address": "10.0.0.5", "instance": "i-1"}
+
+
+class TestManagers:
+    def engine(self, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> list[str]:
+        """Let each connection find the next of `answers`; whom not to ask is noted."""
+        left, avoided = list(answers), []
+
+        @contextmanager
+        def connect(host: str, avoid: str = "") -> Iterator[Any]:
+            avoided.append(avoid)
+            answer = left.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+        monkeypatch.setattr(swarm_nodes, "connection", connect)
+        monkeypatch.setattr(swarm_nodes, "POLL", 0)
+        return avoided
+
+    def test_it_is_there_when_the_others_reach_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        unready = Managers(node("b", "10.0.0.4"), node("a", "10.0.0.5", "unreachable", "down"))
+        ready = Managers(node("a", "10.0.0.5"))
+        self.engine(monkeypatch, NoManagerError("not booted"), unready, ready)
+        assert ManagerProvider().create(ADDRESS).id == "a"
+
+    def test_one_that_never_joins_is_an_error_with_the_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(swarm_nodes, "JOINING", 0.05)
+        self.engine(monkeypatch, *[NoManagerError("nobody is online")] * 10_000)
+        with pytest.raises(SwarmError, match=r"i-1 is no manager of the swarm after .* nobody is online"):
+            ManagerProvider().create(ADDRESS)
+
+    def test_it_steps_down_before_it_goes_and_others_see_to_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        swarm = Managers(node("a", "10.0.0.5"), node("b", "10.0.0.6"), node("c", "10.0.0.7"))
+        avoided = self.engine(monkeypatch, swarm)
+        ManagerProvider().delete("a", ADDRESS)
+        assert swarm.told == ["a becomes a worker at 7", "a goes"]
+        assert avoided == ["i-1"]
+
+    def test_the_last_one_just_goes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.engine(monkeypatch, NoManagerError("nobody else"), Managers(node("a", "10.0.0.5")))
+        ManagerProvider().delete("a", ADDRESS)
+        self.engine(monkeypatch, NoManagerError("nobody else"), NoManagerError("nobody at all"))
+        ManagerProvider().delete("a", ADDRESS)
+
+    def test_it_stays_while_the_others_do_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.engine(monkeypatch, NoManagerError("nobody else"), Managers(node("a", "10.0.0.5"), node("b", "10.0.0.6")))
+        with pytest.raises(SwarmError, match="nobody else"):
+            ManagerProvider().delete("a", ADDRESS)
+
+    @pytest.mark.parametrize(
+        ("reach", "allowed"),
+        [(["reachable"], True), (["reachable", "unreachable"], False), (["reachable"] * 2 + ["unreachable"], True)],
+    )
+    def test_a_majority_must_be_left(self, reach: list[str], allowed: bool) -> None:
+        others = [node(f"o{index}", f"10.0.1.{index}", each) for index, each in enumerate(reach)]
+        swarm: Any = Managers(node("a", "10.0.0.5"), *others)
+        if allowed:
+            check_quorum(swarm, "a")
+        else:
+            with pytest.raises(SwarmError, match="only 1 of the 2 managers that would be left are reachable"):
+                check_quorum(swarm, "a")
+
+    def test_of_two_at_one_address_the_living_one_is_meant(self) -> None:
+        dead = node("a", "10.0.0.5", "unreachable", "down")
+        swarm: Any = Managers(dead, node("b", "10.0.0.5"))
+        assert joined(swarm, "10.0.0.5") == "b"
+
+    def test_another_swarm_has_another_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        props = {"host": "ssm://us-east-1/shop", "managers": ["i-1"], "swarm": None}
+        self.engine(monkeypatch, Managers(), Managers(), Managers(swarm="swarm-2"))
+        provider = ClusterProvider()
+        made = provider.create(props)
+        assert (made.id, (made.outs or {})["swarm"]) == ("swarm-1", "swarm-1")
+        assert (provider.update("swarm-1", props, {**props, "managers": ["i-2"]}).outs or {})["swarm"] == "swarm-1"
+        assert (provider.read("swarm-1", props).outs or {})["swarm"] == "swarm-2"
+        assert provider.diff("swarm-1", {**props, "swarm": "swarm-1"}, props).changes is False
+
+    def test_advice_names_the_block_of_this_backend(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Open:
+            def close(self) -> None: ...
+
+        monkeypatch.setattr(swarm_ssm, "open_manager", lambda *_: Open())
+        with (
+            pytest.raises(SwarmError, match=r"see switchyard:swarm-ec2\.ports"),
+            connection("ssm://us-east-1/shop"),
+        ):
+            raise SwarmError("see switchyard:swarm.ports")
