@@ -27,6 +27,7 @@ from rehearsal.invokes import answer
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.package import Naming, Resource
 from rehearsal.refusals import Refused
+from rehearsal.swarm import Swarm
 from rehearsal.world import Thing, World
 from tests.engine.conftest import REGION, Lab, MakeLab
 
@@ -179,6 +180,18 @@ def test_ecs_on_awsvpc_wants_targets_of_type_ip(town: Town) -> None:
     town.rule({group.id: 1})
     with no("InvalidParameterException"):
         town.service(loadBalancers=[{"targetGroupArn": group.id}])
+
+
+def test_two_of_three_managers_may_not_go_while_services_run(town: Town) -> None:
+    managers = [town.make(types.INSTANCE, f"manager-{index}", instanceType="t3.small") for index in range(3)]
+    nodes = {f"node-{each.id}": each.id for each in managers}
+    town.world.swarms["dev"] = Swarm("swarm", members=nodes, services={"api": {"Spec": {}}})
+    first, second, _ = managers
+    town.delete(first)  # the others are a majority
+    with pytest.raises(Refused, match="less than a majority is left of the 3 managers"):
+        town.delete(second)
+    town.world.swarms["dev"].services.clear()
+    town.delete(second)  # nothing is lost by it any more
 
 
 def test_a_cluster_with_services_and_its_capacity_stay(town: Town) -> None:
