@@ -1022,7 +1022,7 @@ def test_a_service_that_never_gets_healthy_is_kept_and_seen_to_in_the_next_run(m
 
 def health(lab: Lab, arn: str) -> list[tuple[str, str | None]]:
     """State and reason of each target, as boto3 reads them."""
-    (url,) = [value for key, value in lab.cloud.env.items() if key.startswith("AWS_ENDPOINT_URL")]
+    url = lab.cloud.env["AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2"]
     client = boto3.client(
         "elbv2", region_name=REGION, endpoint_url=url, aws_access_key_id="x", aws_secret_access_key="x"
     )
