@@ -339,11 +339,16 @@ def joins_as_what_it_is(world: World, thing: Thing) -> None:
 
 
 def keeps_quorum(world: World, thing: Thing) -> None:
-    """AWS would allow it, and the swarm could never be changed again, its services not even removed."""
+    """AWS would allow it, and the swarm could never be changed again, its services not even removed.
+
+    The only manager may go: then there is no swarm any more, and the next one is new.
+    """
     from rehearsal import swarm  # which refuses in this module's words
 
     for each in world.swarms.values():
-        if thing.id in each.members.values() and each.services and not swarm.has_quorum(world, each, without=thing.id):
+        if len(each.members) < 2 or thing.id not in each.members.values() or not each.services:
+            continue
+        if not swarm.has_quorum(world, each, without=thing.id):
             raise Refused(
                 "QuorumLost",
                 f"without {thing.name} less than a majority is left of the {len(each.members)} managers of a swarm"

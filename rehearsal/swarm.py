@@ -36,6 +36,8 @@ class Swarm:
     id: str
     members: dict[str, str] = field(default_factory=dict)
     """Node -> instance of each manager, also of those whose instance is gone."""
+    left: set[str] = field(default_factory=set)
+    """Instances that were managers and stepped down: they do not come back by themselves."""
     networks: dict[str, Json] = field(default_factory=dict)
     secrets: dict[str, Json] = field(default_factory=dict)
     services: dict[str, Json] = field(default_factory=dict)
@@ -71,8 +73,9 @@ def swarm_of(world: World, stack: str) -> Swarm:
     found = world.swarms.get(stack)
     if found is None or not living(world, found):
         found = world.swarms[stack] = Swarm(world.hex(f"swarm {stack}", 25))
+    known = {*found.members.values(), *found.left}
     for instance in members(world, TAG, stack):
-        if instance not in found.members.values() and (not found.members or has_quorum(world, found)):
+        if instance not in known and (not found.members or has_quorum(world, found)):
             found.members[f"node-of-{instance}"] = instance
     return found
 
@@ -227,7 +230,7 @@ class _Manager:
             raise No(400, "the rehearsal's managers can only be demoted")
         if len(self.swarm.members) == 1:
             raise No(412, "attempting to demote the last manager of the swarm")
-        del self.swarm.members[identity]
+        self.swarm.left.add(self.swarm.members.pop(identity))
 
     def remove_node(self, identity: str) -> Json:
         if identity in self.swarm.members:

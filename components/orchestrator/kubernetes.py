@@ -277,20 +277,21 @@ def _kubeconfig(options: KubernetesOptions) -> pulumi.Input[str] | None:
 
 def _no_context(options: KubernetesOptions) -> Iterator[tuple[str, object, str]]:
     """A kubeconfig that cannot be read, or that has no such context."""
-    if options.kubeconfig:
-        path, texts = "kubeconfig", [options.kubeconfig.get_secret_value()]
-    else:
-        path = "kubeconfig-file"
-        files = [file for file in kubeconfig_files(options) if file.is_file()]
-        if not files:
-            looked = ", ".join(map(str, kubeconfig_files(options)))
-            yield path, options.kubeconfig_file, f"a file that exists; there is none at {looked}"
-            return
-        texts = [file.read_text(encoding="utf-8") for file in files]
+    files = [file for file in kubeconfig_files(options) if file.is_file()]
+    if not options.kubeconfig and not files:
+        looked = ", ".join(map(str, kubeconfig_files(options)))
+        yield "kubeconfig-file", options.kubeconfig_file, f"a file that exists; there is none at {looked}"
+        return
+    if not options.kubeconfig and not options.kubeconfig_file and len(kubeconfig_files(options)) > 1:
+        yield "kubeconfig-file", None, "one file, because KUBECONFIG names several and Pulumi's provider opens one"
+        return
     try:
+        given = options.kubeconfig
+        texts = [given.get_secret_value()] if given else [file.read_text(encoding="utf-8") for file in files]
         contexts = [context for text in texts for context in _contexts(text)]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
-        yield path, options.kubeconfig_file, "a kubeconfig, as `kubectl config view --raw --minify` prints it"
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        path, value = ("kubeconfig", "(hidden)") if options.kubeconfig else ("kubeconfig-file", str(files[0]))
+        yield path, value, "a kubeconfig that can be read, as `kubectl config view --raw --minify` prints it"
         return
     if options.context not in contexts:
         yield "context", options.context, f"one that the kubeconfig has: {', '.join(sorted(contexts)) or 'it has none'}"
@@ -298,7 +299,9 @@ def _no_context(options: KubernetesOptions) -> Iterator[tuple[str, object, str]]
 
 def kubeconfig_files(options: KubernetesOptions) -> list[Path]:
     """Where kubectl looks, unless the stack says where."""
-    named = options.kubeconfig_file or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if options.kubeconfig_file:
+        return [Path(options.kubeconfig_file).expanduser()]
+    named = os.environ.get("KUBECONFIG") or "~/.kube/config"
     return [Path(each).expanduser() for each in named.split(os.pathsep) if each]
 
 

@@ -144,6 +144,13 @@ class SwarmEc2(SwarmRuntime):
                     block.instance_type,
                     f"a type of {service.architecture} for {name}; every node is of one type",
                 )
+        if block.ami and _count(block, protect) > 1 and not block.workers:
+            yield (
+                "workers",
+                block.workers,
+                "at least 1 where `ami` is given: a new image replaces the managers one by one, and they are targets of"
+                " the load balancer again only when all are done",
+            )
         yield from _too_small(block, services, protect)
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
@@ -310,7 +317,7 @@ class SwarmEc2(SwarmRuntime):
         made = []
         for index, (interface, address, way_out) in enumerate(homes):
             before = [self.joined, may_join, *way_out, *self.rules, *self.args.network.ready]
-            instance = self._manager(index, interface, profile, before, alone=count == 1)
+            instance = self._manager(index, interface, profile, before)
             made.append(instance)
             self.joined = Manager(
                 ManagerProvider(),
@@ -355,12 +362,11 @@ class SwarmEc2(SwarmRuntime):
         interface: aws.ec2.NetworkInterface,
         profile: aws.iam.InstanceProfile,
         before: list[pulumi.Resource],
-        alone: bool,
     ) -> aws.ec2.Instance:
         """One manager's instance."""
-        # AWS publishes an image every few weeks; it may not replace managers by the way, with the next `up`. The only
-        # manager takes the swarm with it, so there not even another script replaces it.
-        kept = ([] if self.options.ami else ["ami"]) + (["userData"] if alone else [])
+        # AWS publishes an image every few weeks, and this project another script now and then. Neither may replace
+        # managers by the way, with the next `up`; an image that is asked for does.
+        kept = None if self.options.ami else ["ami", "userData"]
         return aws.ec2.Instance(
             f"manager-{index}",
             ami=self._image(),
@@ -376,7 +382,7 @@ class SwarmEc2(SwarmRuntime):
                 parent=self,
                 depends_on=before,
                 delete_before_replace=True,  # an interface is on one instance at a time
-                ignore_changes=kept or None,
+                ignore_changes=kept,
             ),
         )
 

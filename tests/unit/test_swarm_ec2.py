@@ -83,9 +83,12 @@ class TestNodes:
         for each in found.of(MANAGER):
             assert each.from_inputs["instance"] == {found.one(INSTANCE, each.name).urn}
 
-    def test_a_newer_image_replaces_nothing_by_the_way(self) -> None:
-        assert set(graph().one(INSTANCE).ignore_changes) == {"ami", "userData"}
-        assert all(each.ignore_changes == ("ami",) for each in graph(preset="production").of(INSTANCE))
+    def test_a_newer_image_or_script_replaces_nothing_by_the_way(self) -> None:
+        for preset in ("trial", "production"):
+            for each in graph(preset=preset).of(INSTANCE):
+                assert set(each.ignore_changes) == {"ami", "userData"}
+
+    def test_an_image_that_is_asked_for_replaces(self) -> None:
         asked = graph(preset="production", ami="ami-0123456789abcdef0")
         assert not [each for each in asked.of(INSTANCE) if each.ignore_changes]
         assert {each.inputs["ami"] for each in asked.of(INSTANCE)} == {"ami-0123456789abcdef0"}
@@ -239,6 +242,12 @@ class TestRefusals:
     def test_more_copies_than_the_nodes_can_hold(self) -> None:
         said = self.refused({}, api={"digest": DIGEST, "memory": 600, "replicas": 2})
         assert "1 x t3.small have 1748 MiB for copies, which take 1200 MiB, and 600 MiB more during an update" in said
+
+    def test_managers_that_would_all_be_no_targets_at_once(self) -> None:
+        block = {"managers": 3, "ami": "ami-0123456789abcdef0"}
+        assert "switchyard:swarm-ec2.workers is 0; want at least 1 where `ami` is given" in self.refused(
+            block, **SERVICES
+        )
 
     def test_managers_without_a_majority(self) -> None:
         assert "switchyard:swarm-ec2.managers" in self.refused({"managers": 2}, **SERVICES)

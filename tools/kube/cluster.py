@@ -30,6 +30,8 @@ DEBIAN = {
 START_TIMEOUT, READY_TIMEOUT, STOP_TIMEOUT = 60.0, 90.0, 60.0
 """Seconds for one program to answer, for the node to be ready, and for everything to end."""
 EXEC_TIMEOUT = 2.0
+FIREWALL = "KUBE-FIREWALL"
+"""A chain that every kube-proxy makes."""
 TAIL = 15
 """Lines of a log that are shown when a program fails."""
 
@@ -43,6 +45,8 @@ def start() -> None:
     if lacking := missing():
         raise KubeError(lacking)
     _clean_up()
+    if FIREWALL in _run("iptables-save", "-t", "filter"):
+        raise KubeError(f"another Kubernetes has rules on this machine (iptables chain {FIREWALL}): stop it first")
     try:
         node.write()
         _start_all()
@@ -129,19 +133,21 @@ def _wait(name: str, done: Callable[[], bool], timeout: float) -> None:
 
 def _clean_up(keep_logs: bool = False) -> None:
     """End every program, newest first, and what they leave: containers, mounts, rules, the bridge, files."""
+    if not RUN.exists():
+        return
     if _pid("kubelet") and _pid("kube-apiserver"):
         _remove_pods()
     for name in reversed(list(node.COMMANDS)):
         _end(name)
-    _run(str(BIN / "kube-proxy"), "--cleanup")
+    _remove_rules()
     _run("ip", "link", "delete", node.BRIDGE)
     for mount in sorted(_mounts(), reverse=True):
         _run("umount", "--lazy", mount)
-    for path in RUN.iterdir() if RUN.exists() else ():
+    for path in RUN.iterdir():
         if keep_logs and path.suffix == ".log":
             continue
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    if not keep_logs and RUN.exists():
+    if not keep_logs:
         RUN.rmdir()
 
 
@@ -157,6 +163,16 @@ def _remove_pods() -> None:
             with suppress(ApiError):
                 api.call("DELETE", api.path({"apiVersion": "v1", "kind": "Pod", **pod}), gracePeriodSeconds="1")
         _until(lambda: not _containers(), STOP_TIMEOUT)
+
+
+def _remove_rules() -> None:
+    """kube-proxy's, all of them: of its own accord it leaves the chain that it would share with a kubelet."""
+    _run(str(BIN / "kube-proxy"), "--cleanup")
+    for program in ("iptables", "ip6tables"):
+        for chain in ("INPUT", "OUTPUT"):
+            _run(program, "--delete", chain, "--jump", FIREWALL)
+        _run(program, "--flush", FIREWALL)
+        _run(program, "--delete-chain", FIREWALL)
 
 
 def _containers() -> str:

@@ -218,6 +218,7 @@ def _proxy() -> Mapping[str, Any]:
         "hostnameOverride": NODE,
         "mode": "iptables",
         "clusterCIDR": PODS,
+        "iptables": {"localhostNodePorts": False},  # else it changes a setting of the kernel
         "healthzBindAddress": f"127.0.0.1:{PROXY}",
         "metricsBindAddress": f"127.0.0.1:{PROXY_METRICS}",
         "conntrack": {"maxPerCore": 0, "min": 0},  # the machine's own limits stay

@@ -1,0 +1,87 @@
+"""Swarm on EC2 on the real engine: managers that are replaced one by one, the only one replaced, and more of them."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from rehearsal import Call, health
+from rehearsal import aws as types
+from tests.engine.passage import Passage, passage
+
+pytestmark = pytest.mark.engine
+
+AMI = "ami-0123456789abcdef0"
+SECRET = {"switchyard:services.api.secrets.KEY": "correct-horse-battery"}
+SERVICES = {"api": {"digest": f"sha256:{'a' * 64}", "replicas": 2, "memory": 256}}
+
+
+class Watch:
+    """Looks after each call whether callers would get an answer, once it is told on which stack."""
+
+    def __init__(self) -> None:
+        self.stack: Passage | None = None
+        self.unserved: list[str] = []
+
+    def __call__(self, call: Call) -> None:
+        if self.stack and call.done is not None:
+            world = self.stack.cloud.world
+            with world.lock:
+                if health.unserved(world, math.inf):
+                    self.unserved.append(f"{call.op} {call.name}")
+
+
+def swarm(stack: Passage) -> str:
+    """The id of the stack's swarm."""
+    (found,) = stack.cloud.world.swarms.values()
+    return found.id
+
+
+def test_managers_are_replaced_one_by_one_and_callers_are_answered_all_the_while(tmp_path: Path) -> None:
+    watch = Watch()
+    more = {"swarm-ec2": {"managers": 3, "workers": 1}}
+    with passage(
+        tmp_path, orchestrator="swarm-ec2", services=SERVICES, secrets=SECRET, more=more, on_call=watch
+    ) as stack:
+        stack.up()
+        assert "correct-horse-battery" not in stack.saved()
+        before, mark = swarm(stack), len(stack.cloud.calls)
+        watch.stack = stack
+        stack.set(swarm_ec2={"managers": 3, "workers": 1, "ami": AMI})
+        stack.up()
+        order = [f"{call.op} {call.name}" for call in stack.since(mark) if call.type == types.INSTANCE]
+        assert order == [f"{op} manager-{index}" for index in range(3) for op in ("delete", "create")]
+        assert swarm(stack) == before
+        assert not watch.unserved
+        watch.stack = None
+        assert stack.preview() == {}
+
+        stack.destroy()
+        assert len(stack.cloud.world) == 0
+
+
+def test_the_only_manager_takes_the_swarm_with_it_and_all_is_made_again(tmp_path: Path) -> None:
+    with passage(tmp_path, orchestrator="swarm-ec2", services=SERVICES, secrets=SECRET) as stack:
+        stack.up()
+        before = swarm(stack)
+        stack.set(swarm_ec2={"ami": AMI})
+        stack.up()
+        assert swarm(stack) != before
+        assert stack.serving() == ["swarm-ec2"]
+        assert stack.preview() == {}
+
+        after = swarm(stack)
+        stack.set(swarm_ec2={"ami": AMI, "managers": 3, "workers": 1})
+        mark = len(stack.cloud.calls)
+        stack.up()
+        assert swarm(stack) == after
+        assert not [call for call in stack.since(mark) if call.op == "delete"]
+        assert stack.serving() == ["swarm-ec2"]
+        assert stack.preview() == {}
+
+        stack.set(swarm_ec2={"ami": AMI})
+        stack.up()
+        assert swarm(stack) == after
+        assert stack.serving() == ["swarm-ec2"]
+        stack.destroy()
+        assert len(stack.cloud.world) == 0
