@@ -361,8 +361,9 @@ def _conditions(service: Service) -> list[aws.lb.ListenerRuleConditionArgsDict]:
 
 BANDS = 2 * (MAX_SEGMENTS + 1)
 """Kinds of route, from the most specific to the least: with a host or without, by the number of path segments."""
-SLOTS = 2400
-"""Rules of one kind. Warm-up and traffic rules together stay below the 50,000 priorities of a listener."""
+WARM_UP_SLOTS, TRAFFIC_SLOTS = 4000, 900
+"""Rules of one kind: a service has one for traffic, and a warm-up rule for every orchestrator there is. All together
+stay below the 50,000 priorities of a listener."""
 
 
 def priorities(routes: Mapping[str, Service], orchestrators: list[str]) -> dict[tuple[str, str | None], int]:
@@ -375,10 +376,12 @@ def priorities(routes: Mapping[str, Service], orchestrators: list[str]) -> dict[
     taken: set[int] = set()
     table: dict[tuple[str, str | None], int] = {}
     for name in sorted(routes):
-        table[name, None] = _place(taken, BANDS + _band(routes[name]), name)
+        start = BANDS * WARM_UP_SLOTS + _band(routes[name]) * TRAFFIC_SLOTS
+        table[name, None] = _place(taken, start, TRAFFIC_SLOTS, name)
     for name in sorted(routes):
         for key in sorted(orchestrators):
-            table[name, key] = _place(taken, _band(routes[name]), f"{name}/{key}")
+            start = _band(routes[name]) * WARM_UP_SLOTS
+            table[name, key] = _place(taken, start, WARM_UP_SLOTS, f"{name}/{key}")
     return table
 
 
@@ -387,10 +390,12 @@ def _band(service: Service) -> int:
     return (0 if service.host else MAX_SEGMENTS + 1) + MAX_SEGMENTS - segments
 
 
-def _place(taken: set[int], band: int, key: str) -> int:
-    """A free priority in the band, from the key's hash onwards."""
+def _place(taken: set[int], start: int, slots: int, key: str) -> int:
+    """A free priority among the `slots` after `start`, from the key's hash onwards."""
     first = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
-    candidates = (1 + band * SLOTS + (first + step) % SLOTS for step in range(SLOTS))
-    place = next(each for each in candidates if each not in taken)
-    taken.add(place)
-    return place
+    for step in range(slots):
+        place = 1 + start + (first + step) % slots
+        if place not in taken:
+            taken.add(place)
+            return place
+    raise pulumi.RunError(f"more than {slots} rules of one kind of route: a load balancer cannot order them")

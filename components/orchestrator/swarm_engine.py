@@ -5,6 +5,7 @@ State holds them pickled by reference, so the names of this module and of the pr
 
 import hashlib
 import json
+import os
 import secrets
 import socket
 import sys
@@ -53,6 +54,8 @@ class Provider(ResourceProvider):
     def configure(self, req: ConfigureRequest) -> None:
         """Called once in the provider's process, before anything else."""
         speak_in_words()
+        if profile := req.config.get("aws:profile"):  # for a swarm on EC2: as Pulumi's own AWS provider does
+            os.environ["AWS_PROFILE"] = profile
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         """By value, so that a newer Python, which pickles the provider in other bytes, changes nothing."""

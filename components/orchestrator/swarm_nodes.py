@@ -12,7 +12,7 @@ from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
 from components.orchestrator.swarm_client import Engine, SwarmError, connection
 from components.orchestrator.swarm_engine import Props, Provider, props_if, removed
-from components.orchestrator.swarm_ssm import NoManagerError
+from components.orchestrator.swarm_ssm import NoAccessError, NoManagerError
 
 JOINING = 900.0
 """Seconds until a new instance must be a manager: it boots, installs the engine and joins."""
@@ -36,6 +36,8 @@ class ManagerProvider(Provider):
                     if node := joined(engine, props["address"]):
                         return CreateResult(node, props)
                 said = f"the swarm has no manager at {props['address']}"
+            except NoAccessError:
+                raise
             except SwarmError as error:  # the first one: nobody answers before it has booted
                 said = str(error)
             time.sleep(POLL)

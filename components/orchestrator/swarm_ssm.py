@@ -81,6 +81,10 @@ class NoManagerError(SwarmError):
     """Nobody answers for a swarm."""
 
 
+class NoAccessError(SwarmError):
+    """Systems Manager itself says no, or there are no credentials to ask it with: waiting does not help."""
+
+
 @dataclass(frozen=True)
 class Request:
     """One request to an engine, as a command."""
@@ -242,7 +246,7 @@ def open_manager(host: str, avoid: str = "") -> RemoteEngine:
             if instance != avoid and (engine := _manager(Adapter(ssm, instance), said)):
                 return engine
     except (BotoCoreError, ClientError) as error:
-        raise SwarmError(f"AWS Systems Manager does not answer in {region}: {error}") from error
+        raise NoAccessError(f"AWS Systems Manager does not answer in {region}: {error}") from error
     raise NoManagerError(
         f"no manager of the swarm {stack} answers by Systems Manager in {region}"
         f" ({'; '.join(said) or 'no instance of it is online'}): look at `aws ssm describe-instance-information"

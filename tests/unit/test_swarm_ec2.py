@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,16 +12,17 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from pulumi.dynamic import Config, ConfigureRequest
 from requests import PreparedRequest
 from requests import Request as Asked
 from requests.exceptions import ConnectionError as NoConnection
 
-from components.orchestrator import swarm_client, swarm_nodes, swarm_ssm
+from components.orchestrator import swarm_client, swarm_engine, swarm_nodes, swarm_ssm
 from components.orchestrator.swarm_boot import user_data
 from components.orchestrator.swarm_client import SwarmError, connection
 from components.orchestrator.swarm_ec2 import SwarmEc2, SwarmEc2Options
 from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider, check_quorum, joined
-from components.orchestrator.swarm_ssm import Adapter, NoManagerError, Request, request_of, response
+from components.orchestrator.swarm_ssm import Adapter, NoAccessError, NoManagerError, Request, request_of, response
 from components.service import Service
 from components.testing.engine import Graph
 from config.problems import BadConfig
@@ -419,6 +421,11 @@ class TestManagers:
         self.engine(monkeypatch, NoManagerError("not booted"), unready, ready)
         assert ManagerProvider().create(ADDRESS).id == "a"
 
+    def test_without_credentials_nobody_waits(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.engine(monkeypatch, NoAccessError("no credentials"))
+        with pytest.raises(NoAccessError, match="no credentials"):
+            ManagerProvider().create(ADDRESS)
+
     def test_one_that_never_joins_is_an_error_with_the_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(swarm_nodes, "JOINING", 0.05)
         self.engine(monkeypatch, *[NoManagerError("nobody is online")] * 10_000)
@@ -470,6 +477,12 @@ class TestManagers:
         assert (provider.update("swarm-1", props, {**props, "managers": ["i-2"]}).outs or {})["swarm"] == "swarm-1"
         assert (provider.read("swarm-1", props).outs or {})["swarm"] == "swarm-2"
         assert provider.diff("swarm-1", {**props, "swarm": "swarm-1"}, props).changes is False
+
+    def test_it_uses_the_profile_of_the_stack(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "")
+        monkeypatch.setattr(swarm_engine, "speak_in_words", lambda: None)
+        ManagerProvider().configure(ConfigureRequest(Config({"aws:profile": "shop"}, "switchyard")))
+        assert os.environ["AWS_PROFILE"] == "shop"
 
     def test_advice_names_the_block_of_this_backend(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Open:
