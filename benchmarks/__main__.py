@@ -21,7 +21,7 @@ from rehearsal import Cloud
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "benchmarks" / "README.md"
-TURNS = {1: 5, 100: 2, 500: 1}
+TURNS = {1: 15, 100: 3, 500: 1}
 """Services -> how often each program runs."""
 SETTLED = {"PYTHONDONTWRITEBYTECODE": ""}
 """Compiled once, as on a user's machine; else every run would compile all of pulumi-aws."""
