@@ -7,7 +7,6 @@ speed falls out. The median of several turns is taken.
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 from rehearsal import Cloud
+from yard import engine
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "benchmarks" / "README.md"
@@ -40,9 +40,7 @@ class Figures:
 def measure(cloud: Cloud, which: str, count: int) -> Figures:
     """One preview in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="switchyard-bench-") as place:
-        shutil.copy(ROOT / "Pulumi.yaml", place)
-        (Path(place) / ".tools").symlink_to(ROOT / ".tools")
-        (Path(place) / "config").mkdir()
+        engine.borrow(ROOT, Path(place))
         answer = subprocess.run(
             [sys.executable, "-m", "benchmarks.preview", which, str(count), place],
             cwd=ROOT,

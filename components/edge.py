@@ -3,6 +3,8 @@
 For each service and orchestrator: target group -> warm-up rule -> the workload, healthy -> traffic rule.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass

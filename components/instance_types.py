@@ -7,9 +7,13 @@ vCPU and memory: https://aws.amazon.com/ec2/instance-types/.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 Architecture = Literal["x86_64", "arm64"]
+TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
+"""The name of a type, known here or not."""
 GIB = 1024
 
 

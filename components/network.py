@@ -1,5 +1,7 @@
 """The network: VPC, subnets and the ways out. It outlives every orchestrator."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -48,6 +50,15 @@ class Network(pulumi.ComponentResource):
         else:
             self._make(name, args)
         self.register_outputs({"vpc_id": self.vpc_id})
+
+    def group(
+        self, name: str, description: str, child: pulumi.ResourceOptions
+    ) -> tuple[aws.ec2.SecurityGroup, aws.vpc.SecurityGroupEgressRule]:
+        """A security group that lets everything out and nothing in, and the rule that lets it out; under `child`."""
+        group = aws.ec2.SecurityGroup(name, description=description, vpc_id=self.vpc_id, opts=child)
+        return group, aws.vpc.SecurityGroupEgressRule(
+            name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
+        )
 
     def _use(self, vpc: ExistingVpc) -> None:
         found = aws.ec2.get_vpc_output(id=vpc.id, opts=pulumi.InvokeOutputOptions(parent=self))

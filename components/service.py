@@ -1,6 +1,6 @@
 """What a user says about a service: the same words for every orchestrator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
@@ -109,6 +109,15 @@ class Service(Model):
         """What every copy finds in its environment, besides its secrets. Sorted, so that a preview sees no change."""
         own = {"PORT": str(self.port), "SWITCHYARD_ORCHESTRATOR": orchestrator, "SWITCHYARD_SERVICE": name}
         return dict(sorted({**self.env, **own}.items()))
+
+
+def of_no_service(
+    field: str, values: Mapping[str, object], services: Mapping[str, Service]
+) -> Iterator[tuple[str, object, str]]:
+    """(path, value, what is wanted) for each entry of a backend's option by service whose name is no service's."""
+    for name, value in values.items():
+        if name not in services:
+            yield f"{field}.{name}", value, f"the name of a service: {', '.join(services)}"
 
 
 Feature = Callable[[Service], bool]

@@ -1,5 +1,7 @@
 """Secrets and logs: what an orchestrator uses and must not take with it when it goes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import pulumi

@@ -158,7 +158,6 @@ class _StackConfig(StackFile):
 
     def write(self, directory: Path) -> None:
         """Write the file where the rehearsal's own project looks for it."""
-        (directory / "config").mkdir()
         (directory / "config" / f"Pulumi.{self.stack}.yaml").write_text(
             yaml.safe_dump({"config": self.values}), encoding="utf-8"
         )
@@ -204,10 +203,7 @@ class _Rehearsal:
             self._passage()
 
     def _open(self, place: Path) -> auto.Stack:
-        # The project file without `main`, the tools by a link: the rehearsal has a project directory of its own.
-        (place / "Pulumi.yaml").write_bytes((self._root / "Pulumi.yaml").read_bytes())
-        for shared in (".tools", ".venv"):
-            (place / shared).symlink_to(self._root / shared)
+        engine.borrow(self._root, place)
         self._config.write(place)
         stack = engine.stack(
             self._config.stack,

@@ -14,7 +14,8 @@ from http.client import responses
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from components.orchestrator.swarm_ssm import TAG, Request
+from components.orchestrator.swarm_boot import TAG
+from components.orchestrator.swarm_ssm import Request
 from rehearsal import aws, refusals, ssm
 from rehearsal.world import Thing, World
 

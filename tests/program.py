@@ -3,7 +3,6 @@
 import json
 import runpy
 from collections.abc import Iterable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +66,3 @@ def run_program(
 
     deploy(program)
     return engine.graph
-
-
-@cache
-def graph_of(registry: str, orchestrator: str, preset: str = "trial") -> Graph:
-    """The graph of one pair and preset with one service, made once: graphs do not change."""
-    return run_program(config_for(registry, orchestrator, preset))

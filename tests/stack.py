@@ -20,10 +20,7 @@ class Stack:
         self._file = place / "config" / "Pulumi.dev.yaml"
         self._config = dict(config)
         self._secrets = secrets
-        (place / "config").mkdir(parents=True)
-        (place / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
-        for shared in (".tools", ".venv"):
-            (place / shared).symlink_to(ROOT / shared)
+        engine.borrow(ROOT, place)
         self.state = place / "state"
         self._file.write_text("{}", encoding="utf-8")
         self.stack = engine.stack(

@@ -74,6 +74,15 @@ def environment(root: Path, state: Path | None) -> dict[str, str]:
     }
 
 
+def borrow(root: Path, place: Path) -> None:
+    """Make of `place` a project directory of its own, for a stack with other files and state: the project file of
+    `root`, an empty `config`, and the tools by links."""
+    (place / "config").mkdir(parents=True)
+    (place / "Pulumi.yaml").write_bytes((root / "Pulumi.yaml").read_bytes())
+    for shared in (".tools", ".venv"):
+        (place / shared).symlink_to(root / shared)
+
+
 def main_program(root: Path) -> Callable[[], Any]:
     """The project's `__main__.py`, as `pulumi up` would run it."""
     return lambda: runpy.run_path(str(root / "__main__.py"), run_name="__main__")

@@ -1,5 +1,7 @@
 """Amazon ECS, wherever its copies run: the roles, the task, the service, its scaling, logs and secrets."""
 
+from __future__ import annotations
+
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -11,7 +13,6 @@ import pulumi_aws as aws
 
 from components import iam
 from components.edge import DEREGISTRATION_DELAY, Target
-from components.network import ANYWHERE
 from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import Service
@@ -142,14 +143,8 @@ class Ecs(Orchestrator):
         child = pulumi.ResourceOptions(parent=self)
         network = self.args.network
         assert network is not None
-        group = aws.ec2.SecurityGroup(
-            name, description=f"Copies of {name} on {self.key}", vpc_id=network.vpc_id, opts=child
-        )
-        rules: list[pulumi.Resource] = [
-            aws.vpc.SecurityGroupEgressRule(
-                name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
-            )
-        ]
+        group, out = network.group(name, f"Copies of {name} on {self.key}", child)
+        rules: list[pulumi.Resource] = [out]
         if target:
             rules.append(
                 aws.vpc.SecurityGroupIngressRule(

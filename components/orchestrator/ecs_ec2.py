@@ -3,20 +3,21 @@
 There is no hook that prepares the deletion, because there could not be one: see docs/decisions/0010-ecs-on-ec2.md.
 """
 
+from __future__ import annotations
+
 import base64
 import math
 from collections.abc import Iterator, Mapping
-from typing import Annotated, cast
+from typing import cast
 
 import pulumi
 import pulumi_aws as aws
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from components import iam
-from components.instance_types import INSTANCE_TYPES, Architecture, InstanceType, architecture
+from components.instance_types import INSTANCE_TYPES, Architecture, InstanceType, TypeName, architecture
 from components.model import Model
-from components.network import ANYWHERE
-from components.orchestrator import HONOURED, translated
+from components.orchestrator import HONOURED, instances, translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
 from components.service import Service
 
@@ -28,8 +29,6 @@ IMAGES: Mapping[Architecture, str] = {
 EXAMPLES: Mapping[Architecture, str] = {"x86_64": "t3.small", "arm64": "t4g.small"}
 SMALLEST = 128
 """CPU units that a task on EC2 must ask for at least (ECS API, RegisterTaskDefinition)."""
-
-TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
 
 
 class EcsEc2Options(Model):
@@ -176,10 +175,7 @@ class EcsEc2(Ecs):
         network = self.args.network
         assert network is not None
         name = f"{self.key}--instances"  # no service's name has two dashes in a row, so none is called like this
-        group = aws.ec2.SecurityGroup(name, description=f"Instances of {self.key}", vpc_id=network.vpc_id, opts=child)
-        return group, aws.vpc.SecurityGroupEgressRule(
-            name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
-        )
+        return network.group(name, f"Instances of {self.key}", child)
 
     def _template(
         self,
@@ -190,46 +186,16 @@ class EcsEc2(Ecs):
     ) -> aws.ec2.LaunchTemplate:
         network = self.args.network
         assert network is not None
-        image = (
-            self.options.ami
-            or aws.ssm.get_parameter_output(
-                name=IMAGES[wanted], opts=pulumi.InvokeOutputOptions(parent=self)
-            ).insecure_value
-        )
-        return aws.ec2.LaunchTemplate(
+        return instances.template(
             f"ec2-{wanted}",
-            image_id=image,
-            update_default_version=True,
-            iam_instance_profile={"arn": profile.arn},
-            metadata_options={
-                "http_endpoint": "enabled",
-                "http_tokens": "required",
-                "http_put_response_hop_limit": 1,
-            },
-            block_device_mappings=[
-                {
-                    "device_name": "/dev/xvda",
-                    "ebs": {
-                        "encrypted": "true",
-                        "volume_type": "gp3",
-                        "volume_size": self.options.disk,
-                        "delete_on_termination": "true",
-                    },
-                }
-            ],
-            network_interfaces=[
-                {
-                    "associate_public_ip_address": str(network.public_ip).lower(),
-                    "security_groups": [group.id],
-                    "delete_on_termination": "true",
-                }
-            ],
+            self,
+            ami=self.options.ami,
+            parameter=IMAGES[wanted],
+            profile=profile,
+            group=group,
+            disk=self.options.disk,
+            public_ip=network.public_ip,
             user_data=cluster.name.apply(user_data),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                # AWS publishes an image every few weeks. It may not replace instances by the way, with the next `up`.
-                ignore_changes=None if self.options.ami else ["imageId"],
-            ),
         )
 
     def _capacity(
@@ -245,19 +211,13 @@ class EcsEc2(Ecs):
                 " each copy takes a network interface, and an instance has only so many",
                 self,
             )
-        instances = aws.autoscaling.Group(
+        fleet = aws.autoscaling.Group(
             f"ec2-{wanted}",
             min_size=self.options.min,
             max_size=self.options.max,
             vpc_zone_identifiers=network.workload_subnets,
             mixed_instances_policy={
-                "launch_template": {
-                    "launch_template_specification": {
-                        "launch_template_id": template.id,
-                        "version": template.latest_version.apply(str),
-                    },
-                    "overrides": [{"instance_type": each} for each in types],
-                },
+                "launch_template": instances.launched(template, types),
                 "instances_distribution": {
                     "on_demand_allocation_strategy": "prioritized",
                     "on_demand_percentage_above_base_capacity": 100,
@@ -287,7 +247,7 @@ class EcsEc2(Ecs):
         return aws.ecs.CapacityProvider(
             f"ec2-{wanted}",  # AWS takes no name that begins with "ecs"
             auto_scaling_group_provider={
-                "auto_scaling_group_arn": instances.arn,
+                "auto_scaling_group_arn": fleet.arn,
                 "managed_scaling": {"status": "ENABLED", "target_capacity": 100, "instance_warmup_period": 60},
                 "managed_draining": "ENABLED",
                 "managed_termination_protection": "ENABLED",

@@ -1,5 +1,7 @@
 """Amazon ECS on Fargate: copies without hosts to design, run or secure."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import cast

@@ -1,5 +1,7 @@
 """A Kubernetes cluster that exists, by kubeconfig and context: GKE, AKS, k3s, kind, one of your own."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -100,7 +102,7 @@ class KubernetesOptions(Model):
     )
 
     @model_validator(mode="after")
-    def _one_kubeconfig(self) -> "KubernetesOptions":
+    def _one_kubeconfig(self) -> KubernetesOptions:
         if self.kubeconfig is not None and self.kubeconfig_file is not None:
             raise ValueError("kubeconfig and kubeconfig-file are both set: keep one")
         return self
@@ -155,7 +157,7 @@ class Kubernetes(Orchestrator):
         kubernetes_service.deny(self.key, stack, existing, kubernetes_service.part_of(stack), self.inside)
         return pulumi.Output.from_input(existing)
 
-    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         place = Place(
             orchestrator=self.key,
             stack=self.args.stack,

@@ -1,5 +1,7 @@
 """One service as Kubernetes objects: the same for every cluster, and fit for Pod Security "restricted"."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

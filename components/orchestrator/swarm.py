@@ -1,5 +1,7 @@
 """Docker Swarm on an engine given by host: this machine's own, or any manager."""
 
+from __future__ import annotations
+
 import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -13,9 +15,8 @@ from pydantic import Field
 
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
-from components.orchestrator import swarm_engine as engine
 from components.registry import Anonymous, Login
-from components.service import Name, Service
+from components.service import Name, Service, of_no_service
 
 if TYPE_CHECKING:
     from components.edge import Target
@@ -60,15 +61,30 @@ class SwarmOptions(Model):
 class Network(pulumi.dynamic.Resource, module="swarm", name="Network"):
     """An overlay network."""
 
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        from components.orchestrator.swarm_engine import NetworkProvider  # only a stack with a swarm loads docker-py
+
+        super().__init__(NetworkProvider(), name, props, opts)
+
 
 class Secret(pulumi.dynamic.Resource, module="swarm", name="Secret"):
     """A value that copies read as a file. Swarm's secrets never change, so a new value is a new secret."""
 
     name: pulumi.Output[str]
 
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        from components.orchestrator.swarm_engine import SecretProvider  # only a stack with a swarm loads docker-py
+
+        super().__init__(SecretProvider(), name, props, opts)
+
 
 class SwarmService(pulumi.dynamic.Resource, module="swarm", name="Service"):
     """A service; made only when every copy is healthy."""
+
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        from components.orchestrator.swarm_engine import ServiceProvider  # only a stack with a swarm loads docker-py
+
+        super().__init__(ServiceProvider(), name, props, opts)
 
 
 class SwarmRuntime(Orchestrator):
@@ -126,14 +142,13 @@ class Swarm(SwarmRuntime):
         self.host = self.options.host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self.publish = publish_mode(self.options.publish, self.host)
         self.network = Network(
-            engine.NetworkProvider(),
             self.key,
             {"host": self.host, "prefix": self.args.stack, "encrypt": self.options.encrypt},
             child,
         )
         return {"host": self.host, "publish": self.publish}
 
-    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """A Swarm service; done when every copy is healthy and, on this machine, the health path answers."""
         port = self.options.ports.get(name, service.port) if service.public else None
         url = f"http://{address(self.host)}:{port}" if port else None
@@ -141,7 +156,6 @@ class Swarm(SwarmRuntime):
             told = ", ".join(f"{key}_FILE=/run/secrets/{key}" for key in sorted(service.secrets))
             pulumi.log.info(f"Swarm hands {name} its secrets as files: {told}", self)
         workload = SwarmService(
-            engine.ServiceProvider(),
             name,
             {
                 "host": self.host,
@@ -159,7 +173,6 @@ class Swarm(SwarmRuntime):
     def secret(self, service: str, variable: str, value: str) -> Secret:
         """The Swarm secret behind one variable of one service."""
         return Secret(
-            engine.SecretProvider(),
             f"{service}-{variable}",
             {
                 "host": self.host,
@@ -190,8 +203,7 @@ class Swarm(SwarmRuntime):
         """Ports that two services would take, or that no service has."""
         assert isinstance(options, SwarmOptions)
         taken: dict[int, str] = {}
-        for name in options.ports.keys() - services.keys():
-            yield f"ports.{name}", options.ports[name], f"the name of a service: {', '.join(services)}"
+        yield from of_no_service("ports", options.ports, services)
         for name, service in services.items():
             port = options.ports.get(name, service.port)
             if service.public and (other := taken.setdefault(port, name)) != name:

@@ -3,6 +3,8 @@
 import shlex
 from typing import Literal
 
+TAG = "switchyard-swarm"
+"""Tag of the managers' instances; its value is the stack's name."""
 PORTS = (("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789))
 """Between nodes: joining and raft, gossip, and the overlay networks (Docker docs, "Manage swarm nodes")."""
 UNSET = "none"

@@ -1,5 +1,7 @@
 """A Docker engine that speaks in words: docker-py, the calls that Swarm needs, errors that say what to do."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Iterable, Iterator

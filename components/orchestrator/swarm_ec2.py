@@ -4,6 +4,8 @@ Nobody logs in: services are made through a manager's engine by Systems Manager,
 Why it is so, and what it costs: docs/decisions/0012-swarm-on-ec2.md.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -15,12 +17,9 @@ from pydantic import Field
 
 from components import iam
 from components.edge import Target
-from components.instance_types import INSTANCE_TYPES, Architecture, architecture
+from components.instance_types import INSTANCE_TYPES, Architecture, TypeName, architecture
 from components.model import Model
-from components.network import ANYWHERE
-from components.orchestrator import HONOURED, Image, Workload, refused, translated
-from components.orchestrator import swarm_engine as engine
-from components.orchestrator.ecs_ec2 import TypeName
+from components.orchestrator import HONOURED, Image, Workload, instances, refused, translated
 from components.orchestrator.swarm import (
     Network,
     Port,
@@ -30,11 +29,9 @@ from components.orchestrator.swarm import (
     SwarmService,
     spec,
 )
-from components.orchestrator.swarm_boot import PORTS, UNSET, user_data
-from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider
-from components.orchestrator.swarm_ssm import TAG
+from components.orchestrator.swarm_boot import PORTS, TAG, UNSET, user_data
 from components.registry import Anonymous, AwsRole, Login
-from components.service import Name, Service
+from components.service import Name, Service, of_no_service
 
 IMAGES: Mapping[Architecture, str] = {
     "x86_64": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
@@ -96,12 +93,22 @@ class SwarmEc2Options(Model):
 class Manager(pulumi.dynamic.Resource, module="swarm", name="Manager"):
     """An instance that is a manager of the swarm; gone, it was one no more before its instance went."""
 
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        from components.orchestrator.swarm_nodes import ManagerProvider  # only a stack with a swarm loads docker-py
+
+        super().__init__(ManagerProvider(), name, props, opts)
+
 
 class Cluster(pulumi.dynamic.Resource, module="swarm", name="Cluster"):
     """The swarm that the managers keep."""
 
     swarm: pulumi.Output[str]
     """Its id."""
+
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        from components.orchestrator.swarm_nodes import ClusterProvider  # only a stack with a swarm loads docker-py
+
+        super().__init__(ClusterProvider(), name, props, opts)
 
 
 class SwarmEc2(SwarmRuntime):
@@ -132,8 +139,7 @@ class SwarmEc2(SwarmRuntime):
         """Ports that two services would take, and nodes that copies do not run or fit on."""
         block = cast(SwarmEc2Options, options)
         taken: dict[int, str] = {port: "the swarm itself" for _, port in PORTS}
-        for name in block.ports.keys() - services.keys():
-            yield f"ports.{name}", block.ports[name], f"the name of a service: {', '.join(services)}"
+        yield from of_no_service("ports", block.ports, services)
         for name, service in services.items():
             port = block.port(name)
             if service.public and (other := taken.setdefault(port, name)) != name:
@@ -162,14 +168,12 @@ class SwarmEc2(SwarmRuntime):
         self.nodes = self._security_group(child)
         self.managers = self._managers(child)
         self.cluster = Cluster(
-            ClusterProvider(),
             self.key,
             {"host": self.host, "managers": [each.id for each in self.managers], "swarm": None},
             pulumi.ResourceOptions(parent=self, depends_on=[self.joined]),
         )
         self.workers = self._workers() if self.options.workers else None
         self.network = Network(
-            engine.NetworkProvider(),
             self.key,
             {**self.on_swarm, "prefix": self.args.stack, "encrypt": False},
             child,
@@ -198,7 +202,6 @@ class SwarmEc2(SwarmRuntime):
         login, may_log_in = self._login(name, image)
         wanted = spec(self, name, service, image, self.options.port(name) if target else None)
         workload = SwarmService(
-            engine.ServiceProvider(),
             name,
             {
                 **self.on_swarm,
@@ -226,7 +229,6 @@ class SwarmEc2(SwarmRuntime):
         """The Swarm secret behind one variable of one service; the manager fetches the value from Secrets Manager."""
         reference, may_read = self._kept(service, variable, pulumi.Output.secret(value))
         return Secret(
-            engine.SecretProvider(),
             f"{service}-{variable}",
             {
                 **self.on_swarm,
@@ -269,14 +271,8 @@ class SwarmEc2(SwarmRuntime):
         """Nodes talk to each other, by Swarm's ports alone; services open theirs to the load balancer."""
         assert self.args.network is not None
         name = f"{self.key}--nodes"  # no service's name has two dashes in a row, so none is called like this
-        group = aws.ec2.SecurityGroup(
-            name, description=f"Nodes of {self.key}", vpc_id=self.args.network.vpc_id, opts=child
-        )
-        self.rules: list[pulumi.Resource] = [
-            aws.vpc.SecurityGroupEgressRule(
-                name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
-            )
-        ]
+        group, out = self.args.network.group(name, f"Nodes of {self.key}", child)
+        self.rules: list[pulumi.Resource] = [out]
         self.rules += [
             aws.vpc.SecurityGroupIngressRule(
                 f"{name}-{protocol}-{port}",
@@ -320,7 +316,6 @@ class SwarmEc2(SwarmRuntime):
             instance = self._manager(index, interface, profile, before)
             made.append(instance)
             self.joined = Manager(
-                ManagerProvider(),
                 f"manager-{index}",
                 {"host": self.host, "address": address, "instance": instance.id},
                 child,
@@ -369,11 +364,11 @@ class SwarmEc2(SwarmRuntime):
         kept = None if self.options.ami else ["ami", "userData"]
         return aws.ec2.Instance(
             f"manager-{index}",
-            ami=self._image(),
+            ami=instances.image(self.options.ami, self._parameter_of_image, self),
             instance_type=self.options.instance_type,
             primary_network_interface={"network_interface_id": interface.id},
             iam_instance_profile=profile.name,
-            metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
+            metadata_options=aws.ec2.InstanceMetadataOptionsArgs(**instances.METADATA),
             root_block_device={"encrypted": True, "volume_type": "gp3", "volume_size": self.options.disk},
             user_data=user_data("manager" if index else "first", str(self.args.region), self.prefix),
             user_data_replace_on_change=True,
@@ -392,47 +387,23 @@ class SwarmEc2(SwarmRuntime):
         assert network is not None
         profile, may_join = self._profile("worker", self.may_work)
         script = user_data("worker", str(self.args.region), self.prefix)
-        template = aws.ec2.LaunchTemplate(
+        template = instances.template(
             f"{self.key}-worker",
-            image_id=self._image(),
-            update_default_version=True,
-            iam_instance_profile={"arn": profile.arn},
-            metadata_options={"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1},
-            block_device_mappings=[
-                {
-                    "device_name": "/dev/xvda",
-                    "ebs": {
-                        "encrypted": "true",
-                        "volume_type": "gp3",
-                        "volume_size": self.options.disk,
-                        "delete_on_termination": "true",
-                    },
-                }
-            ],
-            network_interfaces=[
-                {
-                    "associate_public_ip_address": str(network.public_ip).lower(),
-                    "security_groups": [self.nodes.id],
-                    "delete_on_termination": "true",
-                }
-            ],
+            self,
+            ami=self.options.ami,
+            parameter=self._parameter_of_image,
+            profile=profile,
+            group=self.nodes,
+            disk=self.options.disk,
+            public_ip=network.public_ip,
             user_data=base64.b64encode(script.encode()).decode(),
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=None if self.options.ami else ["imageId"]),
         )
         return aws.autoscaling.Group(
             f"{self.key}-worker",
             min_size=self.options.workers,
             max_size=self.options.workers,
             vpc_zone_identifiers=network.workload_subnets,
-            mixed_instances_policy={
-                "launch_template": {
-                    "launch_template_specification": {
-                        "launch_template_id": template.id,
-                        "version": template.latest_version.apply(str),
-                    },
-                    "overrides": [{"instance_type": self.options.instance_type}],
-                },
-            },
+            mixed_instances_policy={"launch_template": instances.launched(template, [self.options.instance_type])},
             instance_refresh={
                 "strategy": "Rolling",
                 "preferences": {"min_healthy_percentage": 100, "max_healthy_percentage": 110},
@@ -441,14 +412,10 @@ class SwarmEc2(SwarmRuntime):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, may_join, *self.rules, *network.ready]),
         )
 
-    def _image(self) -> pulumi.Input[str]:
-        """The nodes' image."""
-        return (
-            self.options.ami
-            or aws.ssm.get_parameter_output(
-                name=IMAGES[architecture(self.options.instance_type)], opts=pulumi.InvokeOutputOptions(parent=self)
-            ).insecure_value
-        )
+    @property
+    def _parameter_of_image(self) -> str:
+        """AWS's public parameter that names the nodes' image."""
+        return IMAGES[architecture(self.options.instance_type)]
 
     def _allow(self, name: str, image: Image) -> list[pulumi.Resource]:
         """What nodes may do for one service: write its logs, and pull its image."""

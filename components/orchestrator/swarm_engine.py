@@ -3,6 +3,8 @@
 State holds them pickled by reference, so the names of this module and of the providers must stay.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os

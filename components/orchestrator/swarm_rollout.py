@@ -1,5 +1,7 @@
 """Waiting for a Swarm service: until every wanted copy is healthy, or it is clear that it never will be."""
 
+from __future__ import annotations
+
 import time
 from contextlib import suppress
 from typing import Any

@@ -4,6 +4,8 @@ Each request is a shell command that a manager runs (Run Command) and that hands
 Commands are kept in the account's history, so no secret is in one: a request names where the manager finds it.
 """
 
+from __future__ import annotations
+
 import base64
 import gzip
 import io
@@ -26,10 +28,9 @@ from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 
+from components.orchestrator.swarm_boot import TAG
 from components.orchestrator.swarm_client import REQUEST_TIMEOUT, Engine, SwarmError
 
-TAG = "switchyard-swarm"
-"""Tag of the managers' instances; its value is the stack's name."""
 PIECE = 20_000
 """Characters of an answer that one command brings: GetCommandInvocation gives 24,000 (SSM API)."""
 PATIENCE = 120
@@ -106,7 +107,7 @@ class Request:
         return "\n".join(["#!/bin/bash", *known, SCRIPT])
 
     @classmethod
-    def read(cls, script: str) -> "Request":
+    def read(cls, script: str) -> Request:
         """The request that a script makes; for whoever stands in for a manager."""
         lines = script.splitlines()[1 : 1 + len(fields(cls))]
         pairs = ("".join(shlex.split(line)).split("=", 1) for line in lines)

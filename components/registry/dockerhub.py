@@ -7,8 +7,7 @@ from pydantic import Field
 
 from components.model import Model
 from components.registry import Anonymous, Login, Pull
-from components.registry.ghcr import Account
-from components.registry.hosted import Hosted, HostedOptions
+from components.registry.hosted import Account, Hosted, HostedOptions
 from components.service import Service
 
 LIMITS: dict[type[Pull], str] = {

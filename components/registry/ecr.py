@@ -1,5 +1,7 @@
 """Amazon ECR, private: the main road to everything on AWS. Pulled with the runtime's own IAM role."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping
 from typing import cast
@@ -10,7 +12,7 @@ from pydantic import Field
 
 from components.model import Model
 from components.registry import DEPLOYED, TAG, AwsRole, Pull, Registry, RegistryArgs, Repository
-from components.service import Service
+from components.service import Service, of_no_service
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
@@ -38,9 +40,7 @@ class Ecr(Registry):
 
     @classmethod
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        for name, repository in cast(EcrOptions, options).repositories.items():
-            if name not in services:
-                yield f"repositories.{name}", repository, f"the name of a service: {', '.join(services)}"
+        yield from of_no_service("repositories", cast(EcrOptions, options).repositories, services)
 
     @classmethod
     def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:

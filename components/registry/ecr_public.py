@@ -1,5 +1,7 @@
 """Amazon ECR Public: almost free, and anyone may pull the image."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import pulumi

@@ -1,13 +1,11 @@
 """GitHub's container registry: access and versions beside the code."""
 
-from typing import Annotated, cast
+from typing import cast
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from components.model import Model
-from components.registry.hosted import Hosted, HostedOptions
-
-Account = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", max_length=39)]
+from components.registry.hosted import Account, Hosted, HostedOptions
 
 
 class GhcrOptions(HostedOptions):

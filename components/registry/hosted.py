@@ -2,15 +2,18 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import pulumi
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, StringConstraints
 
 from components.model import Model
 from components.registry import TAG, Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository
 from components.registry.oci import RepositoryPath
-from components.service import Service
+from components.service import Service, of_no_service
+
+Account = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", max_length=39)]
+"""A user or organisation, as part of an image's address."""
 
 
 class HostedOptions(Model):
@@ -59,8 +62,7 @@ class Hosted(Registry):
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
         """A login that is missing or not needed, and repositories of no service."""
         said = cast(HostedOptions, options)
-        for name in said.repositories.keys() - services.keys():
-            yield f"repositories.{name}", said.repositories[name], f"the name of a service: {', '.join(services)}"
+        yield from of_no_service("repositories", said.repositories, services)
         login = {field: getattr(said, field) for field in ("username", "password", "login")}
         for field, value in login.items():
             if said.public and value is not None:

@@ -5,6 +5,8 @@ here, not by ECR with the first pull: so they have a retention, go with the stac
 allowed to make repositories (ECR user guide, "IAM permissions required to sync an upstream registry").
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
-from components.orchestrator import swarm_ssm
+from components.orchestrator import swarm_boot, swarm_ssm
 from components.orchestrator.swarm_client import SwarmError, connection
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider
 from components.orchestrator.swarm_nodes import identity, joined
@@ -69,7 +69,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClie
     for version, value in SECRETS.items():
         (place / version).write_text(value, encoding="utf-8")
     instance = Instance(place)
-    endpoint = ssm.serve(lambda tag, value: ["i-manager"] * ((tag, value) == (swarm_ssm.TAG, STACK)), instance.run)
+    endpoint = ssm.serve(lambda tag, value: ["i-manager"] * ((tag, value) == (swarm_boot.TAG, STACK)), instance.run)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL_SSM", endpoint.url)
         patch.setenv("AWS_ACCESS_KEY_ID", "stand-in")
