@@ -6,14 +6,16 @@ For each service and orchestrator: target group -> warm-up rule -> the workload,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import pulumi
 import pulumi_aws as aws
 
 from components.choices import Domain, ExistingLoadBalancer
+from components.cost import Demand, Item, Line, Unpriced
 from components.gate import AskHealth, Expected, Gate, GateOptions
 from components.network import ANYWHERE, Network
 from components.service import MAX_SEGMENTS, Service
@@ -78,6 +80,21 @@ class Edge(pulumi.ComponentResource):
         else:
             self._make(name, args)
         self.register_outputs({"url": self.url})
+
+    @staticmethod
+    def costs(demand: Demand) -> Iterator[Item]:
+        """What it costs a month. A load balancer that exists costs only for what passes through it."""
+        column: Literal["load balancer"] = "load balancer"
+        hours = demand.hours
+        if demand.own_load_balancer:
+            yield Line(column, "load balancer", hours, "hour", "alb.hour")
+            yield Line(column, "public IPv4, one a zone", demand.zones * hours, "address-hour", "ipv4.hour")
+        yield Line(column, "capacity units", capacity_units(demand) * hours, "LCU-hour", "alb.lcu")
+        if demand.domain:
+            yield Line(column, "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")
+        if demand.access_logs:
+            yield Unpriced(column, "access logs", "storage in S3 has no price here")
+        yield Line("transfer", "responses", demand.usage.served, "GB", "transfer.internet", free="transfer.free")
 
     def target(
         self,
@@ -359,6 +376,25 @@ def _conditions(service: Service) -> list[aws.lb.ListenerRuleConditionArgsDict]:
     if service.host:
         conditions.append({"host_header": {"values": [service.host]}})
     return conditions
+
+
+def capacity_units(demand: Demand) -> Decimal:
+    """Load balancer capacity units (LCU) in use, for a load that is the same all month.
+
+    One is 25 new connections a second, 1 GB an hour or 1,000 rules evaluated a second, 10 free of charge for each
+    request; the largest of them counts (https://aws.amazon.com/elasticloadbalancing/pricing/). The fourth, 3,000
+    connections at once, is left out: how long they last is not known.
+    """
+    usage = demand.usage
+    if not demand.hours:
+        return Decimal(0)
+    a_second = Decimal(usage.requests) / (demand.hours * 3600)
+    rules = sum(1 for each in demand.services.values() if each.public)
+    return max(
+        a_second / usage.requests_per_connection / 25,
+        usage.served / demand.hours,
+        a_second * max(rules - 10, 0) / 1000,
+    )
 
 
 BANDS = 2 * (MAX_SEGMENTS + 1)

@@ -58,8 +58,20 @@ def _table() -> Iterator[tuple[str, InstanceType]]:
 
 INSTANCE_TYPES: Mapping[str, InstanceType] = dict(_table())
 
+SMALL: Mapping[Architecture, str] = {"x86_64": "t3.small", "arm64": "t4g.small"}
+"""The types to begin with."""
+
 ARM = re.compile(r"^(a1|[a-z]+\d+g[a-z]*)\.")
 """In a type's name a `g` after the generation says Graviton (EC2 user guide, "Instance type naming conventions")."""
+
+
+def holding(name: str, cpu: float, memory: int) -> str:
+    """`name`, or the next larger type of its family that has `cpu` vCPU, and more than `memory` MiB, as the system
+    takes some. `name` again where none is known."""
+    family = [each for each in INSTANCE_TYPES if each.partition(".")[0] == name.partition(".")[0]]
+    larger = family[family.index(name) :] if name in family else []
+    fits = [each for each in larger if INSTANCE_TYPES[each].vcpu >= cpu and INSTANCE_TYPES[each].memory > memory]
+    return fits[0] if fits else name
 
 
 def architecture(instance_type: str) -> Architecture:

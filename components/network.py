@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -9,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.choices import ExistingVpc, Kind
+from components.cost import Demand, Line
 
 CIDR = IPv4Network("10.0.0.0/16")
 SUBNET_PREFIX = 20
@@ -50,6 +52,22 @@ class Network(pulumi.ComponentResource):
         else:
             self._make(name, args)
         self.register_outputs({"vpc_id": self.vpc_id})
+
+    @staticmethod
+    def costs(demand: Demand) -> Iterator[Line]:
+        """What it costs a month. A VPC that exists costs only for what passes through it."""
+        zones, hours = demand.zones, demand.hours
+        if demand.network == "endpoints":
+            if demand.own_network:
+                count = len(demand.endpoints) * zones
+                yield Line("network", "interface endpoints", count * hours, "endpoint-AZ-hour", "endpoint.hour")
+            yield Line("network", "through the endpoints", demand.crosses_network, "GB", "endpoint.data")
+        elif demand.network != "public":
+            count = 1 if demand.network == "nat-single" else zones
+            if demand.own_network:
+                yield Line("network", "NAT gateways", count * hours, "hour", "nat.hour")
+                yield Line("network", "NAT gateways: public IPv4", count * hours, "address-hour", "ipv4.hour")
+            yield Line("network", "through the NAT gateways", demand.crosses_network, "GB", "nat.data")
 
     def group(
         self, name: str, description: str, child: pulumi.ResourceOptions

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
+
+from components.cost import Demand, Line
+from components.usage import exact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,14 @@ class Vault(pulumi.ComponentResource):
         )
         self.log_group, self.log_group_arn = group.name, group.arn
         self.register_outputs({"log_group": self.log_group})
+
+    @staticmethod
+    def costs(demand: Demand) -> Iterator[Line]:
+        """What the logs cost a month; what secrets cost, the orchestrators say that read them."""
+        written = exact(demand.usage.logs)
+        yield Line("logs", "logs written", written, "GB", "logs.ingest", free="logs.free")
+        # As written: CloudWatch stores them compressed, but does not say how much that saves.
+        yield Line("logs", "logs kept", written * demand.log_days * 12 / 365, "GB-month", "logs.storage")
 
     def secret(
         self, service: str, variable: str, value: pulumi.Output[str]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pulumi
 
 from components.registry import Registry
+from config.estimates import as_output
 from config.settings import Settings
 
 
@@ -25,6 +26,7 @@ def export(
             if service.digest
         },
     )
+    pulumi.export("cost", as_output(stack))
     limits = stack.registry.notes(stack.options[stack.keys.registry], stack.on_aws)
     if notes := [*_waiting(stack), *_plain(stack), *limits]:
         pulumi.export("next", notes)

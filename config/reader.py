@@ -16,6 +16,7 @@ from components.model import Model
 from components.orchestrator import Orchestrator
 from components.registry import Registry
 from components.service import Name, Service
+from components.usage import Usage
 from config.problems import UNKNOWN, Problem, nearest, translate
 
 M = TypeVar("M", bound=Model)
@@ -39,6 +40,7 @@ class Keys(Model):
     access_logs: bool | None = None
     strict: bool | None = None
     gate: GateOptions = GateOptions()
+    usage: Usage = Usage.model_validate({})
 
 
 TEXT = frozenset({"registry", "orchestrator", "preset", "network"})
@@ -103,6 +105,14 @@ class Reader:
             return json.loads(text)
         except ValueError:
             return text
+
+    def block(self, name: str, model: type[M], example: Mapping[str, Any]) -> M:
+        """The block of a backend that the stack has not chosen, as far as it has one; the rest from `example`."""
+        said = self._value(name)
+        try:
+            return _parse(model, {**example, **(said if isinstance(said, dict) else {})})
+        except ValidationError:  # nobody has to mend what is not used
+            return _parse(model, example)
 
     def _model(self, model: type[M], value: Any, path: str) -> M | None:
         try:

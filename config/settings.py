@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi.runtime.config import is_config_secret
+from pulumi.runtime import settings as runtime
+from pulumi.runtime.config import is_config_secret, set_all_config
 
 from components.model import Model
 from components.naming import label
@@ -15,6 +16,7 @@ from config.checks import contradictions
 from config.presets import PRESETS
 from config.problems import BadConfig, Problem
 from config.reader import Keys, Reader
+from config.stack_file import StackFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,13 @@ class Settings:
     def is_secret(self, key: str) -> bool:
         """Whether the stack's file has an encrypted value under one of its keys."""
         return is_config_secret(pulumi.Config().full_key(key))
+
+    @classmethod
+    def of_file(cls, file: StackFile) -> "Settings":
+        """The same for a stack that is not run, by its file: placeholders stand for its secrets."""
+        runtime.configure(runtime.Settings(project=file.project["name"], stack=file.stack))
+        set_all_config(*file.handed())
+        return cls.load()
 
     @classmethod
     def load(cls) -> "Settings":

@@ -23,6 +23,8 @@ from components.orchestrator import ORCHESTRATORS, Orchestrator, Support
 from components.pulling import Cell, cell
 from components.registry import REGISTRIES, Registry
 from components.service import FEATURES, Replicas, Service
+from components.usage import PRESETS as MONTHS
+from components.usage import Usage
 from config.presets import PRESETS
 from config.problems import PATTERNS
 from config.reader import Keys
@@ -89,9 +91,13 @@ BLOCKS: Mapping[str, type[BaseModel]] = {
     "vpc": ExistingVpc,
     "load-balancer": ExistingLoadBalancer,
     "gate": GateOptions,
+    "usage": Usage,
 }
 """Keys of `Keys` that hold a map of fixed fields."""
-DEFAULTS: Mapping[tuple[type[BaseModel], str], str] = {(Replicas, "max"): "`min`"}
+DEFAULTS: Mapping[tuple[type[BaseModel], str], str] = {
+    (Replicas, "max"): "`min`",
+    **{(Usage, name): "the preset's" for name in MONTHS["small"]},
+}
 """Defaults that depend on another field, which a schema cannot say."""
 
 
@@ -116,6 +122,9 @@ def configuration() -> Iterator[str]:
         yield f"## {key}"
         yield _first_line(model)
         yield _fields(model)
+    yield _table(
+        ["preset", *MONTHS], ([f"`{name}`", *[f"{of[name]:,}" for of in MONTHS.values()]] for name in MONTHS["small"])
+    )
     for kind, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
         for name, options in with_options(rows):
             yield f"## {name}"

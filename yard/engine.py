@@ -5,13 +5,16 @@ import os
 import runpy
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi import automation as auto
+from pulumi.automation._stack import StackInitMode
 from pulumi.automation.events import EngineEvent, StepEventMetadata
+from pulumi.runtime import _grpc_settings
 
 PASSPHRASE = "switchyard"
 """Encrypts the secrets of a state that lies in the checkout. It guards nothing from those who can read both, so only
@@ -21,8 +24,83 @@ Show = Callable[[StepEventMetadata, bool], None]
 """Called with each step twice: when it begins (False) and when it is done (True)."""
 
 
+# Connections to one address share their troubles, in gRPC, for as long as any of them lives. A process that runs many
+# engines meets the address of one that is gone again, and would not be let to the new one: each has its own instead.
+_grpc_settings._GRPC_CHANNEL_OPTIONS.append(("grpc.use_local_subchannel_pool", 1))
+
+
 class EngineError(Exception):
     """What the Pulumi engine, a provider or the program refused, in their words."""
+
+
+class Stack(auto.Stack):
+    """A stack that knows what the engine told in its last run.
+
+    The SDK's asks the CLI after each run, three times: for the outputs, for those that are secret, for the history.
+    """
+
+    _last: "_Told | None" = None
+
+    def up(self, *args: Any, **how: Any) -> auto.UpResult:
+        """As the SDK's."""
+        return super().up(*args, **self._listening(**how))
+
+    def refresh(self, *args: Any, **how: Any) -> auto.RefreshResult:
+        """As the SDK's."""
+        return super().refresh(*args, **self._listening(**how))
+
+    def destroy(self, *args: Any, **how: Any) -> auto.DestroyResult:
+        """As the SDK's."""
+        return super().destroy(*args, **self._listening(**how))
+
+    def outputs(self) -> auto.OutputMap:
+        """The outputs; none of them is secret unless the CLI had to be asked."""
+        known = self._last.outputs if self._last else None
+        if known is None or SECRET in json.dumps(known):
+            return super().outputs()
+        return {name: auto.OutputValue(value, secret=False) for name, value in known.items()}
+
+    def info(self, show_secrets: bool = True) -> auto.UpdateSummary | None:
+        """The last run: its time, and what it changed."""
+        changes = self._last.changes if self._last else None
+        if changes is None:
+            return super().info(show_secrets)
+        now = datetime.now(UTC)
+        return auto.UpdateSummary("update", now, "", {}, {}, "succeeded", now, resource_changes=changes)
+
+    def _listening(self, on_event: auto.OnEvent | None = None, **how: Any) -> dict[str, Any]:
+        self._last = told = _Told()
+
+        def hear(event: EngineEvent) -> None:
+            told(event)
+            if on_event:
+                on_event(event)
+
+        return {**how, "on_event": hear}
+
+
+class _Told:
+    """What one run told of its end; None: nothing."""
+
+    outputs: Mapping[str, Any] | None = None
+    changes: MutableMapping[auto.OpType, int] | None = None
+
+    def __call__(self, event: EngineEvent) -> None:
+        done = event.res_outputs_event
+        if done and done.metadata.type == "pulumi:pulumi:Stack" and done.metadata.new:
+            self.outputs = done.metadata.new.outputs
+        if event.summary_event:
+            self.changes = event.summary_event.resource_changes
+
+
+SECRET = "[secret]"
+"""How the engine tells a secret."""
+
+
+@cache
+def _command(tools: Path) -> auto.PulumiCommand:
+    """The CLI. The SDK asks each for its version."""
+    return auto.PulumiCommand(root=str(tools))
 
 
 def stack(
@@ -32,7 +110,7 @@ def stack(
     state: Path | None,
     env: Mapping[str, str] | None = None,
     program: Callable[[], Any] | None = None,
-) -> auto.Stack:
+) -> Stack:
     """Open the stack `name` of the project in `root`, made if need be, with its state in the directory `state`.
 
     Without `state` it is the caller's own, which must exist: in the backend they are logged in to.
@@ -43,17 +121,23 @@ def stack(
         raise EngineError(f"there is no Pulumi CLI in {tools}: run `make env`")
     if state:
         state.mkdir(parents=True, exist_ok=True)
-    project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"]
-    options = auto.LocalWorkspaceOptions(
+    workspace = auto.LocalWorkspace(
         work_dir=str(root),
-        pulumi_command=auto.PulumiCommand(root=str(tools)),
+        pulumi_command=_command(tools.resolve()),
         env_vars={**environment(root, state), **(env or {})},
+        program=program or main_program(root),
     )
     try:
-        open_ = auto.create_or_select_stack if state else auto.select_stack
-        return open_(name, project_name=project, program=program or main_program(root), opts=options)
+        return Stack(name, workspace, _mode(state))
     except auto.CommandError as error:
         raise EngineError(plain(str(error))) from error
+
+
+def _mode(state: Path | None) -> StackInitMode:
+    if state is None:
+        return StackInitMode.SELECT
+    # To look for the stack takes the CLI a second of its own.
+    return StackInitMode.CREATE_OR_SELECT if any(state.iterdir()) else StackInitMode.CREATE
 
 
 def environment(root: Path, state: Path | None) -> dict[str, str]:
@@ -115,6 +199,14 @@ class Watch:
         except auto.CommandError as error:
             told = [text for text in map(str.strip, self.errors) if not text.startswith(ECHOES)]
             raise EngineError("\n".join(told) or plain(str(error))) from error
+
+
+def outputs(opened: auto.Stack) -> Mapping[str, Any]:
+    """What the last `up` of a stack exported; raises `EngineError`."""
+    try:
+        return {name: each.value for name, each in opened.outputs().items()}
+    except auto.CommandError as error:
+        raise EngineError(plain(str(error))) from error
 
 
 ECHOES = ("update failed", "preview failed", "an unhandled error occurred")

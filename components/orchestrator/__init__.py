@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pulumi
 
@@ -15,6 +15,9 @@ from components.registry import Pull
 from components.service import FEATURES, Service
 
 if TYPE_CHECKING:  # a stack off AWS does not load AWS's package
+    from decimal import Decimal
+
+    from components.cost import Demand, Item
     from components.edge import Target
     from components.network import Network
     from components.vault import Vault
@@ -149,6 +152,24 @@ class Orchestrator(pulumi.ComponentResource, ABC):
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
         """What its own block cannot say by types alone: (path in the block, value, what is wanted) for each problem."""
         yield from ()
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        """The smallest block that works, with names made up: for whoever looks at an orchestrator that the stack has
+        not set up. `region` is the stack's on AWS."""
+        return {}
+
+    @classmethod
+    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+        """How often a service's image is pulled for one deployment: here once for each copy."""
+        return demand.copies(service)
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """What it costs a month, with all that it makes."""
+        from components.cost import Unpriced
+
+        yield Unpriced("compute", "copies", "the orchestrator's backend does not state what it costs")
 
     @classmethod
     def stranded(cls, options: Model) -> str | None:

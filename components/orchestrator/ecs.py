@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +12,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components import iam
+from components.cost import Demand, Item, Line, Unpriced, secrets
 from components.edge import DEREGISTRATION_DELAY, Target
+from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import Service
@@ -68,6 +70,14 @@ class Ecs(Orchestrator):
     """The cluster's ARN; `build` sets it."""
     capacity: list[pulumi.Resource]
     """What must be there before the copies and go after them; `build` sets it."""
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """What does not depend on where the copies run."""
+        yield Line("control plane", "ECS", demand.hours, "cluster-hour", "ecs.cluster")
+        yield from secrets(demand)
+        if demand.protect:
+            yield Unpriced("logs", "metrics of Container Insights", "how many there are is not known")
 
     @abstractmethod
     def size(self, name: str, service: Service) -> tuple[int, int]:

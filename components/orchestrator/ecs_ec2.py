@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import cast
 
 import pulumi
@@ -15,7 +16,9 @@ import pulumi_aws as aws
 from pydantic import Field
 
 from components import iam
-from components.instance_types import INSTANCE_TYPES, Architecture, InstanceType, TypeName, architecture
+from components.cost import Demand, Item, Note
+from components.cost import instances as rented
+from components.instance_types import INSTANCE_TYPES, SMALL, Architecture, InstanceType, TypeName, architecture, holding
 from components.model import Model
 from components.orchestrator import HONOURED, instances, translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
@@ -26,7 +29,6 @@ IMAGES: Mapping[Architecture, str] = {
     "arm64": "/aws/service/ecs/optimized-ami/amazon-linux-2023/arm64/recommended/image_id",
 }
 """AWS's public parameters with the newest ECS-optimised image (ECS developer guide, "Retrieving ECS-optimized AMI")."""
-EXAMPLES: Mapping[Architecture, str] = {"x86_64": "t3.small", "arm64": "t4g.small"}
 SMALLEST = 128
 """CPU units that a task on EC2 must ask for at least (ECS API, RegisterTaskDefinition)."""
 
@@ -35,7 +37,7 @@ class EcsEc2Options(Model):
     """`switchyard:ecs-ec2`."""
 
     instance_types: tuple[TypeName, ...] = Field(
-        default=(EXAMPLES["x86_64"],),
+        default=(SMALL["x86_64"],),
         min_length=1,
         description="EC2 instance types, the preferred one first; the next is taken where AWS has no more of it."
         " Types of both CPU architectures make a group of instances for each.",
@@ -95,7 +97,7 @@ class EcsEc2(Ecs):
                 yield (
                     "instance-types",
                     list(block.instance_types),
-                    f"a type of {wanted} too, such as {EXAMPLES[wanted]}, for {', '.join(theirs)}",
+                    f"a type of {wanted} too, such as {SMALL[wanted]}, for {', '.join(theirs)}",
                 )
             elif theirs and all(each in INSTANCE_TYPES for each in types):
                 yield from _too_small(types, theirs)
@@ -109,6 +111,38 @@ class EcsEc2(Ecs):
             f"a network by which copies on {cls.key} get out: nat-single, nat-per-az or endpoints (AWS gives them no"
             f" public address on EC2); or {cls.key}.isolated true, if they need not get out"
         )
+
+    @classmethod
+    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+        """Once for each instance that has copies."""
+        wanted = demand.services[service].architecture
+        return min(demand.copies(service), cls._fleet(cast(EcsEc2Options, options), wanted, demand)[1])
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """As many instances as the copies need, of the preferred type."""
+        yield from super().costs(options, demand)
+        block = cast(EcsEc2Options, options)
+        for wanted in IMAGES:
+            kind, count = cls._fleet(block, wanted, demand)
+            if count:
+                yield from rented("instances", kind, count, block.disk, demand)
+            if count and kind not in block.instance_types:
+                yield Note(
+                    f"ecs-ec2 is priced with {kind}, as its instance types have no room for every service's copies"
+                )
+
+    @classmethod
+    def _fleet(cls, block: EcsEc2Options, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
+        """The instance type for copies of an architecture, and how many of it they need."""
+        theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
+        kind = (block.types(wanted) or [SMALL[wanted]])[0]
+        for service in theirs.values():
+            kind = holding(kind, service.cpu, service.memory)
+        if not theirs or kind not in INSTANCE_TYPES:
+            return kind, Decimal(block.min if block.types(wanted) else 0)
+        copies = [(each, float(demand.copies(name))) for name, each in theirs.items()]
+        return kind, Decimal(max(block.min, math.ceil(max(_needs(INSTANCE_TYPES[kind], copies).values()))))
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         self.options = cast(EcsEc2Options, self.args.options)
@@ -287,12 +321,8 @@ def _too_small(types: list[str], services: Mapping[str, Service]) -> Iterator[tu
 def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> Iterator[tuple[str, object, str]]:
     """More copies than `most` instances can hold. A rollout starts a new copy before it stops an old one."""
     least = _least(types)
+    needed = _needs(least, [(each, each.replicas.max) for each in services.values()], spare=1)
     copies = 1 + sum(each.replicas.max for each in services.values())
-    needed = {
-        "network interfaces": copies / (least.interfaces - 1),
-        "vCPU": sum(each.replicas.max * each.cpu for each in services.values()) / least.vcpu,
-        "memory": sum(each.replicas.max * each.memory for each in services.values()) / least.memory,
-    }
     scarce = max(needed, key=lambda what: needed[what])
     instances = math.ceil(needed[scarce])
     if instances > most:
@@ -302,6 +332,16 @@ def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> It
             f"{instances} or more, or larger types: {copies} copies, one of them for a rollout, need as many"
             f" for their {scarce}",
         )
+
+
+def _needs(type_: InstanceType, copies: Iterable[tuple[Service, float]], spare: int = 0) -> dict[str, float]:
+    """What copies are made of -> instances of a type that they need for it, and for `spare` interfaces besides."""
+    copies = list(copies)
+    return {
+        "network interfaces": (spare + sum(count for _, count in copies)) / (type_.interfaces - 1),
+        "vCPU": sum(count * each.cpu for each, count in copies) / type_.vcpu,
+        "memory": sum(count * each.memory for each, count in copies) / type_.memory,
+    }
 
 
 def _least(types: list[str]) -> InstanceType:

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
+from components.cost import Demand, Item, Line, Note
 from components.model import Model
 from components.orchestrator import translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
@@ -43,6 +44,23 @@ class EcsFargate(Ecs):
             "an empty volume of the task; root owns it unless the image declares the path as a VOLUME of its user"
         ),
     }
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """What Fargate sells for each copy, by the hour, on demand."""
+        yield from super().costs(options, demand)
+        for name, service in demand.services.items():
+            units, memory = fargate_size(service.cpu, service.memory)
+            hours, key = demand.copies(name) * demand.hours, f"fargate.{service.architecture}"
+            yield Line("compute", f"{name}: vCPU", hours * units / 1024, "vCPU-hour", f"{key}.vcpu")
+            yield Line("compute", f"{name}: memory", hours * memory / GIB, "GB-hour", f"{key}.memory")
+        if demand.public_ip:
+            hours = demand.all_copies * demand.hours
+            yield Line("network", "public IPv4, one a copy", hours, "address-hour", "ipv4.hour")
+        if cast(EcsFargateOptions, options).spot:
+            yield Note(
+                "what runs on Fargate Spot costs less, up to 70 % they say; it is priced on demand, as its price moves"
+            )
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         self.options = cast(EcsFargateOptions, self.args.options)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from ipaddress import ip_network
-from typing import cast
+from typing import Any, cast
 
 import pulumi
 import pulumi_aws as aws
@@ -12,13 +14,22 @@ import pulumi_kubernetes as k8s
 from pydantic import Field
 
 from components import iam
+from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.edge import DEREGISTRATION_DELAY, Target
+from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding
 from components.model import Cidr, Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import Service
+from components.usage import exact
 
 OPEN_ACCESS = ("0.0.0.0/0",)
+NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"}
+"""What an estimate takes the nodes to be: Auto Mode chooses among all types of the families c, m and r."""
+RESERVED = (0.1, GIB)
+"""vCPU and MiB of a node that the system keeps, in an estimate; about what EKS reserves on a node of that size."""
+NODE_DISK = 80
+"""GiB (EKS user guide, "Node Class Specification", ephemeralStorage)."""
 
 
 class EksOptions(Model):
@@ -65,6 +76,57 @@ class Eks(Orchestrator):
         "user": translated("runAsUser, runAsGroup and fsGroup"),
         "writable": translated("emptyDir of at most 256 MiB"),
     }
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        return {"access": ["203.0.113.0/24"]}
+
+    @classmethod
+    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+        """Once for each node that has copies."""
+        return min(demand.copies(service), cls._nodes(demand.services[service].architecture, demand)[1])
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """The control plane, and as many nodes of one size as the copies need, with Auto Mode's fee for each."""
+        extended = demand.usage.extended_support
+        key = "eks.cluster-extended" if extended else "eks.cluster"
+        yield Line("control plane", "EKS", demand.hours, "cluster-hour", key)
+        if extended:
+            yield Note(
+                "EKS: `upgrade_policy` is STANDARD here, so a cluster is upgraded when standard support ends;"
+                " extended support would be charged only if that were changed"
+            )
+        for wanted in NODES:
+            kind, count = cls._nodes(wanted, demand)
+            if count:
+                yield from instances("nodes", kind, count, NODE_DISK, demand)
+                yield Line("compute", "Auto Mode", count * demand.hours, "instance-hour", f"eks.auto.{kind}")
+                yield Note(f"EKS Auto Mode chooses its nodes itself: priced as {kind}, one a zone that has copies")
+        if demand.usage.audit_logs is None:
+            yield Unpriced(
+                "logs", "the cluster's audit log", "how much it writes is not known; set `audit-logs` in the usage"
+            )
+        else:
+            yield Line("logs", "the cluster's audit log", exact(demand.usage.audit_logs), "GB", "logs.ingest")
+
+    @classmethod
+    def _nodes(cls, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
+        """The type of the nodes for copies of an architecture, and how many of it they need."""
+        theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
+        cpu, memory = RESERVED
+        kind = NODES[wanted]
+        for service in theirs.values():
+            kind = holding(kind, service.cpu + cpu, service.memory + memory)
+        type_ = INSTANCE_TYPES[kind]
+        counts = {name: float(demand.copies(name)) for name in theirs}
+        needed = max(
+            sum(count * theirs[name].cpu for name, count in counts.items()) / (type_.vcpu - cpu),
+            sum(count * theirs[name].memory for name, count in counts.items()) / (type_.memory - memory),
+            # Copies are spread over the zones, and nodes are made for that.
+            min(demand.zones, max(counts.values(), default=0)),
+        )
+        return kind, Decimal(math.ceil(needed))
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         import pulumi_eks as eks  # it loads all of itself at once, and `yard compare` needs none of it

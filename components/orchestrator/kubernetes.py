@@ -12,11 +12,13 @@ import pulumi_kubernetes as k8s
 import yaml
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
+from components.cost import Column, Demand, Item, Line, Note, Unpriced
 from components.model import Cidr, Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.orchestrator.kubernetes_service import Place
 from components.registry import Anonymous, Login, NodeIdentity
 from components.service import Host, Name, Service
+from components.usage import exact
 
 if TYPE_CHECKING:
     from components.edge import Target
@@ -26,6 +28,12 @@ Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])
 NodePort = Annotated[int, Field(ge=30000, le=32767)]
 OPEN = ("0.0.0.0/0",)
 
+OUTSIDE: tuple[tuple[Column, str], ...] = (
+    ("load balancer", "way in"),
+    ("logs", "logs"),
+    ("transfer", "responses"),
+)
+"""What an estimate cannot know of a cluster that exists."""
 ONLY: Mapping[str, frozenset[Exposure]] = {
     "address": frozenset({"nodeport"}),
     "node_ports": frozenset({"nodeport"}),
@@ -134,6 +142,22 @@ class Kubernetes(Orchestrator):
         "user": translated("runAsUser, runAsGroup and fsGroup"),
         "writable": translated("emptyDir of at most 256 MiB"),
     }
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        return {"context": "existing"}
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """What is known of a cluster that exists: on GKE Autopilot, the copies."""
+        if demand.usage.cluster == "gke-autopilot":
+            yield from _autopilot(cast(KubernetesOptions, options).context, demand)
+        else:
+            why = "the cluster exists already, and its price is its owner's to know"
+            yield Unpriced("compute", "copies", why)
+            yield Unpriced("control plane", "cluster", why)
+        for column, what in OUTSIDE:
+            yield Unpriced(column, what, "it is the cluster's own")
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         self.options = cast(KubernetesOptions, self.args.options)
@@ -338,3 +362,17 @@ def _port_problems(options: KubernetesOptions, public: Mapping[str, Service]) ->
             yield f"node-ports.{name}", port, f"the name of a public service: {', '.join(public)}"
         if (other := taken.setdefault(port, name)) != name:
             yield f"node-ports.{name}", port, f"another port than {other}'s"
+
+
+def _autopilot(context: str, demand: Demand) -> Iterator[Item]:
+    """GKE Autopilot: a fee for the cluster, and what the copies ask for. Contexts there are named
+    gke_PROJECT_LOCATION_CLUSTER."""
+    location = context.split("_")[2] if context.count("_") == 3 else None
+    hours, fee = demand.hours, "gke.cluster"
+    yield Line("control plane", "GKE", hours, "cluster-hour", fee, "gke.cluster-free", "google")
+    for name, service in demand.services.items():
+        copies = demand.copies(name) * hours
+        cpu, memory = copies * exact(service.cpu), copies * service.memory / 1024
+        yield Line("compute", f"{name}: vCPU", cpu, "vCPU-hour", "gke.autopilot.vcpu", None, "google", location)
+        yield Line("compute", f"{name}: memory", memory, "GB-hour", "gke.autopilot.memory", None, "google", location)
+    yield Note("GKE Autopilot raises what a copy asks for to the sizes that it has")

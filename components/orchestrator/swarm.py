@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pulumi
 from pydantic import Field
 
+from components.cost import COLUMNS, Demand, Item, Unpriced
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
 from components.registry import Anonymous, Login
@@ -134,6 +135,15 @@ class Swarm(SwarmRuntime):
         "user": HONOURED,
         "writable": translated("tmpfs: in memory, and within the service's memory"),
     }
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """It runs on machines that are there already."""
+        for column in COLUMNS:
+            if column not in ("registry", "network"):
+                yield Unpriced(
+                    column, "the swarm", "its machines are there already, and their price is their owner's to know"
+                )
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         """An overlay network of the stack's own, on which services find each other by name."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Literal, cast
 
 import pulumi
@@ -16,8 +18,10 @@ import pulumi_aws as aws
 from pydantic import Field
 
 from components import iam
+from components.cost import Demand, Item, Note, secrets
+from components.cost import instances as rented
 from components.edge import Target
-from components.instance_types import INSTANCE_TYPES, Architecture, TypeName, architecture
+from components.instance_types import INSTANCE_TYPES, SMALL, Architecture, TypeName, architecture, holding
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Workload, instances, refused, translated
 from components.orchestrator.swarm import (
@@ -56,7 +60,7 @@ of the account, and so the managers' token, which is not for workers."""
 class SwarmEc2Options(Model):
     """`switchyard:swarm-ec2`."""
 
-    instance_type: TypeName = Field(default="t3.small", description="EC2 instance type of every node.")
+    instance_type: TypeName = Field(default=SMALL["x86_64"], description="EC2 instance type of every node.")
     managers: Literal[1, 3] | None = Field(
         default=None,
         description="Managers: 3, of which one may be lost, or 1. Unset: 3 where `protect` is true, else 1."
@@ -158,6 +162,37 @@ class SwarmEc2(SwarmRuntime):
                 " the load balancer again only when all are done",
             )
         yield from _too_small(block, services, protect)
+
+    @classmethod
+    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+        """Once for each node that has copies."""
+        return min(demand.copies(service), cls._sized(cast(SwarmEc2Options, options), demand)[1])
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """The nodes: those that are configured, or as many as the copies need."""
+        block = cast(SwarmEc2Options, options)
+        kind, count = cls._sized(block, demand)
+        yield from rented("nodes", kind, count, block.disk, demand)
+        yield from secrets(demand)
+        if kind != block.instance_type or count != _count(block, demand.protect) + block.workers:
+            yield Note(f"swarm-ec2 is priced with {count} nodes {kind}, as the copies need them")
+
+    @classmethod
+    def _sized(cls, block: SwarmEc2Options, demand: Demand) -> tuple[str, Decimal]:
+        """The type of the nodes, and how many of it there are."""
+        kind = block.instance_type
+        for service in demand.services.values():
+            if architecture(kind) != service.architecture:
+                kind = SMALL[service.architecture]
+            kind = holding(kind, service.cpu, service.memory + SYSTEM)
+        nodes = _count(block, demand.protect) + block.workers
+        if known := INSTANCE_TYPES.get(kind):
+            # An update starts a new copy before it stops an old one.
+            spare = max((each.memory for each in demand.services.values()), default=0)
+            memory = sum(demand.copies(name) * each.memory for name, each in demand.services.items()) + spare
+            nodes = max(nodes, math.ceil(memory / (known.memory - SYSTEM)))
+        return kind, Decimal(nodes)
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         """The managers, one after the other; then the swarm's identity, the workers and an overlay network."""

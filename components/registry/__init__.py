@@ -1,15 +1,20 @@
 """Registries: where images are kept. To add one: a subclass in a file of its own and a row in REGISTRIES."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pulumi
 
 from components import backends
 from components.model import Model, NoOptions
 from components.service import Service
+
+if TYPE_CHECKING:
+    from components.cost import Demand, Item
 
 REGISTRIES = {
     "artifact-registry": "components.registry.artifact_registry:ArtifactRegistry",
@@ -117,6 +122,19 @@ class Registry(pulumi.ComponentResource, ABC):
     @abstractmethod
     def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         """The kind of pull access that its images need, known before anything is made."""
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        """The smallest block that works, with names made up: for whoever looks at a registry that the stack has not
+        set up. `region` is the stack's on AWS."""
+        return {}
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """What it costs a month."""
+        from components.cost import Unpriced
+
+        yield Unpriced("registry", "images", "the registry's backend does not state what it costs")
 
     @classmethod
     def notes(cls, options: Model, on_aws: bool) -> Iterator[str]:

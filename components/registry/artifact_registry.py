@@ -1,12 +1,14 @@
 """Google's Artifact Registry: near on Google Cloud; from anywhere else with a service account's key."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from importlib.util import find_spec
-from typing import Annotated, cast
+from typing import Annotated, Any, Literal, cast
 
 import pulumi
 from pydantic import Field, SecretStr, StringConstraints
 
+from components.cost import Demand, Item, Line
 from components.model import Model
 from components.registry import TAG, Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository
 from components.service import Service
@@ -67,6 +69,26 @@ class ArtifactRegistry(Registry):
     def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         """With the key where there is one, else by who the nodes are."""
         return Login if cast(ArtifactRegistryOptions, options).service_account_key else NodeIdentity
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        near = "asia-northeast1" if region.startswith("ap-") else "us"
+        return {"project": "acme", "location": near, "repository": "images", "service-account-key": "{}"}
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """Storage, and the way out of Google Cloud for all but a cluster there, which is taken to be near."""
+        said = cast(ArtifactRegistryOptions, options)
+        free = "artifact-registry.storage-free"
+        kept = demand.stored(said.keep)
+        yield Line(
+            "registry", "images in Artifact Registry", kept, "GB-month", "artifact-registry.storage", free, "google"
+        )
+        pulls: tuple[Literal["transfer"], str, Decimal, str] = ("transfer", "pulls from Google", demand.pulled, "GB")
+        if not demand.on_aws and demand.usage.cluster == "gke-autopilot":
+            yield Line(*pulls, "artifact-registry.transfer-location", vendor="google")
+        else:
+            yield Line(*pulls, "artifact-registry.internet", vendor="google", region=said.location)
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `<location>-docker.pkg.dev/<project>/<repository>/<service>`."""

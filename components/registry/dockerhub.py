@@ -1,10 +1,12 @@
 """Docker Hub: Docker's own registry."""
 
 from collections.abc import Iterator, Mapping
-from typing import cast
+from decimal import Decimal
+from typing import Any, cast
 
 from pydantic import Field
 
+from components.cost import Demand, Item, Line, Note
 from components.model import Model
 from components.registry import Anonymous, Login, Pull
 from components.registry.hosted import Account, Hosted, HostedOptions
@@ -34,6 +36,23 @@ class DockerHub(Hosted):
     host = "docker.io"
     server = "https://index.docker.io/v1/"
     upstream = "registry-1.docker.io"
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        return {"namespace": "acme", "username": "robot", "password": "token"}
+
+    @classmethod
+    def charged(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """The plan. The free one has one private repository; storage and pulls cost nothing (fair use)."""
+        private = 0 if cast(DockerHubOptions, options).public else len(demand.services)
+        plan = "pro" if private > 1 else "personal"
+        yield Line("registry", f"plan {plan.title()}", Decimal(1), "account-month", f"plan.{plan}", vendor="docker")
+        yield Line("registry", "images at Docker Hub", demand.stored(None), "GB", "storage", vendor="docker")
+        if plan == "pro":
+            yield Note(
+                f"Docker Hub's free plan has one private repository, and the stack has {private}; billed yearly"
+                " the plan Pro costs less"
+            )
 
     @classmethod
     def path(cls, options: Model, namespace: str, service: str) -> str:

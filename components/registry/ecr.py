@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 from pydantic import Field
 
+from components.cost import Demand, Item, Line
 from components.model import Model
 from components.registry import DEPLOYED, TAG, AwsRole, Pull, Registry, RegistryArgs, Repository
 from components.service import Service, of_no_service
@@ -45,6 +46,10 @@ class Ecr(Registry):
     @classmethod
     def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return AwsRole
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        yield from lines(demand, cast(EcrOptions, options).keep)
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         options = cast(EcrOptions, args.options)
@@ -97,6 +102,12 @@ def login(url: str) -> str:
     """The command that logs Docker in to the registry of a repository."""
     host, region = url.partition("/")[0], url.split(".")[3]  # <account>.dkr.ecr.<region>.amazonaws.com/<name>
     return f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {host}"
+
+
+def lines(demand: Demand, keep: int) -> Iterator[Line]:
+    """What private repositories cost a month that keep so many images of each service."""
+    yield Line("registry", "images in ECR", demand.stored(keep), "GB-month", "ecr.storage")
+    yield Line("transfer", "pulls from ECR, same region", demand.pulled, "GB", "ecr.pull")
 
 
 def retention(keep: int) -> str:

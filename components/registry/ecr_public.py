@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pulumi
 import pulumi_aws as aws
 
+from components.cost import Demand, Item, Line, Note
 from components.model import Model
 from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
 
@@ -22,6 +23,17 @@ class EcrPublic(Registry):
     @classmethod
     def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return Anonymous
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """Nothing expires, so that the images of a year add up."""
+        free = "ecr-public.storage-free"
+        yield Line("registry", "images in ECR Public", demand.stored(None), "GB-month", "ecr-public.storage", free)
+        if demand.on_aws:
+            yield Line("transfer", "pulls from ECR Public, to AWS", demand.pulled, "GB", "ecr-public.pull-aws")
+        else:
+            yield Line("transfer", "pulls from ECR Public", demand.pulled, "GB", "ecr-public.transfer-anonymous")
+            yield Note("ECR Public lets others than AWS pull 500 GB a month without a login, and then no more")
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         return {service: self._repository(service, args, child) for service in args.services}

@@ -2,11 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, cast
 
 import pulumi
 from pydantic import Field, SecretStr, StringConstraints
 
+from components.cost import Demand, Item, Line
 from components.model import Model
 from components.registry import TAG, Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository
 from components.registry.oci import RepositoryPath
@@ -77,6 +79,28 @@ class Hosted(Registry):
         if said.public:
             return Anonymous
         return Cached if (said.login or ("cache" if on_aws else "direct")) == "cache" else Login
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """What the registry itself charges, and the cache on AWS where there is one."""
+        yield from cls.charged(options, demand)
+        if cls.pulled_by(options, demand.on_aws) is Cached:
+            from components.registry import ecr, pull_through_cache
+
+            yield from ecr.lines(demand, pull_through_cache.KEEP)
+            yield Line("registry", "login of the cache", Decimal(1), "secret-month", "secrets.secret")
+
+    @classmethod
+    @abstractmethod
+    def charged(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """What the registry itself charges a month."""
+
+    @classmethod
+    def transferred(cls, options: Model, demand: Demand) -> Decimal:
+        """GB that leave it a month: to whoever pulls, or once to the cache."""
+        if cls.pulled_by(options, demand.on_aws) is Cached:
+            return demand.usage.image * demand.usage.deploys * len(demand.services)
+        return demand.pulled
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, and one in the cache where there is one."""

@@ -1,11 +1,12 @@
 """Any OCI registry by host: Harbor, GitLab, one on this machine. It exists already, so nothing is made."""
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
 import pulumi
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
+from components.cost import Demand, Item, Unpriced
 from components.model import Model
 from components.registry import Anonymous, Login, Pull, Registry, RegistryArgs, Repository
 
@@ -48,6 +49,16 @@ class Oci(Registry):
         """With a user name by that login, else by anyone."""
         assert isinstance(options, OciOptions)
         return Login if options.username else Anonymous
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        return {"host": "registry.example.com"}
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """It is somebody's own."""
+        assert isinstance(options, OciOptions)
+        yield Unpriced("registry", "images", f"what {options.host} costs is for whoever runs it to say")
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `host/namespace/service`."""

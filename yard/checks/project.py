@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-from pulumi.runtime import settings as runtime
 
 from config.problems import SECRET, BadConfig
 from config.settings import Settings
@@ -22,11 +21,8 @@ from yard.local import STACK
 
 def settings(file: StackFile) -> tuple[Settings | None, list[Finding]]:
     """The program's own checks of the configuration, with placeholders for secrets. Settings only when all is right."""
-    values, secrets = file.handed()
-    runtime.configure(runtime.Settings(project=file.project["name"], stack=file.stack))
-    pulumi.runtime.set_all_config(values, secrets)
     try:
-        return Settings.load(), [ok("config", f"{file.path.name} is valid")]
+        return Settings.of_file(file), [ok("config", f"{file.path.name} is valid")]
     except BadConfig as error:
         hidden = {dotted(steps) for steps in file.without_secrets()[1]}
         problems = [each for each in error.problems if each.key not in hidden]

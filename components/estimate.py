@@ -1,0 +1,161 @@
+"""The estimate of a pair: what its backends state, with the prices of the region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_HALF_UP, Decimal
+
+from components import prices
+from components.cost import Column, Demand, Item, Line, Note, Unpriced
+from components.model import Model
+from components.orchestrator import Orchestrator
+from components.prices import Price, Tier
+from components.registry import Registry
+
+CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Charge:
+    """A line and what it comes to."""
+
+    line: Line
+    price: Price | None
+    """None: not known for the region."""
+    free: Decimal
+    """Units that an allowance covers."""
+
+    @property
+    def billed(self) -> Decimal:
+        """Units that are paid for."""
+        return max(Decimal(0), self.line.quantity - self.free)
+
+    @property
+    def tiers(self) -> Sequence[Tier]:
+        """The tiers of the price that it reaches."""
+        return self.price.reached(self.billed) if self.price else ()
+
+    @property
+    def usd(self) -> Decimal | None:
+        """USD a month, not rounded; None where there is no price, and something to pay for."""
+        if self.price is None:
+            return None if self.billed else Decimal(0)
+        return self.price.cost(self.billed)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A sum of charges, and how far it can be trusted."""
+
+    usd: Decimal
+    """What is known of it."""
+    confirmed: bool
+    """Whether every price in it is."""
+    whole: bool
+    """False: something in it has no price, so that it costs more."""
+
+    def __str__(self) -> str:
+        mark = "" if self.confirmed else "~"
+        if self.whole:
+            return f"{mark}{cents(self.usd):,}"
+        return f"{mark}{cents(self.usd):,}+?" if self.usd else "?"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a stack costs a month with one registry and its orchestrators."""
+
+    registry: str
+    orchestrators: tuple[str, ...]
+    network: str = ""
+    """How copies reach the outside, as it is priced."""
+    charges: tuple[Charge, ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
+    notes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    """Why there is no such pair."""
+    cache: dict[Column | None, Amount] = field(default_factory=dict, compare=False, repr=False)
+
+    def amount(self, column: Column | None = None) -> Amount:
+        """What one column comes to, or everything."""
+        if column not in self.cache:
+            self.cache[column] = self._amount(column)
+        return self.cache[column]
+
+    def _amount(self, column: Column | None) -> Amount:
+        charges = [each for each in self.charges if column in (None, each.line.column) and not each.line.only_if]
+        missing = [each for each in self.unpriced if column in (None, each.column)]
+        known = [each for each in charges if each.usd is not None]
+        return Amount(
+            usd=sum((each.usd for each in known if each.usd is not None), Decimal(0)),
+            confirmed=all(tier.confirmed for each in known if each.usd for tier in each.tiers),
+            whole=not missing and len(known) == len(charges),
+        )
+
+    @property
+    def unknown(self) -> list[str]:
+        """What is in no sum, a line each."""
+        without = [f"{each.line.what}: there is no price for it" for each in self.charges if each.usd is None]
+        return list(dict.fromkeys([*[f"{each.what}: {each.why}" for each in self.unpriced], *without]))
+
+    @property
+    def conditions(self) -> Mapping[str, Decimal]:
+        """What does not hold today -> USD a month that it would add."""
+        found: dict[str, Decimal] = {}
+        for each in self.charges:
+            if each.line.only_if:
+                found[each.line.only_if] = found.get(each.line.only_if, Decimal(0)) + (each.usd or 0)
+        return found
+
+    @property
+    def runs_unpriced(self) -> bool:
+        """Whether nobody knows what the copies themselves cost, so that it cannot be compared."""
+        return bool(self.refused) or any(each.column == "compute" for each in self.unpriced)
+
+
+def cents(usd: Decimal) -> Decimal:
+    """Rounded to cents, half of one upwards."""
+    return usd.quantize(CENT, ROUND_HALF_UP)
+
+
+def estimate(
+    demand: Demand,
+    registry: tuple[str, type[Registry], Model],
+    runtimes: Mapping[str, tuple[type[Orchestrator], Model]],
+    region: str,
+) -> Estimate:
+    """The estimate of a registry and the orchestrators that run the services; with several of them, of a move."""
+    name, images, options = registry
+    items: list[Item] = []
+    for _, (runtime, block) in sorted(runtimes.items()):
+        own = replace(demand, pulls={each: runtime.pulls(block, each, demand) for each in demand.services})
+        items += runtime.costs(block, own)
+        demand = replace(
+            demand, pulls={each: demand.pulls.get(each, Decimal(0)) + own.pulls[each] for each in own.pulls}
+        )
+    items += images.costs(options, demand)
+    items += map(Note, images.notes(options, demand.on_aws))
+    if demand.on_aws:  # imported here, so that a stack off AWS does not load AWS's package
+        from components.edge import Edge
+        from components.network import Network
+        from components.vault import Vault
+
+        items += [*Network.costs(demand), *Edge.costs(demand), *Vault.costs(demand)]
+    return Estimate(
+        registry=name,
+        orchestrators=tuple(sorted(runtimes)),
+        network=demand.network if demand.on_aws else "",
+        charges=tuple(_charge(each, demand, region) for each in items if isinstance(each, Line)),
+        unpriced=tuple(each for each in items if isinstance(each, Unpriced)),
+        notes=tuple(dict.fromkeys(each.text for each in items if isinstance(each, Note))),
+    )
+
+
+def _charge(line: Line, demand: Demand, region: str) -> Charge:
+    book = prices.load(line.vendor, line.region or (region if line.vendor == "aws" else prices.GLOBAL))
+    price = book.find(line.price)
+    if price and price.unit != line.unit:
+        raise ValueError(f"{line.what}: {line.unit} is not the unit of {line.price}, {price.unit}")
+    allowance = book.find(line.free) if line.free and demand.usage.free_allowances else None
+    return Charge(line, price, (allowance.quantity if allowance else None) or Decimal(0))

@@ -1,0 +1,125 @@
+"""Prices as data: what a vendor charges, in one file for each vendor and region, each number with source and date."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+HERE = Path(__file__).parent
+GLOBAL = "global"
+"""The region of what a vendor charges alike everywhere."""
+STALE = timedelta(days=180)
+"""Older prices are warned of."""
+
+Status = Literal["verified", "third-party", "derived", "memory"]
+"""verified: read in the vendor's own text or in a record of its price list. third-party: read elsewhere. derived:
+arithmetic on a verified one. memory: found in no text."""
+
+
+class NoPrices(Exception):
+    """There is no file for a region; the message says which there are."""
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A price from one quantity to another."""
+
+    start: Decimal
+    end: Decimal | None
+    """None: without an end."""
+    usd: Decimal
+    """For each unit."""
+    status: Status
+    as_of: str | None
+    """The day (or year, or month) on which it was so, in ISO's form; None where the source has no date."""
+    source: str
+    note: str
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it was read in the vendor's own words."""
+        return self.status == "verified"
+
+    def is_stale(self, today: date) -> bool:
+        """Whether it is older than STALE, or of no date at all."""
+        if self.as_of is None:
+            return True
+        year, month, day = (*map(int, self.as_of.split("-")), 1, 1)[:3]
+        return today - date(year, month, day) > STALE
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a unit costs: one tier, or several that follow each other."""
+
+    key: str
+    unit: str
+    tiers: tuple[Tier, ...]
+    quantity: Decimal | None
+    """Of an allowance: how many units are free."""
+
+    def reached(self, quantity: Decimal) -> tuple[Tier, ...]:
+        """The tiers that `quantity` units fall into; at least the first."""
+        return tuple(each for each in self.tiers if each.start < quantity) or self.tiers[:1]
+
+    def cost(self, quantity: Decimal) -> Decimal | None:
+        """USD for `quantity` units; None where no tier says."""
+        last = self.tiers[-1]
+        if last.end is not None and quantity > last.end:
+            return None
+        ends = [*[each.start for each in self.tiers[1:]], quantity]
+        spans = zip(self.tiers, ends, strict=True)
+        return sum((max(Decimal(0), min(quantity, end) - each.start) * each.usd for each, end in spans), Decimal(0))
+
+
+@dataclass(frozen=True)
+class Book:
+    """The prices of one vendor in one region, those that are the same everywhere among them."""
+
+    vendor: str
+    region: str
+    prices: Mapping[str, Price]
+
+    def find(self, key: str) -> Price | None:
+        """The price behind a key; None: not known here."""
+        return self.prices.get(key)
+
+
+@cache
+def load(vendor: str, region: str) -> Book:
+    """The book of a region. Where the vendor has no file for it, only what is the same everywhere is known."""
+    return Book(vendor, region, {each.key: each for name in (GLOBAL, region) for each in _read(vendor, name)})
+
+
+def regions(vendor: str) -> list[str]:
+    """The regions that a vendor has a file for, sorted."""
+    return sorted(file.stem for file in (HERE / vendor).glob("*.json") if file.stem != GLOBAL)
+
+
+def require(vendor: str, region: str) -> None:
+    """Raise `NoPrices` where there is no file for the region."""
+    if region not in (known := regions(vendor)):
+        raise NoPrices(
+            f"there are no prices for {region}: there are for {', '.join(known)}."
+            f" `yard prices refresh {region}` fetches them (it needs the internet)"
+        )
+
+
+def _read(vendor: str, region: str) -> Iterator[Price]:
+    file = HERE / vendor / f"{region}.json"
+    if not file.exists():
+        return
+    document = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
+    for key, rows in groupby(document["prices"], lambda row: str(row["key"])):
+        found = list(rows)
+        yield Price(key, found[0]["unit"], tuple(map(_tier, found)), found[0].get("quantity"))
+
+
+def _tier(row: Mapping[str, Any]) -> Tier:
+    start, end = row.get("from", Decimal(0)), row.get("to")
+    return Tier(start, end, row["usd"], row["status"], row["as_of"], row["source"], row.get("note", ""))

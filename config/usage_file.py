@@ -1,0 +1,36 @@
+"""A month's usage as somebody asks for it: a preset's name, a file, or what the stack says."""
+
+import json
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from components.usage import PRESETS, Usage
+from config.problems import Problem, nearest, translate
+
+
+class BadUsage(Exception):
+    """What is wrong with a usage, all of it at once."""
+
+
+def read(said: str) -> Usage:
+    """A preset by its name, or the YAML file at a path: a map of the same fields as the key `usage`."""
+    if said in PRESETS:
+        return Usage.model_validate({"preset": said})
+    file = Path(said)
+    if not file.is_file():
+        raise BadUsage(f"{said} is no file, and no preset either: {', '.join(PRESETS)}{nearest(said, PRESETS)}")
+    try:
+        value = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadUsage(f"{said} is no YAML: {error}") from error
+    try:
+        return Usage.model_validate_json(json.dumps(value))  # as the reader of the stack's own key has it
+    except (ValidationError, TypeError) as error:
+        if isinstance(error, TypeError):
+            raise BadUsage(f"{said}: want a map of plain values, such as {{image-size: 200}}: {error}") from error
+        problems = [
+            str(Problem(each.key, each.value, each.want, f"edit {said}")) for each in translate(error, "usage", Usage)
+        ]
+        raise BadUsage("\n".join([f"{said} needs a change:", *problems])) from error

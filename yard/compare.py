@@ -1,0 +1,84 @@
+"""`yard compare`: what a stack would cost with every registry and every orchestrator, before anyone pays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import click
+
+from components.estimate import Estimate
+from yard.comparison import Comparison, documents
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@click.command()
+@click.option("--stack", default="dev", show_default=True, help="The stack, by its file config/Pulumi.<stack>.yaml.")
+@click.option("--region", help="Price it in this AWS region; default: the stack's.")
+@click.option("--usage", metavar="PRESET|FILE", help="What a month looks like; default: the stack's key `usage`.")
+@click.option("--by-line", is_flag=True, help="Every line with quantity, unit price, date and source.")
+@click.option("--pair", "named", multiple=True, metavar="REGISTRY+ORCHESTRATOR", help="With --by-line: only this pair.")
+@click.option("--change", "only_change", is_flag=True, help="What the edited config adds or saves since the last up.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a row a pair, with --by-line a row a line.")
+def compare(
+    stack: str,
+    region: str | None,
+    usage: str | None,
+    by_line: bool,
+    named: Sequence[str],
+    only_change: bool,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Price STACK's services with every registry and every orchestrator, the cheapest first; offline.
+
+    The figures are estimates from the price files in components/prices/, for the usage that is assumed and printed.
+    Nothing is asked of AWS, and nothing is changed.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json or --csv: choose one")
+    if named and not by_line:
+        raise click.UsageError("--pair goes with --by-line")
+    if only_change:
+        _change(stack, as_json)
+        return
+    found = Comparison.of(ROOT, stack, region, usage)
+    today = date.today()
+    if as_json:
+        click.echo(json.dumps(documents.document(found, today), indent=2))
+    elif as_csv:
+        click.echo(documents.rows(found, by_line), nl=False)
+    else:
+        _tell(found, _named(found, named) if by_line else None, today)
+
+
+def _tell(found: Comparison, lines_of: Sequence[Estimate] | None, today: date) -> None:
+    from yard.comparison import table  # JSON and CSV need no terminal
+
+    here = table.console()
+    if lines_of is None:
+        table.show(here, found, today)
+    else:
+        table.show_lines(here, found, lines_of)
+
+
+def _named(found: Comparison, named: Sequence[str]) -> Sequence[Estimate]:
+    """The pairs that were named; without names all that have lines."""
+    known = {f"{each.registry}+{each.orchestrators[0]}": each for each in found.estimates if not each.refused}
+    if odd := [name for name in named if name not in known]:
+        raise click.UsageError(f"no such pair: {', '.join(odd)}. There are {', '.join(sorted(known))}.")
+    return [known[name] for name in named] or list(known.values())
+
+
+def _change(stack: str, as_json: bool) -> None:
+    from yard.comparison import change, table
+
+    found = change.change(ROOT, stack)
+    if as_json:
+        click.echo(json.dumps(found.json(), indent=2))
+    else:
+        table.show_change(table.console(), found)

@@ -1,0 +1,116 @@
+"""What every registry costs with every orchestrator, for a stack's services, and the ways to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import click
+import pulumi
+
+from components import prices
+from components.estimate import Estimate
+from components.usage import Usage
+from config.estimates import every_pair
+from config.settings import Settings
+from config.stack_file import NoStack, StackFile
+from config.usage_file import BadUsage
+from config.usage_file import read as read_usage
+
+REGION = "us-east-1"
+"""For a stack that has no region of its own."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The estimates of every pair: the cheapest first, then those that cannot be told, then those that cannot be."""
+
+    stack: str
+    region: str
+    usage: Usage
+    settings: Settings
+    estimates: tuple[Estimate, ...]
+
+    @classmethod
+    def of(cls, root: Path, stack: str, region: str | None = None, usage: str | None = None) -> Comparison:
+        """Compare for a stack by its file; raises `click.ClickException` with everything that is wrong."""
+        settings = settings_of(root, stack)
+        try:
+            wanted = read_usage(usage) if usage else settings.keys.usage
+            where = region or settings.region or REGION
+            found = sorted(every_pair(settings, wanted, where), key=_order)
+        except (BadUsage, prices.NoPrices) as error:
+            raise click.ClickException(str(error)) from error
+        return cls(stack, where, wanted, settings, tuple(found))
+
+    def is_own(self, found: Estimate) -> bool:
+        """Whether it is the pair that the stack has chosen."""
+        keys = self.settings.keys
+        return (found.registry, found.orchestrators) == (keys.registry, (keys.orchestrator,))
+
+    @property
+    def known(self) -> tuple[Estimate, ...]:
+        """The pairs whose copies have a price."""
+        return tuple(each for each in self.estimates if not each.runs_unpriced)
+
+    @property
+    def unpriced(self) -> tuple[Estimate, ...]:
+        """The pairs that work, but nobody here knows what their copies cost."""
+        return tuple(each for each in self.estimates if each.runs_unpriced and not each.refused)
+
+    @property
+    def refused(self) -> tuple[Estimate, ...]:
+        """The pairs that cannot be."""
+        return tuple(each for each in self.estimates if each.refused)
+
+    def assumptions(self) -> Iterator[str]:
+        """What the figures hold for, a sentence each."""
+        said, keys = self.usage, self.settings.keys
+        yield f"{len(self.settings.services)} service{'s' * (len(self.settings.services) > 1)}, " + "; ".join(
+            f"{name}: {each.replicas.min} x {each.cpu:g} vCPU and {each.memory} MiB"
+            for name, each in self.settings.services.items()
+        )
+        yield (
+            f"a month of {said.hours:g} hours: {said.deploys} deployments of each service, images of"
+            f" {said.image_size} MB of which {said.layer_reuse:.0%} is there already, {said.requests:,} requests of"
+            f" {said.response_size:g} KB, {said.requests_per_connection} a connection, {said.logs:g} GB of logs"
+        )
+        if any(each.replicas.scales for each in self.settings.services.values()):
+            yield f"replicas {said.load:.0%} of the way from min to max, on average"
+        yield f"registries hold what a year of deployments leaves; logs are kept {keys.log_days} days, as written"
+        yield f"network {keys.network}, {keys.zones} zones; where a pair cannot work in it, nat-single"
+        yield "a node or a Fargate copy pulls an image once a deployment; nothing is started besides that"
+        if said.free_allowances:
+            yield "the account's free 100 GB out and 5 GB of logs are this stack's; no other free tier, no tax"
+        else:
+            yield "no free tier, no tax"
+        yield "on demand: no Spot, no Savings Plan, nothing reserved"
+        yield "left out: traffic between zones, DNS queries, Secrets Manager rotation, a move's second orchestrator"
+        yield "backends that the stack has no block for are priced with their defaults"
+
+    def price_dates(self, today: date) -> str | None:
+        """A warning where prices in the figures are old or have no date; None where all are fresh."""
+        used = [tier for each in self.known for charge in each.charges for tier in charge.tiers if charge.usd]
+        stale = {(tier.source, tier.as_of, tier.usd) for tier in used if tier.is_stale(today)}
+        if not stale:
+            return None
+        dated = sorted(as_of for _, as_of, _ in stale if as_of)
+        oldest = f", the oldest of {dated[0]}" if dated else ""
+        return (
+            f"{len(stale)} prices in these figures are older than {prices.STALE.days} days or have no date{oldest}:"
+            f" `yard prices refresh {self.region}` fetches AWS's anew (it needs the internet)"
+        )
+
+
+def settings_of(root: Path, stack: str) -> Settings:
+    """A stack's settings by its file, secrets as placeholders; raises `click.ClickException` with what is wrong."""
+    try:
+        return Settings.of_file(StackFile(root, stack))
+    except (NoStack, pulumi.RunError) as error:
+        raise click.ClickException(f"stack {stack} cannot be priced: {error}") from error
+
+
+def _order(found: Estimate) -> tuple[object, ...]:
+    return bool(found.refused), found.runs_unpriced, found.amount().usd, found.registry, found.orchestrators

@@ -1,0 +1,172 @@
+"""The comparison on a terminal, at most 100 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from textwrap import fill
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from components.cost import COLUMNS
+from components.estimate import Amount, Charge, Estimate, cents
+from yard.comparison import Comparison
+from yard.comparison.change import TOTAL, Change
+
+WIDTH = 100
+LEGEND = "USD a month. ~ some price in it is not confirmed by its vendor; ? nobody here knows; +? there is more."
+HEADS: Mapping[str, str] = {"load balancer": "load\nbalancer", "control plane": "control\nplane"}
+
+
+def console() -> Console:
+    """Plain text where nobody looks, and never narrower than the table."""
+    here = Console(highlight=False)
+    return Console(highlight=False, width=max(here.width, WIDTH), soft_wrap=True)
+
+
+def show(here: Console, found: Comparison, today: date) -> None:
+    """The table, and below it what the figures rest on."""
+    here.print(
+        f"[bold]{escape(found.stack)}[/] in {found.region}, USD a month: every registry with every orchestrator\n"
+    )
+    here.print(_table(found))
+    here.print(f"\n{LEGEND}")
+    working = [*found.known, *found.unpriced]
+    _list(here, "Not in these figures", texts(working, lambda each: each.unknown))
+    _list(here, "To know", texts(working, lambda each: each.notes))
+    _list(here, "Would be added", conditions(found.known))
+    _list(here, "No such pair", texts(found.estimates, lambda each: each.refused))
+    _list(here, "Assumed", found.assumptions())
+    if warning := found.price_dates(today):
+        here.print(f"\n[yellow]{escape(fill(warning, WIDTH))}[/]")
+
+
+def _table(found: Comparison) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("")
+    table.add_column("images in", vertical="bottom")
+    table.add_column("run on", vertical="bottom")
+    for column in COLUMNS:
+        table.add_column(HEADS.get(column, column), justify="right", vertical="bottom")
+    table.add_column("total", justify="right", style="bold")
+    for each in (*found.known, *found.unpriced):
+        own = found.is_own(each)
+        amounts = [_amount(each.amount(column)) for column in COLUMNS]
+        table.add_row(
+            ">" if own else "",
+            each.registry,
+            each.orchestrators[0],
+            *amounts,
+            _amount(each.amount()),
+            style="green" if own else "",
+        )
+    return table
+
+
+def _amount(amount: Amount) -> str:
+    """Cents up to a hundred, above that whole dollars: nobody compares by cents there."""
+    if amount.usd < 100:
+        return str(amount)
+    return f"{'' if amount.confirmed else '~'}{amount.usd:,.0f}{'' if amount.whole else '+?'}"
+
+
+def _list(here: Console, title: str, lines: Iterable[str]) -> None:
+    if found := list(lines):
+        here.print(f"\n[bold]{title}[/]")
+        for line in found:
+            here.print(escape(fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ")))
+
+
+def texts(found: Sequence[Estimate], said: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
+    """What is said of pairs, each text once, with whose it is: an orchestrator's, a registry's, a pair's; all pairs'
+    without a name."""
+    whose: dict[str, set[Key]] = {}
+    for each in found:
+        for text in said(each):
+            whose.setdefault(text, set()).add(_key(each))
+    every = {_key(each) for each in found}
+    for text, pairs in whose.items():
+        yield text if pairs == every else f"{', '.join(_names(pairs, every))}: {text}"
+
+
+def conditions(found: Sequence[Estimate]) -> Iterator[str]:
+    """What does not hold today, and what it would add."""
+    added: dict[str, set[Decimal]] = {}
+    for each in found:
+        for text, usd in each.conditions.items():
+            added.setdefault(text, set()).add(cents(usd))
+    for text, amounts in added.items():
+        yield f"{' to '.join(f'{usd:,}' for usd in sorted({min(amounts), max(amounts)}))} if {text}"
+
+
+def show_lines(here: Console, found: Comparison, pairs: Sequence[Estimate]) -> None:
+    """Every line of some pairs, with quantity, unit price, date and source."""
+    sources: dict[str, int] = {}
+    for each in pairs:
+        own = "  (the stack's own)" if found.is_own(each) else ""
+        here.print(f"[bold]{each.registry} with {each.orchestrators[0]}[/]: {each.amount()}{own}")
+        table = Table(box=None, padding=(0, 1, 0, 2), show_header=False, pad_edge=False)
+        for charge in sorted(each.charges, key=lambda charge: COLUMNS.index(charge.line.column)):
+            if not charge.line.only_if:
+                table.add_row(*_line(charge, sources))
+        here.print(table)
+        for text in each.unknown:
+            here.print(escape(fill(f"? {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")))
+        here.print()
+    for source, number in sources.items():
+        here.print(f"[{number}] {source}", markup=False)
+
+
+def _line(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
+    said, usd = charge.line, charge.usd
+    free = f" - {short(charge.free)} free" if charge.free and said.quantity else ""
+    yield said.column
+    yield escape(said.what)
+    yield f"{short(said.quantity)}{free} {said.unit}"
+    yield " / ".join(f"{'' if tier.confirmed else '~'}{tier.usd:f}" for tier in charge.tiers) or "?"
+    yield "?" if usd is None else f"{cents(usd):,}"
+    told = {
+        f"{tier.as_of or 'no date'} \\[{sources.setdefault(tier.source, len(sources) + 1)}]" for tier in charge.tiers
+    }
+    yield ", ".join(sorted(told))
+
+
+def short(number: Decimal) -> str:
+    """Four significant digits, or all before the point."""
+    digits = max(0, 4 - len(str(int(number))))
+    text = f"{number:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def show_change(here: Console, found: Change) -> None:
+    """What the next `up` adds to the month's cost."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("")
+    for head in ("last up", "next up", "change"):
+        table.add_column(head, justify="right")
+    for column, (before, after) in found.columns().items():
+        table.add_row(column, f"{before:,}", f"{after:,}", f"{after - before:+,}", style="bold" * (column == TOTAL))
+    here.print(f"[bold]{escape(found.stack)}[/], USD a month" + ("" if found.before else ": it was never up"))
+    here.print(table)
+    _list(here, "Not in these figures", found.after["unknown"])
+
+
+Key = tuple[str, tuple[str, ...]]
+
+
+def _key(each: Estimate) -> Key:
+    return each.registry, each.orchestrators
+
+
+def _names(pairs: set[Key], every: set[Key]) -> Iterator[str]:
+    rest = set(pairs)
+    for place in (1, 0):  # orchestrators first: most is theirs
+        for name in sorted({pair[place] for pair in rest}, key=str):
+            theirs = {pair for pair in every if pair[place] == name}
+            if theirs <= pairs:
+                yield name if isinstance(name, str) else " and ".join(name)
+                rest -= theirs
+    yield from sorted(f"{registry} with {' and '.join(runtimes)}" for registry, runtimes in rest)
