@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from components import prices
@@ -75,15 +75,9 @@ class Estimate:
     notes: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     """Why there is no such pair."""
-    cache: dict[Column | None, Amount] = field(default_factory=dict, compare=False, repr=False)
 
     def amount(self, column: Column | None = None) -> Amount:
         """What one column comes to, or everything."""
-        if column not in self.cache:
-            self.cache[column] = self._amount(column)
-        return self.cache[column]
-
-    def _amount(self, column: Column | None) -> Amount:
         charges = [each for each in self.charges if column in (None, each.line.column) and not each.line.only_if]
         missing = [each for each in self.unpriced if column in (None, each.column)]
         known = [each for each in charges if each.usd is not None]

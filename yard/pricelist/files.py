@@ -1,0 +1,63 @@
+"""The price files under components/prices/, read and written with every digit as it is."""
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from yard.pricelist.items import ITEMS
+from yard.pricelist.lookup import Row
+
+RANK = {key: rank for rank, key in enumerate(ITEMS)}
+
+
+def rows(path: Path) -> list[Row]:
+    """The rows of a file, numbers as `Decimal`; none where there is no file."""
+    if not path.exists():
+        return []
+    document = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
+    found: list[Row] = document["prices"]
+    return found
+
+
+def text(vendor: str, region: str, found: Iterable[Row]) -> str:
+    """A file's whole text, one row a line."""
+    lines = ",\n".join(f"    {_object(row)}" for row in found)
+    return f'{{\n  "vendor": {_value(vendor)},\n  "region": {_value(region)},\n  "prices": [\n{lines}\n  ]\n}}\n'
+
+
+def merged(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
+    """The new rows, and those of the old whose key is not among them, kind by kind as in the table of items."""
+    fresh = list(new)
+    keys = {row["key"] for row in fresh}
+    return sorted([*fresh, *[row for row in old if row["key"] not in keys]], key=_order)
+
+
+def write(path: Path, content: str) -> None:
+    """Replace a file at once: whoever reads meanwhile has the old one or the new one."""
+    beside = path.with_name(f"{path.name}.new")
+    try:
+        beside.write_text(content, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def plain(number: Decimal) -> str:
+    """A number as people write it: no exponent, no zeros at the end."""
+    digits = format(number, "f")
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def _order(row: Row) -> tuple[str, int]:
+    key = row["key"]
+    return key.partition(".")[0], RANK.get(key, len(RANK))
+
+
+def _object(row: Row) -> str:
+    return "{" + ", ".join(f"{_value(name)}: {_value(value)}" for name, value in row.items()) + "}"
+
+
+def _value(value: Any) -> str:
+    return plain(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
