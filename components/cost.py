@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal, get_args
 
 from components.choices import Kind
-from components.registry import AwsRole, Pull
+from components.registry import AwsRole, Login, Pull
 from components.service import Service
 from components.usage import Usage, exact
 
@@ -35,6 +35,8 @@ class Line:
     """Where the vendor charges it; None: the stack's region on AWS, elsewhere what is the same everywhere."""
     only_if: str = ""
     """A condition that does not hold today: then it is in no sum, and told beside it."""
+    shared: bool = False
+    """In a move, the other orchestrator that states the same has no second one of it."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,14 @@ class Demand:
         return sum(map(self.copies, self.services), Decimal(0))
 
     @property
+    def new(self) -> Decimal:
+        """GB of an image that are not there already."""
+        return self.usage.image * (1 - exact(self.usage.layer_reuse))
+
+    @property
     def pulled(self) -> Decimal:
         """GB of images that copies and nodes pull a month."""
-        new = self.usage.image * (1 - exact(self.usage.layer_reuse))
-        return sum(self.pulls.values(), Decimal(0)) * self.usage.deploys * new
+        return sum(self.pulls.values(), Decimal(0)) * self.usage.deploys * self.new
 
     @property
     def crosses_network(self) -> Decimal:
@@ -112,18 +118,17 @@ class Demand:
         count = made if kept is None else min(kept, made)
         if count == 0:
             return Decimal(0)
-        one = self.usage.image + (count - 1) * self.usage.image * (1 - exact(self.usage.layer_reuse))
-        return len(self.services) * one
+        return len(self.services) * (self.usage.image + (count - 1) * self.new)
 
 
 def secrets(demand: Demand) -> Iterator[Line]:
-    """What an orchestrator pays that takes services' secrets from Secrets Manager."""
-    count = sum(len(each.secrets) for each in demand.services.values())
-    reads = sum((demand.copies(name) * len(each.secrets) for name, each in demand.services.items()), Decimal(0))
-    if count:
-        yield Line("compute", "secrets of the services", Decimal(count), "secret-month", "secrets.secret")
-        starts = reads * demand.usage.deploys
-        yield Line("compute", "reading them as copies start", starts / 10_000, "10k calls", "secrets.calls")
+    """What an orchestrator pays that takes services' secrets, and the registry's login, from Secrets Manager."""
+    login = issubclass(demand.pull, Login)  # one for each service
+    of = {name: len(each.secrets) + login for name, each in demand.services.items()}
+    if count := sum(of.values()):
+        yield Line("compute", "services' secrets", Decimal(count), "secret-month", "secrets.secret", shared=True)
+        reads = sum((demand.copies(name) * each for name, each in of.items()), Decimal(0)) * demand.usage.deploys
+        yield Line("compute", "reading them as copies start", reads / 10_000, "10k calls", "secrets.calls")
 
 
 def instances(what: str, kind: str, count: Decimal, disk: int, demand: Demand) -> Iterator[Line]:

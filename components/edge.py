@@ -89,11 +89,11 @@ class Edge(pulumi.ComponentResource):
         if demand.own_load_balancer:
             yield Line(column, "load balancer", hours, "hour", "alb.hour")
             yield Line(column, "public IPv4, one a zone", demand.zones * hours, "address-hour", "ipv4.hour")
+            if demand.access_logs:
+                yield Unpriced(column, "access logs", "storage in S3 has no price here")
         yield Line(column, "capacity units", capacity_units(demand) * hours, "LCU-hour", "alb.lcu")
         if demand.domain:
             yield Line(column, "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")
-        if demand.access_logs:
-            yield Unpriced(column, "access logs", "storage in S3 has no price here")
         yield Line("transfer", "responses", demand.usage.served, "GB", "transfer.internet", free="transfer.free")
 
     def target(

@@ -14,6 +14,8 @@ from components.prices import Price, Tier
 from components.registry import Registry
 
 CENT = Decimal("0.01")
+SMALLEST = Decimal("1e-12")
+"""USD to which a line is rounded: finer than any price, and so coarse that sums are exact in whatever order."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +25,13 @@ class Charge:
     line: Line
     price: Price | None
     """None: not known for the region."""
-    free: Decimal
-    """Units that an allowance covers."""
+    allowance: Price | None = None
+    """What is free of it."""
+
+    @property
+    def free(self) -> Decimal:
+        """Units that the allowance covers."""
+        return (self.allowance and self.allowance.quantity) or Decimal(0)
 
     @property
     def billed(self) -> Decimal:
@@ -38,10 +45,17 @@ class Charge:
 
     @property
     def usd(self) -> Decimal | None:
-        """USD a month, not rounded; None where there is no price, and something to pay for."""
+        """USD a month; None where there is no price, and something to pay for."""
         if self.price is None:
             return None if self.billed else Decimal(0)
-        return self.price.cost(self.billed)
+        usd = self.price.cost(self.billed)
+        return None if usd is None else usd.quantize(SMALLEST)
+
+    @property
+    def evidence(self) -> Sequence[Tier]:
+        """What the amount rests on: prices, and the allowance where it takes something off."""
+        free = self.allowance.tiers if self.allowance and self.free and self.line.quantity else ()
+        return (*(self.tiers if self.usd else ()), *free)
 
 
 @dataclass(frozen=True)
@@ -55,11 +69,15 @@ class Amount:
     whole: bool
     """False: something in it has no price, so that it costs more."""
 
+    @property
+    def known(self) -> Decimal | None:
+        """USD rounded to cents; None where nothing is known, for that is not 0."""
+        return cents(self.usd) if self.whole or self.usd else None
+
     def __str__(self) -> str:
-        mark = "" if self.confirmed else "~"
-        if self.whole:
-            return f"{mark}{cents(self.usd):,}"
-        return f"{mark}{cents(self.usd):,}+?" if self.usd else "?"
+        if self.known is None:
+            return "?"
+        return f"{'' if self.confirmed else '~'}{self.known:,}{'' if self.whole else '+?'}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +101,7 @@ class Estimate:
         known = [each for each in charges if each.usd is not None]
         return Amount(
             usd=sum((each.usd for each in known if each.usd is not None), Decimal(0)),
-            confirmed=all(tier.confirmed for each in known if each.usd for tier in each.tiers),
+            confirmed=all(tier.confirmed for each in known for tier in each.evidence),
             whole=not missing and len(known) == len(charges),
         )
 
@@ -105,7 +123,7 @@ class Estimate:
     @property
     def runs_unpriced(self) -> bool:
         """Whether nobody knows what the copies themselves cost, so that it cannot be compared."""
-        return bool(self.refused) or any(each.column == "compute" for each in self.unpriced)
+        return bool(self.refused) or not self.amount("compute").whole
 
 
 def cents(usd: Decimal) -> Decimal:
@@ -124,7 +142,9 @@ def estimate(
     items: list[Item] = []
     for _, (runtime, block) in sorted(runtimes.items()):
         own = replace(demand, pulls={each: runtime.pulls(block, each, demand) for each in demand.services})
-        items += runtime.costs(block, own)
+        items += [
+            each for each in runtime.costs(block, own) if not (isinstance(each, Line) and each.shared and each in items)
+        ]
         demand = replace(
             demand, pulls={each: demand.pulls.get(each, Decimal(0)) + own.pulls[each] for each in own.pulls}
         )
@@ -140,16 +160,17 @@ def estimate(
         registry=name,
         orchestrators=tuple(sorted(runtimes)),
         network=demand.network if demand.on_aws else "",
-        charges=tuple(_charge(each, demand, region) for each in items if isinstance(each, Line)),
+        charges=tuple(charge(each, demand, region) for each in items if isinstance(each, Line)),
         unpriced=tuple(each for each in items if isinstance(each, Unpriced)),
         notes=tuple(dict.fromkeys(each.text for each in items if isinstance(each, Note))),
     )
 
 
-def _charge(line: Line, demand: Demand, region: str) -> Charge:
+def charge(line: Line, demand: Demand, region: str) -> Charge:
+    """A line with its price; raises ValueError where the two have different units."""
     book = prices.load(line.vendor, line.region or (region if line.vendor == "aws" else prices.GLOBAL))
     price = book.find(line.price)
     if price and price.unit != line.unit:
         raise ValueError(f"{line.what}: {line.unit} is not the unit of {line.price}, {price.unit}")
     allowance = book.find(line.free) if line.free and demand.usage.free_allowances else None
-    return Charge(line, price, (allowance.quantity if allowance else None) or Decimal(0))
+    return Charge(line, price, allowance)

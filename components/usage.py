@@ -44,7 +44,8 @@ class Usage(Model):
     )
     free_allowances: bool = Field(
         default=True,
-        description="The account's free allowances (100 GB out and 5 GB of logs a month) are left for this stack.",
+        description="What the vendors give each account free of charge every month (AWS 100 GB out and 5 GB of logs)"
+        " is left for this stack.",
     )
     extended_support: bool = Field(
         default=False, description="The EKS version is out of standard support, and was kept on purpose."

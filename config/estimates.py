@@ -10,9 +10,9 @@ import pulumi
 
 from components import orchestrator, prices, registry
 from components.choices import Kind
-from components.cost import COLUMNS, Demand
-from components.estimate import Estimate, cents, estimate
-from components.model import Model
+from components.cost import COLUMNS, Demand, Unpriced
+from components.estimate import Amount, Estimate, estimate
+from components.model import Model, NoOptions
 from components.orchestrator import Orchestrator
 from components.pulling import cell
 from components.registry import Registry
@@ -30,6 +30,8 @@ class Pair:
     images: type[Registry]
     options: Model
     runtimes: Mapping[str, tuple[type[Orchestrator], Model]]
+    unset: tuple[str, ...] = ()
+    """Backends that the stack has no block for, and that give no example of one."""
 
     @property
     def on_aws(self) -> bool:
@@ -57,22 +59,37 @@ def of_stack(stack: Settings, usage: Usage | None = None) -> Estimate:
 
 
 def every_pair(stack: Settings, usage: Usage, region: str) -> Iterator[Estimate]:
-    """What each registry would cost with each orchestrator, all services running. A backend that the stack has no
-    block for is taken as its example. Raises `prices.NoPrices`."""
+    """What each registry would cost with each orchestrator, all services running. Raises `prices.NoPrices`."""
+    for pair in pairs(stack, region):
+        yield of_pair(stack, pair, usage, region)
+
+
+def pairs(stack: Settings, region: str) -> Iterator[Pair]:
+    """Each registry with each orchestrator. A backend that the stack has no block for is taken as its example."""
     reader = Reader(pulumi.Config())
 
-    def options(name: str, cls: type[Registry] | type[Orchestrator]) -> Model:
+    def options(name: str, cls: type[Registry] | type[Orchestrator]) -> Model | None:
         return stack.options.get(name) or reader.block(name, cls.Options, cls.example(region))
 
     runtimes = {key: (cls := orchestrator.load(key), options(key, cls)) for key in orchestrator.names()}
     for name in registry.names():
         images = registry.load(name)
-        for key, runtime in runtimes.items():
-            pair = Pair(name, images, options(name, images), {key: runtime})
-            if why := tuple(pair.refusals(stack.services)):
-                yield Estimate(name, (key,), refused=why)
-            else:
-                yield _estimate(stack, pair, stack.services, usage, region)
+        block = options(name, images)
+        for key, (runtime, own) in runtimes.items():
+            unset = tuple(each for each, said in ((name, block), (key, own)) if said is None)
+            yield Pair(name, images, block or NoOptions(), {key: (runtime, own or NoOptions())}, unset)
+
+
+def of_pair(stack: Settings, pair: Pair, usage: Usage, region: str) -> Estimate:
+    """What a pair costs, all of the stack's services running. Raises `prices.NoPrices`."""
+    if pair.unset:
+        unknown = (
+            Unpriced("compute", name, "the stack has no block for it, and it gives no example") for name in pair.unset
+        )
+        return Estimate(pair.registry, tuple(pair.runtimes), unpriced=tuple(unknown))
+    if why := tuple(pair.refusals(stack.services)):
+        return Estimate(pair.registry, tuple(pair.runtimes), refused=why)
+    return _estimate(stack, pair, stack.services, usage, region)
 
 
 def as_output(stack: Settings) -> dict[str, Any]:
@@ -82,11 +99,15 @@ def as_output(stack: Settings) -> dict[str, Any]:
     except prices.NoPrices as error:
         return {"unknown": [str(error)]}
     return {
-        "usd": str(cents(found.amount().usd)),
-        "columns": {column: str(cents(found.amount(column).usd)) for column in COLUMNS},
+        "usd": _text(found.amount()),
+        "columns": {column: _text(found.amount(column)) for column in COLUMNS},
         "unknown": found.unknown,
         "usage": stack.keys.usage.model_dump(mode="json", by_alias=True),
     }
+
+
+def _text(amount: Amount) -> str:
+    return "?" if amount.known is None else str(amount.known)
 
 
 def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usage: Usage, region: str) -> Estimate:

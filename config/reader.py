@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -106,13 +107,14 @@ class Reader:
         except ValueError:
             return text
 
-    def block(self, name: str, model: type[M], example: Mapping[str, Any]) -> M:
-        """The block of a backend that the stack has not chosen, as far as it has one; the rest from `example`."""
+    def block(self, name: str, model: type[M], example: Mapping[str, Any]) -> M | None:
+        """The block of a backend that the stack has not chosen, as far as it has one; the rest from `example`. None
+        when that is not right either."""
         said = self._value(name)
-        try:
-            return _parse(model, {**example, **(said if isinstance(said, dict) else {})})
-        except ValidationError:  # nobody has to mend what is not used
-            return _parse(model, example)
+        for value in ({**example, **(said if isinstance(said, dict) else {})}, example):
+            with suppress(ValidationError):  # nobody has to mend what is not used
+                return _parse(model, value)
+        return None
 
     def _model(self, model: type[M], value: Any, path: str) -> M | None:
         try:

@@ -22,11 +22,12 @@ def read(said: str) -> Usage:
     if not file.is_file():
         raise BadUsage(f"{said} is no file, and no preset either: {', '.join(PRESETS)}{nearest(said, PRESETS)}")
     try:
-        value = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        value = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadUsage(f"{said} is no YAML: {error}") from error
     try:
-        return Usage.model_validate_json(json.dumps(value))  # as the reader of the stack's own key has it
+        # As the reader of the stack's own key has it.
+        return Usage.model_validate_json(json.dumps({} if value is None else value))
     except (ValidationError, TypeError) as error:
         if isinstance(error, TypeError):
             raise BadUsage(f"{said}: want a map of plain values, such as {{image-size: 200}}: {error}") from error

@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from components.estimate import Estimate
 from yard.comparison import Comparison, documents
@@ -22,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.option("--by-line", is_flag=True, help="Every line with quantity, unit price, date and source.")
 @click.option("--pair", "named", multiple=True, metavar="REGISTRY+ORCHESTRATOR", help="With --by-line: only this pair.")
 @click.option("--change", "only_change", is_flag=True, help="What the edited config adds or saves since the last up.")
+@click.option("--seed", is_flag=True, help="The first user's own decision table: as they wrote it, now, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a row a pair, with --by-line a row a line.")
 def compare(
@@ -31,6 +33,7 @@ def compare(
     by_line: bool,
     named: Sequence[str],
     only_change: bool,
+    seed: bool,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -39,13 +42,16 @@ def compare(
     The figures are estimates from the price files in components/prices/, for the usage that is assumed and printed.
     Nothing is asked of AWS, and nothing is changed.
     """
+    if seed:
+        _seed(as_json)
+        return
+    if only_change:
+        _change(stack, as_json)
+        return
     if as_json and as_csv:
         raise click.UsageError("--json or --csv: choose one")
     if named and not by_line:
         raise click.UsageError("--pair goes with --by-line")
-    if only_change:
-        _change(stack, as_json)
-        return
     found = Comparison.of(ROOT, stack, region, usage)
     today = date.today()
     if as_json:
@@ -77,8 +83,33 @@ def _named(found: Comparison, named: Sequence[str]) -> Sequence[Estimate]:
 def _change(stack: str, as_json: bool) -> None:
     from yard.comparison import change, table
 
+    _alone("--change", "--stack", "--json")
     found = change.change(ROOT, stack)
     if as_json:
         click.echo(json.dumps(found.json(), indent=2))
     else:
         table.show_change(table.console(), found)
+
+
+def _seed(as_json: bool) -> None:
+    from yard.comparison import seed
+
+    _alone("--seed", "--json")
+    if as_json:
+        click.echo(json.dumps(seed.document(), indent=2))
+        return
+    from yard.comparison import seed_table, table
+
+    seed_table.show(table.console(), seed.rows())
+
+
+def _alone(*allowed: str) -> None:
+    """Refuse every other option: the first of `allowed` has nothing to do with them."""
+    context = click.get_current_context()
+    given = [
+        each.opts[0]
+        for each in context.command.params
+        if each.name and context.get_parameter_source(each.name) is ParameterSource.COMMANDLINE
+    ]
+    if odd := sorted({*given} - {*allowed}):
+        raise click.UsageError(f"{allowed[0]} has nothing to do with {', '.join(odd)}")

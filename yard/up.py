@@ -144,6 +144,7 @@ def tell(outcome: Mapping[str, Any]) -> None:
         outcome["logs"]: "see its log",
         "make up": "after a change under app/: build, push and roll out",
         ".venv/bin/yard rehearse --to eks": "rehearse stack dev, and its switch to another orchestrator",
+        ".venv/bin/yard compare": "what stack dev would cost with each registry and orchestrator",
         "make down": "remove all of this",
     }
     if url := outcome["url"]:

@@ -29,6 +29,7 @@ NodePort = Annotated[int, Field(ge=30000, le=32767)]
 OPEN = ("0.0.0.0/0",)
 
 OUTSIDE: tuple[tuple[Column, str], ...] = (
+    ("network", "way out"),
     ("load balancer", "way in"),
     ("logs", "logs"),
     ("transfer", "responses"),

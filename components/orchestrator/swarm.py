@@ -140,7 +140,7 @@ class Swarm(SwarmRuntime):
     def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
         """It runs on machines that are there already."""
         for column in COLUMNS:
-            if column not in ("registry", "network"):
+            if column != "registry":
                 yield Unpriced(
                     column, "the swarm", "its machines are there already, and their price is their owner's to know"
                 )

@@ -99,7 +99,7 @@ class Hosted(Registry):
     def transferred(cls, options: Model, demand: Demand) -> Decimal:
         """GB that leave it a month: to whoever pulls, or once to the cache."""
         if cls.pulled_by(options, demand.on_aws) is Cached:
-            return demand.usage.image * demand.usage.deploys * len(demand.services)
+            return demand.new * demand.usage.deploys * len(demand.services)
         return demand.pulled
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:

@@ -17,6 +17,7 @@ from components.service import Service
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 from config.reader import Keys
+from config.usage_file import read as read_usage
 from tools import docs
 from yard.__main__ import COMMANDS
 
@@ -131,14 +132,15 @@ class TestEveryPage:
 
 @pytest.mark.parametrize("page", STORIES, ids=lambda page: str(page.relative_to(docs.ROOT)))
 def test_the_files_that_a_page_names_exist(page: Path) -> None:
-    named = re.findall(r"`((?:components|config|rehearsal|yard|tests|tools|app|docs)/[\w./-]+)`", page.read_text())
+    folders = "components|config|examples|rehearsal|yard|tests|tools|app|docs"
+    named = re.findall(rf"`((?:{folders})/[\w./-]+)`", page.read_text())
     assert not [path for path in named if not (docs.ROOT / path).exists()]
 
 
 def test_the_backend_in_the_guide_works(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its code and its entry point, as they stand on the page."""
     page = (docs.ROOT / "docs/adding-a-backend.md").read_text()
-    (code,), (package,) = (re.findall(rf"^```{kind}\n(.*?)^```", page, re.M | re.S) for kind in ("python", "toml"))
+    (code, *_), (package,) = (re.findall(rf"^```{kind}\n(.*?)^```", page, re.M | re.S) for kind in ("python", "toml"))
     module = ModuleType("acme_quay")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(code, module.__dict__)
@@ -154,3 +156,20 @@ def test_the_backend_in_the_guide_works(monkeypatch: pytest.MonkeyPatch) -> None
     made = engine.graph.one("acme:registry:Quay")
     assert "quay" in registry.names()
     assert engine.graph.outputs[made.urn] == {"repositories": {"api": "quay.io/acme/shop-dev-api"}}
+
+
+def test_the_costs_in_the_guide_are_the_third_partys() -> None:
+    """Who states them so is in the comparison: tests/conformance/test_promises.py."""
+    page = (docs.ROOT / "docs/adding-a-backend.md").read_text()
+    acme = (docs.ROOT / "tests/conformance/third_party/acme.py").read_text()
+    _, *examples = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    lines = [line for example in examples for line in example.splitlines() if line]
+    assert any("Line(" in line for line in lines)
+    assert not [line for line in lines if line not in acme.splitlines()]
+
+
+def test_the_usage_in_the_guide_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", (docs.ROOT / "docs/costs.md").read_text(), re.M | re.S)
+    (tmp_path / "usage.yaml").write_text(example)
+    month = read_usage(str(tmp_path / "usage.yaml"))
+    assert (month.preset, month.requests, month.logs) == ("medium", 50_000_000, 20)

@@ -83,16 +83,19 @@ class Comparison:
         yield f"network {keys.network}, {keys.zones} zones; where a pair cannot work in it, nat-single"
         yield "a node or a Fargate copy pulls an image once a deployment; nothing is started besides that"
         if said.free_allowances:
-            yield "the account's free 100 GB out and 5 GB of logs are this stack's; no other free tier, no tax"
+            yield "what an account has free every month (AWS: 100 GB out, 5 GB of logs) is this stack's; no tax"
         else:
-            yield "no free tier, no tax"
+            yield "nothing of what an account has free every month is left for this stack; no tax"
         yield "on demand: no Spot, no Savings Plan, nothing reserved"
-        yield "left out: traffic between zones, DNS queries, Secrets Manager rotation, a move's second orchestrator"
+        yield (
+            "left out: traffic between zones, DNS queries, alarms of autoscaling, Secrets Manager rotation, a move's"
+            " second orchestrator"
+        )
         yield "backends that the stack has no block for are priced with their defaults"
 
     def price_dates(self, today: date) -> str | None:
         """A warning where prices in the figures are old or have no date; None where all are fresh."""
-        used = [tier for each in self.known for charge in each.charges for tier in charge.tiers if charge.usd]
+        used = [tier for each in self.known for charge in each.charges for tier in charge.evidence]
         stale = {(tier.source, tier.as_of, tier.usd) for tier in used if tier.is_stale(today)}
         if not stale:
             return None

@@ -18,17 +18,35 @@ TOTAL = "total"
 
 
 @dataclass(frozen=True)
+class Row:
+    """What one column comes to, USD a month; None where nobody knows."""
+
+    before: Decimal | None
+    after: Decimal | None
+
+    @property
+    def change(self) -> Decimal | None:
+        """What is added."""
+        return None if self.before is None or self.after is None else self.after - self.before
+
+    def json(self) -> dict[str, str | None]:
+        """The same as text."""
+        figures = {"before": self.before, "after": self.after, "change": self.change}
+        return {name: None if usd is None else str(usd) for name, usd in figures.items()}
+
+
+@dataclass(frozen=True)
 class Change:
     """The stack's output `cost`, as the last `up` left it and as the next would."""
 
     stack: str
     before: Mapping[str, Any] | None
-    """None: there was no `up` yet, or none that knew a cost."""
+    """None: nothing is up. Without amounts: the last `up` told none."""
     after: Mapping[str, Any]
 
-    def columns(self) -> Mapping[str, tuple[Decimal, Decimal]]:
-        """USD a month before and after, by column, the total at the end."""
-        return {column: (usd(self.before, column), usd(self.after, column)) for column in (*COLUMNS, TOTAL)}
+    def columns(self) -> Mapping[str, Row]:
+        """By column, the total at the end."""
+        return {column: Row(_usd(self.before, column), _usd(self.after, column)) for column in (*COLUMNS, TOTAL)}
 
     def json(self) -> dict[str, Any]:
         """The same for machines."""
@@ -36,10 +54,7 @@ class Change:
             "stack": self.stack,
             "unit": "USD a month",
             "was_up": self.before is not None,
-            "columns": {
-                column: {"before": str(before), "after": str(after), "change": str(after - before)}
-                for column, (before, after) in self.columns().items()
-            },
+            "columns": {column: row.json() for column, row in self.columns().items()},
             "unknown": {"before": (self.before or {}).get("unknown", []), "after": self.after["unknown"]},
         }
 
@@ -53,13 +68,15 @@ def change(root: Path, stack: str) -> Change:
     after = as_output(settings_of(root, stack))
     try:
         opened = engine.stack(stack, root, state=Local(root).state if stack == STACK else None)
-        before = engine.outputs(opened).get("cost")
+        outputs = engine.outputs(opened)
     except engine.EngineError as error:
         raise click.ClickException(f"the last `pulumi up` of {stack} cannot be looked up: {error}") from error
-    return Change(stack, before if isinstance(before, dict) else None, after)
+    return Change(stack, outputs.get("cost", {}) if outputs else None, after)
 
 
-def usd(cost: Mapping[str, Any] | None, column: str) -> Decimal:
-    """An amount out of the output; 0 where it has none."""
-    cost = cost or {}
-    return Decimal(cost.get("usd", "0") if column == TOTAL else cost.get("columns", {}).get(column, "0"))
+def _usd(cost: Mapping[str, Any] | None, column: str) -> Decimal | None:
+    """An amount out of the output. Of nothing it is 0."""
+    if cost is None:
+        return Decimal(0)
+    text = cost.get("usd", "?") if column == TOTAL else cost.get("columns", {}).get(column, "?")
+    return None if text == "?" else Decimal(text)

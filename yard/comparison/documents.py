@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from components.cost import COLUMNS
-from components.estimate import Amount, Charge, Estimate, cents
+from components.estimate import Amount, Charge, Estimate
 from yard.comparison import Comparison
 
 
@@ -42,8 +42,8 @@ def _pair(each: Estimate, own: bool) -> dict[str, Any]:
 
 
 def amount(of: Amount) -> dict[str, Any]:
-    """A sum as text with two digits, and how far it can be trusted."""
-    return {"usd": str(cents(of.usd)), "confirmed": of.confirmed, "whole": of.whole}
+    """A sum as text with two digits, null where nothing is known of it, and how far it can be trusted."""
+    return {"usd": None if of.known is None else str(of.known), "confirmed": of.confirmed, "whole": of.whole}
 
 
 def line(charge: Charge) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _pairs(found: Comparison) -> Iterator[list[object]]:
     yield ["registry", "orchestrator", "network", *sums, "confirmed", "whole", "refused"]
     for each in found.estimates:
         amounts, total = [each.amount(column) for column in (*COLUMNS, None)], each.amount()
-        figures: list[object] = [cents(of.usd) if of.whole or of.usd else "?" for of in amounts]
+        figures: list[object] = ["?" if of.known is None else of.known for of in amounts]
         figures += [total.confirmed, total.whole]
         if each.refused:
             figures = [""] * len(figures)

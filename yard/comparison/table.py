@@ -129,7 +129,8 @@ def _line(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
     yield " / ".join(f"{'' if tier.confirmed else '~'}{tier.usd:f}" for tier in charge.tiers) or "?"
     yield "?" if usd is None else f"{cents(usd):,}"
     told = {
-        f"{tier.as_of or 'no date'} \\[{sources.setdefault(tier.source, len(sources) + 1)}]" for tier in charge.tiers
+        f"{tier.as_of or 'no date'} \\[{sources.setdefault(tier.source, len(sources) + 1)}]"
+        for tier in (*charge.tiers, *charge.evidence)
     }
     yield ", ".join(sorted(told))
 
@@ -147,11 +148,16 @@ def show_change(here: Console, found: Change) -> None:
     table.add_column("")
     for head in ("last up", "next up", "change"):
         table.add_column(head, justify="right")
-    for column, (before, after) in found.columns().items():
-        table.add_row(column, f"{before:,}", f"{after:,}", f"{after - before:+,}", style="bold" * (column == TOTAL))
-    here.print(f"[bold]{escape(found.stack)}[/], USD a month" + ("" if found.before else ": it was never up"))
+    for column, row in found.columns().items():
+        figures = [_known(row.before, ","), _known(row.after, ","), _known(row.change, "+,")]
+        table.add_row(column, *figures, style="bold" * (column == TOTAL))
+    here.print(f"[bold]{escape(found.stack)}[/], USD a month" + (": nothing is up" if found.before is None else ""))
     here.print(table)
     _list(here, "Not in these figures", found.after["unknown"])
+
+
+def _known(usd: Decimal | None, form: str) -> str:
+    return "?" if usd is None else f"{usd:{form}}"
 
 
 Key = tuple[str, tuple[str, ...]]

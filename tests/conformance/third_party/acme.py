@@ -1,11 +1,12 @@
 """A third party's registry and orchestrator, as small as they can be."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 from pydantic import Field
 
+from components.cost import Demand, Item, Line
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused
 from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
@@ -30,6 +31,15 @@ class AcmeRegistry(Registry):
     @classmethod
     def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
         return Anonymous
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        return {"project": "acme"}
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """Acme keeps every image, and charges for that alone."""
+        yield Line("registry", "images at Acme", demand.stored(None), "GB-month", "acme.storage", vendor="acme")
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         project = cast(AcmeOptions, args.options).project
@@ -57,6 +67,12 @@ class AcmeRun(Orchestrator):
         "path": refused("each app at Acme has an address of its own"),
         "host": refused("each app at Acme has an address of its own"),
     }
+
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        """An app is charged by the hour, whatever its size."""
+        hours = demand.all_copies * demand.hours
+        yield Line("compute", "apps at Acme", hours, "app-hour", "acme.app", vendor="acme")
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         space = pulumi.CustomResource("acme:index:Space", self.key, {"name": self.args.stack}, child)
