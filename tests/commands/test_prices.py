@@ -1,6 +1,5 @@
 """`yard prices`: price lists made by hand in AWS's format become the expected files, or nothing changes at all."""
 
-import io
 import json
 import re
 import shutil
@@ -24,7 +23,6 @@ from yard import prices as command
 from yard.pricelist import fetch as fetching
 from yard.pricelist import files
 from yard.pricelist.items import ITEMS, SERVICES, bare
-from yard.pricelist.stream import Stream
 
 OFFERS = Path(__file__).with_name("offers")
 EXPECTED = OFFERS / "expected"
@@ -474,43 +472,6 @@ class TestDownload:
     def test_the_environment_may_name_the_mirror(self, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("SWITCHYARD_OFFERS", str(OFFERS))
         self.expect(kept, CliRunner().invoke(command.prices, ["refresh", VIRGINIA]))
-
-
-class TestStream:
-    @staticmethod
-    def read(stream: Stream) -> dict[str, Any]:
-        found = {key: stream.value() for key in stream.members()}
-        stream.end()
-        return found
-
-    values = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False, allow_infinity=False) | st.text(),
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    )
-
-    @given(document=st.dictionaries(st.text(), values), chunk=st.integers(1, 40), indent=st.sampled_from([None, 1]))
-    def test_it_reads_what_json_reads_whatever_the_pieces(
-        self, document: dict[str, Any], chunk: int, indent: int | None
-    ) -> None:
-        text = json.dumps(document, indent=indent, default=str)
-        stream = Stream(io.StringIO(text), chunk)
-        assert self.read(stream) == json.loads(text)
-
-    @given(cut=st.integers(0, 37), chunk=st.integers(1, 40))
-    def test_a_part_is_never_taken_for_the_whole(self, cut: int, chunk: int) -> None:
-        text = '{"a": {"b": [1, 2.50, "c"]}, "d": {} }'
-        stream = Stream(io.StringIO(text[:cut]), chunk)
-        with pytest.raises(ValueError, match=r"ends early|Expecting|Unterminated"):
-            self.read(stream)
-
-    def test_numbers_keep_their_digits(self) -> None:
-        assert str(Stream(io.StringIO("0.10000000000000000001")).value()) == "0.10000000000000000001"
-
-    @pytest.mark.parametrize("text", ['{"a": 1 "b": 2}', "{'a': 1}", '{"a" 1}', '{"a": 1} {}', '["a"]'])
-    def test_what_is_no_object_is_refused(self, text: str) -> None:
-        stream = Stream(io.StringIO(text), 3)
-        with pytest.raises(ValueError, match=r"in place of|Expecting|follows the end"):
-            self.read(stream)
 
 
 class TestUsageTypes:

@@ -7,13 +7,14 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TextIO
+from itertools import takewhile
+from typing import IO, Any
 
+import ijson
 from pydantic import BaseModel, Field
 
 from yard.pricelist import PriceListError
 from yard.pricelist.items import bare
-from yard.pricelist.stream import Stream
 
 
 class Dimension(BaseModel):
@@ -62,49 +63,45 @@ class Offer:
     head: Head = field(init=False)
 
 
-def read(file: TextIO, service: str, usages: Container[str]) -> Offer:
+def read(file: IO[bytes], service: str, usages: Container[str]) -> Offer:
     """Read a list to its end and keep the products with one of `usages`; raises `PriceListError`."""
     try:
-        offer = _read(Stream(file), usages)
-    except ValueError as error:  # pydantic's and the decoder's own are such, too
+        offer = _read(file, usages)
+    except (ValueError, ijson.JSONError) as error:  # pydantic's are the first
         raise PriceListError(f"is no complete price list in AWS's format: {_short(error)}") from error
     if offer.head.service != service:
         raise PriceListError(f"is the price list of {offer.head.service}")
     return offer
 
 
-def _read(stream: Stream, usages: Container[str]) -> Offer:
-    offer, head = Offer(), {}
-    for key in stream.members():
-        if key == "products":
-            _products(stream, usages, offer)
-        elif key == "terms":
-            _terms(stream, offer)
-        else:
-            head[key] = stream.value()
-    stream.end()
-    offer.head = Head.model_validate(head)
+def _read(file: IO[bytes], usages: Container[str]) -> Offer:
+    """Piece by piece, once for each part: a list can be larger than memory."""
+    offer = Offer()
+    for sku, product in ijson.kvitems(file, "products"):
+        _keep(offer, sku, _object(product), usages)
+    kept = {product.sku for product in offer.products}
+    file.seek(0)
+    for sku, terms in ijson.kvitems(file, "terms.OnDemand"):
+        if sku in kept:
+            offer.terms[sku] = [Term.model_validate(each) for each in _object(terms).values()]
+    file.seek(0)
+    offer.head = _head(file)
     return offer
 
 
-def _products(stream: Stream, usages: Container[str], offer: Offer) -> None:
-    for sku in stream.members():
-        product = _object(stream.value())
-        attributes = {"productFamily": product.get("productFamily"), **_object(product.get("attributes", {}))}
-        usage = str(attributes.get("usagetype", ""))
-        offer.instances.add(attributes.get("instanceType", ""))
-        if bare(usage) in usages:
-            offer.products.append(Product(sku, usage, attributes))
+def _keep(offer: Offer, sku: str, product: Mapping[str, Any], usages: Container[str]) -> None:
+    attributes = {"productFamily": product.get("productFamily"), **_object(product.get("attributes", {}))}
+    usage = str(attributes.get("usagetype", ""))
+    offer.instances.add(attributes.get("instanceType", ""))
+    if bare(usage) in usages:
+        offer.products.append(Product(sku, usage, attributes))
 
 
-def _terms(stream: Stream, offer: Offer) -> None:
-    """Products come first in the published order: what is not known yet has no price here."""
-    kept = {product.sku for product in offer.products}
-    for kind in stream.members():
-        for sku in stream.members():
-            terms = _object(stream.value())
-            if kind == "OnDemand" and sku in kept:
-                offer.terms[sku] = [Term.model_validate(each) for each in terms.values()]
+def _head(file: IO[bytes]) -> Head:
+    """What stands before the products."""
+    wanted = {field.alias or name for name, field in Head.model_fields.items()}
+    before = takewhile(lambda event: event[0] != "products", ijson.parse(file))
+    return Head.model_validate({prefix: value for prefix, _, value in before if prefix in wanted})
 
 
 def _object(value: Any) -> dict[str, Any]:
@@ -113,5 +110,5 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _short(error: ValueError) -> str:
+def _short(error: Exception) -> str:
     return str(error).splitlines()[0]

@@ -1,6 +1,5 @@
 """A region's prices anew: all of them, or the reasons why not."""
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +74,7 @@ def _offers(region: str, base: str, progress: Progress) -> tuple[dict[str, offer
     for service in SERVICES:
         usages = {usage for item in ITEMS.values() if item.service == service for usage in item.usages}
         try:
-            with fetched(base, service, region, progress) as raw, io.TextIOWrapper(raw, encoding="utf-8") as file:
+            with fetched(base, service, region, progress) as file:
                 offers[service] = offer.read(file, service, usages)
         except Unreachable as error:
             return offers, [*problems, f"{service}: {error}"]
