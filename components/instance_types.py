@@ -4,6 +4,7 @@ Network interfaces: aws/amazon-vpc-resource-controller-k8s v1.7.3, pkg/aws/vpc/l
 vCPU and memory: https://aws.amazon.com/ec2/instance-types/.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -72,6 +73,11 @@ def holding(name: str, cpu: float, memory: int) -> str:
     larger = family[family.index(name) :] if name in family else []
     fits = [each for each in larger if INSTANCE_TYPES[each].vcpu >= cpu and INSTANCE_TYPES[each].memory > memory]
     return fits[0] if fits else name
+
+
+def whole(needed: float) -> int:
+    """Instances of which so many are needed. What binary fractions add at the far end makes none of it."""
+    return math.ceil(round(needed, 9))
 
 
 def architecture(instance_type: str) -> Architecture:

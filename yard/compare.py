@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -53,31 +54,25 @@ def compare(
     if named and not by_line:
         raise click.UsageError("--pair goes with --by-line")
     found = Comparison.of(ROOT, stack, region, usage)
+    if named:
+        found = replace(found, estimates=_named(found, named))
     today = date.today()
     if as_json:
         click.echo(json.dumps(documents.document(found, today), indent=2))
     elif as_csv:
         click.echo(documents.rows(found, by_line), nl=False)
     else:
-        _tell(found, _named(found, named) if by_line else None, today)
+        from yard.comparison import table  # JSON and CSV need no terminal
+
+        (table.show_lines if by_line else table.show)(table.console(), found, today)
 
 
-def _tell(found: Comparison, lines_of: Sequence[Estimate] | None, today: date) -> None:
-    from yard.comparison import table  # JSON and CSV need no terminal
-
-    here = table.console()
-    if lines_of is None:
-        table.show(here, found, today)
-    else:
-        table.show_lines(here, found, lines_of)
-
-
-def _named(found: Comparison, named: Sequence[str]) -> Sequence[Estimate]:
-    """The pairs that were named; without names all that have lines."""
+def _named(found: Comparison, named: Sequence[str]) -> tuple[Estimate, ...]:
+    """The pairs of these names."""
     known = {f"{each.registry}+{each.orchestrators[0]}": each for each in found.estimates if not each.refused}
     if odd := [name for name in named if name not in known]:
         raise click.UsageError(f"no such pair: {', '.join(odd)}. There are {', '.join(sorted(known))}.")
-    return [known[name] for name in named] or list(known.values())
+    return tuple(known[name] for name in dict.fromkeys(named))
 
 
 def _change(stack: str, as_json: bool) -> None:

@@ -18,7 +18,16 @@ from pydantic import Field
 from components import iam
 from components.cost import Demand, Item, Note
 from components.cost import instances as rented
-from components.instance_types import INSTANCE_TYPES, SMALL, Architecture, InstanceType, TypeName, architecture, holding
+from components.instance_types import (
+    INSTANCE_TYPES,
+    SMALL,
+    Architecture,
+    InstanceType,
+    TypeName,
+    architecture,
+    holding,
+    whole,
+)
 from components.model import Model
 from components.orchestrator import HONOURED, instances, translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
@@ -142,7 +151,7 @@ class EcsEc2(Ecs):
         if not theirs or kind not in INSTANCE_TYPES:
             return kind, Decimal(block.min if block.types(wanted) else 0)
         copies = [(each, float(demand.copies(name))) for name, each in theirs.items()]
-        return kind, Decimal(max(block.min, math.ceil(max(_needs(INSTANCE_TYPES[kind], copies).values()))))
+        return kind, Decimal(max(block.min, whole(max(_needs(INSTANCE_TYPES[kind], copies).values()))))
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         self.options = cast(EcsEc2Options, self.args.options)
@@ -324,7 +333,7 @@ def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> It
     needed = _needs(least, [(each, each.replicas.max) for each in services.values()], spare=1)
     copies = 1 + sum(each.replicas.max for each in services.values())
     scarce = max(needed, key=lambda what: needed[what])
-    instances = math.ceil(needed[scarce])
+    instances = whole(needed[scarce])
     if instances > most:
         yield (
             "max",

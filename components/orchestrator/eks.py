@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import ip_network
@@ -16,7 +15,7 @@ from pydantic import Field
 from components import iam
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.edge import DEREGISTRATION_DELAY, Target
-from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding
+from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding, whole
 from components.model import Cidr, Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
@@ -126,7 +125,7 @@ class Eks(Orchestrator):
             # Copies are spread over the zones, and nodes are made for that.
             min(demand.zones, max(counts.values(), default=0)),
         )
-        return kind, Decimal(math.ceil(needed))
+        return kind, Decimal(whole(needed))
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         import pulumi_eks as eks  # it loads all of itself at once, and `yard compare` needs none of it

@@ -5,7 +5,10 @@ inputs nor what the real engine does with the graph.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,19 +200,47 @@ def _struct(value: Mapping[str, Any]) -> Struct:
     return struct
 
 
+class AtOnce(ThreadPoolExecutor):
+    """Calls what is submitted: answers of the pretend engine take no time, so no thread has to wait for them."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as problem:
+            done.set_exception(problem)
+        return done
+
+
 def deploy(program: Callable[[], Any]) -> Any:
     """Run `program` until every registration has landed; return what it returned, with plain values for outputs."""
     values: list[Any] = []
 
     async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(AtOnce())
         pulumi.Output.from_input(program()).apply(values.append)
         # Pulumi awaits one output after the other and looks at all each time; at once it is quicker.
         while pending := {each for each in SETTINGS.outputs if not each.done()}:
             await asyncio.wait(pending)
 
     SETTINGS.outputs.clear()  # what a run that failed has left
-    asyncio.run(run_in_stack(run))  # as Pulumi's language host does
+    with _short_stacks():
+        asyncio.run(run_in_stack(run))  # as Pulumi's language host does
     return values[0]
+
+
+@contextmanager
+def _short_stacks() -> Iterator[None]:
+    """With each resource the SDK sends the stack, which under a test runner is deep: a third of a run, for nobody."""
+    before = getattr(sys, "tracebacklimit", None)
+    sys.tracebacklimit = 1
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.tracebacklimit
+        else:
+            sys.tracebacklimit = before
 
 
 def start(

@@ -13,22 +13,27 @@
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import pulumi
+from pydantic import ValidationError
 
 from components import orchestrator, registry
 from components.choices import ExistingLoadBalancer
+from components.cost import COLUMNS, Column, Demand, Item, Line, Note
+from components.estimate import charge
 from components.gate import GateOptions
 from components.model import Model
 from components.orchestrator import Image, Orchestrator, OrchestratorArgs
-from components.registry import Anonymous, AwsRole, Login, NodeIdentity, Pull, RegistryArgs, Repository
+from components.registry import Anonymous, AwsRole, Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository
 from components.service import FEATURES, RESERVED_ENV, Service
 from components.testing.cloud import REGION, Cloud, arn
 from components.testing.engine import Graph, Node, deploy, start
+from components.usage import Usage
 
 STACK = "shop-dev"
 DIGEST = f"sha256:{'1' * 64}"
@@ -89,6 +94,15 @@ class RegistryPromises:
         first = _registry(name, json.dumps(block)).graph
         _registry.cache_clear()
         _check_same(first, _registry(name, json.dumps(block)).graph)
+
+    def test_its_example_is_right(self, name: str, block: Block) -> None:
+        _check_example(registry.load(name))
+
+    def test_it_states_what_it_costs(self, name: str, block: Block) -> None:
+        cls = registry.load(name)
+        options = _options(cls.Options, block)
+        for on_aws in (True, False):
+            _check_stated("registry", cls.costs, options, _demand(cls.pulled_by(options, on_aws), on_aws))
 
     def test_what_it_pulls_through_is_named(self, name: str, block: Block) -> None:
         assert all(re.fullmatch(r"[a-z0-9.-]+", each) for each in registry.load(name).vpc_endpoints)
@@ -247,6 +261,21 @@ class OrchestratorPromises:
         assert "api" in command
         assert STACK in command
 
+    def test_its_example_is_right(self, name: str, block: Block) -> None:
+        _check_example(orchestrator.load(name))
+
+    def test_it_states_what_it_costs(self, name: str, block: Block) -> None:
+        cls = orchestrator.load(name)
+        for kind in cls.pulls_by:
+            demand = _demand(kind, cls.target is not None)
+            _check_stated("compute", cls.costs, _options(cls.Options, block), demand)
+
+    def test_it_pulls_at_most_once_a_copy(self, name: str, block: Block) -> None:
+        cls = orchestrator.load(name)
+        demand = _demand(Anonymous, cls.target is not None)
+        for service in demand.services:
+            assert 0 <= cls.pulls(_options(cls.Options, block), service, demand) <= demand.copies(service)
+
     def test_nothing_in_it_is_left_to_chance(self, name: str, block: Block) -> None:
         first = _run(name, json.dumps(block)).graph
         _run.cache_clear()
@@ -329,6 +358,31 @@ def _around(cls: type[Orchestrator], options: Model, service: Service) -> tuple[
     return OrchestratorArgs(**common, region=REGION, network=network, vault=vault), edge
 
 
+def _demand(pull: type[Pull], on_aws: bool) -> Demand:
+    """A month in which everything happens."""
+    services: dict[str, dict[str, Any]] = {
+        "api": {"replicas": 2, "secrets": {"DB_PASSWORD": PASSWORD}},
+        "web": {"architecture": "arm64"},
+    }
+    return Demand(
+        services={name: _service(fields) for name, fields in services.items()},
+        usage=Usage.model_validate({"preset": "medium"}),
+        on_aws=on_aws,
+        network="public",
+        public_ip=True,
+        zones=2,
+        log_days=7,
+        protect=True,
+        access_logs=True,
+        domain=True,
+        own_network=True,
+        own_load_balancer=True,
+        endpoints=frozenset(),
+        pull=pull,
+        pulls=dict.fromkeys(services, Decimal(1)),
+    )
+
+
 def _all_of(cls: type[Orchestrator]) -> dict[str, Any]:
     """What a service says that asks for everything but what is refused."""
     wanted = {feature: fields for feature, fields in ASKING.items() if cls.capabilities[feature].how != "refused"}
@@ -383,6 +437,28 @@ def _check_token(name: str, all_: list[str], token: str) -> None:
 def _check_block(model: type[Model]) -> None:
     assert issubclass(model, Model)
     assert not [field for field, info in model.model_fields.items() if not info.description]
+
+
+def _check_example(cls: type[Registry] | type[Orchestrator]) -> None:
+    for region in (REGION, "ap-northeast-1"):
+        try:
+            _options(cls.Options, cls.example(region))
+        except ValidationError as error:
+            raise AssertionError(f"its example for {region} is no block of its own: {error}") from error
+
+
+def _check_stated(
+    column: Column, costs: Callable[[Model, Demand], Iterable[Item]], options: Model, demand: Demand
+) -> None:
+    """Lines or words: something is said of its column, amounts are exact, and units are those of the prices."""
+    said = list(costs(options, demand))
+    assert [each for each in said if not isinstance(each, Note) and each.column == column], f"nothing on {column}"
+    for each in said:
+        if isinstance(each, Line):
+            assert each.column in COLUMNS
+            assert isinstance(each.quantity, Decimal), f"{each.what}: {each.quantity!r} is no Decimal"
+            assert each.quantity >= 0
+            charge(each, demand, REGION)
 
 
 def _check_below(graph: Graph, token: str, *others: str) -> None:

@@ -1,11 +1,14 @@
 """Backends that each break one promise."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from secrets import token_hex
 from typing import Any, ClassVar
 
 import pulumi
+from pydantic import Field
 
+from components.cost import Demand, Item, Line, Note, Unpriced
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, refused
 from components.registry import Anonymous, Login, Pull, Registry, RegistryArgs, Repository
@@ -82,6 +85,28 @@ class Unexplained(Good):
     Options = Terse
 
 
+class Costless(Good):
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        yield Note("it is cheap")
+
+
+class Rounding(Good):
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        yield Line("registry", "images", 0.1, "GB-month", "ecr.storage")  # type: ignore[arg-type]
+
+
+class Demanding(Model):
+    """It cannot do without its field."""
+
+    project: str = Field(description="The project that images belong to.")
+
+
+class Helpless(Good):
+    Options = Demanding
+
+
 class GoodRun(Orchestrator):
     """Keeps every promise; each of the others changes one thing."""
 
@@ -153,3 +178,15 @@ class Mute(GoodRun):
 
 class Misnamed(GoodRun):
     key = "another"
+
+
+class Free(GoodRun):
+    @classmethod
+    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+        yield Unpriced("logs", "logs", "nobody knows how many")
+
+
+class Thirsty(GoodRun):
+    @classmethod
+    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+        return demand.copies(service) + 1

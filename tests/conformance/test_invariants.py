@@ -20,8 +20,9 @@ from components.naming import label
 from components.network import CIDR
 from components.orchestrator import ORCHESTRATORS, load
 from components.pulling import cell
-from components.registry import REGISTRIES
-from components.testing.engine import Graph, Node
+from components.registry import REGISTRIES, RegistryArgs
+from components.testing.cloud import Cloud
+from components.testing.engine import Graph, Node, deploy, start
 from config.presets import PRESETS
 from config.problems import BadConfig
 from tests.program import BLOCKS, DIGEST, config_for, run_program
@@ -55,21 +56,26 @@ def services(on_aws: bool, scales: bool) -> dict[str, Any]:
     return {"api": api, "web": web, "worker": {"digest": DIGEST, "public": False}}
 
 
-@cache
-def graph(registry: str, orchestrator: str, preset: str = "trial", newcomer: str = "") -> Graph:
-    """The graph of a pair; with a newcomer, in the middle of a move to it."""
+def configuration(registry: str, orchestrator: str, preset: str = "trial", newcomer: str = "") -> dict[str, Any]:
+    """The configuration of a pair; with a newcomer, in the middle of a move to it."""
     on_aws = orchestrator in ON_AWS
     runtimes = [load(key) for key in (orchestrator, newcomer) if key]
     scales = all(each.capabilities["autoscaling"].how != "refused" for each in runtimes)
-    config = config_for(registry, orchestrator, preset, **services(on_aws, scales)) | {
+    found = config_for(registry, orchestrator, preset, **services(on_aws, scales)) | {
         **{key: {**BLOCKS[key], **login} for key, login in LOGINS.items()},
         **{key: BLOCKS[key] for key in ("ecs-ec2", "eks", "swarm-ec2")},
     }
     if on_aws:
-        config |= {"domain": {"name": "example.com", "zone": "example.com"}}
+        found |= {"domain": {"name": "example.com", "zone": "example.com"}}
     if newcomer:
-        config |= {"traffic": {orchestrator: 90, newcomer: 10}}
-    return run_program(config, ("services", *LOGINS))
+        found |= {"traffic": {orchestrator: 90, newcomer: 10}}
+    return found
+
+
+@cache
+def graph(registry: str, orchestrator: str, preset: str = "trial", newcomer: str = "") -> Graph:
+    """The graph that `configuration` makes."""
+    return run_program(configuration(registry, orchestrator, preset, newcomer), ("services", *LOGINS))
 
 
 def traffic(found: Graph) -> dict[str, dict[str, int]]:
@@ -376,6 +382,21 @@ def test_p12_a_repositorys_name_is_one_that_registries_take(project: str, stack:
     name = f"{label(f'{project}-{stack}')}/{service}"
     assert re.fullmatch(r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*", name)
     assert 2 <= len(name) <= 205
+
+
+@pytest.mark.parametrize("name", ["dockerhub", "ghcr"])
+@given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True))
+@settings(max_examples=20)
+def test_p12_a_caches_prefix_is_one_that_ecr_takes(name: str, namespace: str) -> None:
+    cls = registry.load(name)
+    options = cls.Options.model_validate(BLOCKS[name])
+    args = RegistryArgs(services=("api",), namespace=namespace, protect=False, on_aws=True, options=options)
+    engine = start(Cloud())
+    deploy(lambda: cls("registry", args) and None)
+    rule = engine.graph.one("ecr/pullThroughCacheRule:PullThroughCacheRule")
+    prefix = rule.inputs["ecrRepositoryPrefix"]
+    assert re.fullmatch(r"(?:[a-z0-9]+(?:(?:[._]|-+)[a-z0-9]+)*/)*[a-z0-9]+(?:(?:[._]|-+)[a-z0-9]+)*", prefix)
+    assert 2 <= len(prefix) <= 30
 
 
 @given(PULUMI, PULUMI)

@@ -1,15 +1,21 @@
 """Every registry and every orchestrator keeps its promises; a third party's is held to them by joining."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+import pulumi
 import pytest
+from pulumi.runtime import settings as runtime
 
 from components import orchestrator, registry
 from components.testing.promises import PASSWORD, OrchestratorPromises, RegistryPromises
+from components.usage import Usage
+from config.estimates import every_pair
+from config.settings import Settings
 from tests.conformance.joining import third_party
 from tests.program import BLOCKS as PROGRAM
-from tests.program import DIGEST, config_for, run_program
+from tests.program import DIGEST, as_pulumi, config_for, run_program
 
 BLOCKS: Mapping[str, list[Mapping[str, Any]]] = {
     "ecr": [{}, {"keep": 5, "repositories": {"api": "acme/api"}}],
@@ -82,3 +88,18 @@ class TestThirdParty:
         app = graph.one("acme:index:App")
         assert app.inputs["image"] == f"acme.example/shop/api@{DIGEST}"
         assert graph.export("url") == {"api": "https://api.acme.example"}
+
+    def test_its_lines_are_compared_and_never_taken_for_nothing(self) -> None:
+        """Its vendor's prices are in no file here."""
+        runtime.configure(runtime.Settings(project="switchyard", stack="dev"))
+        pulumi.runtime.set_all_config(as_pulumi(config_for("ecr", "ecs-fargate")))
+        month = Usage.model_validate({"image-size": 100, "deploys": 5})
+        found = {(each.registry, *each.orchestrators): each for each in every_pair(Settings.load(), month, "us-east-1")}
+        theirs = found["acme", "acme-run"]
+        assert {each.line.what: each.line.quantity for each in theirs.charges} == {
+            "images at Acme": Decimal(6),  # a year's 60, of 100 MB
+            "apps at Acme": Decimal(730),
+        }
+        assert str(theirs.amount()) == "?"
+        assert not found["acme", "ecs-fargate"].amount().whole
+        assert found["acme", "ecs-fargate"].amount("compute") == found["ecr", "ecs-fargate"].amount("compute")

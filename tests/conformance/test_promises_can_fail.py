@@ -19,6 +19,9 @@ REGISTRIES = {
     broken.Copied: RegistryPromises.test_its_token_is_its_own_and_has_three_parts,
     broken.TwoParts: RegistryPromises.test_its_token_is_its_own_and_has_three_parts,
     broken.Unexplained: RegistryPromises.test_its_block_explains_itself,
+    broken.Costless: RegistryPromises.test_it_states_what_it_costs,
+    broken.Rounding: RegistryPromises.test_it_states_what_it_costs,
+    broken.Helpless: RegistryPromises.test_its_example_is_right,
 }
 ORCHESTRATORS = {
     broken.Silent: OrchestratorPromises.test_it_says_what_it_does_with_every_feature,
@@ -30,6 +33,8 @@ ORCHESTRATORS = {
     broken.Random: OrchestratorPromises.test_nothing_in_it_is_left_to_chance,
     broken.Mute: OrchestratorPromises.test_it_registers_outputs,
     broken.Misnamed: OrchestratorPromises.test_its_key_is_its_name,
+    broken.Free: OrchestratorPromises.test_it_states_what_it_costs,
+    broken.Thirsty: OrchestratorPromises.test_it_pulls_at_most_once_a_copy,
 }
 
 

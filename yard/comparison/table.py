@@ -17,7 +17,7 @@ from yard.comparison import Comparison
 from yard.comparison.change import TOTAL, Change
 
 WIDTH = 100
-LEGEND = "USD a month. ~ some price in it is not confirmed by its vendor; ? nobody here knows; +? there is more."
+LEGEND = "USD a month. ~ some price in it is not confirmed by its vendor; ? nobody knows; +? there is more."
 HEADS: Mapping[str, str] = {"load balancer": "load\nbalancer", "control plane": "control\nplane"}
 
 
@@ -40,6 +40,10 @@ def show(here: Console, found: Comparison, today: date) -> None:
     _list(here, "Would be added", conditions(found.known))
     _list(here, "No such pair", texts(found.estimates, lambda each: each.refused))
     _list(here, "Assumed", found.assumptions())
+    _warn(here, found, today)
+
+
+def _warn(here: Console, found: Comparison, today: date) -> None:
     if warning := found.price_dates(today):
         here.print(f"\n[yellow]{escape(fill(warning, WIDTH))}[/]")
 
@@ -102,10 +106,10 @@ def conditions(found: Sequence[Estimate]) -> Iterator[str]:
         yield f"{' to '.join(f'{usd:,}' for usd in sorted({min(amounts), max(amounts)}))} if {text}"
 
 
-def show_lines(here: Console, found: Comparison, pairs: Sequence[Estimate]) -> None:
-    """Every line of some pairs, with quantity, unit price, date and source."""
+def show_lines(here: Console, found: Comparison, today: date) -> None:
+    """Every line of every pair, with quantity, unit price, date and source."""
     sources: dict[str, int] = {}
-    for each in pairs:
+    for each in (*found.known, *found.unpriced):
         own = "  (the stack's own)" if found.is_own(each) else ""
         here.print(f"[bold]{each.registry} with {each.orchestrators[0]}[/]: {each.amount()}{own}")
         table = Table(box=None, padding=(0, 1, 0, 2), show_header=False, pad_edge=False)
@@ -115,9 +119,12 @@ def show_lines(here: Console, found: Comparison, pairs: Sequence[Estimate]) -> N
         here.print(table)
         for text in each.unknown:
             here.print(escape(fill(f"? {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")))
+        for text in conditions([each]):
+            here.print(escape(fill(f"+ {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")))
         here.print()
     for source, number in sources.items():
         here.print(f"[{number}] {source}", markup=False)
+    _warn(here, found, today)
 
 
 def _line(charge: Charge, sources: dict[str, int]) -> Iterator[str]:

@@ -77,6 +77,8 @@ def _types() -> Iterator[str]:
     yield "c6i.large"
 
 
+NODES = re.compile(r"m7[gi]\.\d*x?large")
+"""What an estimate takes the nodes of EKS to be."""
 ALB = {"productFamily": "Load Balancer-Application", "operation": "LoadBalancing:Application"}
 NLB = {"productFamily": "Load Balancer-Network", "operation": "LoadBalancing:Network"}
 NAT = {"productFamily": "NAT Gateway", "operation": "NatGateway"}
@@ -95,7 +97,7 @@ ITEMS: Mapping[str, Item] = {
     "eks.cluster-extended": Item(
         "AmazonEKS", ("AmazonEKS-Hours:extendedSupport",), "cluster-hour", plus="eks.cluster", note="both fees together"
     ),
-    **{f"eks.auto.{name}": _auto(name) for name in ("m7i.large", "m7i.xlarge", "m7g.large")},
+    **{f"eks.auto.{name}": _auto(name) for name in _types() if NODES.fullmatch(name)},
     "endpoint.hour": Item("AmazonVPC", ("VpcEndpoint-Hours",), "endpoint-AZ-hour"),
     "endpoint.data": Item("AmazonVPC", ("VpcEndpoint-Bytes",), "GB"),
     "fargate.x86_64.vcpu": Item("AmazonECS", ("Fargate-vCPU-Hours:perCPU",), "vCPU-hour", note=BOTH),
