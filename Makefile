@@ -7,6 +7,8 @@ SHELL := bash
 SHELL_FILES := tools/env tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
 VENV := .venv/.ready
 CLI := .tools/.pulumi
+# One for each core, and two for the live tests, which wait most of the time: for Docker, and for the cluster.
+TEST_WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 
 .PHONY: help
 help: ## list the targets
@@ -26,8 +28,8 @@ down: env ## remove all that `make up` made
 .PHONY: test
 test: env need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
 	cd app && go test -timeout 2m ./...
-	.venv/bin/python -m pytest --numprocesses auto tests/unit tests/commands tests/conformance tests/engine
-	.venv/bin/python -m pytest tests/live
+	.venv/bin/python -m pytest --numprocesses $(TEST_WORKERS) \
+		tests/live tests/engine tests/conformance tests/commands tests/unit
 
 .PHONY: kube
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes

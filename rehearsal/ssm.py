@@ -1,7 +1,8 @@
 """Systems Manager's own API, as far as Swarm on EC2 asks it: commands on instances, by the JSON protocol."""
 
+import itertools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ def serve(online: Online, run: Run) -> Endpoint:
 
     class Answering(_Handler):
         commands: dict[str, Ran] = {}
+        numbers = itertools.count()
         instances = staticmethod(online)
         execute = staticmethod(run)
 
@@ -43,6 +45,8 @@ def serve(online: Online, run: Run) -> Endpoint:
 
 class _Handler(Handler):
     commands: dict[str, Ran]
+    numbers: Iterator[int]
+    """Of the commands. Several may come at once, so none can be told by how many have ended."""
     instances: Online
     execute: Run
 
@@ -76,7 +80,7 @@ class _Handler(Handler):
         (instance,) = asked["InstanceIds"]
         if asked["DocumentName"] != "AWS-RunShellScript":
             raise _Asked("InvalidDocument", f"the rehearsal has no document {asked['DocumentName']}")
-        command = f"00000000-0000-4000-8000-{len(self.commands):012x}"
+        command = f"00000000-0000-4000-8000-{next(self.numbers):012x}"
         self.commands[command] = self.execute(instance, "\n".join(asked["Parameters"]["commands"]))
         return {"Command": {"CommandId": command, "Status": "Pending", "InstanceIds": [instance]}}
 

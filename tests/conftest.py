@@ -2,16 +2,19 @@
 
 import gc
 import os
+from typing import Any
 
 import pulumi
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling, WorkStealingScheduling  # type: ignore[import-untyped]
 
+pytest.register_assert_rewrite("tests.pulling")
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"  # an output inside an f-string is an error
 settings.register_profile("switchyard", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("switchyard")
-# The SDKs keep a million objects that never die; looking through them all the time takes half of a test's time.
-gc.set_threshold(200_000, 20, 100)
+gc.set_threshold(20_000, 50, 100)  # every run of a program leaves much behind
+os.environ.setdefault("GOGC", "400")  # the CLI runs for seconds: no need to tidy up while it does
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,6 +23,40 @@ def pytest_configure(config: pytest.Config) -> None:
         "filterwarnings", r"ignore:(aws|s3)\.\S+ has been deprecated in favor of:DeprecationWarning"
     )
     config.addinivalue_line("filterwarnings", "ignore:NodeGroup uses AWS EC2 LaunchConfiguration:DeprecationWarning")
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # The SDKs keep half a million objects that never die: no need to look through them again and again.
+
+
+def pytest_sessionfinish() -> None:
+    # After the tests pytest and Python look through all that is left four times more, and find what once would find.
+    gc.collect()
+    gc.freeze()
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """On several workers: first the live tests, one after another on the Docker engine, and beside that on the cluster
+    and in the browser; every other test by itself, wherever there is room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        if not file.startswith("tests/live/"):
+            return nodeid
+        return file if file.endswith(("test_cluster.py", "test_page.py")) else "docker"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where no live test takes part, neighbours stay together: they share the graph that the first of them made."""
+    live = any(each.startswith("tests/live") or "tests/live".startswith(each) for each in config.args)
+    return (Scheduling if live else WorkStealingScheduling)(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """The live tests have the machine first: they measure how long nobody answers, and come before all others."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not item.get_closest_marker("live") and os.nice(0) == 0:
+        os.nice(10)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -27,6 +28,8 @@ ROOT = Path(__file__).resolve().parent.parent
 @click.option("--seed", is_flag=True, help="The first user's own decision table: as they wrote it, now, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV: a row a pair, with --by-line a row a line.")
+@click.option("--html", "page", metavar="FILE", type=click.Path(dir_okay=False), help="Write a page with sliders.")
+@click.option("--png", "picture", metavar="FILE", type=click.Path(dir_okay=False), help="Write the bars as a picture.")
 def compare(
     stack: str,
     region: str | None,
@@ -37,6 +40,8 @@ def compare(
     seed: bool,
     as_json: bool,
     as_csv: bool,
+    page: str | None,
+    picture: str | None,
 ) -> None:
     """Price STACK's services with every registry and every orchestrator, the cheapest first; offline.
 
@@ -57,7 +62,9 @@ def compare(
     if named:
         found = replace(found, estimates=_named(found, named))
     today = date.today()
-    if as_json:
+    if page or picture:
+        _draw(found, today, page, picture)
+    elif as_json:
         click.echo(json.dumps(documents.document(found, today), indent=2))
     elif as_csv:
         click.echo(documents.rows(found, by_line), nl=False)
@@ -65,6 +72,23 @@ def compare(
         from yard.comparison import table  # JSON and CSV need no terminal
 
         (table.show_lines if by_line else table.show)(table.console(), found, today)
+
+
+def _draw(found: Comparison, today: date, page: str | None, picture: str | None) -> None:
+    from yard.comparison import chart
+    from yard.comparison import page as pages
+
+    try:
+        if picture:
+            Path(picture).write_bytes(chart.png(found))
+            click.echo(f"wrote {picture}")
+        if page:
+            with click.progressbar(length=100, label="page", file=sys.stderr) as bar:
+                text = pages.html(found, today, lambda done, of: bar.update(done * 100 // of - bar.pos))
+            Path(page).write_text(text, encoding="utf-8")
+            click.echo(f"wrote {page}")
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _named(found: Comparison, named: Sequence[str]) -> tuple[Estimate, ...]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_eks as eks
 import pulumi_kubernetes as k8s
 from pydantic import Field
 
@@ -128,8 +129,6 @@ class Eks(Orchestrator):
         return kind, Decimal(whole(needed))
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        import pulumi_eks as eks  # it loads all of itself at once, and `yard compare` needs none of it
-
         network = self.args.network
         assert network is not None
         options = cast(EksOptions, self.args.options)

@@ -1,6 +1,7 @@
 """`yard up` where there is no Docker engine, and the small decisions on the way."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from yard import engine, image, machine
-from yard.up import up
+from yard.__main__ import COMMANDS
+from yard.up import tell, up
 
 
 def test_without_docker_the_rehearsal_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -64,3 +66,10 @@ def test_a_registry_elsewhere_is_not_started_here() -> None:
     assert machine.local_port("localhost:5001") == 5001
     with pytest.raises(machine.MachineError, match=r"no registry answers at harbor\.example\.com"):
         machine.local_port("harbor.example.com")
+
+
+def test_what_to_try_next_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    tell({"changes": {}, "seconds": 1, "logs": "docker service logs api", "url": None})
+    named = re.findall(r"\.venv/bin/yard (\w+)", capsys.readouterr().out)
+    assert set(named) <= set(COMMANDS)
+    assert "compare" in named

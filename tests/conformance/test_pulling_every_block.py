@@ -8,7 +8,9 @@ import pytest
 from tests.pulling import OTHERS, WhatIsGiven, WhoReadsTheLogin, cells
 
 
-@pytest.mark.parametrize(("case", "key"), cells("anonymous", "native role", "cache", "secret", among=OTHERS))
+@pytest.mark.parametrize(
+    ("case", "key"), cells("anonymous", "native role", "cache", "secret", among=OTHERS), scope="class"
+)
 class TestWhatIsGiven(WhatIsGiven):
     """Of every other block."""
 

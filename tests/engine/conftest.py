@@ -16,9 +16,9 @@ from pulumi import automation as auto
 from pulumi.automation import _server
 
 from rehearsal import Call, Cloud
+from yard import engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TOOLS = ROOT / ".tools"
 REGION = "eu-central-1"
 
 Program = Callable[[], None]
@@ -61,25 +61,15 @@ class Lab:
     def __init__(self, cloud: Cloud, place: Path) -> None:
         self.cloud = cloud
         self.state = place / "state"
-        self.state.mkdir()
         self._program: Program = nothing
-        self.stack = auto.create_or_select_stack(
+        (place / "Pulumi.yaml").write_text("name: rehearsal\nruntime: python\n", encoding="utf-8")
+        (place / ".tools").symlink_to(ROOT / ".tools")
+        self.stack = engine.stack(
             "lab",
-            project_name="rehearsal",
+            place,
+            state=self.state,
+            env=cloud.env | {"PULUMI_HOME": str(place / "home"), "PULUMI_CONFIG_PASSPHRASE": "lab"},
             program=lambda: self._program(),
-            opts=auto.LocalWorkspaceOptions(
-                work_dir=str(place),
-                pulumi_command=auto.PulumiCommand(root=str(TOOLS)),
-                env_vars=cloud.env
-                | {
-                    "PULUMI_BACKEND_URL": self.state.as_uri(),
-                    "PULUMI_HOME": str(place / "home"),
-                    "PULUMI_CONFIG_PASSPHRASE": "lab",
-                    "PULUMI_SKIP_UPDATE_CHECK": "true",
-                    "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-                },
-                project_settings=auto.ProjectSettings("rehearsal", "python"),
-            ),
         )
         # Written here, not by the CLI: a second saved each time.
         (place / "Pulumi.lab.yaml").write_text(

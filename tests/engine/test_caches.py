@@ -28,6 +28,7 @@ def test_a_cache_outlives_every_orchestrator_and_leaves_nothing(
     with passage(tmp_path, name, first, **block(name)) as stack:
         stack.up()
         assert stack.preview() == {}
+        edge = stack.edge()
         cached = {types.ECR_CACHE_RULE, types.ECR_REPOSITORY, types.SECRET, types.SECRET_VERSION}
         for new in (second, first):
             mark = len(stack.cloud.calls)
@@ -35,6 +36,7 @@ def test_a_cache_outlives_every_orchestrator_and_leaves_nothing(
             stack.up()
             assert stack.serving() == [new]
             assert not [call for call in stack.since(mark) if call.type in cached]
+        assert stack.edge() == edge  # there and straight back: P11
         # The login is in one place, and the state hides it.
         assert [thing.type for thing in stack.cloud.world if TOKEN in str(thing.plain)] == [types.SECRET_VERSION]
         assert TOKEN not in stack.saved()

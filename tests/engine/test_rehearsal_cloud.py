@@ -1034,3 +1034,22 @@ def health(lab: Lab, arn: str) -> list[tuple[str, str | None]]:
     with pytest.raises(botocore.exceptions.ClientError, match="no answer to DescribeRules"):
         client.describe_rules()
     return [(each["State"], each.get("Reason")) for each in states]
+
+
+def test_outputs_are_what_the_engine_told_and_a_secret_one_is_asked_for(make_lab: MakeLab) -> None:
+    lab = make_lab()
+
+    def program(shown: bool) -> None:
+        pulumi.export("open", {"answer": 42})
+        if shown:
+            pulumi.export("hidden", pulumi.Output.secret("hush"))
+
+    assert lab.up(lambda: program(shown=False)) == {"create": 1}
+    (told,) = lab.stack.outputs().values()
+    assert (told.value, told.secret) == ({"answer": 42}, False)
+    lab.up(lambda: program(shown=True))
+    outputs = lab.stack.outputs()
+    assert {name: (each.value, each.secret) for name, each in outputs.items()} == {
+        "open": ({"answer": 42}, False),
+        "hidden": ("hush", True),
+    }

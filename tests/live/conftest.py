@@ -34,6 +34,13 @@ def client() -> Iterator[docker.DockerClient]:
     client.close()
 
 
+@pytest.fixture(scope="session")
+def vacancy(client: docker.DockerClient) -> None:
+    """No stack `local` runs on the engine; skips when one does."""
+    if client.networks.list(filters={"label": "switchyard.stack=switchyard-local"}):
+        (pytest.fail if REQUIRED else pytest.skip)("a stack local runs on this engine: run `yard down` first")
+
+
 def lacking() -> str | None:
     """What is missing here; None when all is there."""
     try:
@@ -43,6 +50,4 @@ def lacking() -> str | None:
     with engine:
         if not engine.images(REGISTRY_IMAGE) and not shutil.which("docker-registry"):
             return "no registry: install docker-registry"
-        if engine.networks(filters={"label": "switchyard.stack=switchyard-local"}):
-            return "a stack local runs on this engine: run `yard down` first"
     return None if (ROOT / ".tools/bin/pulumi").exists() else "no Pulumi CLI: run `make env`"

@@ -9,10 +9,12 @@ import base64
 import io
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -20,6 +22,7 @@ import pytest
 
 from rehearsal.kubernetes import CLUSTER_WIDE
 from rehearsal.server import Server
+from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.apply import MANAGER, ApplyServicer
 from tests.live.conftest import HOST, REQUIRED
 from tests.live.load import Load
@@ -43,6 +46,8 @@ SECRET = "correct horse battery staple"
 DRAIN = 5
 """Far longer than this cluster goes on sending to a pod that leaves."""
 CALLERS = 4
+PATIENCE = 60.0
+"""Seconds for what the cluster does a moment later, on a machine that is busy."""
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +71,12 @@ def api() -> Iterator[Api]:
 class Images:
     """The example's image as `acme/api` and `acme/worker`, and bad ones, in a registry that wants a login."""
 
-    def __init__(self, machine: Machine, host: str) -> None:
+    def __init__(self, machine: Machine, app: Path, host: str) -> None:
         self.host = host
         self.repository = f"{host}/acme/api"
         self._machine = machine
         machine.client.login(USER, PASSWORD, registry=host, reauth=True)
-        image.build(ROOT / "app", machine, f"{self.repository}:good", "good")
+        image.build(app, machine, f"{self.repository}:good", "good")
         self.good = image.push(machine, self.repository, "good")
         worker = f"{host}/acme/worker"
         assert machine.client.images.get(f"{self.repository}:good").tag(worker, "good")
@@ -95,7 +100,8 @@ def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient
     """Images in a registry."""
     place, host = tmp_path_factory.mktemp("images"), f"localhost:{free_port()}"
     with login_registry(place / "registry", host):
-        made = Images(Machine(HOST, client, Notes(place), print), host)
+        app = shutil.copytree(ROOT / "app", place / "app")  # what a build leaves in it is in nobody's way there
+        made = Images(Machine(HOST, client, Notes(place), print), app, host)
         yield made
         made.remove()
 
@@ -157,18 +163,33 @@ def url(stack: Stack) -> str:
     return str(stack.outputs["url"]["api"])
 
 
+def answer(stack: Stack) -> Any:
+    """What the service says; a node's port opens a moment after the Service is there."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return call(url(stack))
+        except OSError:
+            assert time.monotonic() < deadline, f"nobody answers at {url(stack)}"
+            time.sleep(0.5)
+
+
 def settled(api: Api) -> set[str]:
-    """Names of the pods of `api` that are not on their way out."""
-    pods = listed(api, "api/v1/pods")
-    return {
-        name for name, pod in pods.items() if name.startswith("api-") and "deletionTimestamp" not in pod["metadata"]
-    }
+    """Names of the pods of `api`, once none of them is on its way out any more."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        pods = {name: pod for name, pod in listed(api, "api/v1/pods").items() if name.startswith("api-")}
+        leaving = [name for name, pod in pods.items() if "deletionTimestamp" in pod["metadata"]]
+        if not leaving:
+            return set(pods)
+        assert time.monotonic() < deadline, f"still there: {', '.join(leaving)}"
+        time.sleep(0.5)
 
 
 def test_up_answers(stack: Stack) -> None:
-    answer = call(url(stack))
-    assert (answer["orchestrator"], answer["service"], answer["version"]) == ("kubernetes", "api", "good")
-    assert answer["host"].startswith("api-")
+    said = answer(stack)
+    assert (said["orchestrator"], said["service"], said["version"]) == ("kubernetes", "api", "good")
+    assert said["host"].startswith("api-")
 
 
 def test_second_up_changes_nothing(stack: Stack, api: Api) -> None:
@@ -256,7 +277,7 @@ def test_a_digest_that_nobody_pushed_is_named(stack: Stack, api: Api, images: Im
         stack.up()
     assert "ImagePullBackOff" in str(failed.value)
     assert nobody in str(failed.value)
-    assert call(url(stack))["version"] == "good"
+    assert answer(stack)["version"] == "good"
     service_of(stack, digest=images.good)
     stack.up()
 
@@ -296,7 +317,7 @@ def test_every_exposure(stack: Stack, api: Api) -> None:
         stack.set(kubernetes=exposed("loadbalancer"))
         assert stack.up() == {"update": 1}
     assert url(stack) == f"http://{node.address()}"
-    assert call(url(stack))["service"] == "api"
+    assert answer(stack)["service"] == "api"
 
     stack.set(kubernetes=exposed("ingress", **{"ingress-host": "api.example.com", "ingress-tls": "tls"}))
     assert stack.up() == {"create": 1, "delete": 1}
@@ -308,7 +329,7 @@ def test_every_exposure(stack: Stack, api: Api) -> None:
     stack.set(kubernetes=exposed("nodeport", **{"node-ports": {"api": 30123}}))
     stack.up()
     assert url(stack) == f"http://{node.address()}:30123"
-    assert call(url(stack))["service"] == "api"
+    assert answer(stack)["service"] == "api"
     assert settled(api) == pods
 
 

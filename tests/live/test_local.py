@@ -2,6 +2,7 @@
 
 import io
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,14 @@ SECRET = "correct horse battery staple"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Project]:
+def project(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient, vacancy: None) -> Iterator[Project]:
     """Up once for all tests of this file. After the last, `down` leaves nothing."""
     project = copy_of_project(tmp_path_factory.mktemp("project"), HOST)
-    config, engine = project.local.block("services"), everything_on(client)
+    config, engine = project.local.block("services"), settled(client)
     yield project
     down = project.yard("down")
     assert down.code == 0, down.err
-    assert everything_on(client) == engine
+    assert settled(client) == engine
     assert project.local.block("services") == config
     assert "encryptionsalt" not in project.local.file.read_text(encoding="utf-8")
     assert not project.local.state.exists()
@@ -42,12 +43,21 @@ def first(project: Project) -> Any:
     return project.yard("up", "--json").json
 
 
+def settled(client: docker.DockerClient) -> set[str]:
+    """What is on the engine when nothing moves: the builds of test_cluster.py come and go."""
+    before, now = set[str](), everything_on(client)
+    while before != now:
+        time.sleep(1)
+        before, now = now, everything_on(client)
+    return now
+
+
 def everything_on(client: docker.DockerClient) -> set[str]:
-    """Whatever `up` could have left on the engine."""
+    """Whatever `up` could have left on the engine; not the images of test_cluster.py."""
     found = {f"network {each.name}" for each in client.networks.list()}
-    found |= {f"container {each.id}" for each in client.containers.list(all=True)}
+    found |= {f"container {each.id}" for each in client.containers.list(all=True, ignore_removed=True)}
     found |= {f"volume {each.id}" for each in client.volumes.list()}
-    found |= {f"image {tag}" for each in client.images.list() for tag in each.tags}
+    found |= {f"image {tag}" for each in client.images.list() for tag in each.tags if "/acme/" not in tag}
     if client.info()["Swarm"].get("ControlAvailable"):
         found |= {f"service {each.id}" for each in client.services.list()}
         found |= {f"secret {each.id}" for each in client.secrets.list()}

@@ -16,7 +16,7 @@ from yard.up import call
 
 
 @pytest.fixture
-def project(tmp_path: Path, client: docker.DockerClient) -> Iterator[Project]:
+def project(tmp_path: Path, client: docker.DockerClient, vacancy: None) -> Iterator[Project]:
     """A project whose image is in such a registry."""
     project = copy_of_project(tmp_path / "project", HOST)
     local = project.local

@@ -13,23 +13,33 @@ from hypothesis import strategies as st
 from components.instance_types import INSTANCE_TYPES, architecture
 from components.orchestrator.ecs_ec2 import EcsEc2, EcsEc2Options, user_data
 from components.service import Service
-from components.testing.cloud import arn
-from components.testing.engine import Graph
+from components.testing.cloud import Cloud, arn
+from components.testing.engine import Graph, start
 from config.problems import BadConfig
-from tests.program import DIGEST, config_for, run_program
+from config.settings import Settings
+from tests.program import DIGEST, EXISTING, as_pulumi, config_for, run_program
 
 CLUSTER = arn("ecs", "cluster/ecs-ec2-0a1b2c3")
 BOTH = ["t3.small", "t3a.small", "t4g.small"]
 
 
 @cache
-def graph(preset: str = "standard", **block: Any) -> Graph:
+def graph(preset: str = "standard") -> Graph:
     """One service with scratch space; `standard` has private subnets."""
-    options = {
-        key.replace("_", "-"): list(value) if isinstance(value, tuple) else value for key, value in block.items()
-    }
     config = config_for("ecr", "ecs-ec2", preset, api={"digest": DIGEST, "writable": ["/tmp"], "cpu": 0.05})
-    return run_program(config | {"ecs-ec2": {"isolated": preset == "trial", **options}})
+    return run_program(config | {"ecs-ec2": {"isolated": preset == "trial"}})
+
+
+def within(block: Mapping[str, Any], **services: Any) -> Graph:
+    """In a network that is there."""
+    return run_program({**config_for("ecr", "ecs-ec2", **services), **EXISTING, "ecs-ec2": {"isolated": True, **block}})
+
+
+@cache
+def chosen() -> Graph:
+    """With a block that chooses all it can."""
+    types = ["m7i.large", "m6i.large"]
+    return within({"disk": 50, "ami": "ami-0123456789abcdef0", "instance-types": types, "min": 2, "max": 7})
 
 
 def template(found: Graph) -> Mapping[str, Any]:
@@ -53,7 +63,7 @@ class TestInstances:
         assert options == {"httpEndpoint": "enabled", "httpTokens": "required", "httpPutResponseHopLimit": 1}
 
     def test_their_disk_is_encrypted_and_goes_with_them(self) -> None:
-        (mapping,) = template(graph(disk=50))["blockDeviceMappings"]
+        (mapping,) = template(chosen())["blockDeviceMappings"]
         disk = mapping["ebs"]
         assert (disk["encrypted"], disk["deleteOnTermination"], disk["volumeSize"]) == ("true", "true", 50)
 
@@ -104,7 +114,7 @@ class TestImage:
         assert made.ignore_changes == ("imageId",)
 
     def test_one_of_the_users_is_followed(self) -> None:
-        made = graph(ami="ami-0123456789abcdef0").one("ec2/launchTemplate:LaunchTemplate")
+        made = chosen().one("ec2/launchTemplate:LaunchTemplate")
         assert made.inputs["imageId"] == "ami-0123456789abcdef0"
         assert made.ignore_changes == ()
 
@@ -117,7 +127,7 @@ class TestImage:
 
 class TestGroup:
     def test_its_bounds_and_types_are_the_blocks(self) -> None:
-        found = group(graph(instance_types=("m7i.large", "m6i.large"), min=2, max=7))
+        found = group(chosen())
         assert (found["minSize"], found["maxSize"]) == (2, 7)
         policy = found["mixedInstancesPolicy"]
         assert [each["instanceType"] for each in policy["launchTemplate"]["overrides"]] == ["m7i.large", "m6i.large"]
@@ -155,8 +165,7 @@ class TestGroup:
 
     def test_both_architectures_have_a_group_each_and_copies_their_own(self) -> None:
         services = {"api": {"digest": DIGEST}, "web": {"digest": DIGEST, "architecture": "arm64", "path": "/web"}}
-        config = config_for("ecr", "ecs-ec2", "standard", **services) | {"ecs-ec2": {"instance-types": BOTH}}
-        found = run_program(config)
+        found = within({"instance-types": BOTH}, **services)
         for name, (service, types) in {"x86_64": ("api", BOTH[:2]), "arm64": ("web", BOTH[2:])}.items():
             policy = found.one("autoscaling/group:Group", f"ec2-{name}").inputs["mixedInstancesPolicy"]
             assert [each["instanceType"] for each in policy["launchTemplate"]["overrides"]] == types
@@ -218,7 +227,7 @@ class TestRoom:
     def test_a_type_that_is_not_in_the_table_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
         assert wants({"api": {"replicas": 500}}, instance_types=["x9i.large"], max=1) == {}
         caplog.set_level("INFO")
-        graph(instance_types=("x9i.large",))
+        within({"instance-types": ["x9i.large"]})
         assert "how many copies x9i.large can hold is not known here" in caplog.text
 
     @given(st.sampled_from(sorted(INSTANCE_TYPES)), st.integers(1, 100), st.integers(1, 300))
@@ -244,7 +253,8 @@ class TestBlock:
         with pytest.raises(BadConfig, match=r"switchyard:network is 'public'.*nat-single, nat-per-az or endpoints"):
             run_program(config)
         for mend in ({"ecs-ec2": {"isolated": True}}, {"network": "nat-single"}):
-            run_program(config | mend)
+            start(Cloud(), as_pulumi(config | mend))
+            assert Settings.load().keys.orchestrator == "ecs-ec2"
 
     def test_so_are_the_public_subnets_of_an_existing_vpc(self) -> None:
         vpc = {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}

@@ -12,7 +12,7 @@ from components.edge import DEREGISTRATION_DELAY
 from components.orchestrator.ecs_fargate import _sizes, fargate_size
 from components.testing.cloud import arn
 from components.testing.engine import HIDDEN, Graph
-from tests.program import DIGEST, config_for, run_program
+from tests.program import DIGEST, EXISTING, config_for, run_program
 
 PASSWORD = "hunter2"
 RICH = {
@@ -80,13 +80,14 @@ def test_every_legal_size_fits_into_one_that_is_sold(cpu: float, memory: int) ->
 
 def test_the_size_that_runs_is_said(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    run_program(config_for("ecr", "ecs-fargate", api={"cpu": 0.3, "memory": 700, "digest": DIGEST}))
+    config = config_for("ecr", "ecs-fargate", api={"cpu": 0.3, "memory": 700, "digest": DIGEST})
+    run_program({**config, **EXISTING})
     assert "api: Fargate does not sell 0.3 vCPU with 700 MiB; it runs with 0.5 vCPU and 1024 MiB" in caplog.text
 
 
 def test_a_size_that_is_sold_needs_no_word(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    run_program(config_for("ecr", "ecs-fargate"))
+    run_program({**config_for("ecr", "ecs-fargate"), **EXISTING})
     assert "Fargate" not in caplog.text
 
 
@@ -191,7 +192,8 @@ class TestRoles:
         assert "secretsmanager:GetSecretValue" not in actions
 
     def test_a_public_image_needs_no_pull_rights(self) -> None:
-        (logs,) = policy(run_program(config_for("ecr-public", "ecs-fargate")), "api-execution")
+        graph = run_program({**config_for("ecr-public", "ecs-fargate"), **EXISTING})
+        (logs,) = policy(graph, "api-execution")
         assert logs["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
 
     def test_the_task_role_may_do_nothing(self) -> None:
@@ -283,6 +285,6 @@ class TestCapacity:
 
     def test_an_existing_cluster_is_only_used(self) -> None:
         given_arn = arn("ecs", "cluster/shared")
-        graph = run_program(config_for("ecr", "ecs-fargate") | {"ecs-fargate": {"cluster": given_arn}})
+        graph = run_program({**config_for("ecr", "ecs-fargate"), **EXISTING, "ecs-fargate": {"cluster": given_arn}})
         assert not graph.of("ecs/cluster:Cluster")
         assert graph.one("ecs/service:Service").inputs["cluster"] == given_arn

@@ -11,7 +11,7 @@ import pytest
 from components.edge import DEREGISTRATION_DELAY
 from components.testing.engine import HIDDEN, Graph, Node
 from tests.pod_security import violations
-from tests.program import DIGEST, config_for, run_program
+from tests.program import DIGEST, EXISTING, config_for, run_program
 from tests.unit.test_ecs_fargate import PASSWORD, RICH
 
 EKS = "switchyard:orchestrator:Eks"
@@ -23,6 +23,12 @@ def rich(registry: str = "ecr") -> Graph:
     config = config_for(registry, "eks", api=RICH, worker={"public": False, "digest": DIGEST})
     login = {"host": "registry.example.com", "username": "robot", "password": "s3cr3t-token"}
     return run_program(config | {"oci": login}, ("services", "oci"))
+
+
+@cache
+def plain(preset: str = "trial") -> Graph:
+    """A service that uses none, in a network that is there."""
+    return run_program({**config_for("ecr", "eks", preset), **EXISTING})
 
 
 def kubernetes(graph: Graph) -> list[Node]:
@@ -54,14 +60,11 @@ class TestCluster:
         assert {each.urn for each in ways} <= before
 
     def test_production_names_who_may_reach_its_api(self) -> None:
-        cluster = run_program(config_for("ecr", "eks", "production")).one("eks:index:Cluster").inputs
+        cluster = plain("production").one("eks:index:Cluster").inputs
         assert cluster["publicAccessCidrs"] == ["203.0.113.0/24"]
 
     def test_a_switch_away_can_remove_it(self) -> None:
-        assert (
-            "deletionProtection"
-            not in run_program(config_for("ecr", "eks", "production")).one("eks:index:Cluster").inputs
-        )
+        assert "deletionProtection" not in plain("production").one("eks:index:Cluster").inputs
 
     def test_its_groups_bear_its_name(self) -> None:
         assert rich().one("lb/targetGroup:TargetGroup").inputs["tags"] == {"eks:eks-cluster-name": "switchyard-dev"}
@@ -182,7 +185,7 @@ class TestRollout:
 
     def test_what_scales_is_measured(self) -> None:
         assert rich().one("eks/addon:Addon", "eks-metrics").inputs["addonName"] == "metrics-server"
-        addons = run_program(config_for("ecr", "eks")).of("eks/addon:Addon")
+        addons = plain().of("eks/addon:Addon")
         assert [each.name for each in addons] == ["eks-logs"]
 
     def test_a_fixed_count_is_ours(self) -> None:

@@ -28,16 +28,20 @@ KUBECONFIG = "contexts: [{name: prod, context: {}}]"
 
 
 def program(block: Mapping[str, Any], **services: Any) -> Graph:
-    """The program with the smallest block and this on top."""
+    """The program with the smallest block and this on top. Without services: one, `api`."""
     chosen = {key: value for key, value in {**BLOCKS["kubernetes"], **block}.items() if value is not None}
-    config = config_for("oci", "kubernetes", **(services or {"api": API, "worker": WORKER}))
-    return run_program(config | {"kubernetes": chosen}, ("services", "kubernetes"))
+    config = config_for("oci", "kubernetes", **(services or {"api": API}))
+    return _run(json.dumps(config | {"kubernetes": chosen}))
 
 
 @cache
+def _run(config: str) -> Graph:
+    return run_program(json.loads(config), ("services", "kubernetes"))
+
+
 def balanced() -> Graph:
-    """With nothing chosen: a load balancer for each public service."""
-    return program({})
+    """With nothing chosen: a load balancer for each public service, and a worker that has none."""
+    return program({}, api=API, worker=WORKER)
 
 
 def complaint(block: Mapping[str, Any], **services: Any) -> str:
@@ -81,7 +85,7 @@ class TestNamespace:
         assert deny.inputs["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
 
     def test_in_one_that_exists_only_our_pods_are_closed(self) -> None:
-        graph = program({"namespace": "team"})
+        graph = program({"namespace": "team"}, api=API, worker=WORKER)
         assert not graph.of("core/v1:Namespace")
         deny = graph.one("networking.k8s.io/v1:NetworkPolicy", "kubernetes--deny").inputs
         assert deny["metadata"] == {"name": "switchyard-dev--deny", "namespace": "team"}
@@ -91,7 +95,7 @@ class TestNamespace:
             assert labels["app.kubernetes.io/part-of"] == "switchyard-dev"
 
     def test_the_command_for_logs_knows_it(self) -> None:
-        (command,) = program({"namespace": "team"}).export("logs")["api"]
+        (command,) = program({"namespace": "team"}, api=API, worker=WORKER).export("logs")["api"]
         assert command == (
             "kubectl logs --context prod --namespace team --selector"
             " app.kubernetes.io/name=api,app.kubernetes.io/part-of=switchyard-dev --follow"

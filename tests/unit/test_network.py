@@ -11,12 +11,14 @@ from components.network import ANYWHERE, CIDR, Network, NetworkArgs
 from components.testing.cloud import Cloud
 from components.testing.engine import Graph, Node, deploy, start
 
+ENDPOINTS = frozenset({"ecr.api", "logs"})
+
 
 @cache
 def network(**changes: Any) -> tuple[Graph, Any]:
     """The graph of a network, and what it says of itself."""
     engine = start(Cloud())
-    args: dict[str, Any] = {"kind": "public", "zones": 2, "region": "us-east-1", "endpoints": frozenset()}
+    args: dict[str, Any] = {"kind": "public", "zones": 2, "region": "us-east-1", "endpoints": ENDPOINTS}
 
     def program() -> dict[str, Any]:
         made = Network("network", NetworkArgs(**{**args, **changes}))
@@ -56,7 +58,7 @@ def subnets(graph: Graph) -> list[Node]:
 
 
 def test_public_has_no_gateway_that_costs_anything() -> None:
-    graph, said = network(kind="public")
+    graph, said = network(kind="public", zones=2)
     assert not graph.of("ec2/natGateway:NatGateway")
     assert not graph.of("ec2/vpcEndpoint:VpcEndpoint")
     assert said["public_ip"]
@@ -87,13 +89,13 @@ def test_nat_gateways_are_made_side_by_side() -> None:
 
 
 def test_a_nat_gateway_waits_for_its_own_way_out() -> None:
-    graph, _ = network(kind="nat-single")
+    graph, _ = network(kind="nat-single", zones=2)
     before = graph.waits_for(graph.one("ec2/natGateway:NatGateway"))
     assert graph.one("ec2/route:Route", "network-public").urn in before
 
 
 def test_endpoints_have_no_other_way_out() -> None:
-    graph, _ = network(kind="endpoints", endpoints=frozenset({"ecr.api", "logs"}))
+    graph, _ = network(kind="endpoints", zones=2)
     assert not graph.of("ec2/natGateway:NatGateway")
     assert way_out(graph, "network-private-0") == way_out(graph, "network-private-1") == "nowhere"
     found = {
@@ -110,7 +112,7 @@ def test_endpoints_have_no_other_way_out() -> None:
 
 @pytest.mark.parametrize("kind", ["nat-single", "nat-per-az", "endpoints"])
 def test_the_free_endpoint_of_s3_serves_every_private_table(kind: str) -> None:
-    graph, _ = network(kind=kind)
+    graph, _ = network(kind=kind, zones=2)
     tables = {
         f"{each.name}-id" for each in graph.of("ec2/routeTable:RouteTable") if each.name.startswith("network-private")
     }
@@ -138,7 +140,7 @@ class TestEveryKind:
         assert said["public_ip"] == (kind == "public")
 
     def test_ready_is_every_way_out(self, kind: str, zones: int) -> None:
-        graph, said = network(kind=kind, zones=zones, endpoints=frozenset({"logs"}))
+        graph, said = network(kind=kind, zones=zones)
         ways = ("ec2/route:Route", "ec2/routeTableAssociation:RouteTableAssociation", "ec2/vpcEndpoint:VpcEndpoint")
         assert {each.urn for way in ways for each in graph.of(way)} <= set(said["ready"])
 

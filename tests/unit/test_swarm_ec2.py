@@ -26,7 +26,7 @@ from components.orchestrator.swarm_ssm import Adapter, NoAccessError, NoManagerE
 from components.service import Service
 from components.testing.engine import Graph
 from config.problems import BadConfig
-from tests.program import DIGEST, config_for, run_program
+from tests.program import DIGEST, EXISTING, config_for, run_program
 
 PASSWORD = "hunter2"
 TOKEN = "s3cr3t-token"
@@ -41,11 +41,19 @@ SERVICES: Mapping[str, Any] = {
 
 
 @cache
-def graph(registry: str = "ecr", preset: str = "trial", workers: int = 2, ami: str = "", managers: int = 0) -> Graph:
-    config = config_for(registry, "swarm-ec2", preset, **SERVICES)
+def graph(preset: str = "trial") -> Graph:
+    """Two public services and one that is not, with two workers."""
+    config = config_for("ecr", "swarm-ec2", preset, **SERVICES)
+    return run_program(config | {"swarm-ec2": {"workers": 2}}, ("services",))
+
+
+@cache
+def within(registry: str = "ecr", **block: Any) -> Graph:
+    """One of them in a network that is there, with another block."""
+    config = config_for(registry, "swarm-ec2", api=API)
     login = {"host": "registry.example.com", "username": "robot", "password": TOKEN}
-    block = {"workers": workers} | ({"ami": ami} if ami else {}) | ({"managers": managers} if managers else {})
-    return run_program(config | {"oci": login, "swarm-ec2": block}, ("services", "oci"))
+    blocks = {"oci": login, "swarm-ec2": {"workers": 2, **block}}
+    return run_program({**config, **EXISTING, **blocks}, ("services", "oci"))
 
 
 def policies(found: Graph, role: str) -> list[dict[str, Any]]:
@@ -65,33 +73,34 @@ def spec(found: Graph, service: str) -> Any:
 class TestNodes:
     @pytest.mark.parametrize(("preset", "count"), [("trial", 1), ("standard", 1), ("production", 3)])
     def test_production_has_three_managers_in_three_zones(self, preset: str, count: int) -> None:
-        found = graph(preset=preset)
+        found = graph(preset)
         interfaces = found.of("ec2/networkInterface:NetworkInterface")
         assert len(found.of(INSTANCE)) == len(interfaces) == count
         assert len({each.inputs["subnetId"] for each in interfaces}) == count
 
     def test_a_manager_is_on_an_address_that_outlives_it(self) -> None:
-        for each in graph(preset="production").of(INSTANCE):
+        for each in graph("production").of(INSTANCE):
             assert each.inputs["primaryNetworkInterface"] == {"networkInterfaceId": f"{each.name}-id"}
 
     def test_each_manager_waits_until_the_one_before_has_joined(self) -> None:
-        found = graph(preset="production")
+        found = graph("production")
         for index in (1, 2):
             before = found.waits_for(found.one(INSTANCE, f"manager-{index}"))
             assert found.one(MANAGER, f"manager-{index - 1}").urn in before
 
     def test_a_manager_leaves_before_its_instance_goes(self) -> None:
-        found = graph(preset="production")
+        found = graph("production")
         for each in found.of(MANAGER):
             assert each.from_inputs["instance"] == {found.one(INSTANCE, each.name).urn}
 
     def test_a_newer_image_or_script_replaces_nothing_by_the_way(self) -> None:
         for preset in ("trial", "production"):
-            for each in graph(preset=preset).of(INSTANCE):
+            for each in graph(preset).of(INSTANCE):
                 assert set(each.ignore_changes) == {"ami", "userData"}
 
     def test_an_image_that_is_asked_for_replaces(self) -> None:
-        asked = graph(preset="production", ami="ami-0123456789abcdef0")
+        asked = within(managers=3, ami="ami-0123456789abcdef0")
+        assert len(asked.of(INSTANCE)) == 3
         assert not [each for each in asked.of(INSTANCE) if each.ignore_changes]
         assert {each.inputs["ami"] for each in asked.of(INSTANCE)} == {"ami-0123456789abcdef0"}
 
@@ -111,14 +120,15 @@ class TestNodes:
         group = graph().one("autoscaling/group:Group")
         assert (group.inputs["minSize"], group.inputs["maxSize"]) == (2, 2)
         assert graph().one(CLUSTER).urn in graph().waits_for(group)
-        assert not graph(workers=0).of("autoscaling/group:Group")
-        assert not graph(workers=0).of("ec2/launchTemplate:LaunchTemplate")
+        assert within(workers=0).one(CLUSTER)
+        assert not within(workers=0).of("autoscaling/group:Group")
+        assert not within(workers=0).of("ec2/launchTemplate:LaunchTemplate")
 
     def test_in_a_public_subnet_a_manager_has_a_way_out_before_it_starts(self) -> None:
         found = graph()
         (address,) = [each for each in found.of("ec2/eip:Eip") if each.name == "manager-0"]
         assert address.urn in found.waits_for(found.one(INSTANCE))
-        assert not [each for each in graph(preset="standard").of("ec2/eip:Eip") if each.name == "manager-0"]
+        assert not [each for each in graph("standard").of("ec2/eip:Eip") if each.name == "manager-0"]
 
     def test_nodes_talk_to_each_other_alone(self) -> None:
         rules = graph().under("switchyard:orchestrator:SwarmEc2")
@@ -164,7 +174,7 @@ class TestPermissions:
 
 class TestServices:
     def test_every_node_is_a_target_under_the_published_port(self) -> None:
-        found, port = graph(preset="production"), SwarmEc2Options().port("api")
+        found, port = graph("production"), SwarmEc2Options().port("api")
         attached = [each for each in found.of("lb/targetGroupAttachment:TargetGroupAttachment") if "api" in each.name]
         assert [each.inputs["targetId"] for each in attached] == ["manager-0-id", "manager-1-id", "manager-2-id"]
         assert {each.inputs["port"] for each in attached} == {port}
@@ -196,7 +206,7 @@ class TestServices:
         assert driver["Options"]["tag"] == "api/swarm-ec2/{{.ID}}"
 
     def test_no_value_of_a_secret_comes_near_a_command(self) -> None:
-        found = graph("oci")
+        found = within("oci")
         secret = found.one("dynamic/swarm:Secret", "api-DB_PASSWORD")
         assert secret.inputs["value"].endswith(":::version-of-api--DB_PASSWORD")
         for each in found:
@@ -206,9 +216,9 @@ class TestServices:
 
     def test_the_manager_is_told_where_logins_are(self) -> None:
         assert graph().one(SERVICE, "api").inputs["login"] == {"from": "ecr:us-east-1"}
-        login = graph("oci").one(SERVICE, "api").inputs["login"]["from"]
+        login = within("oci").one(SERVICE, "api").inputs["login"]["from"]
         assert login.endswith(":::version-of-api--registry-login")
-        assert "login" not in graph("ecr-public").one(SERVICE, "api").inputs
+        assert "login" not in within("ecr-public").one(SERVICE, "api").inputs
 
 
 class TestRefusals:

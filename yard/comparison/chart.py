@@ -1,0 +1,236 @@
+"""The comparison as a picture: a bar for each pair, stacked by what is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Any
+
+from components.cost import COLUMNS
+from components.estimate import Estimate
+from yard.comparison import Comparison
+from yard.comparison.table import LEGEND, texts
+
+WIDTH = 1000
+"""Of the PNG, in pixels as a page counts them; it has twice as many each way."""
+LINE = 165
+"""Characters that fit one line of it."""
+NO_BAR = "nobody here knows what the copies cost, so there is no bar"
+TOLD = {"pair": "pair", "column": "for", "text": "USD a month", "total": "in all"}
+"""What is told of the piece of a bar that the mouse is on: field and heading."""
+OWN = "(datum.own ? ' ← this stack' : '')"
+
+Spec = dict[str, Any]
+Row = dict[str, str | float | bool]
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours. Each column's has a contrast of 3 to 1 to the background, and stays apart from the others for eyes that
+    lack one kind of cones; a test holds them to it."""
+
+    background: str
+    ink: str
+    muted: str
+    line: str
+    band: str
+    """Behind the stack's own pair."""
+    columns: tuple[str, ...]
+
+
+LIGHT = Theme(
+    background="#ffffff",
+    ink="#1b1f24",
+    muted="#57606a",
+    line="#d5d9de",
+    band="#e8eef6",
+    columns=("#cf821b", "#627b77", "#4e34b4", "#239bd3", "#7f316a", "#3e3a00", "#be4610"),
+)
+DARK = Theme(
+    background="#15181e",
+    ink="#e8eaed",
+    muted="#a3abb5",
+    line="#3a414b",
+    band="#262d38",
+    columns=("#ea8b5d", "#8df5da", "#bba1fe", "#5e69e8", "#93597e", "#eae453", "#ca3b01"),
+)
+
+
+def png(found: Comparison, dark: bool = False) -> bytes:
+    """The pairs whose copies have a price, the cheapest first; those that have none are named below."""
+    import vl_convert  # 90 MB of machinery, for a picture alone
+
+    picture: bytes = vl_convert.vegalite_to_png(drawing(found, dark), scale=2)
+    return picture
+
+
+def drawing(found: Comparison, dark: bool = False) -> Spec:
+    """The same in Vega-Lite."""
+    drawn = spec(len(found.known)) | {
+        "width": WIDTH,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "padding": 16,
+        "title": {"text": title(found), "subtitle": list(_subtitle(found))},
+        "datasets": {"rows": list(rows(found))},
+        "config": config(DARK if dark else LIGHT),
+    }
+    drawn["layer"][1]["encoding"]["x"]["axis"]["title"] = list(_footer(found))
+    return drawn
+
+
+def title(found: Comparison) -> str:
+    """What the picture shows."""
+    return f"What {found.stack} would cost in {found.region}, USD a month"
+
+
+def name(of: Estimate) -> str:
+    """A pair's, as `yard compare --pair` takes it, with air."""
+    return f"{of.registry} + {of.orchestrators[0]}"
+
+
+def rows(found: Comparison) -> Iterator[Row]:
+    """What is drawn: a row for each column of each pair."""
+    for rank, each in enumerate(found.known):
+        total = each.amount()
+        for order, column in enumerate(COLUMNS):
+            amount = each.amount(column)
+            yield {
+                "pair": name(each),
+                "own": found.is_own(each),
+                "rank": rank,
+                "column": column,
+                "order": order,
+                "usd": float(amount.usd),
+                "text": str(amount),
+                "sum": float(total.usd),
+                "total": str(total),
+            }
+
+
+def spec(pairs: int, narrow: bool = False) -> Spec:
+    """The chart of the data set `rows`, in Vega-Lite; `narrow`: names stand above their bars, not beside them."""
+    y: Spec = {"field": "pair", "type": "nominal", "sort": {"field": "rank", "op": "min"}}
+    y["axis"] = None if narrow else _names()
+    below = 8 if narrow else 0
+    layers = [_band(y), _bars(y, narrow, below), _text(y, "datum.total" if narrow else f"datum.total + {OWN}", below)]
+    if narrow:
+        layers.append(_text(y, f"datum.pair + {OWN}", -8))
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "data": {"name": "rows"},
+        "width": "container",
+        "height": pairs * (36 if narrow else 23),
+        "layer": layers,
+    }
+
+
+def _band(y: Spec) -> Spec:
+    """What stands behind the stack's own pair."""
+    return {
+        "transform": [{"filter": "datum.order === 0 && datum.own"}],
+        "mark": "rect",
+        "encoding": {"y": y, "x": {"value": 0}, "x2": {"value": "width"}},
+    }
+
+
+def _bars(y: Spec, narrow: bool, below: int) -> Spec:
+    room = 80 if narrow else 160  # for the total behind the longest bar
+    most = {"expr": f"(extent(pluck(data('rows'), 'sum'))[1] || 1) * width / max(width - {room}, {room})"}
+    return {
+        "mark": {"type": "bar", "height": 13 if narrow else 16, "yOffset": below, "strokeWidth": 0.7},
+        "encoding": {
+            "y": y,
+            "x": {
+                "field": "usd",
+                "type": "quantitative",
+                "stack": "zero",
+                "scale": {"domainMin": 0, "domainMax": most, "nice": False},
+                "axis": {"title": "USD a month", "tickCount": 4 if narrow else 8, "format": ",~f"},
+            },
+            "color": {
+                "field": "column",
+                "type": "nominal",
+                "scale": {"domain": list(COLUMNS)},
+                "legend": {"columns": 3 if narrow else len(COLUMNS)},
+            },
+            "order": {"field": "order", "type": "quantitative"},
+            "tooltip": [{"field": field, "title": head} for field, head in TOLD.items()],
+        },
+    }
+
+
+def _text(y: Spec, said: str, below: int) -> Spec:
+    """A text at the end of each bar; above the bar, at its beginning."""
+    at_end = below >= 0
+    return {
+        "transform": [{"filter": "datum.order === 0"}, {"calculate": said, "as": "said"}],
+        "mark": {"type": "text", "align": "left", "dx": 6 if at_end else 0, "yOffset": below},
+        "encoding": {
+            "y": y,
+            "x": {"field": "sum", "type": "quantitative"} if at_end else {"value": 0},
+            "text": {"field": "said"},
+        },
+    }
+
+
+def _names() -> Spec:
+    """The axis with the pairs' names, the stack's own in bold."""
+    own = "indexof(pluck(data('rows'), 'pair'), datum.value) >= 0"
+    own += " && data('rows')[indexof(pluck(data('rows'), 'pair'), datum.value)].own"
+    return {"labelFontWeight": {"condition": {"test": own, "value": "bold"}, "value": "normal"}}
+
+
+def config(theme: Theme) -> Spec:
+    """How Vega-Lite draws it in a theme's colours."""
+    text = {"labelColor": theme.ink, "titleColor": theme.muted, "labelFontSize": 12, "labelLimit": 400}
+    return {
+        "background": theme.background,
+        "font": "system-ui, sans-serif",
+        "aria": False,
+        "range": {"category": list(theme.columns)},
+        "view": {"stroke": None},
+        "bar": {"stroke": theme.background},
+        "rect": {"color": theme.band},
+        "text": {"color": theme.ink, "fontSize": 12, "baseline": "middle"},
+        "axis": text | {"gridColor": theme.line, "domainColor": theme.line, "tickColor": theme.line},
+        "axisX": {"titleAnchor": "start", "titleFontWeight": "normal", "titleFontSize": 11, "titleLimit": 2 * WIDTH},
+        "axisY": {"title": None, "ticks": False, "domain": False, "labelPadding": 8},
+        "legend": text | {"orient": "top", "title": None, "symbolType": "square", "symbolStrokeWidth": 0},
+        "title": {
+            "anchor": "start",
+            "frame": "bounds",
+            "color": theme.ink,
+            "fontSize": 17,
+            "subtitleColor": theme.muted,
+            "subtitleFontSize": 12,
+            "subtitlePadding": 6,
+            "offset": 12,
+        },
+        "padding": 2,
+    }
+
+
+def price_days(found: Comparison) -> str:
+    """Of when the prices in the figures are."""
+    tiers = [tier for each in found.known for charge in each.charges for tier in charge.tiers if charge.usd]
+    dates = sorted({tier.as_of for tier in tiers if tier.as_of})
+    span = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "no known date"
+    undated = any(tier.as_of is None for tier in tiers) and bool(dates)
+    return f"prices of {span}" + ("; some have no date" if undated else "")
+
+
+def _subtitle(found: Comparison) -> Iterator[str]:
+    services, month, *_ = found.assumptions()
+    for text in (services, month, price_days(found)):
+        yield from wrap(text, LINE)
+
+
+def _footer(found: Comparison) -> Iterator[str]:
+    """What the bars do not show."""
+    yield LEGEND
+    working = [*found.known, *found.unpriced]
+    for text in texts(working, lambda each: (NO_BAR,) if each.runs_unpriced else ()):
+        yield from wrap(f"Not priced: {text}", LINE)
+    for text in texts(found.estimates, lambda each: each.refused):
+        yield from wrap(f"No such pair: {text}", LINE)
