@@ -54,10 +54,7 @@ def compare(
     if only_change:
         _change(stack, as_json)
         return
-    if as_json and as_csv:
-        raise click.UsageError("--json or --csv: choose one")
-    if named and not by_line:
-        raise click.UsageError("--pair goes with --by-line")
+    _agree(as_json, as_csv, named, by_line)
     found = Comparison.of(ROOT, stack, region, usage)
     if named:
         found = replace(found, estimates=_named(found, named))
@@ -72,6 +69,13 @@ def compare(
         from yard.comparison import table  # JSON and CSV need no terminal
 
         (table.show_lines if by_line else table.show)(table.console(), found, today)
+
+
+def _agree(as_json: bool, as_csv: bool, named: Sequence[str], by_line: bool) -> None:
+    if as_json and as_csv:
+        raise click.UsageError("--json or --csv: choose one")
+    if named and not by_line:
+        raise click.UsageError("--pair goes with --by-line")
 
 
 def _draw(found: Comparison, today: date, page: str | None, picture: str | None) -> None:
