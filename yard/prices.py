@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from components.prices import HERE
+from components.prices import HERE, rows_of
 from config.stack_file import NoStack, StackFile
 from yard.pricelist import files
 from yard.pricelist.fetch import AWS
@@ -150,7 +150,7 @@ def _listing() -> Table:
     for name in ("prices", "oldest", "undated", "unconfirmed"):
         table.add_column(name, justify="right")
     for path in sorted(HERE.glob("*/*.json")):
-        rows = files.rows(path)
+        rows = rows_of(path)
         dates = [row["as_of"] for row in rows if row["as_of"]]
         keys = {row["key"] for row in rows}
         unconfirmed = {row["key"] for row in rows if row["status"] != "verified"}

@@ -16,6 +16,8 @@ GLOBAL = "global"
 STALE = timedelta(days=180)
 """Older prices are warned of."""
 
+Row = dict[str, Any]
+"""One line of a price file."""
 Status = Literal["verified", "third-party", "derived", "memory"]
 """verified: read in the vendor's own text or in a record of its price list. third-party: read elsewhere. derived:
 arithmetic on a verified one. memory: found in no text."""
@@ -110,13 +112,24 @@ def require(vendor: str, region: str) -> None:
         )
 
 
-def _read(vendor: str, region: str) -> Iterator[Price]:
-    file = HERE / vendor / f"{region}.json"
+def rows_of(file: Path) -> list[Row]:
+    """The rows of a price file, numbers as `Decimal`; none where there is no file."""
     if not file.exists():
-        return
+        return []
     document = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
-    for key, rows in groupby(document["prices"], lambda row: str(row["key"])):
-        found = list(rows)
+    found: list[Row] = document["prices"]
+    return found
+
+
+def plain(number: Decimal) -> str:
+    """A number as people write it: no exponent, no zeros at the end."""
+    digits = format(number, "f")
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def _read(vendor: str, region: str) -> Iterator[Price]:
+    for key, same in groupby(rows_of(HERE / vendor / f"{region}.json"), lambda row: str(row["key"])):
+        found = list(same)
         yield Price(key, found[0]["unit"], tuple(map(_tier, found)), found[0].get("quantity"))
 
 

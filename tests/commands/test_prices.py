@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.prices import HERE
+from components.prices import HERE, plain, rows_of
 from yard import prices as command
 from yard.pricelist import fetch as fetching
 from yard.pricelist import files
@@ -136,7 +136,7 @@ class TestRefresh:
 
     def test_every_row_says_where_and_when_it_was_read(self, kept: Path) -> None:
         run(VIRGINIA)
-        rows = files.rows(kept / f"aws/{VIRGINIA}.json")
+        rows = rows_of(kept / f"aws/{VIRGINIA}.json")
         assert {row["status"] for row in rows} == {"verified"}
         (row,) = (row for row in rows if row["key"] == "eks.cluster")
         assert row["as_of"] == "2026-11-17"
@@ -147,7 +147,7 @@ class TestRefresh:
 
     def test_every_item_of_the_table_is_found(self, kept: Path) -> None:
         run(VIRGINIA)
-        assert [*dict.fromkeys(row["key"] for row in files.rows(kept / f"aws/{VIRGINIA}.json"))] == list(ITEMS)
+        assert [*dict.fromkeys(row["key"] for row in rows_of(kept / f"aws/{VIRGINIA}.json"))] == list(ITEMS)
 
     def test_what_changed_is_told(self) -> None:
         output = run(TOKYO).output
@@ -313,7 +313,7 @@ class TestNothingChangesWhen:
 
     def test_a_type_that_the_file_has_is_sold_no_more(self, kept: Path, lists: Path) -> None:
         path = kept / f"aws/{TOKYO}.json"
-        row = next(row for row in files.rows(path) if row["key"] == "nat.hour") | {"key": "ec2.m7g.12xlarge"}
+        row = next(row for row in rows_of(path) if row["key"] == "nat.hour") | {"key": "ec2.m7g.12xlarge"}
         before = OLD.encode()
         path.write_text(files.text("aws", TOKYO, [row]), encoding="utf-8")
         result = run(TOKYO)
@@ -493,21 +493,21 @@ class TestUsageTypes:
 class TestFiles:
     @pytest.mark.parametrize("path", sorted((HERE / "aws").glob("*.json")), ids=lambda path: path.stem)
     def test_ours_are_written_as_they_were_read(self, path: Path) -> None:
-        assert files.text("aws", path.stem, files.rows(path)) == path.read_text(encoding="utf-8")
+        assert files.text("aws", path.stem, rows_of(path)) == path.read_text(encoding="utf-8")
 
     def test_the_table_has_what_the_file_has_that_aws_lists(self) -> None:
-        keys = {row["key"] for row in files.rows(HERE / f"aws/{VIRGINIA}.json")}
+        keys = {row["key"] for row in rows_of(HERE / f"aws/{VIRGINIA}.json")}
         assert keys - ITEMS.keys() <= {"logs.free"}
 
     def test_units_are_those_of_the_file(self) -> None:
-        rows = files.rows(HERE / f"aws/{VIRGINIA}.json")
+        rows = rows_of(HERE / f"aws/{VIRGINIA}.json")
         assert {row["key"]: row["unit"] for row in rows if row["key"] in ITEMS} == {
             row["key"]: ITEMS[row["key"]].unit for row in rows if row["key"] in ITEMS
         }
 
     @given(st.decimals(allow_nan=False, allow_infinity=False))
     def test_a_plain_number_is_the_same_number(self, number: Decimal) -> None:
-        text = files.plain(number)
+        text = plain(number)
         assert Decimal(text) == number
         assert not re.search(r"[eE]|\.\d*0$|\.$", text)
 

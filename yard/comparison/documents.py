@@ -11,6 +11,7 @@ from typing import Any
 
 from components.cost import COLUMNS
 from components.estimate import Amount, Charge, Estimate
+from components.prices import plain
 from yard.comparison import Comparison
 
 
@@ -72,7 +73,7 @@ def line(charge: Charge) -> dict[str, Any]:
 
 def number(value: Decimal) -> str:
     """At most eight digits behind the point, and no more than it has."""
-    return f"{value.quantize(Decimal('1e-8')):f}".rstrip("0").rstrip(".")
+    return plain(value.quantize(Decimal("1e-8")))
 
 
 def rows(found: Comparison, by_line: bool) -> str:

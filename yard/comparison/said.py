@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from components.prices import Tier
+from components.prices import Tier, plain
 
 Verdict = Literal["unchanged", "changed", "corrected", "added"]
 """changed: it was so, and is no more. corrected: it was never so. added: they had not written of it."""
@@ -23,7 +23,7 @@ class Figure:
 
     def __format__(self, spec: str) -> str:
         """As money with the spec `$`: at least two digits behind the point, where there is one."""
-        whole, _, rest = number(self.value).partition(".")
+        whole, _, rest = plain(self.value).partition(".")
         if rest and spec == "$":
             rest = f"{rest:0<2}"
         mark = "" if all(tier.confirmed for tier in self.tiers) else "~"
@@ -47,7 +47,7 @@ class Said:
 
     def json(self) -> dict[str, Any]:
         """The text, and the figures that are in it."""
-        return {"text": str(self), "figures": [number(each) for each in self.values]}
+        return {"text": str(self), "figures": [plain(each) for each in self.values]}
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,3 @@ def row(
     if wrote and set(wrote.values) == set(now.values):
         verdict = "unchanged"
     return Row(about, what, wrote, now, verdict, why)
-
-
-def number(value: Decimal) -> str:
-    """Plain, without zeros at its end."""
-    return f"{value.normalize():f}"

@@ -14,13 +14,13 @@ from typing import Any
 from components import orchestrator, prices, registry
 from components.cost import Column
 from components.estimate import Estimate, cents
-from components.prices import GLOBAL, Price
+from components.prices import GLOBAL, Price, plain
 from components.usage import Usage
 from config.estimates import every_pair
 from config.presets import PRESETS
 from config.reader import Keys
 from config.settings import Settings
-from yard.comparison.said import Figure, Row, Said, number, row
+from yard.comparison.said import Figure, Row, Said, row
 
 SIZES = (200, 500)
 """MB of an image."""
@@ -273,7 +273,7 @@ def _fargate() -> Iterator[Row]:
     for architecture, instance in (("x86_64", "m6i.large"), ("arm64", "m7g.large")):
         ratios = [_ratio(region, architecture, instance) for region in REGIONS]
         dearer = tuple(Figure(((each.value - 1) * 100).quantize(Decimal(1)), each.tiers) for each in ratios)
-        full = [number((100 / each.value).quantize(Decimal(1))) for each in ratios]
+        full = [plain((100 / each.value).quantize(Decimal(1))) for each in ratios]
         yield row(
             about,
             f"{architecture}, 2 vCPU and 8 GB",

@@ -6,19 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from components.prices import Row, plain
 from yard.pricelist.items import ITEMS
-from yard.pricelist.lookup import Row
 
 RANK = {key: rank for rank, key in enumerate(ITEMS)}
-
-
-def rows(path: Path) -> list[Row]:
-    """The rows of a file, numbers as `Decimal`; none where there is no file."""
-    if not path.exists():
-        return []
-    document = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
-    found: list[Row] = document["prices"]
-    return found
 
 
 def text(vendor: str, region: str, found: Iterable[Row]) -> str:
@@ -42,12 +33,6 @@ def write(path: Path, content: str) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
-
-
-def plain(number: Decimal) -> str:
-    """A number as people write it: no exponent, no zeros at the end."""
-    digits = format(number, "f")
-    return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
 def _order(row: Row) -> tuple[str, int]:

@@ -4,15 +4,13 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
+from components.prices import Row
 from yard.pricelist import PriceListError
 from yard.pricelist.fetch import AWS
 from yard.pricelist.items import ITEMS, UNITS, Item, bare
 from yard.pricelist.offer import Dimension, Offer, Product
 
-Row = dict[str, Any]
-"""One line of a price file."""
 PLACES = ("regionCode", "fromRegionCode")
 KINDS = ("locationType", "fromLocationType")
 """Local zones and outposts are priced apart. An attribute that a product does not have says nothing."""

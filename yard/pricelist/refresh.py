@@ -6,10 +6,11 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from components.prices import Row, plain, rows_of
 from yard.pricelist import PriceListError, Unreachable, files, offer
 from yard.pricelist.fetch import fetched
 from yard.pricelist.items import ITEMS, SERVICES
-from yard.pricelist.lookup import Row, look_up
+from yard.pricelist.lookup import look_up
 
 VENDOR = "aws"
 
@@ -57,7 +58,7 @@ class Refreshed:
 def refresh(region: str, directory: Path, base: str, progress: Progress) -> Refreshed:
     """Read the lists of a region under `base`; `directory` has the vendors' price files. Nothing is written."""
     path = directory / VENDOR / f"{region}.json"
-    old = files.rows(path)
+    old = rows_of(path)
     offers, problems = _offers(region, base, progress)
     found = look_up(region, offers, {row["key"] for row in old})
     if problems or found.problems:
@@ -86,7 +87,7 @@ def _offers(region: str, base: str, progress: Progress) -> tuple[dict[str, offer
 def _words(rows: Iterable[Row], key: str) -> str | None:
     """A price in USD; where there are tiers, each with the quantity that it starts at."""
     tiers = [
-        files.plain(row["usd"]) + (f" from {files.plain(row['from'])}" if "from" in row else "")
+        plain(row["usd"]) + (f" from {plain(row['from'])}" if "from" in row else "")
         for row in rows
         if row["key"] == key
     ]
