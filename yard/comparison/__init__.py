@@ -61,6 +61,11 @@ class Comparison:
         return tuple(each for each in self.estimates if each.runs_unpriced and not each.refused)
 
     @property
+    def working(self) -> tuple[Estimate, ...]:
+        """The pairs that can be, those whose copies have a price first."""
+        return (*self.known, *self.unpriced)
+
+    @property
     def refused(self) -> tuple[Estimate, ...]:
         """The pairs that cannot be."""
         return tuple(each for each in self.estimates if each.refused)

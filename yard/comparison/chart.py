@@ -10,7 +10,7 @@ from typing import Any
 from components.cost import COLUMNS
 from components.estimate import Estimate
 from yard.comparison import Comparison
-from yard.comparison.table import LEGEND, texts
+from yard.comparison.words import LEGEND, texts
 
 WIDTH = 1000
 """Of the PNG, in pixels as a page counts them; it has twice as many each way."""
@@ -229,8 +229,7 @@ def _subtitle(found: Comparison) -> Iterator[str]:
 def _footer(found: Comparison) -> Iterator[str]:
     """What the bars do not show."""
     yield LEGEND
-    working = [*found.known, *found.unpriced]
-    for text in texts(working, lambda each: (NO_BAR,) if each.runs_unpriced else ()):
+    for text in texts(found.working, lambda each: (NO_BAR,) if each.runs_unpriced else ()):
         yield from wrap(f"Not priced: {text}", LINE)
     for text in texts(found.estimates, lambda each: each.refused):
         yield from wrap(f"No such pair: {text}", LINE)

@@ -22,7 +22,7 @@ from components.prices import Tier
 from yard.comparison import Comparison, chart
 from yard.comparison.chart import DARK, LIGHT, NO_BAR, Theme
 from yard.comparison.sliders import NANO, Grid, Position, Slider, Table
-from yard.comparison.table import LEGEND, conditions, texts
+from yard.comparison.words import LEGEND, conditions, texts
 
 PARTS = Path(__file__).parent / "web"
 LISTS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from textwrap import fill
@@ -12,12 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.cost import COLUMNS
-from components.estimate import Amount, Charge, Estimate, cents
+from components.estimate import Amount, Charge, cents
 from yard.comparison import Comparison
 from yard.comparison.change import TOTAL, Change
+from yard.comparison.words import LEGEND, conditions, texts
 
 WIDTH = 100
-LEGEND = "USD a month. ~ some price in it is not confirmed by its vendor; ? nobody knows; +? there is more."
 HEADS: Mapping[str, str] = {"load balancer": "load\nbalancer", "control plane": "control\nplane"}
 
 
@@ -34,9 +34,8 @@ def show(here: Console, found: Comparison, today: date) -> None:
     )
     here.print(_table(found))
     here.print(f"\n{LEGEND}")
-    working = [*found.known, *found.unpriced]
-    _list(here, "Not in these figures", texts(working, lambda each: each.unknown))
-    _list(here, "To know", texts(working, lambda each: each.notes))
+    _list(here, "Not in these figures", texts(found.working, lambda each: each.unknown))
+    _list(here, "To know", texts(found.working, lambda each: each.notes))
     _list(here, "Would be added", conditions(found.known))
     _list(here, "No such pair", texts(found.estimates, lambda each: each.refused))
     _list(here, "Assumed", found.assumptions())
@@ -56,7 +55,7 @@ def _table(found: Comparison) -> Table:
     for column in COLUMNS:
         table.add_column(HEADS.get(column, column), justify="right", vertical="bottom")
     table.add_column("total", justify="right", style="bold")
-    for each in (*found.known, *found.unpriced):
+    for each in found.working:
         own = found.is_own(each)
         amounts = [_amount(each.amount(column)) for column in COLUMNS]
         table.add_row(
@@ -84,32 +83,10 @@ def _list(here: Console, title: str, lines: Iterable[str]) -> None:
             here.print(escape(fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ")))
 
 
-def texts(found: Sequence[Estimate], said: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
-    """What is said of pairs, each text once, with whose it is: an orchestrator's, a registry's, a pair's; all pairs'
-    without a name."""
-    whose: dict[str, set[Key]] = {}
-    for each in found:
-        for text in said(each):
-            whose.setdefault(text, set()).add(_key(each))
-    every = {_key(each) for each in found}
-    for text, pairs in whose.items():
-        yield text if pairs == every else f"{', '.join(_names(pairs, every))}: {text}"
-
-
-def conditions(found: Sequence[Estimate]) -> Iterator[str]:
-    """What does not hold today, and what it would add."""
-    added: dict[str, set[Decimal]] = {}
-    for each in found:
-        for text, usd in each.conditions.items():
-            added.setdefault(text, set()).add(cents(usd))
-    for text, amounts in added.items():
-        yield f"{' to '.join(f'{usd:,}' for usd in sorted({min(amounts), max(amounts)}))} if {text}"
-
-
 def show_lines(here: Console, found: Comparison, today: date) -> None:
     """Every line of every pair, with quantity, unit price, date and source."""
     sources: dict[str, int] = {}
-    for each in (*found.known, *found.unpriced):
+    for each in found.working:
         own = "  (the stack's own)" if found.is_own(each) else ""
         here.print(f"[bold]{each.registry} with {each.orchestrators[0]}[/]: {each.amount()}{own}")
         table = Table(box=None, padding=(0, 1, 0, 2), show_header=False, pad_edge=False)
@@ -165,21 +142,3 @@ def show_change(here: Console, found: Change) -> None:
 
 def _known(usd: Decimal | None, form: str) -> str:
     return "?" if usd is None else f"{usd:{form}}"
-
-
-Key = tuple[str, tuple[str, ...]]
-
-
-def _key(each: Estimate) -> Key:
-    return each.registry, each.orchestrators
-
-
-def _names(pairs: set[Key], every: set[Key]) -> Iterator[str]:
-    rest = set(pairs)
-    for place in (1, 0):  # orchestrators first: most is theirs
-        for name in sorted({pair[place] for pair in rest}, key=str):
-            theirs = {pair for pair in every if pair[place] == name}
-            if theirs <= pairs:
-                yield name if isinstance(name, str) else " and ".join(name)
-                rest -= theirs
-    yield from sorted(f"{registry} with {' and '.join(runtimes)}" for registry, runtimes in rest)

@@ -1,0 +1,50 @@
+"""What is said beside the figures, on a terminal and in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from components.estimate import Estimate, cents
+
+LEGEND = "USD a month. ~ some price in it is not confirmed by its vendor; ? nobody knows; +? there is more."
+
+
+def texts(found: Sequence[Estimate], said: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
+    """What is said of pairs, each text once, with whose it is: an orchestrator's, a registry's, a pair's; all pairs'
+    without a name."""
+    whose: dict[str, set[Key]] = {}
+    for each in found:
+        for text in said(each):
+            whose.setdefault(text, set()).add(_key(each))
+    every = {_key(each) for each in found}
+    for text, pairs in whose.items():
+        yield text if pairs == every else f"{', '.join(_names(pairs, every))}: {text}"
+
+
+def conditions(found: Sequence[Estimate]) -> Iterator[str]:
+    """What does not hold today, and what it would add."""
+    added: dict[str, set[Decimal]] = {}
+    for each in found:
+        for text, usd in each.conditions.items():
+            added.setdefault(text, set()).add(cents(usd))
+    for text, amounts in added.items():
+        yield f"{' to '.join(f'{usd:,}' for usd in sorted({min(amounts), max(amounts)}))} if {text}"
+
+
+Key = tuple[str, tuple[str, ...]]
+
+
+def _key(each: Estimate) -> Key:
+    return each.registry, each.orchestrators
+
+
+def _names(pairs: set[Key], every: set[Key]) -> Iterator[str]:
+    rest = set(pairs)
+    for place in (1, 0):  # orchestrators first: most is theirs
+        for name in sorted({pair[place] for pair in rest}, key=str):
+            theirs = {pair for pair in every if pair[place] == name}
+            if theirs <= pairs:
+                yield name if isinstance(name, str) else " and ".join(name)
+                rest -= theirs
+    yield from sorted(f"{registry} with {' and '.join(runtimes)}" for registry, runtimes in rest)
