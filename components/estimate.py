@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cached_property
 
 from components import prices
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
@@ -43,7 +44,7 @@ class Charge:
         """The tiers of the price that it reaches."""
         return self.price.reached(self.billed) if self.price else ()
 
-    @property
+    @cached_property
     def usd(self) -> Decimal | None:
         """USD a month; None where there is no price, and something to pay for."""
         if self.price is None:
@@ -74,10 +75,12 @@ class Amount:
         """USD rounded to cents; None where nothing is known, for that is not 0."""
         return cents(self.usd) if self.whole or self.usd else None
 
+    def marked(self, figure: str) -> str:
+        """A figure of it with the marks that tell how far it can be trusted."""
+        return f"{'' if self.confirmed else '~'}{figure}{'' if self.whole else '+?'}"
+
     def __str__(self) -> str:
-        if self.known is None:
-            return "?"
-        return f"{'' if self.confirmed else '~'}{self.known:,}{'' if self.whole else '+?'}"
+        return "?" if self.known is None else self.marked(f"{self.known:,}")
 
 
 @dataclass(frozen=True)
@@ -94,9 +97,13 @@ class Estimate:
     refused: tuple[str, ...] = ()
     """Why there is no such pair."""
 
+    def counted(self, column: Column | None = None) -> list[Charge]:
+        """The charges of one column, or all; without those that have a condition."""
+        return [each for each in self.charges if column in (None, each.line.column) and not each.line.only_if]
+
     def amount(self, column: Column | None = None) -> Amount:
         """What one column comes to, or everything."""
-        charges = [each for each in self.charges if column in (None, each.line.column) and not each.line.only_if]
+        charges = self.counted(column)
         missing = [each for each in self.unpriced if column in (None, each.column)]
         known = [each for each in charges if each.usd is not None]
         return Amount(

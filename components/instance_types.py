@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import StringConstraints
@@ -66,6 +67,7 @@ ARM = re.compile(r"^(a1|[a-z]+\d+g[a-z]*)\.")
 """In a type's name a `g` after the generation says Graviton (EC2 user guide, "Instance type naming conventions")."""
 
 
+@cache
 def holding(name: str, cpu: float, memory: int) -> str:
     """`name`, or the next larger type of its family that has `cpu` vCPU, and more than `memory` MiB, as the system
     takes some. `name` again where none is known."""

@@ -105,9 +105,9 @@ def regions(vendor: str) -> list[str]:
 
 def require(vendor: str, region: str) -> None:
     """Raise `NoPrices` where there is no file for the region."""
-    if region not in (known := regions(vendor)):
+    if region == GLOBAL or not (HERE / vendor / f"{region}.json").exists():
         raise NoPrices(
-            f"there are no prices for {region}: there are for {', '.join(known)}."
+            f"there are no prices for {region}: there are for {', '.join(regions(vendor))}."
             f" `yard prices refresh {region}` fetches them (it needs the internet)"
         )
 

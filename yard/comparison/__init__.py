@@ -12,6 +12,7 @@ import pulumi
 
 from components import prices
 from components.estimate import Estimate
+from components.prices import Tier
 from components.usage import Usage
 from config.estimates import every_pair
 from config.settings import Settings
@@ -98,10 +99,14 @@ class Comparison:
         )
         yield "backends that the stack has no block for are priced with their defaults"
 
+    @property
+    def evidence(self) -> tuple[Tier, ...]:
+        """The prices that the figures rest on."""
+        return tuple(tier for each in self.known for charge in each.charges for tier in charge.evidence)
+
     def price_dates(self, today: date) -> str | None:
         """A warning where prices in the figures are old or have no date; None where all are fresh."""
-        used = [tier for each in self.known for charge in each.charges for tier in charge.evidence]
-        stale = {(tier.source, tier.as_of, tier.usd) for tier in used if tier.is_stale(today)}
+        stale = {(tier.source, tier.as_of, tier.usd) for tier in self.evidence if tier.is_stale(today)}
         if not stale:
             return None
         dated = sorted(as_of for _, as_of, _ in stale if as_of)

@@ -213,7 +213,7 @@ def config(theme: Theme) -> Spec:
 
 def price_days(found: Comparison) -> str:
     """Of when the prices in the figures are."""
-    tiers = [tier for each in found.known for charge in each.charges for tier in charge.tiers if charge.usd]
+    tiers = found.evidence
     dates = sorted({tier.as_of for tier in tiers if tier.as_of})
     span = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "no known date"
     undated = any(tier.as_of is None for tier in tiers) and bool(dates)

@@ -365,8 +365,7 @@ def _least(found: tuple[Estimate, ...]) -> Estimate:
 
 def _sum(found: Estimate, column: Column | None = None) -> Figure:
     """USD a month, in one column or in all."""
-    charges = [each for each in found.charges if column in (None, each.line.column) and not each.line.only_if]
-    tiers = tuple(tier for each in charges for tier in each.evidence)
+    tiers = tuple(tier for each in found.counted(column) for tier in each.evidence)
     amount = found.amount(column)
     return Figure(cents(amount.usd), tiers, amount.whole)
 

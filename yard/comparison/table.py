@@ -73,7 +73,7 @@ def _amount(amount: Amount) -> str:
     """Cents up to a hundred, above that whole dollars: nobody compares by cents there."""
     if amount.usd < 100:
         return str(amount)
-    return f"{'' if amount.confirmed else '~'}{amount.usd:,.0f}{'' if amount.whole else '+?'}"
+    return amount.marked(f"{amount.usd:,.0f}")
 
 
 def _list(here: Console, title: str, lines: Iterable[str]) -> None:
@@ -90,9 +90,8 @@ def show_lines(here: Console, found: Comparison, today: date) -> None:
         own = "  (the stack's own)" if found.is_own(each) else ""
         here.print(f"[bold]{each.registry} with {each.orchestrators[0]}[/]: {each.amount()}{own}")
         table = Table(box=None, padding=(0, 1, 0, 2), show_header=False, pad_edge=False)
-        for charge in sorted(each.charges, key=lambda charge: COLUMNS.index(charge.line.column)):
-            if not charge.line.only_if:
-                table.add_row(*_line(charge, sources))
+        for charge in sorted(each.counted(), key=lambda charge: COLUMNS.index(charge.line.column)):
+            table.add_row(*_line(charge, sources))
         here.print(table)
         for text in each.unknown:
             here.print(escape(fill(f"? {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")))
