@@ -6,8 +6,9 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 from platform import release
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import pulumi
@@ -59,33 +60,33 @@ class SwarmOptions(Model):
     )
 
 
-class Network(pulumi.dynamic.Resource, module="swarm", name="Network"):
+class OnSwarm(pulumi.dynamic.Resource):
+    """Something on a swarm."""
+
+    kept_by: ClassVar[str]
+    """Its provider, "module:Class": only a stack with a swarm loads docker-py."""
+
+    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        super().__init__(resolve_name(self.kept_by)(), name, props, opts)
+
+
+class Network(OnSwarm, module="swarm", name="Network"):
     """An overlay network."""
 
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        from components.orchestrator.swarm_engine import NetworkProvider  # only a stack with a swarm loads docker-py
-
-        super().__init__(NetworkProvider(), name, props, opts)
+    kept_by = "components.orchestrator.swarm_engine:NetworkProvider"
 
 
-class Secret(pulumi.dynamic.Resource, module="swarm", name="Secret"):
+class Secret(OnSwarm, module="swarm", name="Secret"):
     """A value that copies read as a file. Swarm's secrets never change, so a new value is a new secret."""
 
+    kept_by = "components.orchestrator.swarm_engine:SecretProvider"
     name: pulumi.Output[str]
 
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        from components.orchestrator.swarm_engine import SecretProvider  # only a stack with a swarm loads docker-py
 
-        super().__init__(SecretProvider(), name, props, opts)
-
-
-class SwarmService(pulumi.dynamic.Resource, module="swarm", name="Service"):
+class SwarmService(OnSwarm, module="swarm", name="Service"):
     """A service; made only when every copy is healthy."""
 
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        from components.orchestrator.swarm_engine import ServiceProvider  # only a stack with a swarm loads docker-py
-
-        super().__init__(ServiceProvider(), name, props, opts)
+    kept_by = "components.orchestrator.swarm_engine:ServiceProvider"
 
 
 class SwarmRuntime(Orchestrator):

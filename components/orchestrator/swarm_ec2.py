@@ -26,6 +26,7 @@ from components.model import Model
 from components.orchestrator import HONOURED, Image, Workload, instances, refused, translated
 from components.orchestrator.swarm import (
     Network,
+    OnSwarm,
     Port,
     Secret,
     Swarm,
@@ -94,25 +95,18 @@ class SwarmEc2Options(Model):
         return self.ports.get(service, FIRST_PORT + digits % (LAST_PORT - FIRST_PORT + 1))
 
 
-class Manager(pulumi.dynamic.Resource, module="swarm", name="Manager"):
+class Manager(OnSwarm, module="swarm", name="Manager"):
     """An instance that is a manager of the swarm; gone, it was one no more before its instance went."""
 
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        from components.orchestrator.swarm_nodes import ManagerProvider  # only a stack with a swarm loads docker-py
-
-        super().__init__(ManagerProvider(), name, props, opts)
+    kept_by = "components.orchestrator.swarm_nodes:ManagerProvider"
 
 
-class Cluster(pulumi.dynamic.Resource, module="swarm", name="Cluster"):
+class Cluster(OnSwarm, module="swarm", name="Cluster"):
     """The swarm that the managers keep."""
 
+    kept_by = "components.orchestrator.swarm_nodes:ClusterProvider"
     swarm: pulumi.Output[str]
     """Its id."""
-
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        from components.orchestrator.swarm_nodes import ClusterProvider  # only a stack with a swarm loads docker-py
-
-        super().__init__(ClusterProvider(), name, props, opts)
 
 
 class SwarmEc2(SwarmRuntime):
