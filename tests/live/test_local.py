@@ -162,7 +162,7 @@ def test_secrets_are_files_and_nowhere_else(project: Project, client: docker.Doc
     set_secret(project, SECRET)
     project.yard("up", "--json").json  # noqa: B018 - must succeed
     (container,) = client.containers.list(filters={"label": "switchyard.service=api"})
-    inside = Path(f"/proc/{container.attrs['State']['Pid']}/root/run/secrets/DB_PASSWORD")
+    inside = Path("/proc", str(container.attrs["State"]["Pid"]), "root", "run/secrets/DB_PASSWORD")
     assert inside.read_text() == SECRET
     assert inside.stat().st_uid == 65532
     assert inside.stat().st_mode & 0o777 == 0o400

@@ -161,7 +161,7 @@ def test_a_service_is_made_changed_rolled_back_and_removed(
     made = provider.create(first).id
     try:
         assert len(running(client, made)) == 2
-        inside = Path(f"/proc/{running(client, made)[0].attrs['State']['Pid']}/root/run/secrets/KEY")
+        inside = Path("/proc", str(running(client, made)[0].attrs["State"]["Pid"]), "root", "run/secrets/KEY")
         assert inside.read_text() == VALUE
         assert provider.diff(made, first, provider.read(made, first).outs or {}).changes is False
 
