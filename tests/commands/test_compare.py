@@ -402,3 +402,20 @@ class TestChange:
         project()
         monkeypatch.setattr(engine, "stack", fails)
         assert "the last `pulumi up` of dev cannot be looked up: no passphrase" in run("--change", exit_code=1).stderr
+
+
+class TestPictures:
+    def test_both_are_written(self, tmp_path: Path) -> None:
+        page, picture = tmp_path / "page.html", tmp_path / "bars.png"
+        result = run("--html", str(page), "--png", str(picture), "--by-line", "--pair", "ecr+ecs-fargate")
+        assert result.stdout == f"wrote {picture}\nwrote {page}\n"
+        assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+        text = page.read_text(encoding="utf-8")
+        assert "What dev would cost in us-east-1, USD a month" in text
+        assert text.count('<tr id="pair-') == 1
+
+    @pytest.mark.parametrize("option", ["--html", "--png"])
+    def test_where_nothing_can_be_written_it_says_so(self, tmp_path: Path, option: str) -> None:
+        file = tmp_path / "missing" / "file"
+        result = run(option, str(file), "--by-line", "--pair", "ecr+ecs-fargate", exit_code=1)
+        assert f"No such file or directory: '{file}'" in result.output
