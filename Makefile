@@ -3,6 +3,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# Where it is set, the SDKs are compiled in every process anew: seconds each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 SHELL_FILES := tools/env tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
 VENV := .venv/.ready

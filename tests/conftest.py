@@ -4,15 +4,11 @@ import gc
 import os
 from typing import Any
 
-import pulumi
 import pytest
-from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling, WorkStealingScheduling  # type: ignore[import-untyped]
 
 pytest.register_assert_rewrite("tests.pulling")
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "1"  # an output inside an f-string is an error
-settings.register_profile("switchyard", deadline=None, derandomize="CI" in os.environ)
-settings.load_profile("switchyard")
 gc.set_threshold(20_000, 50, 100)  # every run of a program leaves much behind
 os.environ.setdefault("GOGC", "400")  # the CLI runs for seconds: no need to tidy up while it does
 
@@ -23,6 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "filterwarnings", r"ignore:(aws|s3)\.\S+ has been deprecated in favor of:DeprecationWarning"
     )
     config.addinivalue_line("filterwarnings", "ignore:NodeGroup uses AWS EC2 LaunchConfiguration:DeprecationWarning")
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Only where tests are run: who gives them out to workers would make these wait for what it never uses."""
+    if isinstance(collector, pytest.Session):
+        from hypothesis import settings
+
+        settings.register_profile("switchyard", deadline=None, derandomize="CI" in os.environ)
+        settings.load_profile("switchyard")
 
 
 def pytest_collection_finish() -> None:
@@ -64,4 +69,6 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test's configuration does not reach the next, and the caller's environment reaches none."""
     for variable in ("PULUMI_CONFIG", "PULUMI_CONFIG_SECRET_KEYS", "DOCKER_HOST", "AWS_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(variable, raising=False)
+    import pulumi  # here for the same reason
+
     pulumi.runtime.set_all_config({})

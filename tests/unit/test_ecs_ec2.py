@@ -23,8 +23,12 @@ CLUSTER = arn("ecs", "cluster/ecs-ec2-0a1b2c3")
 BOTH = ["t3.small", "t3a.small", "t4g.small"]
 
 
+def graph() -> Graph:
+    return of_preset("standard")
+
+
 @cache
-def graph(preset: str = "standard") -> Graph:
+def of_preset(preset: str) -> Graph:
     """One service with scratch space; `standard` has private subnets."""
     config = config_for("ecr", "ecs-ec2", preset, api={"digest": DIGEST, "writable": ["/tmp"], "cpu": 0.05})
     return run_program(config | {"ecs-ec2": {"isolated": preset == "trial"}})
@@ -69,9 +73,9 @@ class TestInstances:
 
     @pytest.mark.parametrize(("preset", "public"), [("trial", "true"), ("standard", "false"), ("production", "false")])
     def test_they_have_a_public_address_only_where_there_is_no_other_way_out(self, preset: str, public: str) -> None:
-        (interface,) = template(graph(preset))["networkInterfaces"]
+        (interface,) = template(of_preset(preset))["networkInterfaces"]
         assert interface["associatePublicIpAddress"] == public
-        assert graph(preset).one("ecs/service:Service").inputs["networkConfiguration"]["assignPublicIp"] is False
+        assert of_preset(preset).one("ecs/service:Service").inputs["networkConfiguration"]["assignPublicIp"] is False
 
     def test_nothing_comes_in_to_them(self) -> None:
         (interface,) = template(graph())["networkInterfaces"]

@@ -32,11 +32,18 @@ RICH = {
 
 
 @cache
-def rich(registry: str = "ecr", spot: bool = False) -> Graph:
+def rich() -> Graph:
     """A service that uses every field, and a worker that nobody calls."""
-    config = config_for(registry, "ecs-fargate", api=RICH, worker={"public": False, "digest": DIGEST})
+    config = config_for("ecr", "ecs-fargate", api=RICH, worker={"public": False, "digest": DIGEST})
+    return run_program(config, ("services",))
+
+
+@cache
+def within(registry: str = "ecr", **block: Any) -> Graph:
+    """The service in a network that is there, with another block."""
+    config = {**config_for(registry, "ecs-fargate", api=RICH), **EXISTING, "ecs-fargate": block}
     login = {"host": "registry.example.com", "username": "robot", "password": "s3cr3t-token"}
-    return run_program(config | {"ecs-fargate": {"spot": spot}} | {"oci": login}, ("services", "oci"))
+    return run_program({**config, "oci": login}, ("services", "oci"))
 
 
 def container(graph: Graph, service: str = "api") -> dict[str, Any]:
@@ -156,7 +163,7 @@ class TestSecrets:
         assert holders[0].clear["secretString"] == HIDDEN
 
     def test_a_registrys_login_is_a_secret_too(self) -> None:
-        graph = rich("oci")
+        graph = within("oci")
         login = container(graph)["repositoryCredentials"]["credentialsParameter"]
         holders = [each for each in graph if "s3cr3t-token" in json.dumps(each.inputs)]
         assert {each.type for each in holders} == {"aws:secretsmanager/secretVersion:SecretVersion"}
@@ -273,18 +280,18 @@ class TestCapacity:
         assert strategy == [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}]
 
     def test_the_first_copy_never_runs_on_spot(self) -> None:
-        strategy = rich(spot=True).one("ecs/service:Service", "api").inputs["capacityProviderStrategies"]
+        strategy = within(spot=True).one("ecs/service:Service", "api").inputs["capacityProviderStrategies"]
         assert strategy == [
             {"capacityProvider": "FARGATE", "base": 1, "weight": 0},
             {"capacityProvider": "FARGATE_SPOT", "weight": 1},
         ]
 
     def test_another_strategy_asks_for_a_new_deployment(self) -> None:
-        triggers = [rich(spot=spot).one("ecs/service:Service", "api").inputs["triggers"] for spot in (True, False)]
-        assert triggers[0] != triggers[1]
+        kept, spot = (each.one("ecs/service:Service", "api").inputs["triggers"] for each in (rich(), within(spot=True)))
+        assert kept != spot
 
     def test_an_existing_cluster_is_only_used(self) -> None:
         given_arn = arn("ecs", "cluster/shared")
-        graph = run_program({**config_for("ecr", "ecs-fargate"), **EXISTING, "ecs-fargate": {"cluster": given_arn}})
+        graph = within(cluster=given_arn)
         assert not graph.of("ecs/cluster:Cluster")
         assert graph.one("ecs/service:Service").inputs["cluster"] == given_arn

@@ -18,11 +18,10 @@ EKS = "switchyard:orchestrator:Eks"
 
 
 @cache
-def rich(registry: str = "ecr") -> Graph:
+def rich() -> Graph:
     """A service that uses every field, and a worker that nobody calls."""
-    config = config_for(registry, "eks", api=RICH, worker={"public": False, "digest": DIGEST})
-    login = {"host": "registry.example.com", "username": "robot", "password": "s3cr3t-token"}
-    return run_program(config | {"oci": login}, ("services", "oci"))
+    config = config_for("ecr", "eks", api=RICH, worker={"public": False, "digest": DIGEST})
+    return run_program(config, ("services",))
 
 
 @cache
@@ -226,17 +225,15 @@ class TestSecrets:
         assert holders[0].clear["stringData"] in (HIDDEN, {"DB_PASSWORD": HIDDEN})
 
     def test_a_registrys_login_is_a_pull_secret(self) -> None:
-        graph = rich("oci")
-        (holder,) = {each.name: each for each in graph if "s3cr3t-token" in json.dumps(each.inputs)}.keys() - {
-            "worker--registry"
-        }
-        secret = graph.one("core/v1:Secret", holder)
+        user = {"username": "robot", "password": "s3cr3t-token"}
+        login = {"host": "registry.example.com", **user}
+        graph = run_program({**config_for("oci", "eks"), **EXISTING, "oci": login}, ("oci",))
+        (secret,) = [each for each in graph if "s3cr3t-token" in json.dumps(each.inputs)]
         assert secret.inputs["type"] == "kubernetes.io/dockerconfigjson"
         assert "s3cr3t-token" not in json.dumps(secret.clear)
-        login = json.loads(secret.inputs["stringData"][".dockerconfigjson"])
-        assert login == {"auths": {"registry.example.com": {"username": "robot", "password": "s3cr3t-token"}}}
+        assert json.loads(secret.inputs["stringData"][".dockerconfigjson"]) == {"auths": {"registry.example.com": user}}
         pulls = graph.one("core/v1:ServiceAccount", "api").inputs["imagePullSecrets"]
-        assert pulls == [{"name": f"{holder}-0a1b2c3"}]
+        assert pulls == [{"name": f"{secret.name}-0a1b2c3"}]
 
 
 class TestLogs:

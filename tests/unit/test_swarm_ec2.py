@@ -40,8 +40,12 @@ SERVICES: Mapping[str, Any] = {
 }
 
 
+def graph() -> Graph:
+    return of_preset("trial")
+
+
 @cache
-def graph(preset: str = "trial") -> Graph:
+def of_preset(preset: str) -> Graph:
     """Two public services and one that is not, with two workers."""
     config = config_for("ecr", "swarm-ec2", preset, **SERVICES)
     return run_program(config | {"swarm-ec2": {"workers": 2}}, ("services",))
@@ -73,29 +77,29 @@ def spec(found: Graph, service: str) -> Any:
 class TestNodes:
     @pytest.mark.parametrize(("preset", "count"), [("trial", 1), ("standard", 1), ("production", 3)])
     def test_production_has_three_managers_in_three_zones(self, preset: str, count: int) -> None:
-        found = graph(preset)
+        found = of_preset(preset)
         interfaces = found.of("ec2/networkInterface:NetworkInterface")
         assert len(found.of(INSTANCE)) == len(interfaces) == count
         assert len({each.inputs["subnetId"] for each in interfaces}) == count
 
     def test_a_manager_is_on_an_address_that_outlives_it(self) -> None:
-        for each in graph("production").of(INSTANCE):
+        for each in of_preset("production").of(INSTANCE):
             assert each.inputs["primaryNetworkInterface"] == {"networkInterfaceId": f"{each.name}-id"}
 
     def test_each_manager_waits_until_the_one_before_has_joined(self) -> None:
-        found = graph("production")
+        found = of_preset("production")
         for index in (1, 2):
             before = found.waits_for(found.one(INSTANCE, f"manager-{index}"))
             assert found.one(MANAGER, f"manager-{index - 1}").urn in before
 
     def test_a_manager_leaves_before_its_instance_goes(self) -> None:
-        found = graph("production")
+        found = of_preset("production")
         for each in found.of(MANAGER):
             assert each.from_inputs["instance"] == {found.one(INSTANCE, each.name).urn}
 
     def test_a_newer_image_or_script_replaces_nothing_by_the_way(self) -> None:
         for preset in ("trial", "production"):
-            for each in graph(preset).of(INSTANCE):
+            for each in of_preset(preset).of(INSTANCE):
                 assert set(each.ignore_changes) == {"ami", "userData"}
 
     def test_an_image_that_is_asked_for_replaces(self) -> None:
@@ -128,7 +132,7 @@ class TestNodes:
         found = graph()
         (address,) = [each for each in found.of("ec2/eip:Eip") if each.name == "manager-0"]
         assert address.urn in found.waits_for(found.one(INSTANCE))
-        assert not [each for each in graph("standard").of("ec2/eip:Eip") if each.name == "manager-0"]
+        assert not [each for each in of_preset("standard").of("ec2/eip:Eip") if each.name == "manager-0"]
 
     def test_nodes_talk_to_each_other_alone(self) -> None:
         rules = graph().under("switchyard:orchestrator:SwarmEc2")
@@ -174,7 +178,7 @@ class TestPermissions:
 
 class TestServices:
     def test_every_node_is_a_target_under_the_published_port(self) -> None:
-        found, port = graph("production"), SwarmEc2Options().port("api")
+        found, port = of_preset("production"), SwarmEc2Options().port("api")
         attached = [each for each in found.of("lb/targetGroupAttachment:TargetGroupAttachment") if "api" in each.name]
         assert [each.inputs["targetId"] for each in attached] == ["manager-0-id", "manager-1-id", "manager-2-id"]
         assert {each.inputs["port"] for each in attached} == {port}
