@@ -4,9 +4,9 @@ import shutil
 
 import click
 
-from yard import engine, machine
+from yard import machine, progress
 from yard.local import STACK, Local, in_words, path
-from yard.up import ROOT, Progress
+from yard.up import ROOT
 
 
 @click.command()
@@ -24,7 +24,7 @@ def remove(local: Local, say: machine.Say) -> None:
     """Everything in the order opposite to `up`."""
     here = machine.find(local.docker_host, local.notes, say)
     stack = local.open(say)
-    engine.Watch(Progress(say), say).run(stack.destroy)
+    progress.run(stack.destroy, say)
     for key in ("digest", "architecture"):
         if local.configured(key):
             stack.remove_config(path(key), path=True)

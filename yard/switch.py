@@ -12,7 +12,7 @@ import yaml
 from pulumi import automation as auto
 
 from components import orchestrator
-from yard import engine
+from yard import engine, progress
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARES = (1, 10, 50, 100)
@@ -117,8 +117,8 @@ class Switch:
 
     def _weigh(self, newcomer: str, share: int) -> None:
         self.traffic = {self.home: 100 - share, newcomer: share}
-        for key, weight in self.traffic.items():
-            self.stack.set_config(f"traffic.{key}", auto.ConfigValue(str(weight)), path=True)
+        weights = {f"traffic.{key}": auto.ConfigValue(str(weight)) for key, weight in self.traffic.items()}
+        self.stack.set_all_config(weights, path=True)  # in one step: half of it would be no move at all
 
     def _shift(self, newcomer: str, share: int) -> None:
         """Change weights, and nothing else: whatever else the stack would change is for an `up` of its own."""
@@ -153,4 +153,4 @@ class Switch:
         self._up()
 
     def _up(self) -> None:
-        engine.Watch().run(self.stack.up)
+        progress.run(self.stack.up, self.say)

@@ -9,23 +9,16 @@ from urllib.error import HTTPError
 
 import click
 from pulumi import automation as auto
-from pulumi.automation.events import OpType, StepEventMetadata
+from pulumi.automation.events import OpType
 
 from components.direct import open_directly
 from components.orchestrator.swarm_client import SwarmError
-from yard import engine, image, machine
+from yard import image, machine, progress
 from yard.local import SERVICE, Local, in_words, path
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 """What an engine calls its CPU -> what a service calls it."""
-VERBS = {
-    OpType.CREATE: "created",
-    OpType.UPDATE: "updated",
-    OpType.DELETE: "deleted",
-    OpType.CREATE_REPLACEMENT: "created anew",
-    OpType.DELETE_REPLACED: "deleted the old",
-}
 
 
 @click.command()
@@ -71,7 +64,7 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     stack = local.open(here.say)
     configure(local, stack, {"digest": digest, "architecture": architecture(here)})
     here.say("pulumi up, stack local")
-    result = engine.Watch(Progress(here.say), here.say).run(stack.up, refresh=True)
+    result = progress.run(stack.up, here.say, refresh=True)
     url = result.outputs["url"].value[SERVICE]
     return {
         "url": url,
@@ -94,28 +87,6 @@ def configure(local: Local, stack: auto.Stack, wanted: Mapping[str, str]) -> Non
     for key, value in wanted.items():
         if (local.configured(key) or defaults.get(key)) != value:
             stack.set_config(path(key), auto.ConfigValue(value), path=True)
-
-
-class Progress:
-    """Says what the engine has done, as it happens."""
-
-    def __init__(self, say: machine.Say) -> None:
-        self.say = say
-        self.began: dict[str, float] = {}
-
-    def __call__(self, step: StepEventMetadata, done: bool) -> None:
-        """One step began, or is done."""
-        verb = VERBS.get(step.op)
-        if verb is None or step.type.startswith(("pulumi:pulumi:", "pulumi:providers:")):
-            return
-        what = f"{step.type.split(':')[-1].lower()} {step.urn.split('::')[-1]}"
-        if done:
-            seconds = time.monotonic() - self.began[step.urn]
-            self.say(f"  {verb} {what} ({seconds:.1f} s)")
-            return
-        self.began[step.urn] = time.monotonic()
-        if what.startswith("service ") and verb != "deleted":
-            self.say(f"  {what}: waiting until every copy is healthy")
 
 
 def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
