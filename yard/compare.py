@@ -61,11 +61,11 @@ def compare(
     today = date.today()
     if page or picture:
         _draw(found, today, page, picture)
-    elif as_json:
+    if as_json:
         click.echo(json.dumps(documents.document(found, today), indent=2))
     elif as_csv:
         click.echo(documents.rows(found, by_line), nl=False)
-    else:
+    elif not (page or picture):
         from yard.comparison import table  # JSON and CSV need no terminal
 
         (table.show_lines if by_line else table.show)(table.console(), found, today)
@@ -85,12 +85,12 @@ def _draw(found: Comparison, today: date, page: str | None, picture: str | None)
     try:
         if picture:
             Path(picture).write_bytes(chart.png(found))
-            click.echo(f"wrote {picture}")
+            click.echo(f"wrote {picture}", err=True)
         if page:
             with click.progressbar(length=100, label="page", file=sys.stderr) as bar:
                 text = pages.html(found, today, lambda done, of: bar.update(done * 100 // of - bar.pos))
             Path(page).write_text(text, encoding="utf-8")
-            click.echo(f"wrote {page}")
+            click.echo(f"wrote {page}", err=True)
     except OSError as error:
         raise click.ClickException(str(error)) from error
 

@@ -408,11 +408,18 @@ class TestPictures:
     def test_both_are_written(self, tmp_path: Path) -> None:
         page, picture = tmp_path / "page.html", tmp_path / "bars.png"
         result = run("--html", str(page), "--png", str(picture), "--by-line", "--pair", "ecr+ecs-fargate")
-        assert result.stdout == f"wrote {picture}\nwrote {page}\n"
+        assert not result.stdout
+        assert {f"wrote {picture}", f"wrote {page}"} <= set(result.stderr.splitlines())
         assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         text = page.read_text(encoding="utf-8")
         assert "What dev would cost in us-east-1, USD a month" in text
         assert text.count('<tr id="pair-') == 1
+
+    def test_what_is_asked_for_besides_is_printed(self, tmp_path: Path) -> None:
+        picture = tmp_path / "bars.png"
+        result = run("--png", str(picture), "--json", "--by-line", "--pair", "ecr+ecs-fargate")
+        assert [each["registry"] for each in json.loads(result.stdout)["pairs"]] == ["ecr"]
+        assert picture.exists()
 
     @pytest.mark.parametrize("option", ["--html", "--png"])
     def test_where_nothing_can_be_written_it_says_so(self, tmp_path: Path, option: str) -> None:
