@@ -79,9 +79,10 @@ class Switch:
         """Go to `to`, from wherever the weights are."""
         self._check(to)
         if to == self.home and not self.traffic:
-            self.say(f"{to} has all the traffic already")
+            self.say(f"{to} has all the traffic already; what an earlier switch may have left goes")
+            self._up()
             return
-        if to not in self.traffic:
+        if not self.traffic.get(to):
             self.say(f"prepare: {to} comes up beside {self.home}, without traffic")
             self._weigh(to, 0)
             self._up()

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
+from rehearsal import Fault
 from rehearsal import aws as types
 from tests.engine.passage import Passage, passage
 from tests.program import ROOT
@@ -40,8 +41,10 @@ def test_it_prepares_shifts_and_retires(tmp_path: Path) -> None:
         moves = [call for call in stack.since(mark) if (call.op, call.type) == ("update", types.LISTENER_RULE)]
         assert len(moves) == 6  # listed at 0, then 1, 10, 50 and 100 %, then alone
         assert diary.said[-1] == "eks has all the traffic; the URL is the same"
+        mark = len(stack.cloud.calls)
         diary.open().run("eks")
-        assert diary.said[-1] == "eks has all the traffic already"
+        assert diary.said[-1].startswith("eks has all the traffic already")
+        assert not stack.since(mark)
 
 
 def test_it_stops_before_sick_copies_and_can_be_aborted(tmp_path: Path) -> None:
@@ -73,6 +76,24 @@ def test_it_goes_on_from_where_the_weights_are_and_does_nothing_else_on_the_way(
         stack.set(services={"api": service})
         diary.open().run("eks")
         assert diary.served == [["ecs-fargate", "eks"], ["eks"]]  # 50 and 100 %: 1 and 10 are behind it
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(types.EKS_CLUSTER, "create"), Fault(types.ECS_CLUSTER, "delete")],
+    ids=["while it prepares", "while it retires"],
+)
+def test_called_again_after_a_failure_it_finishes(tmp_path: Path, fault: Fault) -> None:
+    with passage(tmp_path, faults=[fault]) as stack:
+        stack.up()
+        diary = Diary(stack)
+        with pytest.raises(EngineError, match="InternalFailure"):
+            diary.open().run("eks")
+        diary.open().run("eks")
+        assert stack.serving() == ["eks"]
+        assert stack.preview() == {}
+        assert stack.cloud.world.every(types.EKS_CLUSTER)
+        assert not stack.cloud.world.every(types.ECS_CLUSTER)
 
 
 @pytest.mark.parametrize(
