@@ -30,16 +30,20 @@ if stack.on_aws:  # imported here, so that a stack off AWS does not load AWS's p
     vault = Vault("vault", vault_args(stack))
     edge = Edge("edge", edge_args(stack, network))
 
-images = stack.registry(
-    "registry",
-    RegistryArgs(
-        services=tuple(stack.services),
-        namespace=stack.stack,
-        protect=bool(keys.protect),
-        on_aws=stack.on_aws,
-        options=stack.options[keys.registry],
-    ),
-)
+# One registry, or while images move to another both
+registries = {
+    name: cls(
+        "registry",
+        RegistryArgs(
+            services=tuple(stack.services),
+            namespace=stack.stack,
+            protect=bool(keys.protect),
+            on_aws=stack.on_aws,
+            options=stack.options[name],
+        ),
+    )
+    for name, cls in stack.registries.items()
+}
 
 # What runs the services: one orchestrator, or during a move all that share the traffic
 runtimes = {
@@ -61,7 +65,7 @@ urls = {}
 for name, service in stack.services.items():
     if service.digest is None:
         continue  # the repository is there; the service waits for its first image
-    repository = images.repositories[name]
+    repository = registries[stack.pulled_from].repositories[name]
     image = Image(repository.source, service.digest, repository.pull)
     targets: dict[str, "Target"] = {}
     healthy: list[pulumi.Resource] = []
@@ -78,4 +82,4 @@ for name, service in stack.services.items():
     if edge and targets:
         edge.traffic(name, service, stack.weights, targets, healthy)
 
-export(stack, edge.url if edge else urls, images)
+export(stack, edge.url if edge else urls, registries[keys.registry])

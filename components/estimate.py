@@ -143,8 +143,10 @@ def estimate(
     registry: tuple[str, type[Registry], Model],
     runtimes: Mapping[str, tuple[type[Orchestrator], Model]],
     region: str,
+    beside: Sequence[tuple[type[Registry], Model]] = (),
 ) -> Estimate:
-    """The estimate of a registry and the orchestrators that run the services; with several of them, of a move."""
+    """The estimate of a registry and the orchestrators that run the services; with several of them, of a move.
+    `beside` are registries that nobody pulls from yet."""
     name, images, options = registry
     items: list[Item] = []
     for _, (runtime, block) in sorted(runtimes.items()):
@@ -156,7 +158,10 @@ def estimate(
             demand, pulls={each: demand.pulls.get(each, Decimal(0)) + own.pulls[each] for each in own.pulls}
         )
     items += images.costs(options, demand)
-    items += map(Note, images.notes(options, demand.on_aws))
+    for other, block in beside:
+        items += other.costs(block, replace(demand, pulls=dict.fromkeys(demand.pulls, Decimal(0))))
+    for each, block in ((images, options), *beside):
+        items += map(Note, each.notes(block, demand.on_aws))
     if demand.on_aws:  # imported here, so that a stack off AWS does not load AWS's package
         from components.edge import Edge
         from components.network import Network

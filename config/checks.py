@@ -21,6 +21,7 @@ Contradiction = tuple[str, object, str]
 def contradictions(settings: "Settings") -> Iterator[Contradiction]:
     """What each key by itself does not show."""
     yield from _traffic(settings)
+    yield from _images(settings)
     yield from _plain_secrets(settings)
     yield from _backends(settings)
     yield from _routes(settings)
@@ -47,6 +48,21 @@ def _traffic(settings: "Settings") -> Iterator[Contradiction]:
         yield "traffic", traffic, "at most 5 orchestrators: a listener rule takes no more target groups"
 
 
+def _images(settings: "Settings") -> Iterator[Contradiction]:
+    keys = settings.keys
+    if keys.pull_from == keys.registry:
+        yield "pull-from", keys.pull_from, "another registry than `registry`, or nothing once its images are there"
+    for name, images in settings.registries.items():
+        path = "registry" if name == keys.registry else "pull-from"
+        for key, cls in settings.orchestrators.items():
+            pulled = cell(images, settings.options[name], cls)
+            if pulled.how == "refused":
+                yield path, name, f"one whose images {key} can pull: {pulled.why}"
+        if settings.on_aws and keys.network == "endpoints" and not images.vpc_endpoints:
+            want = f"a way out to {name}, which has no VPC endpoint: nat-single, nat-per-az or public"
+            yield "network", "endpoints", want
+
+
 def _plain_secrets(settings: "Settings") -> Iterator[Contradiction]:
     """Pulumi marks a whole key as secret, so this finds a key without any encrypted value in it."""
     if not settings.is_secret("services"):
@@ -65,15 +81,12 @@ def _backends(settings: "Settings") -> Iterator[Contradiction]:
     keys = settings.keys
     protect = bool(keys.protect)
     for key, cls in settings.orchestrators.items():
-        pulled = cell(settings.registry, settings.options[keys.registry], cls)
-        if pulled.how == "refused":
-            yield "registry", keys.registry, f"one whose images {key} can pull: {pulled.why}"
         for name, service in settings.services.items():
             for feature, reason in cls.refusals(service).items():
                 path = "replicas" if feature == "autoscaling" else feature
                 yield f"services.{name}.{path}", _asked(service, feature), f"what {key} can do: {reason}"
     backends: Mapping[str, type[Registry] | type[Orchestrator]] = {
-        keys.registry: settings.registry,
+        **settings.registries,
         **settings.orchestrators,
     }
     for key, backend in backends.items():
@@ -108,12 +121,6 @@ def _aws(settings: "Settings") -> Iterator[Contradiction]:
     keys = settings.keys
     if settings.region is None:
         yield "aws:region", None, "the AWS region to run in, such as us-east-1 or ap-northeast-1"
-    if keys.network == "endpoints" and not settings.registry.vpc_endpoints:
-        yield (
-            "network",
-            "endpoints",
-            f"a way out to {keys.registry}, which has no VPC endpoint: nat-single, nat-per-az or public",
-        )
     if not keys.vpc.private_subnets if keys.vpc else keys.network == "public":
         for key, cls in settings.orchestrators.items():
             if want := cls.stranded(settings.options[key]):

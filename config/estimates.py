@@ -32,6 +32,8 @@ class Pair:
     runtimes: Mapping[str, tuple[type[Orchestrator], Model]]
     unset: tuple[str, ...] = ()
     """Backends that the stack has no block for, and that give no example of one."""
+    beside: tuple[tuple[type[Registry], Model], ...] = ()
+    """Registries that are up while images move, and that nobody pulls from yet."""
 
     @property
     def on_aws(self) -> bool:
@@ -52,8 +54,9 @@ def of_stack(stack: Settings, usage: Usage | None = None) -> Estimate:
     """What the stack's registry and orchestrators cost, with the services that have an image; during a move, all of
     its orchestrators. Raises `prices.NoPrices` where the region's prices are not known."""
     runtimes = {key: (cls, stack.options[key]) for key, cls in stack.orchestrators.items()}
-    name = stack.keys.registry
-    pair = Pair(name, stack.registry, stack.options[name], runtimes)
+    name = stack.pulled_from
+    beside = tuple((cls, stack.options[key]) for key, cls in stack.registries.items() if key != name)
+    pair = Pair(name, stack.registries[name], stack.options[name], runtimes, beside=beside)
     running = {name: each for name, each in stack.services.items() if each.digest}
     return _estimate(stack, pair, running, usage or stack.keys.usage, stack.region or "")
 
@@ -131,7 +134,7 @@ def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usag
         endpoints=pair.images.vpc_endpoints.union(*[each.vpc_endpoints for each in runtimes]),
         pull=pair.images.pulled_by(pair.options, pair.on_aws),
     )
-    return estimate(demand, (pair.registry, pair.images, pair.options), pair.runtimes, region)
+    return estimate(demand, (pair.registry, pair.images, pair.options), pair.runtimes, region, pair.beside)
 
 
 def _network(stack: Settings, pair: Pair) -> Kind:

@@ -27,8 +27,8 @@ def export(
         },
     )
     pulumi.export("cost", as_output(stack))
-    limits = stack.registry.notes(stack.options[stack.keys.registry], stack.on_aws)
-    if notes := [*_waiting(stack), *_plain(stack), *limits]:
+    limits = [note for name, each in stack.registries.items() for note in each.notes(stack.options[name], stack.on_aws)]
+    if notes := [*_waiting(stack), *_moving(stack), *_plain(stack), *limits]:
         pulumi.export("next", notes)
 
 
@@ -39,6 +39,15 @@ def _waiting(stack: Settings) -> list[str]:
         " then `pulumi up`"
         for name, service in stack.services.items()
         if service.digest is None
+    ]
+
+
+def _moving(stack: Settings) -> list[str]:
+    if stack.pulled_from == stack.keys.registry:
+        return []
+    return [
+        f"images still come from {stack.pulled_from}: run the commands under `push`, set each service's digest to what"
+        " `docker push` prints, then `pulumi config rm pull-from` and `pulumi up`"
     ]
 
 

@@ -27,6 +27,7 @@ class Keys(Model):
     """The keys that every stack understands; a backend's own block comes beside them, under the backend's name."""
 
     registry: str
+    pull_from: str | None = None
     orchestrator: str
     preset: Literal["trial", "standard", "production"]
     services: dict[Name, Service] = Field(min_length=1)
@@ -44,9 +45,9 @@ class Keys(Model):
     usage: Usage = Usage.model_validate({})
 
 
-TEXT = frozenset({"registry", "orchestrator", "preset", "network"})
+TEXT = frozenset({"registry", "pull-from", "orchestrator", "preset", "network"})
 """Keys whose value is text as it stands; all others are JSON."""
-UNSET = ("{}", "preset")
+UNSET = ("", "{}", "preset")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Choices:
     """What could be read."""
 
     keys: Keys
-    registry: type[Registry]
+    registries: Mapping[str, type[Registry]]
     orchestrators: Mapping[str, type[Orchestrator]]
     options: Mapping[str, Model]
 
@@ -71,18 +72,14 @@ class Reader:
         None when too little remains."""
         raw = {key: value for key, value in self._raw() if value is not None}
         keys = self._model(Keys, {key: value for key, value in raw.items() if key in own_keys()}, "")
-        chosen = self._choice("registry", raw.get("registry"), registry.names())
-        runtimes = self._orchestrators(raw)
-        classes = {key: orchestrator.load(key) for key in runtimes}
-        registry_class = registry.load(chosen) if chosen else None
-        blocks = {key: each.Options for key, each in classes.items()}
-        if chosen and registry_class:
-            blocks[chosen] = registry_class.Options
-        options = {key: self._model(model, raw.get(key, {}), key) for key, model in blocks.items()}
+        registries = {key: registry.load(key) for key in self._registries(raw)}
+        runtimes = {key: orchestrator.load(key) for key in self._orchestrators(raw)}
+        blocks: Mapping[str, type[Registry] | type[Orchestrator]] = {**registries, **runtimes}
+        options = {key: self._model(each.Options, raw.get(key, {}), key) for key, each in blocks.items()}
         read = {key: each for key, each in options.items() if each is not None}
-        if keys is None or registry_class is None or not classes or len(read) < len(options):
+        if keys is None or not registries or not runtimes or len(read) < len(options):
             return None
-        return Choices(keys, registry_class, classes, read)
+        return Choices(keys, registries, runtimes, read)
 
     def _raw(self) -> Iterator[tuple[str, Any]]:
         """Each key of the project with its value; a misspelt one is a problem."""
@@ -96,7 +93,7 @@ class Reader:
             yield key, self._value(key)
 
     def _value(self, key: str) -> Any:
-        """The value as JSON. Pulumi.yaml must give every key a default, so `{}` and `preset` there mean: not set."""
+        """The value as JSON. Pulumi.yaml must give every key a default, so these mean: not set."""
         text = self.config.get(key)
         if text is None or text in UNSET:
             return None
@@ -142,7 +139,15 @@ class Reader:
         traffic = raw.get("traffic")
         named = list(traffic) if isinstance(traffic, dict) and traffic else []
         wanted = {"orchestrator": raw.get("orchestrator")} | {f"traffic.{key}": key for key in named}
-        found = [self._choice(path, key, orchestrator.names()) for path, key in wanted.items()]
+        return self._choices(wanted, orchestrator.names())
+
+    def _registries(self, raw: Mapping[str, Any]) -> list[str]:
+        """Likewise."""
+        wanted = {key: raw[key] for key in ("registry", "pull-from") if key in raw}
+        return self._choices(wanted, registry.names())
+
+    def _choices(self, wanted: Mapping[str, Any], known: list[str]) -> list[str]:
+        found = [self._choice(path, value, known) for path, value in wanted.items()]
         return [] if None in found else sorted({key for key in found if key})
 
 

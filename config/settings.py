@@ -28,7 +28,8 @@ class Settings:
     region: str | None
     profile: str | None
     keys: Keys
-    registry: type[Registry]
+    registries: Mapping[str, type[Registry]]
+    """Those that are up: one, or while images move the one that they come from as well."""
     orchestrators: Mapping[str, type[Orchestrator]]
     """Those that are up: one, or during a move all that `traffic` names."""
     options: Mapping[str, Model]
@@ -38,6 +39,11 @@ class Settings:
     def services(self) -> Mapping[str, Service]:
         """Every service, by name, sorted."""
         return dict(sorted(self.keys.services.items()))
+
+    @property
+    def pulled_from(self) -> str:
+        """The registry that copies pull from."""
+        return self.keys.pull_from or self.keys.registry
 
     @property
     def weights(self) -> Mapping[str, int]:
@@ -52,7 +58,8 @@ class Settings:
     @property
     def vpc_endpoints(self) -> frozenset[str]:
         """What the network must reach where it has no other way out."""
-        return self.registry.vpc_endpoints.union(*[each.vpc_endpoints for each in self.orchestrators.values()])
+        backends: list[type[Registry] | type[Orchestrator]] = [*self.registries.values(), *self.orchestrators.values()]
+        return frozenset[str]().union(*[each.vpc_endpoints for each in backends])
 
     def is_secret(self, key: str) -> bool:
         """Whether the stack's file has an encrypted value under one of its keys."""
@@ -79,7 +86,7 @@ class Settings:
             region=aws.get("region"),
             profile=aws.get("profile"),
             keys=_with_preset(choices.keys),
-            registry=choices.registry,
+            registries=choices.registries,
             orchestrators=choices.orchestrators,
             options=choices.options,
         )

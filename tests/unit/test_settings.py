@@ -91,7 +91,7 @@ class TestWhatIsRight:
 
     def test_backend_blocks_are_typed(self) -> None:
         settings = load({**BASE, "orchestrator": "eks", "eks": {"version": "1.34"}, "ecr": {"keep": 5}})
-        assert settings.registry is Ecr
+        assert settings.registries == {"ecr": Ecr}
         assert settings.options == {
             "eks": EksOptions.model_validate({"version": "1.34"}),
             "ecr": EcrOptions.model_validate({"keep": 5}),

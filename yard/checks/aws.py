@@ -117,8 +117,7 @@ def ask(asked: Account, owned: Callable[[], Owned]) -> Iterator[Finding]:
 def checks(asked: Account) -> Iterator[tuple[str, Check]]:
     """Those that concern the stack, by name."""
     yield from ALWAYS.items()
-    keys = asked.settings.keys
-    for backend in (keys.registry, *asked.settings.orchestrators):
+    for backend in (*asked.settings.registries, *asked.settings.orchestrators):
         yield from BACKENDS.get(backend, {}).items()
 
 

@@ -115,7 +115,7 @@ def _packages(settings: Settings) -> set[str]:
 
 
 def _backends(settings: Settings) -> list[type]:
-    return [settings.registry, *settings.orchestrators.values()]
+    return [*settings.registries.values(), *settings.orchestrators.values()]
 
 
 def aws_cli(settings: Settings) -> Finding:
