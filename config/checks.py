@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from components.model import Model
 from components.orchestrator import Orchestrator
 from components.pulling import cell
 from components.registry import Registry
 from components.service import Service
 from config.problems import PLAIN, Words
+from config.stack_file import StackFile
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -18,11 +20,11 @@ Contradiction = tuple[str, object, str]
 """Path of the key, its value, what is wanted."""
 
 
-def contradictions(settings: "Settings") -> Iterator[Contradiction]:
-    """What each key by itself does not show."""
+def contradictions(settings: "Settings", file: StackFile | None) -> Iterator[Contradiction]:
+    """What each key by itself does not show. `file` is the stack's, where it is known."""
     yield from _traffic(settings)
     yield from _images(settings)
-    yield from _plain_secrets(settings)
+    yield from _plain_secrets(settings, file)
     yield from _backends(settings)
     yield from _routes(settings)
     if settings.on_aws:
@@ -50,8 +52,6 @@ def _traffic(settings: "Settings") -> Iterator[Contradiction]:
 
 def _images(settings: "Settings") -> Iterator[Contradiction]:
     keys = settings.keys
-    if keys.pull_from == keys.registry:
-        yield "pull-from", keys.pull_from, "another registry than `registry`, or nothing once its images are there"
     for name, images in settings.registries.items():
         path = "registry" if name == keys.registry else "pull-from"
         for key, cls in settings.orchestrators.items():
@@ -63,18 +63,51 @@ def _images(settings: "Settings") -> Iterator[Contradiction]:
             yield "network", "endpoints", want
 
 
-def _plain_secrets(settings: "Settings") -> Iterator[Contradiction]:
-    """Pulumi marks a whole key as secret, so this finds a key without any encrypted value in it."""
-    if not settings.is_secret("services"):
-        for name, service in settings.services.items():
-            for variable in service.secrets:
-                yield f"services.{name}.secrets.{variable}", PLAIN, "an encrypted value"
+def _plain_secrets(settings: "Settings", file: StackFile | None) -> Iterator[Contradiction]:
+    """Pulumi tells only of a whole key whether it has an encrypted value; of a single one only the file does."""
+    secrets = dict(_secrets(settings))
+    written = (file or StackFile.running()) if secrets else None
+    for steps, value in secrets.items():
+        plain = written is not None and written.at(steps) == value.get_secret_value()
+        if plain or not settings.is_secret(steps[0]):
+            yield ".".join(steps), PLAIN, "an encrypted value"
+
+
+def _secrets(settings: "Settings") -> Iterator[tuple[tuple[str, ...], SecretStr]]:
+    """The way to each secret, from the name of its key."""
+    for name, service in settings.services.items():
+        for variable, value in service.secrets.items():
+            yield ("services", name, "secrets", variable), value
     for backend, options in settings.options.items():
-        if not settings.is_secret(backend):
-            for field, value in options:
-                if isinstance(value, SecretStr):
-                    key = type(options).model_fields[field].alias or field
-                    yield f"{backend}.{key}", PLAIN, "an encrypted value"
+        for field, value in options:
+            if isinstance(value, SecretStr):
+                yield (backend, type(options).model_fields[field].alias or field), value
+
+
+ELSEWHERE: Mapping[str, tuple[str, ...]] = {
+    "load_balancer": ("domain", "access_logs", "strict"),
+    "vpc": ("network", "zones"),
+}
+"""A thing that exists -> the keys that only concern one of our own."""
+ON_AWS = ("domain", "network", "zones", "vpc", "load_balancer", "access_logs", "strict", "log_days", "gate")
+"""Keys of what stands on AWS alone."""
+
+
+def superfluous(settings: "Settings") -> Iterator[Contradiction]:
+    """Keys that the stack sets and nothing would read: to be taken out."""
+    keys = settings.keys
+    if keys.pull_from == keys.registry:
+        yield "pull-from", keys.pull_from, "another registry than `registry`, or nothing once its images are there"
+    unread = dict.fromkeys([] if settings.on_aws else ON_AWS, f"an orchestrator on AWS, not {keys.orchestrator}")
+    for existing, ours in ELSEWHERE.items():
+        if settings.on_aws and getattr(keys, existing):
+            name = existing.replace("_", "-")
+            unread |= dict.fromkeys(ours, f"nothing beside `{name}`: what exists already has its own")
+    for field, want in unread.items():
+        if field in settings.said:
+            value = getattr(keys, field)
+            said = value.model_dump(by_alias=True) if isinstance(value, Model) else value
+            yield field.replace("_", "-"), said, want
 
 
 def _backends(settings: "Settings") -> Iterator[Contradiction]:
@@ -125,12 +158,6 @@ def _aws(settings: "Settings") -> Iterator[Contradiction]:
         for key, cls in settings.orchestrators.items():
             if want := cls.stranded(settings.options[key]):
                 yield ("vpc.private-subnets", [], want) if keys.vpc else ("network", "public", want)
-    if keys.load_balancer and keys.domain:
-        yield (
-            "domain",
-            keys.domain.name,
-            "no domain beside load-balancer: an existing load balancer has its own",
-        )
     if keys.load_balancer and not keys.vpc:
         yield "vpc", None, "the VPC of the existing load balancer: {id, public-subnets}"
     yield from _hosts(settings)

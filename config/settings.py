@@ -1,6 +1,6 @@
 """A stack's settings: typed, checked in one pass before anything is made. Only `config/` reads `pulumi.Config`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import pulumi
@@ -12,7 +12,7 @@ from components.naming import label
 from components.orchestrator import Orchestrator
 from components.registry import Registry
 from components.service import Service
-from config.checks import contradictions
+from config.checks import contradictions, superfluous
 from config.presets import PRESETS
 from config.problems import BadConfig, Problem
 from config.reader import Keys, Reader
@@ -28,6 +28,8 @@ class Settings:
     region: str | None
     profile: str | None
     keys: Keys
+    said: Set[str]
+    """Fields of `keys` that the stack sets itself, rather than its preset."""
     registries: Mapping[str, type[Registry]]
     """Those that are up: one, or while images move the one that they come from as well."""
     orchestrators: Mapping[str, type[Orchestrator]]
@@ -70,11 +72,12 @@ class Settings:
         """The same for a stack that is not run, by its file: placeholders stand for its secrets."""
         runtime.configure(runtime.Settings(project=file.project["name"], stack=file.stack))
         set_all_config(*file.handed())
-        return cls.load()
+        return cls.load(file)
 
     @classmethod
-    def load(cls) -> "Settings":
-        """Read and check the stack's configuration; raise `BadConfig` with every problem in it."""
+    def load(cls, file: StackFile | None = None) -> "Settings":
+        """Read and check the stack's configuration; raise `BadConfig` with every problem in it. `file` is where it
+        stands, if not in the place of the stack that runs."""
         config, aws = pulumi.Config(), pulumi.Config("aws")
         reader = Reader(config)
         choices = reader.read()
@@ -86,13 +89,17 @@ class Settings:
             region=aws.get("region"),
             profile=aws.get("profile"),
             keys=_with_preset(choices.keys),
+            said=choices.keys.model_fields_set,
             registries=choices.registries,
             orchestrators=choices.orchestrators,
             options=choices.options,
         )
-        for path, value, want in contradictions(settings):
+        for path, value, want in contradictions(settings, file):
             key = path if ":" in path else config.full_key(path)
             problems.append(Problem(key, value, want))
+        for path, value, want in superfluous(settings):
+            key = config.full_key(path)
+            problems.append(Problem(key, value, want, fix=f"pulumi config rm {key}"))
         if problems:
             raise BadConfig(problems)
         return settings

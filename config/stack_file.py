@@ -1,11 +1,16 @@
 """A stack's file as it is written, for whoever looks at a stack without running it: nothing in it is decrypted."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import yaml
 
+ROOT = Path(__file__).resolve().parent.parent
+"""The project's directory, as long as it is where its program is."""
 PLACEHOLDER = "placeholder"
 """Stands for every secret."""
 
@@ -34,6 +39,21 @@ class StackFile:
     def get(self, key: str, default: Any = None) -> Any:
         """The value of one of the project's keys."""
         return self.values.get(self.prefix + key, default)
+
+    @classmethod
+    def running(cls) -> StackFile | None:
+        """That of the stack that runs, where it is in its place."""
+        try:
+            return cls(ROOT, pulumi.get_stack())
+        except (NoStack, OSError):
+            return None
+
+    def at(self, steps: tuple[str, ...]) -> Any:
+        """What stands there, from the name of a key on; None: nothing."""
+        found: Any = self.values.get(self.prefix + steps[0])
+        for step in steps[1:]:
+            found = found.get(step) if isinstance(found, dict) else None
+        return found
 
     def without_secrets(self) -> tuple[dict[str, Any], list[Steps]]:
         """The values with PLACEHOLDER for each secret, and where the secrets are."""

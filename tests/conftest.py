@@ -2,6 +2,7 @@
 
 import gc
 import os
+from functools import cache
 from typing import Any
 
 import pytest
@@ -21,13 +22,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:NodeGroup uses AWS EC2 LaunchConfiguration:DeprecationWarning")
 
 
-def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Only where tests are run: who gives them out to workers would make these wait for what it never uses."""
-    if isinstance(collector, pytest.Session):
-        from hypothesis import settings
+@cache
+def load_profile() -> None:
+    """How the property tests run."""
+    from hypothesis import settings
 
-        settings.register_profile("switchyard", deadline=None, derandomize="CI" in os.environ)
-        settings.load_profile("switchyard")
+    settings.register_profile("switchyard", deadline=None, derandomize="CI" in os.environ)
+    settings.load_profile("switchyard")
+
+
+def pytest_collectstart() -> None:
+    """Only where tests are run: who gives them out to workers would make these wait for what it never uses."""
+    load_profile()
 
 
 def pytest_collection_finish() -> None:

@@ -1,9 +1,11 @@
 """Settings: what is right is taken, and every likely mistake gets key, value, wish and fix."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components import orchestrator, registry
 from components.naming import label
@@ -12,10 +14,11 @@ from components.orchestrator.eks import Eks, EksOptions
 from components.registry.ecr import Ecr, EcrOptions
 from components.testing.cloud import Cloud
 from components.testing.engine import start
+from config import stack_file
 from config.presets import PRESETS
 from config.problems import BadConfig
 from config.settings import Settings
-from tests.program import DIGEST, as_pulumi, config_for
+from tests.program import DIGEST, EXISTING, as_pulumi, config_for
 
 BASE = config_for("ecr", "ecs-fargate")
 
@@ -325,6 +328,55 @@ MISTAKES = {
             "pulumi config set --secret --path switchyard:oci.password <value>",
         ),
     ),
+    "one registry twice": (
+        {"pull-from": "ecr"},
+        only(
+            "switchyard:pull-from",
+            "is 'ecr'",
+            "another registry than `registry`, or nothing once its images are there",
+            "pulumi config rm switchyard:pull-from",
+        ),
+    ),
+    "images from a registry that cannot be pulled from": (
+        {**config_for("oci", "kubernetes"), "pull-from": "ecr"},
+        only(
+            "switchyard:pull-from",
+            "is 'ecr'",
+            "one whose images kubernetes can pull: its nodes have no AWS role, and the login that ECR gives in place"
+            " of one ends after 12 hours",
+        ),
+    ),
+    "images from no registry": (
+        {"pull-from": "quay"},
+        only("switchyard:pull-from", "is 'quay'", REGISTRIES),
+    ),
+    "access logs of somebody else's load balancer": (
+        {**EXISTING, "access-logs": True},
+        only(
+            "switchyard:access-logs",
+            "is True",
+            "nothing beside `load-balancer`: what exists already has its own",
+            "pulumi config rm switchyard:access-logs",
+        ),
+    ),
+    "zones of somebody else's network": (
+        {**EXISTING, "zones": 3},
+        only(
+            "switchyard:zones",
+            "is 3",
+            "nothing beside `vpc`: what exists already has its own",
+            "pulumi config rm switchyard:zones",
+        ),
+    ),
+    "a domain off AWS": (
+        {**config_for("oci", "swarm"), "domain": {"name": "api.example.com", "zone": "example.com"}},
+        only(
+            "switchyard:domain",
+            "is a map with name, zone",
+            "an orchestrator on AWS, not swarm",
+            "pulumi config rm switchyard:domain",
+        ),
+    ),
     "load balancer without its vpc": (
         {"load-balancer": {"listener": "arn:listener", "security-group": "sg-1", "url": "http://x"}},
         only("switchyard:vpc", "is not set", "the VPC of the existing load balancer: {id, public-subnets}"),
@@ -436,6 +488,33 @@ def test_a_load_balancer_needs_two_subnets(vpc: dict[str, Any]) -> None:
 @pytest.mark.parametrize("access", [["nonsense"], ["203.0.113.7/24"], ["300.0.0.0/8"], []])
 def test_access_is_a_list_of_address_ranges(access: list[str]) -> None:
     assert "\n  switchyard:eks.access" in complaint({**config_for("ecr", "eks"), "eks": {"access": access}})
+
+
+@pytest.mark.parametrize(("written", "found"), [({"secure": "v1:..."}, False), ("hunter2", True), ("another", False)])
+def test_a_secret_in_plain_text_beside_an_encrypted_one_is_found_in_the_stacks_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: Any, found: bool
+) -> None:
+    secrets = {"A": {"secure": "v1:..."}, "B": written}
+    (tmp_path / "config").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: switchyard", encoding="utf-8")
+    text = yaml.safe_dump({"config": {"switchyard:services": {"api": {"secrets": secrets}}}})
+    (tmp_path / "config" / "Pulumi.dev.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(stack_file, "ROOT", tmp_path)
+    running = {**BASE, **api(secrets={"A": "correct-horse", "B": "hunter2"})}
+    if not found:
+        assert load(running, ("services",))
+        return
+    said = complaint(running, ("services",))
+    assert "switchyard:services.api.secrets.B is in plain text" in said
+    assert "secrets.A" not in said
+
+
+def test_where_there_is_no_file_a_key_without_any_encrypted_value_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    running = {**BASE, **api(secrets={"A": "hunter2"})}
+    assert "secrets.A is in plain text" in complaint(running)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(stack_file, "ROOT", Path("/nowhere"))
+        assert load(running, ("services",))
 
 
 def test_every_contradiction_is_told_at_once() -> None:

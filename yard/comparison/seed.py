@@ -351,6 +351,7 @@ def _settings(region: str) -> Settings:
         region=region,
         profile=None,
         keys=Keys.model_validate({**keys, **asdict(PRESETS["trial"])}, by_name=True),
+        said=frozenset(keys),
         registries={name: images},
         orchestrators={runtime: runs},
         options={name: images.Options(), runtime: runs.Options()},
