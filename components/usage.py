@@ -54,7 +54,7 @@ class Usage(Model):
         default="free", description="GitHub plan, for what packages would cost if GitHub charged for containers."
     )
     cluster: Literal["unknown", "gke-autopilot"] = Field(
-        default="unknown", description="What the existing cluster of orchestrator kubernetes is, as far as its price."
+        default="unknown", description="What kind of cluster orchestrator kubernetes runs on; used only to price it."
     )
 
     @model_validator(mode="before")
