@@ -43,15 +43,15 @@ class Stack(auto.Stack):
 
     def up(self, *args: Any, **how: Any) -> auto.UpResult:
         """As the SDK's."""
-        return super().up(*args, **self._listening(**how))
+        return super().up(*args, **self._listening("update", **how))
 
     def refresh(self, *args: Any, **how: Any) -> auto.RefreshResult:
         """As the SDK's."""
-        return super().refresh(*args, **self._listening(**how))
+        return super().refresh(*args, **self._listening("refresh", **how))
 
     def destroy(self, *args: Any, **how: Any) -> auto.DestroyResult:
         """As the SDK's."""
-        return super().destroy(*args, **self._listening(**how))
+        return super().destroy(*args, **self._listening("destroy", **how))
 
     def outputs(self) -> auto.OutputMap:
         """The outputs; none of them is secret unless the CLI had to be asked."""
@@ -62,14 +62,15 @@ class Stack(auto.Stack):
 
     def info(self, show_secrets: bool = True) -> auto.UpdateSummary | None:
         """The last run: its time, and what it changed."""
-        changes = self._last.changes if self._last else None
-        if changes is None:
+        told = self._last
+        if told is None or told.changes is None:
             return super().info(show_secrets)
-        now = datetime.now(UTC)
-        return auto.UpdateSummary("update", now, "", {}, {}, "succeeded", now, resource_changes=changes)
+        return auto.UpdateSummary(
+            told.kind, told.start, "", {}, {}, "succeeded", told.end, resource_changes=told.changes
+        )
 
-    def _listening(self, on_event: auto.OnEvent | None = None, **how: Any) -> dict[str, Any]:
-        self._last = told = _Told()
+    def _listening(self, kind: str, on_event: auto.OnEvent | None = None, **how: Any) -> dict[str, Any]:
+        self._last = told = _Told(kind)
 
         def hear(event: EngineEvent) -> None:
             told(event)
@@ -85,12 +86,17 @@ class _Told:
     outputs: Mapping[str, Any] | None = None
     changes: MutableMapping[auto.OpType, int] | None = None
 
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.start = self.end = datetime.now(UTC)
+
     def __call__(self, event: EngineEvent) -> None:
         done = event.res_outputs_event
         if done and done.metadata.type == "pulumi:pulumi:Stack" and done.metadata.new:
             self.outputs = done.metadata.new.outputs
         if event.summary_event:
             self.changes = event.summary_event.resource_changes
+            self.end = datetime.now(UTC)
 
 
 SECRET = "[secret]"
