@@ -27,8 +27,9 @@ class Problem:
         if "a map" in self.want:
             return f"edit {self.key} in config/Pulumi.<stack>.yaml"  # `pulumi config set` takes no map
         secret = "--secret " if self.value is PLAIN or self.key.rpartition(".")[2] in SECRET else ""
+        kind = "--type string " if self.want == TEXT else ""
         path = "--path " if "." in self.key or "[" in self.key else ""
-        return f"pulumi config set {secret}{path}{self.key} <value>"
+        return f"pulumi config set {secret}{kind}{path}{self.key} <value>"
 
 
 def _is(value: object) -> str:
@@ -107,12 +108,13 @@ def _shown(value: object, hidden: bool) -> object:
     return Words("a map" if isinstance(value, dict) else "a list") if isinstance(value, dict | list) else value
 
 
+TEXT = "text (put quotes around it)"
 WANTED = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
     "float_type": "a number",
-    "string_type": "text (put quotes around it)",
+    "string_type": TEXT,
     "bool_type": "true or false",
     "dict_type": "a map, such as {key: value}",
     "model_type": "a map, such as {key: value}",

@@ -22,6 +22,8 @@ what a machine makes for itself belongs there; for anything else set PULUMI_CONF
 
 Show = Callable[[StepEventMetadata, bool], None]
 """Called with each step twice: when it begins (False) and when it is done (True)."""
+Failed = Callable[[StepEventMetadata, str], None]
+"""Called with a step that failed, in place of the second time, and with the reason."""
 
 
 # Connections to one address share their troubles, in gRPC, for as long as any of them lives. A process that runs many
@@ -181,22 +183,30 @@ def main_program(root: Path) -> Callable[[], Any]:
 class Watch:
     """Follows one operation of the engine: shows its steps and what it says, and keeps what went wrong."""
 
-    def __init__(self, show: Show | None = None, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, show: Show | None = None, say: Callable[[str], None] | None = None, failed: Failed | None = None
+    ) -> None:
         self.show = show
         self.say = say
+        self.failed = failed
         self.errors: list[str] = []
+        self.reasons: dict[str | None, str] = {}
+        """URN -> the last error about it."""
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event, as `on_event` of the Automation API."""
         if diagnostic := event.diagnostic_event:
             if diagnostic.severity == "error":
                 self.errors.append(diagnostic.message)
+                self.reasons[diagnostic.urn] = diagnostic.message.strip()
             elif self.say and diagnostic.severity in ("info", "warning"):
                 self.say(f"  {diagnostic.message.strip()}")
         if self.show and (began := event.resource_pre_event):
             self.show(began.metadata, False)
         if self.show and (done := event.res_outputs_event):
             self.show(done.metadata, True)
+        if self.failed and (lost := event.res_op_failed_event):
+            self.failed(lost.metadata, self.reasons.get(lost.metadata.urn, ""))
 
     def run(self, operation: Callable[..., Any], **arguments: Any) -> Any:
         """Run `operation` (`stack.up`, `stack.destroy`, ...); raises `EngineError` with the engine's own words."""

@@ -44,6 +44,11 @@ class Progress:
         if what.startswith("service ") and verb != "deleted":
             self.say(f"  {what}: waiting until every copy is healthy")
 
+    def failed(self, step: StepEventMetadata, reason: str) -> None:
+        """A step failed: said at once, for what runs beside it may take its time before the whole run ends."""
+        what, _ = self.began.pop(step.urn, (step.urn.split("::")[-1], 0.0))
+        self.say(f"  failed: {what}: {reason.partition(chr(10))[0]}")
+
     def remind(self) -> None:
         """Say what is under way, what began first before the others."""
         now = self.clock()
@@ -62,7 +67,7 @@ def run(operation: Callable[..., Any], say: Say, quiet: float = QUIET, **argumen
     reminder = Thread(target=remind, name="reminder", daemon=True)
     reminder.start()
     try:
-        return engine.Watch(progress, say).run(operation, **arguments)
+        return engine.Watch(progress, say, progress.failed).run(operation, **arguments)
     finally:
         over.set()
         reminder.join()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ import yaml
 from pulumi import automation as auto
 
 from components import orchestrator
+from config.problems import nearest
 from yard import engine, progress
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARES = (1, 10, 50, 100)
 """Percent of the traffic that the newcomer gets, step by step."""
-RULE = "aws:lb/listenerRule:ListenerRule"
+RULE, GROUP = "aws:lb/listenerRule:ListenerRule", "aws:lb/targetGroup:TargetGroup"
 
 Say = Callable[[str], None]
 
@@ -29,7 +30,13 @@ class SwitchError(click.ClickException):
 @click.command()
 @click.argument("to", required=False, metavar="[ORCHESTRATOR]")
 @click.option("--stack", required=True, help="The stack to switch, as `pulumi stack ls` names it.")
-@click.option("--bake", default=60.0, show_default=True, help="Seconds to watch the newcomer after each step.")
+@click.option(
+    "--bake",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(min=0, max=86_400),
+    help="Seconds to watch the newcomer after each step.",
+)
 @click.option("--abort", is_flag=True, help="Give everything back to the stack's `orchestrator` instead.")
 @click.option("--yes", is_flag=True, help="Do not ask before the first step.")
 def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> None:
@@ -48,11 +55,13 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
             here.abort()
             return
         assert to is not None
+        here.check(to)
         if not yes:
             click.confirm(f"Move {stack} from {here.home} to {to}, in {len(SHARES) + 2} steps?", abort=True)
         here.run(to)
-    except engine.EngineError as error:
-        raise SwitchError(f"{error}\nMend it and call this again, or `yard switch --abort --stack {stack}`.") from error
+    except (engine.EngineError, auto.CommandError) as error:
+        said = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
+        raise SwitchError(f"{said}\nMend it and call this again, or `yard switch --abort --stack {stack}`.") from error
 
 
 @dataclass
@@ -63,32 +72,48 @@ class Switch:
     home: str
     """The stack's `orchestrator`: what it comes back to."""
     traffic: dict[str, int]
+    """The shares, in percent, of all that are up; empty outside a move."""
     say: Say
     bake: float
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     @classmethod
     def of(cls, stack: auto.Stack, root: Path, say: Say, bake: float) -> "Switch":
-        """Where a stack is, by its configuration. A key that it does not set has Pulumi.yaml's default."""
+        """Where a stack is: what is up by its configuration, and the shares by its last `up`, for a run that was
+        killed leaves weights in the file that nobody has. A key that it does not set has Pulumi.yaml's default."""
         project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
         values = {key.partition(":")[2]: each.value for key, each in stack.get_all_config().items()}
         home = values.get("orchestrator") or project["config"]["orchestrator"]["default"]
-        return cls(stack, home, json.loads(values.get("traffic") or "{}"), say, bake)
+        weights = _weights(values.get("traffic") or "{}")
+        return cls(stack, home, _shares(home, weights, list(_served(stack))), say, bake)
+
+    def check(self, to: str) -> None:
+        """Refuse what cannot be switched to from here."""
+        known = orchestrator.names()
+        for key in (self.home, to):
+            if key not in known:
+                raise SwitchError(
+                    f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}"
+                )
+            if orchestrator.load(key).target is None:
+                raise SwitchError(f"{key} is not behind the load balancer, so no traffic can be shared with it")
+        if odd := set(self.traffic) - {self.home, to}:
+            raise SwitchError(f"a move to {', '.join(sorted(odd))} is under way: finish it or --abort first")
 
     def run(self, to: str) -> None:
         """Go to `to`, from wherever the weights are."""
-        self._check(to)
+        self.check(to)
         if to == self.home and not self.traffic:
             self.say(f"{to} has all the traffic already; what an earlier switch may have left goes")
             self._up()
             return
         if not self.traffic.get(to):
             self.say(f"prepare: {to} comes up beside {self.home}, without traffic")
-            self._weigh(to, 0)
+            self._write({self.home: 100, to: 0})
             self._up()
         for share in [share for share in SHARES if share > self.traffic[to]]:
             self.say(f"shift: {share} % to {to}, when the load balancer finds it healthy")
-            self._shift(to, share)
+            self._shift({self.home: 100 - share, to: share})
             self.say(f"  {to} has {share} %; watching for {self.bake:g} s")
             self.sleep(self.bake)
         self.say(f"retire: {self.home} goes")
@@ -96,45 +121,40 @@ class Switch:
         self.say(f"{to} has all the traffic; the URL is the same")
 
     def abort(self) -> None:
-        """All weights back to the stack's `orchestrator`, then without the others."""
-        if not self.traffic:
+        """All weights back to the stack's `orchestrator`, and nothing else: whatever else would change may be why."""
+        others = sorted(set(self.traffic) - {self.home})
+        if not others:
             self.say(f"nothing to abort: {self.home} has all the traffic")
             return
-        self.say(f"all traffic back to {self.home}")
-        newcomer = next(key for key in self.traffic if key != self.home)
-        self._shift(newcomer, 0)
+        under_way = any(self.traffic[key] for key in others)
+        self._write({self.home: 100, **dict.fromkeys(others, 0)})
+        if under_way:
+            self.say(f"all traffic back to {self.home}")
+            progress.run(self.stack.up, self.say, target=[rule["urn"] for rule in _rules(self.stack)])
+        name = self.stack.name
         self.say(
-            f"{newcomer} has no traffic and stays, to be looked at; `pulumi config rm traffic && pulumi up` removes it"
+            f"{' and '.join(others)} has no traffic and stays, to be looked at;"
+            f" `pulumi config rm traffic --stack {name} && pulumi up --stack {name}` removes it"
         )
 
-    def _check(self, to: str) -> None:
-        for key in (self.home, to):
-            if key not in orchestrator.names():
-                raise SwitchError(f"there is no orchestrator {key!r}: use one of {', '.join(orchestrator.names())}")
-            if orchestrator.load(key).target is None:
-                raise SwitchError(f"{key} is not behind the load balancer, so no traffic can be shared with it")
-        if odd := set(self.traffic) - {self.home, to}:
-            raise SwitchError(f"a move to {', '.join(sorted(odd))} is under way: finish it or --abort first")
-
-    def _weigh(self, newcomer: str, share: int) -> None:
-        self.traffic = {self.home: 100 - share, newcomer: share}
-        weights = {f"traffic.{key}": auto.ConfigValue(str(weight)) for key, weight in self.traffic.items()}
+    def _write(self, traffic: Mapping[str, int]) -> None:
+        self.traffic = dict(traffic)
+        weights = {f"traffic.{key}": auto.ConfigValue(str(weight)) for key, weight in traffic.items()}
         self.stack.set_all_config(weights, path=True)  # in one step: half of it would be no move at all
 
-    def _shift(self, newcomer: str, share: int) -> None:
+    def _shift(self, traffic: Mapping[str, int]) -> None:
         """Change weights, and nothing else: whatever else the stack would change is for an `up` of its own."""
         before = self.traffic
-        self._weigh(newcomer, share)
-        if odd := self._besides_weights():
-            self._weigh(newcomer, before.get(newcomer, 0))
-            raise SwitchError(
-                f"this step would also change {', '.join(odd)}; nothing was done."
-                " Run `pulumi up` for that first, then call this again."
-            )
         try:
+            self._write(traffic)
+            if odd := self._besides_weights():
+                raise SwitchError(
+                    f"this step would also change {', '.join(odd)}; nothing was done."
+                    f" Run `pulumi up --stack {self.stack.name}` for that first, then call this again."
+                )
             self._up()
-        except engine.EngineError:
-            self._weigh(newcomer, before.get(newcomer, 0))  # the file says what is: the weights did not move
+        except BaseException:
+            self._write(before)  # the file says what is: the weights did not move
             raise
 
     def _besides_weights(self) -> list[str]:
@@ -155,3 +175,45 @@ class Switch:
 
     def _up(self) -> None:
         progress.run(self.stack.up, self.say)
+
+
+def _weights(text: str) -> dict[str, int]:
+    """The key `traffic`, as the stack's file has it."""
+    try:
+        found = json.loads(text)
+        return {key: int(weight) for key, weight in found.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SwitchError(
+            "`traffic` is no map of weights, such as {eks: 90, ecs-fargate: 10}: mend it first"
+        ) from error
+
+
+def _shares(home: str, weights: Mapping[str, int], served: list[Mapping[str, int]]) -> dict[str, int]:
+    """What each of those that are up has, in percent; of several services, the least that a newcomer has of any."""
+
+    def share(key: str, of: Mapping[str, int]) -> int:
+        return 100 * of.get(key, 0) // (sum(of.values()) or 1)
+
+    others = {key: min(share(key, each) for each in served or [weights]) for key in weights if key != home}
+    return {home: 100 - sum(others.values()), **others} if weights else {}
+
+
+def _resources(stack: auto.Stack) -> list[dict[str, Any]]:
+    return list((stack.export_stack().deployment or {}).get("resources", []))
+
+
+def _rules(stack: auto.Stack) -> Iterator[dict[str, Any]]:
+    """The traffic rules that the stack has, as its state has them; a warm-up rule shares nothing."""
+    for each in _resources(stack):
+        if each["type"] == RULE and not each["urn"].endswith("--warm-up"):
+            yield each
+
+
+def _served(stack: auto.Stack) -> Iterator[dict[str, int]]:
+    """For each service that has traffic, the weights of the last `up`: orchestrator -> weight."""
+    groups = {each["outputs"]["arn"]: each for each in _resources(stack) if each["type"] == GROUP and "outputs" in each}
+    for rule in _rules(stack):
+        service = rule["urn"].rpartition("::")[2]
+        shared = [group for action in rule["inputs"]["actions"] for group in action["forward"]["targetGroups"]]
+        names = {group["arn"]: groups[group["arn"]]["urn"].rpartition("::")[2] for group in shared}
+        yield {names[group["arn"]].removeprefix(f"{service}-"): group["weight"] for group in shared}

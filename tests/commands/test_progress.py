@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from pulumi.automation.events import OpType, StepEventMetadata
 
+from yard import engine
 from yard.progress import Progress, run
 
 
@@ -49,6 +50,17 @@ def test_what_takes_long_is_said_again_until_it_is_done() -> None:
     ]
 
 
+def test_what_failed_is_said_at_once_and_waited_for_no_more() -> None:
+    teller = Teller()
+    failing = step("aws:ecs/service:Service")
+    watch = engine.Watch(teller.progress, failed=teller.progress.failed)
+    watch(event(resource_pre_event=SimpleNamespace(metadata=failing)))
+    watch(event(diagnostic_event=SimpleNamespace(severity="error", urn=failing.urn, message="no image\nsecond line")))
+    watch(event(res_op_failed_event=SimpleNamespace(metadata=failing)))
+    teller.progress.remind()
+    assert teller.said[1:] == ["  failed: service api: no image"]
+
+
 @pytest.mark.parametrize("kind", ["pulumi:pulumi:Stack", "pulumi:providers:aws", "switchyard:edge:Edge"])
 def test_what_takes_no_time_is_not_said(kind: str) -> None:
     teller = Teller()
@@ -66,7 +78,7 @@ def test_nor_is_what_stays_as_it_is() -> None:
 
 
 def event(**told: Any) -> Any:
-    nothing = dict.fromkeys(("diagnostic_event", "resource_pre_event", "res_outputs_event"))
+    nothing = dict.fromkeys(("diagnostic_event", "resource_pre_event", "res_outputs_event", "res_op_failed_event"))
     return SimpleNamespace(**{**nothing, **told})
 
 

@@ -1,5 +1,6 @@
 """`yard switch` on the real engine over the rehearsal cloud."""
 
+import json
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ import pytest
 from rehearsal import Fault
 from rehearsal import aws as types
 from tests.engine.passage import Passage, passage
-from tests.program import ROOT
+from tests.program import BLOCKS, ROOT
 from yard.engine import EngineError
 from yard.switch import Switch
 
@@ -64,7 +65,7 @@ def test_it_stops_before_sick_copies_and_can_be_aborted(tmp_path: Path) -> None:
 
 def test_it_goes_on_from_where_the_weights_are_and_does_nothing_else_on_the_way(tmp_path: Path) -> None:
     with passage(tmp_path) as stack:
-        stack.set(traffic={"ecs-fargate": 90, "eks": 10}, orchestrator="ecs-fargate")
+        stack.set(traffic={"ecs-fargate": 900, "eks": 100}, orchestrator="ecs-fargate")
         stack.up()
         diary = Diary(stack)
         service = stack.service("api")
@@ -73,9 +74,58 @@ def test_it_goes_on_from_where_the_weights_are_and_does_nothing_else_on_the_way(
             diary.open().run("eks")
         assert diary.open().traffic == {"ecs-fargate": 90, "eks": 10}
 
-        stack.set(services={"api": service})
+        # And that is no reason not to give the traffic back.
+        mark = len(stack.cloud.calls)
+        diary.open().abort()
+        assert [(call.op, call.type) for call in stack.since(mark)] == [("update", types.LISTENER_RULE)]
+        assert stack.serving() == ["ecs-fargate"]
+
+        stack.set(services={"api": service}, traffic={"ecs-fargate": 90, "eks": 10})
+        stack.up()
         diary.open().run("eks")
         assert diary.served == [["ecs-fargate", "eks"], ["eks"]]  # 50 and 100 %: 1 and 10 are behind it
+
+
+def test_what_a_killed_run_left_in_the_file_is_not_where_the_weights_are(tmp_path: Path) -> None:
+    with passage(tmp_path) as stack:
+        stack.set(traffic={"ecs-fargate": 50, "eks": 50}, orchestrator="ecs-fargate")
+        stack.up()
+        stack.set(traffic={"ecs-fargate": 0, "eks": 100})  # killed before the engine began
+        diary = Diary(stack)
+        interrupted = diary.open()
+        assert interrupted.traffic == {"ecs-fargate": 50, "eks": 50}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Switch, "_besides_weights", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                interrupted.run("eks")
+        assert json.loads(stack.stack.get_config("traffic").value) == {"ecs-fargate": 50, "eks": 50}
+        diary.open().run("eks")
+        assert diary.served == [["eks"]]
+
+
+def interrupt(_: Switch) -> list[str]:
+    raise KeyboardInterrupt
+
+
+def test_what_could_not_be_prepared_is_given_up(tmp_path: Path) -> None:
+    fault = Fault("kubernetes:apps/v1:Deployment", "create")
+    with passage(tmp_path, faults=[fault]) as stack:
+        stack.up()
+        diary = Diary(stack)
+        with pytest.raises(EngineError, match="InternalFailure"):
+            diary.open().run("eks")
+        mark = len(stack.cloud.calls)
+        diary.open().abort()
+        assert not stack.since(mark)
+        assert "pulumi config rm traffic --stack dev" in diary.said[-1]
+
+
+def test_all_that_share_the_traffic_give_it_back(tmp_path: Path) -> None:
+    with passage(tmp_path, more={key: BLOCKS[key] for key in ("ecs-ec2",)}) as stack:
+        stack.set(traffic={"ecs-fargate": 80, "eks": 10, "ecs-ec2": 10})
+        stack.up()
+        Diary(stack).open().abort()
+        assert stack.serving() == ["ecs-fargate"]
 
 
 @pytest.mark.parametrize(

@@ -187,14 +187,27 @@ MISTAKES = {
     "text for a list": (api(command="run"), only(f"{ONE}.command", "is 'run'", "a list, such as [one, two]")),
     "number in a list": (
         api(command=["a", 1]),
-        only(f"{ONE}.command[1]", "is 1", "text (put quotes around it)"),
+        only(
+            f"{ONE}.command[1]",
+            "is 1",
+            "text (put quotes around it)",
+            f"pulumi config set --type string --path {ONE}.command[1] <value>",
+        ),
     ),
     "text for a map": ({"services": "api"}, only("switchyard:services", "is 'api'", "a map, such as {key: value}")),
     "text for a block": (
         {"ecs-fargate": "spot"},
         only("switchyard:ecs-fargate", "is 'spot'", "a map, such as {key: value}"),
     ),
-    "boolean in env": (api(env={"A": True}), only(f"{ONE}.env.A", "is True", "text (put quotes around it)")),
+    "boolean in env": (
+        api(env={"A": True}),
+        only(
+            f"{ONE}.env.A",
+            "is True",
+            "text (put quotes around it)",
+            f"pulumi config set --type string --path {ONE}.env.A <value>",
+        ),
+    ),
     "bad name in env": (
         api(env={"A-B": "x"}),
         only(

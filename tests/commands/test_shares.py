@@ -1,0 +1,68 @@
+"""`yard switch`: where a move is, by what the stack's file says and by what its last `up` did; and what is refused."""
+
+from collections.abc import Mapping
+
+import click
+import pytest
+from click.testing import CliRunner
+from pulumi.automation import CommandError, CommandResult
+
+from yard import engine
+from yard.__main__ import main
+from yard.switch import Switch, _shares, _weights
+
+
+@pytest.mark.parametrize(
+    ("weights", "served", "shares"),
+    [
+        ({}, [], {}),
+        ({}, [{"ecs-fargate": 1}], {}),
+        ({"ecs-fargate": 90, "eks": 10}, [], {"ecs-fargate": 90, "eks": 10}),
+        ({"ecs-fargate": 900, "eks": 100}, [{"ecs-fargate": 900, "eks": 100}], {"ecs-fargate": 90, "eks": 10}),
+        ({"ecs-fargate": 1, "eks": 1}, [{"ecs-fargate": 1, "eks": 1}], {"ecs-fargate": 50, "eks": 50}),
+        ({"ecs-fargate": 0, "eks": 100}, [{"ecs-fargate": 50, "eks": 50}], {"ecs-fargate": 50, "eks": 50}),
+        ({"ecs-fargate": 0, "eks": 100}, [{"eks": 9}, {"ecs-fargate": 9, "eks": 1}], {"ecs-fargate": 90, "eks": 10}),
+        ({"ecs-fargate": 100, "eks": 0}, [{"ecs-fargate": 100}], {"ecs-fargate": 100, "eks": 0}),
+    ],
+)
+def test_the_last_up_says_what_each_has(
+    weights: Mapping[str, int], served: list[Mapping[str, int]], shares: Mapping[str, int]
+) -> None:
+    assert _shares("ecs-fargate", weights, served) == shares
+
+
+@pytest.mark.parametrize("text", ["eks", "[1]", '{"eks": "much"}', '{"eks": null}', "1"])
+def test_weights_that_are_no_map_are_refused(text: str) -> None:
+    with pytest.raises(click.ClickException, match="no map of weights"):
+        _weights(text)
+
+
+class Opened:
+    """A stack that cannot be read: its passphrase is not at hand."""
+
+    name = "dev"
+
+    def get_all_config(self) -> None:
+        raise CommandError(CommandResult("", "error: passphrase must be set", 255))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["eks", "--stack", "dev", "--bake", "-1"], 2, "-1.0 is not in the range"),
+        (["--stack", "dev"], 2, "name the orchestrator to switch to, or --abort"),
+        (["eks", "--stack", "dev"], 1, "Error: passphrase must be set\nMend it and call this again"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
+) -> None:
+    monkeypatch.setattr(engine, "stack", lambda *_, **__: Opened())
+    result = CliRunner().invoke(main, ["switch", *arguments])
+    assert (result.exit_code, said in result.output) == (code, True), result.output
+
+
+def test_a_name_that_is_near_is_told() -> None:
+    here = Switch(Opened(), "ecs-fargate", {}, print, 0)  # type: ignore[arg-type]
+    with pytest.raises(click.ClickException, match=r"did you mean eks\?"):
+        here.check("ek")
