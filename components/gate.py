@@ -6,9 +6,10 @@ requests. So a resource hook on the traffic rule asks for the health of every ta
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -75,52 +76,69 @@ class Gate:
         return pulumi.ResourceHookBinding(before_create=[check], before_update=[check], after_update=[settle])
 
     def _check(self, args: pulumi.ResourceHookArgs) -> None:
-        for group in weighted_groups(args.new_inputs or {}):
-            self.wait(args.name, group)
+        before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))
+        for group, weight in after.items():
+            share = 0 if group in before else weight / sum(after.values())
+            self.wait(args.name, group, ceil(share * self._serving(before)))
 
     def _settle(self, args: pulumi.ResourceHookArgs) -> None:
-        before, after = (set(weighted_groups(each or {})) for each in (args.old_inputs, args.new_inputs))
-        if before - after:
+        before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))
+        if before.keys() - after.keys():
             self.sleep(self.options.settle)
 
-    def wait(self, service: str, group: str) -> None:
-        """Return once `group` was healthy for enough looks in a row; raise `GateClosed` when time is up."""
+    def _serving(self, groups: Iterable[str]) -> int:
+        """How many copies serve now. They may have been scaled out far beyond the least that a newcomer begins with.
+        Nodes are no measure of copies."""
+        counted = [group for group in groups if group not in self.nodes]
+        return sum(state == "healthy" for group in counted for _, state, _ in self.ask(group))
+
+    def wait(self, service: str, group: str, share: int = 0) -> None:
+        """Return once `group` was healthy for enough looks in a row; raise `GateClosed` when time is up. `share` is how
+        many copies it takes to serve what the group is about to get, where that is more than the service's least."""
         deadline = self.clock() + self.options.timeout
-        wanted, good = self._wanted(service, group), 0
+        wanted, good = self._wanted(service, group, share), 0
         while True:
             targets = self.ask(group)
             good = good + 1 if sum(state == "healthy" for _, state, _ in targets) >= wanted else 0
             if good >= self.options.polls:
                 return
             if not good and self.clock() >= deadline:  # what is healthy now gets the looks that are left
-                raise GateClosed(self._why(service, group, targets))
+                raise GateClosed(self._why(service, wanted, targets))
             self.sleep(self.options.interval)
 
-    def _wanted(self, service: str, group: str) -> int:
-        return self.nodes.get(group, self.expected[service].healthy)
+    def _wanted(self, service: str, group: str, share: int) -> int:
+        return self.nodes.get(group) or max(self.expected[service].healthy, share)
 
-    def _why(self, service: str, group: str, targets: list[Health]) -> str:
+    def _why(self, service: str, wanted: int, targets: list[Health]) -> str:
         states = Counter(state for _, state, _ in targets)
         sick = "; ".join(
             f"{address} is {state} ({reason or 'no reason given'})"
             for address, state, reason in targets
             if state != "healthy"
         )
+        least = self.expected[service].healthy
+        scaled = (
+            f" So many copies serve its traffic now, and {least} is the least that a newcomer begins with: raise"
+            f" `services.{service}.replicas` to {wanted} for the switch."
+        )
         return (
             f"the traffic of {service} stays where it is:"
-            f" {states['healthy']} of {self._wanted(service, group)} wanted targets are healthy"
+            f" {states['healthy']} of {wanted} wanted targets are healthy"
             f" after {self.options.timeout:g} s. {sick or 'No target is registered'}."
             f" The load balancer asks {self.expected[service].path};"
             " see the service's logs, mend it, and run `pulumi up` again."
+            f"{scaled if wanted > least and states['healthy'] >= least else ''}"
         )
 
 
-def weighted_groups(rule: Mapping[str, Any]) -> Iterator[str]:
-    """The ARNs of the target groups that a listener rule's inputs give a weight above 0."""
-    for action in rule.get("actions", []):
-        for group in (action.get("forward") or {}).get("targetGroups", []):
-            if group.get("weight", 1) > 0:
-                yield group["arn"]
+def weights(rule: Mapping[str, Any]) -> dict[str, int]:
+    """Target group ARN -> weight, for those that a listener rule's inputs give a weight above 0."""
+    return {
+        group["arn"]: group.get("weight", 1)
+        for action in rule.get("actions", [])
+        for group in (action.get("forward") or {}).get("targetGroups", [])
+        if group.get("weight", 1) > 0
+    }
 
 
 def aws_health(region: str, profile: str | None) -> AskHealth:

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.gate import Expected, Gate, GateClosed, GateOptions, Health, weighted_groups
+from components.gate import Expected, Gate, GateClosed, GateOptions, Health, weights
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 
@@ -114,6 +114,50 @@ def test_before_the_rule_changes_every_group_with_weight_is_asked(kind: str) -> 
     assert world.asked == ["one", "two"]
 
 
+class Groups(World):
+    """A load balancer with as many healthy targets in each group as is said."""
+
+    def __init__(self, **healthy: int) -> None:
+        super().__init__()
+        self.healthy = healthy
+
+    def ask(self, group: str) -> list[Health]:
+        return [GOOD] * self.healthy[group]
+
+
+@pytest.mark.parametrize(
+    ("copies", "new", "opens"),
+    [
+        (5, rule(two=100), False),
+        (6, rule(two=100), True),
+        (2, rule(one=90, two=10), True),  # a tenth of six is one
+        (2, rule(one=50, two=50), False),
+        (3, rule(one=50, two=50), True),
+    ],
+)
+def test_a_newcomer_needs_its_share_of_the_copies_that_serve_now(copies: int, new: dict[str, Any], opens: bool) -> None:
+    world = Groups(one=6, two=copies)
+    gate = world.gate(wanted=2, polls=1, timeout=60)
+    if opens:
+        run(gate, "before_update", rule(one=100), new)
+        return
+    with pytest.raises(
+        GateClosed, match=rf"raise `services\.api\.replicas` to {world.healthy['one'] // len(weights(new))} "
+    ):
+        run(gate, "before_update", rule(one=100), new)
+
+
+def test_who_has_traffic_already_scales_by_itself() -> None:
+    run(Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0), "before_update", rule(one=90, two=10), rule(two=100))
+
+
+@pytest.mark.parametrize("nodes", ["one", "two"])
+def test_nodes_are_no_measure_of_copies(nodes: str) -> None:
+    gate = Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0)
+    gate.nodes[nodes] = 2
+    run(gate, "before_update", rule(one=100), rule(two=100))
+
+
 def test_a_sick_group_stops_the_rule() -> None:
     with pytest.raises(GateClosed):
         run(World([SICK]).gate(timeout=0), "before_update", rule(one=100), rule(one=0, two=100))
@@ -140,5 +184,5 @@ def test_it_settles_only_when_a_group_lost_its_weight(
 
 def test_a_rule_without_weights_has_all_traffic_on_its_groups() -> None:
     action = {"type": "forward", "forward": {"targetGroups": [{"arn": "one"}]}}
-    assert list(weighted_groups({"actions": [action, {"type": "redirect"}]})) == ["one"]
-    assert not list(weighted_groups({}))
+    assert weights({"actions": [action, {"type": "redirect"}]}) == {"one": 1}
+    assert not weights({})
