@@ -88,9 +88,9 @@ class Gate:
 
     def _serving(self, groups: Iterable[str]) -> int:
         """How many copies serve now. They may have been scaled out far beyond the least that a newcomer begins with.
-        Nodes are no measure of copies."""
-        counted = [group for group in groups if group not in self.nodes]
-        return sum(state == "healthy" for group in counted for _, state, _ in self.ask(group))
+        Nodes, which are registered by their instances' ids, are no measure of copies."""
+        targets = [target for group in groups for target in self.ask(group)]
+        return sum(state == "healthy" and not address.startswith("i-") for address, state, _ in targets)
 
     def wait(self, service: str, group: str, share: int = 0) -> None:
         """Return once `group` was healthy for enough looks in a row; raise `GateClosed` when time is up. `share` is how
@@ -121,10 +121,11 @@ class Gate:
             f" So many copies serve its traffic now, and {least} is the least that a newcomer begins with: raise"
             f" `services.{service}.replicas` to {wanted} for the switch."
         )
+        others = "There is no other." if targets else "No target is registered."
         return (
             f"the traffic of {service} stays where it is:"
             f" {states['healthy']} of {wanted} wanted targets are healthy"
-            f" after {self.options.timeout:g} s. {sick or 'No target is registered'}."
+            f" after {self.options.timeout:g} s. {f'{sick}.' if sick else others}"
             f" The load balancer asks {self.expected[service].path};"
             " see the service's logs, mend it, and run `pulumi up` again."
             f"{scaled if wanted > least and states['healthy'] >= least else ''}"

@@ -24,9 +24,10 @@ NEVER = math.inf
 
 @dataclass(frozen=True)
 class Target:
-    """One registered copy."""
+    """One registered copy, or a node."""
 
     address: str
+    """A copy's IP address; of a node the instance's id."""
     port: int
     state: Literal["initial", "healthy", "unhealthy", "unused"]
     reason: str = ""
@@ -37,9 +38,15 @@ class Target:
 def targets(world: World, group: Thing, now: float) -> list[Target]:
     """All targets of a group, at a time in rehearsal seconds."""
     return [
-        Target(f"10.0.{index // 250}.{1 + index % 250}", group.get("port", 80), *_state(world, group, since, now))
+        Target(_address(group, index), group.get("port", 80), *_state(world, group, since, now))
         for index, since in enumerate(_registered(world, group))
     ]
+
+
+def _address(group: Thing, index: int) -> str:
+    if group.get("targetType") == "instance":
+        return f"i-{index:017x}"
+    return f"10.0.{index // 250}.{1 + index % 250}"
 
 
 def healthy(world: World, group: Thing, now: float) -> int:

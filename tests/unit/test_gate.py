@@ -151,11 +151,14 @@ def test_who_has_traffic_already_scales_by_itself() -> None:
     run(Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0), "before_update", rule(one=90, two=10), rule(two=100))
 
 
-@pytest.mark.parametrize("nodes", ["one", "two"])
-def test_nodes_are_no_measure_of_copies(nodes: str) -> None:
-    gate = Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0)
-    gate.nodes[nodes] = 2
-    run(gate, "before_update", rule(one=100), rule(two=100))
+def test_nodes_are_no_measure_of_copies() -> None:
+    to_nodes = Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0)
+    to_nodes.nodes["two"] = 2
+    run(to_nodes, "before_update", rule(one=100), rule(two=100))
+
+    nodes: list[Health] = [("i-0123456789abcdef0", "healthy", "")] * 6
+    from_nodes = World(nodes, [GOOD]).gate(polls=1, timeout=0)
+    run(from_nodes, "before_update", rule(one=100), rule(two=100))
 
 
 def test_a_sick_group_stops_the_rule() -> None:
