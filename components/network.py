@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -28,6 +28,12 @@ class NetworkArgs:
     endpoints: frozenset[str]
     """VPC endpoint services for kind `endpoints`, such as ecr.api."""
     existing: ExistingVpc | None = None
+
+
+OLD_ZONES = ["apne1-az3", "cac1-az3", "use1-az3", "usw1-az2"]
+"""Zones that accounts of long standing still see, and where not everything runs: no Fargate (ECS developer guide,
+"Supported Regions for Amazon ECS on AWS Fargate"), or no EKS cluster (EKS user guide, "Amazon EKS networking
+requirements for VPC and subnets")."""
 
 
 class Network(pulumi.ComponentResource):
@@ -97,8 +103,9 @@ class Network(pulumi.ComponentResource):
             state="available",
             # Local zones have names too, but few of the services.
             filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+            exclude_zone_ids=OLD_ZONES,
             opts=pulumi.InvokeOutputOptions(parent=self),
-        ).names
+        ).names.apply(lambda names: _enough(names, args))
         blocks = list(CIDR.subnets(new_prefix=SUBNET_PREFIX))
 
         gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, opts=child)
@@ -219,3 +226,12 @@ class Network(pulumi.ComponentResource):
             )
             for service in sorted(args.endpoints)
         ]
+
+
+def _enough(names: Sequence[str], args: NetworkArgs) -> Sequence[str]:
+    if len(names) >= args.zones:
+        return names
+    raise pulumi.RunError(
+        f"zones: {args.zones} availability zones are wanted, and {args.region} has {len(names)} for this account that"
+        f" everything runs in: {', '.join(names)}. `pulumi config set zones {len(names)}`, or take another region."
+    )

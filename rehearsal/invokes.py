@@ -25,12 +25,15 @@ class Question:
         return thing
 
 
+FEW_ZONES = {"us-west-1": 2}
+"""Regions that show an account fewer than three zones."""
 Answer = Callable[[Question], wire.Properties]
 
 
 def _zones(ask: Question) -> wire.Properties:
-    names = [f"{ask.region}{letter}" for letter in "abc"]
-    ids = [f"{ask.region}-az{number}" for number in (1, 2, 3)]
+    count = FEW_ZONES.get(ask.region, 3)
+    names = [f"{ask.region}{letter}" for letter in "abc"[:count]]
+    ids = [f"{ask.region}-az{number + 1}" for number in range(count)]
     return {"id": ask.region, "names": names, "zoneIds": ids, "groupNames": [ask.region]}
 
 

@@ -1,13 +1,15 @@
 """The network: each kind has the ways out that it says, and no other."""
 
+from collections.abc import Mapping
 from functools import cache
 from ipaddress import IPv4Network
 from typing import Any
 
+import pulumi
 import pytest
 
 from components.choices import ExistingVpc
-from components.network import ANYWHERE, CIDR, Network, NetworkArgs
+from components.network import ANYWHERE, CIDR, OLD_ZONES, Network, NetworkArgs
 from components.testing.cloud import Cloud
 from components.testing.engine import Graph, Node, deploy, start
 
@@ -148,6 +150,30 @@ class TestEveryKind:
         graph, _ = network(kind=kind, zones=zones)
         emptied = graph.one("ec2/defaultSecurityGroup:DefaultSecurityGroup").inputs
         assert (emptied["ingress"], emptied["egress"]) == ([], [])
+
+
+def test_too_few_zones_are_told_in_words() -> None:
+    with pytest.raises(pulumi.RunError, match=r"zones: 7 availability zones are wanted, and us-east-1 has 6 .*zones 6"):
+        network(zones=7)
+
+
+def test_zones_in_which_not_everything_runs_are_left_out() -> None:
+    asked: list[Mapping[str, Any]] = []
+
+    class Asked(Cloud):
+        def call(self, args: pulumi.runtime.MockCallArgs) -> Any:
+            asked.append(args.args)
+            return super().call(args)
+
+    start(Asked())
+    deploy(
+        lambda: (
+            Network(
+                "network", NetworkArgs(kind="public", zones=2, region="us-east-1", endpoints=frozenset(), existing=None)
+            ).vpc_id
+        )
+    )
+    assert asked[0]["excludeZoneIds"] == OLD_ZONES
 
 
 def test_an_existing_vpc_is_only_used() -> None:
