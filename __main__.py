@@ -56,6 +56,7 @@ runtimes = {
             options=stack.options[key],
             network=network,
             vault=vault,
+            profile=stack.profile,
         ),
     )
     for key, cls in stack.orchestrators.items()

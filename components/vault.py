@@ -52,6 +52,16 @@ class Vault(pulumi.ComponentResource):
         # As written: CloudWatch stores them compressed, but does not say how much that saves.
         yield Line("logs", "logs kept", written * demand.log_days * 12 / 365, "GB-month", "logs.storage")
 
+    def runtime_logs(self, name: str, group: str) -> aws.cloudwatch.LogGroup:
+        """A log group that a runtime writes to by itself, and would make without a retention, for ever. Whoever asks
+        depends on it; it goes after them."""
+        return aws.cloudwatch.LogGroup(
+            name,
+            name=group,
+            retention_in_days=self._args.log_days,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
     def secret(
         self, service: str, variable: str, value: pulumi.Output[str]
     ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:

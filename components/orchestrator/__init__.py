@@ -92,6 +92,8 @@ class OrchestratorArgs:
     options: Model
     network: Network | None = None
     vault: Vault | None = None
+    profile: str | None = None
+    """The profile whose credentials make what is on AWS; None: the default ones."""
 
 
 class Orchestrator(pulumi.ComponentResource, ABC):

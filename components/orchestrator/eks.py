@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import ip_network
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import pulumi
 import pulumi_aws as aws
@@ -24,6 +24,10 @@ from components.service import Service
 from components.usage import exact
 
 OPEN_ACCESS = ("0.0.0.0/0",)
+DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
+"""Ranges that stand for nobody, in examples (RFC 5737)."""
+ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
+ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"}
 """What an estimate takes the nodes to be: Auto Mode chooses among all types of the families c, m and r."""
 RESERVED = (0.1, GIB)
@@ -43,8 +47,12 @@ class EksOptions(Model):
     access: tuple[Cidr, ...] = Field(
         default=OPEN_ACCESS,
         min_length=1,
-        description="Address ranges (CIDR) that may reach the cluster's API, where every call needs IAM credentials"
-        " as well. With `protect` they must be named.",
+        description="Public address ranges (CIDR) that may reach the cluster's API, where every call needs IAM"
+        " credentials as well. With `protect` they must be named.",
+    )
+    admins: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
+        default=(),
+        description="ARNs of IAM roles, besides whoever makes the cluster, that may run `pulumi up` on it: CI's role.",
     )
 
 
@@ -108,7 +116,10 @@ class Eks(Orchestrator):
                 "logs", "the cluster's audit log", "how much it writes is not known; set `audit-logs` in the usage"
             )
         else:
-            yield Line("logs", "the cluster's audit log", exact(demand.usage.audit_logs), "GB", "logs.ingest")
+            written = exact(demand.usage.audit_logs)
+            yield Line("logs", "the cluster's audit log", written, "GB", "logs.ingest")
+            kept = written * demand.log_days * 12 / 365
+            yield Line("logs", "the cluster's audit log, kept", kept, "GB-month", "logs.storage")
 
     @classmethod
     def _nodes(cls, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
@@ -129,11 +140,17 @@ class Eks(Orchestrator):
         return kind, Decimal(whole(needed))
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        network = self.args.network
+        network, vault = self.args.network, self.args.vault
         assert network is not None
+        assert vault is not None
         options = cast(EksOptions, self.args.options)
+        for block in filter(_documentation, options.access):
+            pulumi.log.warn(
+                f"eks.access: {block} is reserved for documentation, and EKS refuses it: name your own", self
+            )
         # The cluster is a packaged component: what it depends on has to come in through its inputs.
-        ready = pulumi.Output.all(*[each.urn for each in network.ready])
+        audit = vault.runtime_logs("eks-control-plane", f"/aws/eks/{self.args.stack}/cluster")
+        ready = pulumi.Output.all(*[each.urn for each in (*network.ready, audit)])
         self._cluster = eks.Cluster(
             "eks",
             # Fixed and known beforehand: the edge tags the target groups with it, and may not depend on the cluster.
@@ -144,6 +161,7 @@ class Eks(Orchestrator):
                 pulumi.Output.all(subnet, ready).apply(lambda both: str(both[0])) for subnet in network.workload_subnets
             ],
             authentication_mode=eks.AuthenticationMode.API,
+            access_entries={each: _admin(each) for each in options.admins} or None,
             auto_mode={"enabled": True},
             # Auto Mode brings nodes and DNS of its own.
             create_instance_role=False,
@@ -161,13 +179,21 @@ class Eks(Orchestrator):
         self._cluster_name = self._cluster.cluster_security_group_id.apply(lambda _: self.args.stack)
         provider = k8s.Provider(
             "eks",
-            kubeconfig=self._cluster.kubeconfig_json,
+            # The cluster's own kubeconfig takes whatever credentials it finds.
+            kubeconfig=self._cluster.get_kubeconfig(profile_name=self.args.profile)
+            if self.args.profile
+            else self._cluster.kubeconfig_json,
             # Without it a changed kubeconfig would replace every object in the cluster.
             cluster_identifier=self.args.stack,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster]),
         )
         self._inside = pulumi.ResourceOptions(parent=self, provider=provider, deleted_with=self._cluster)
-        self._cluster_namespace = kubernetes_service.namespace("eks", self.args.stack, self._inside)
+        # A new pod counts as ready only once the load balancer has found it healthy: else a rollout is over while all
+        # old pods drain and no new one is served yet (AWS Load Balancer Controller, "Pod readiness gate"). The label is
+        # Auto Mode's own.
+        self._cluster_namespace = kubernetes_service.namespace(
+            "eks", self.args.stack, self._inside, {"eks.amazonaws.com/pod-readiness-gate-inject": "enabled"}
+        )
         # Auto Mode enforces NetworkPolicies only once told to (EKS user guide, "Network policies with Auto Mode").
         k8s.core.v1.ConfigMap(
             "eks-network-policies",
@@ -189,6 +215,15 @@ class Eks(Orchestrator):
                 "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
                 ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
             )
+        for block in cast(EksOptions, options).access:
+            network = ip_network(block)
+            # An example that was not filled in yet is warned of when it is used: it may be looked at and rehearsed.
+            if network.prefixlen and not network.is_global and not _documentation(block):
+                yield (
+                    "access",
+                    block,
+                    "public addresses: EKS takes no private range; from inside the network the API is reached anyway",
+                )
 
     @classmethod
     def target_tags(cls, stack: str) -> dict[str, str]:
@@ -281,6 +316,9 @@ class Eks(Orchestrator):
             addon_name="amazon-cloudwatch-observability",
             configuration_values=pulumi.Output.json_dumps(
                 {
+                    # It would put an agent of its own into every pod, in a container that our namespace does not
+                    # admit (aws/amazon-cloudwatch-agent-operator#361).
+                    "manager": {"applicationSignals": {"autoMonitor": {"monitorAllServices": False}}},
                     "containerLogs": {
                         "fluentBit": {
                             "config": {
@@ -292,7 +330,7 @@ class Eks(Orchestrator):
                                 }
                             }
                         }
-                    }
+                    },
                 }
             ),
             pod_identity_associations=[{"role_arn": role.arn, "service_account": "cloudwatch-agent"}],
@@ -343,3 +381,15 @@ class Eks(Orchestrator):
         return "\n".join(
             f"[{title}]\n" + "".join(f"  {key} {value}\n" for key, value in body.items()) for title, body in sections
         )
+
+
+def _documentation(block: str) -> bool:
+    network = ip_network(block)
+    return any(network.version == 4 and network.overlaps(ip_network(each)) for each in DOCUMENTATION)
+
+
+def _admin(role: str) -> eks.AccessEntryArgs:
+    """May do all in the cluster, as whoever made it may."""
+    everywhere = aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster")
+    policy = eks.AccessPolicyAssociationArgs(policy_arn=ADMIN, access_scope=everywhere)
+    return eks.AccessEntryArgs(principal_arn=role, access_policies={"admin": policy})

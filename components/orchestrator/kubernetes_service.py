@@ -46,7 +46,9 @@ def labels(stack: str, service: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": service, **part_of(stack)}
 
 
-def namespace(name: str, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+def namespace(
+    name: str, stack: str, opts: pulumi.ResourceOptions, labels: Mapping[str, str] | None = None
+) -> pulumi.Output[str]:
     """A namespace that admits only pods that meet "restricted", and lets nothing in until a policy says so."""
     made = k8s.core.v1.Namespace(
         name,
@@ -56,6 +58,7 @@ def namespace(name: str, stack: str, opts: pulumi.ResourceOptions) -> pulumi.Out
                 "pod-security.kubernetes.io/enforce": "restricted",
                 "pod-security.kubernetes.io/enforce-version": "latest",
                 "pod-security.kubernetes.io/warn": "restricted",
+                **(labels or {}),
             },
         },
         opts=opts,

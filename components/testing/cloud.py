@@ -118,6 +118,7 @@ ANSWERS: dict[str, Answer] = {
     "aws:route53/getZone:getZone": lambda args: {"zoneId": f"zone-of-{args['name']}"},
     "aws:ssm/getParameter:getParameter": lambda args: {"insecureValue": f"value-of-{args['name']}"},
     "aws:ec2/getVpc:getVpc": lambda args: {"id": args["id"], "cidrBlock": "172.16.0.0/16"},
+    "eks:index:Cluster/getKubeconfig": lambda args: {"result": f"kubeconfig of {args['profileName']}"},
     "aws:ecr/getRepository:getRepository": lambda args: {
         "arn": arn("ecr", f"repository/{args['name']}"),
         "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{args['name']}",

@@ -19,6 +19,7 @@ from google.protobuf.json_format import MessageToDict  # type: ignore[import-unt
 from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi.runtime import resource
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, MockSettings
+from pulumi.runtime.proto.provider_pb2 import CallResponse
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceResponse, ResourceInvokeResponse
 from pulumi.runtime.settings import ROOT, SETTINGS, configure
 from pulumi.runtime.stack import run_in_stack
@@ -158,6 +159,10 @@ class Engine(MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         answer: Any = self.mocks.call(MockCallArgs(request.tok, MessageToDict(request.args), request.provider))
         return ResourceInvokeResponse(**{"return": _struct(answer)})
+
+    def Call(self, request: Any) -> Any:  # noqa: N802
+        answer: Any = self.mocks.call(MockCallArgs(request.tok, MessageToDict(request.args), request.provider))
+        return CallResponse(**{"return": _struct(answer)})
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         self._outputs[request.urn] = _values(MessageToDict(request.outputs))

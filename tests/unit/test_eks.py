@@ -62,6 +62,30 @@ class TestCluster:
         cluster = plain("production").one("eks:index:Cluster").inputs
         assert cluster["publicAccessCidrs"] == ["203.0.113.0/24"]
 
+    def test_an_example_that_was_not_filled_in_is_warned_of(self, caplog: pytest.LogCaptureFixture) -> None:
+        run_program({**config_for("ecr", "eks"), **EXISTING, "eks": {"access": ["203.0.113.0/24", "9.9.9.9/32"]}})
+        assert "203.0.113.0/24 is reserved for documentation" in caplog.text
+        assert "9.9.9.9" not in caplog.text
+
+    def test_its_own_logs_have_an_end_and_go_after_it(self) -> None:
+        group = rich().one("cloudwatch/logGroup:LogGroup", "eks-control-plane")
+        assert (group.inputs["name"], group.inputs["retentionInDays"]) == ("/aws/eks/switchyard-dev/cluster", 7)
+        assert group.urn in rich().waits_for(rich().one("eks:index:Cluster"))
+        assert group in rich().under("switchyard:vault:Vault")
+
+    def test_who_else_may_run_up_is_named(self) -> None:
+        role = "arn:aws:iam::123456789012:role/ci"
+        found = run_program({**config_for("ecr", "eks"), **EXISTING, "eks": {"admins": [role]}})
+        (entry,) = found.one("eks:index:Cluster").inputs["accessEntries"].values()
+        assert entry["principalArn"] == role
+        assert entry["accessPolicies"]["admin"]["accessScope"] == {"type": "cluster"}
+        assert "accessEntries" not in plain().one("eks:index:Cluster").inputs
+
+    def test_objects_are_made_with_the_stacks_profile(self) -> None:
+        found = run_program({**config_for("ecr", "eks"), **EXISTING, "aws:profile": "acme"})
+        assert "acme" in found.one("pulumi:providers:kubernetes").inputs["kubeconfig"]
+        assert "acme" not in plain().one("pulumi:providers:kubernetes").inputs["kubeconfig"]
+
     def test_a_switch_away_can_remove_it(self) -> None:
         assert "deletionProtection" not in plain("production").one("eks:index:Cluster").inputs
 
@@ -80,6 +104,7 @@ class TestObjects:
     def test_the_namespace_admits_only_restricted_pods_and_lets_nothing_in(self) -> None:
         labels = rich().one("core/v1:Namespace").inputs["metadata"]["labels"]
         assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert labels["eks.amazonaws.com/pod-readiness-gate-inject"] == "enabled"
         (deny,) = [
             each for each in rich().of("networking.k8s.io/v1:NetworkPolicy") if each.inputs["spec"]["podSelector"] == {}
         ]
@@ -237,6 +262,10 @@ class TestSecrets:
 
 
 class TestLogs:
+    def test_nothing_is_put_into_the_pods(self) -> None:
+        values = json.loads(rich().one("eks/addon:Addon", "eks-logs").inputs["configurationValues"])
+        assert values["manager"]["applicationSignals"]["autoMonitor"] == {"monitorAllServices": False}
+
     def test_the_shipper_may_write_to_the_stacks_group_alone(self) -> None:
         policy = json.loads(rich().one("iam/rolePolicy:RolePolicy", "eks-logs").inputs["policy"])
         (statement,) = policy["Statement"]

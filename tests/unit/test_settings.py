@@ -328,6 +328,14 @@ MISTAKES = {
             ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
         ),
     ),
+    "a private range for the cluster's API": (
+        {**config_for("ecr", "eks"), "eks": {"access": ["10.0.0.0/8"]}},
+        only(
+            "switchyard:eks.access",
+            "is '10.0.0.0/8'",
+            "public addresses: EKS takes no private range; from inside the network the API is reached anyway",
+        ),
+    ),
     "a repository for no service": (
         {"ecr": {"repositories": {"apo": "acme/api"}}},
         only("switchyard:ecr.repositories.apo", "is 'acme/api'", "the name of a service: api"),
