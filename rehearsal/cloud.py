@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal, NoReturn, Self
+from typing import Literal, Self
 
 import grpc  # type: ignore[import-untyped]
 
@@ -16,7 +16,7 @@ from rehearsal.aws_package import Aws
 from rehearsal.clock import Clock
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.package import Op, Resource
-from rehearsal.refusals import Refused
+from rehearsal.refusals import CUT_OFF, Refused
 from rehearsal.server import CloudServicer, EksServicer, Server
 from rehearsal.world import World
 
@@ -30,7 +30,8 @@ class Fault:
     op: Op
     n: int = 1
     how: Literal["fail", "hang", "drop"] = "fail"
-    """`fail` with `message`; `hang` until the engine cancels or dies; `drop` every connection to the provider."""
+    """`fail` with `message`; `hang` until the engine cancels or dies; `drop` every connection to the provider. What
+    hung or was dropped is done all the same, but the engine was not told."""
     message: str = "InternalFailure: The request processing has failed because of an unknown error."
     name: str | None = None
     """Only operations on the resource of this name count; None: all of the type."""
@@ -67,24 +68,26 @@ class Operation:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Let it end now: the engine cancelled it, or is no more."""
+        """Let it end now: the engine cancelled it, or is no more. What was asked for is done nevertheless."""
         self._stopped.set()
         self._cloud.clock.wake()
 
-    def take(self, seconds: float) -> None:
-        """Take as long as the cloud would, or go wrong as the fault says."""
-        if self._fault:
-            self._fail(self._fault)
-        self._cloud.clock.sleep(seconds, self._stopped.is_set)
-        if self._stopped.is_set():
-            raise Refused("Canceled", "the operation was cancelled", "rehearsal")
+    @property
+    def cut_off(self) -> bool:
+        """Whether nobody waits for its end any more."""
+        return self._stopped.is_set()
 
-    def _fail(self, fault: Fault) -> NoReturn:
-        if fault.how == "drop":
-            self._cloud.drop(fault.type.partition(":")[0])
-        if fault.how != "fail":
+    def take(self, seconds: float) -> None:
+        """Take as long as the cloud would, or until it is cut off; or go wrong as the fault says."""
+        fault = self._fault
+        if fault is None:
+            self._cloud.clock.sleep(seconds, self._stopped.is_set)
+        elif fault.how == "fail":
+            raise Refused("Fault", fault.message, "the rehearsal was told to")
+        else:
+            if fault.how == "drop":
+                self._cloud.drop(fault.type.partition(":")[0])
             self._stopped.wait()
-        raise Refused("Fault", fault.message, "the rehearsal was told to")
 
 
 class Cloud:
@@ -169,7 +172,7 @@ class Cloud:
         return swarm.run(self.world, instance, script)
 
     def cancel(self, peer: str | None = None) -> None:
-        """End the operations under way with an error: those that came by one connection, or all."""
+        """Cut the operations under way off: those that came by one connection, or all."""
         with self._log:
             under_way = [each for each in self._under_way if peer in (None, each.peer)]
         for operation in under_way:
@@ -193,6 +196,8 @@ class Cloud:
             operation.stop()  # the engine has gone already
         try:
             yield operation
+            if operation.cut_off:
+                raise Refused(*CUT_OFF)
         except Refused as refusal:
             call.error = str(refusal)
             raise

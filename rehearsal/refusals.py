@@ -18,6 +18,9 @@ class Refused(Exception):
         super().__init__(f"{code}: {message} [{source}]")
 
 
+CUT_OFF = ("Canceled", "nobody waited for the end; the cloud has done it all the same", "rehearsal")
+"""What is said of an operation whose answer has nowhere to go, as the arguments of `Refused`."""
+
 Check = Callable[[World, Thing], None]
 
 

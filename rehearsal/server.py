@@ -16,7 +16,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from rehearsal import wire
 from rehearsal.eks import EksComponents
 from rehearsal.package import Naming, Package, Resource
-from rehearsal.refusals import Refused
+from rehearsal.refusals import CUT_OFF, Refused
 from rehearsal.world import Thing
 
 if TYPE_CHECKING:
@@ -172,7 +172,11 @@ class PackageServicer(Servicer):
 
 
 class CloudServicer(PackageServicer):
-    """A package whose resources are the pretend cloud's things."""
+    """A package whose resources are the pretend cloud's things.
+
+    AWS finishes what was asked of it, whether or not anybody waits for the answer: what is cut off is done all the
+    same, and at once. A provider that is told to stop answers with what it knows, a dead engine does not hear it.
+    """
 
     def __init__(self, package: Package, cloud: "Cloud") -> None:
         super().__init__(package)
@@ -196,8 +200,10 @@ class CloudServicer(PackageServicer):
             with world.lock:
                 thing.ready, thing.made = True, self._cloud.clock.now
                 self._package.came(thing)
+                if operation.cut_off:
+                    raise HalfMade(*CUT_OFF, thing)
                 if why := self._package.unsteady(thing):
-                    raise HalfMade(why, thing)
+                    raise HalfMade("Unsteady", why, "ECS API", thing)
             return provider_pb2.CreateResponse(id=thing.id, properties=wire.dump(thing.outputs))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -274,8 +280,8 @@ class CloudServicer(PackageServicer):
 class HalfMade(Refused):
     """It exists, but is not well: the engine keeps it in the state and sees to it in the next run."""
 
-    def __init__(self, why: str, thing: Thing) -> None:
-        super().__init__("Unsteady", why, "ECS API")
+    def __init__(self, code: str, why: str, source: str, thing: Thing) -> None:
+        super().__init__(code, why, source)
         self._thing = thing
 
     def status(self) -> grpc.Status:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from itertools import pairwise, permutations, product
 from pathlib import Path
 
@@ -250,33 +251,75 @@ def test_a_move_by_hand_touches_nothing_but_weights(tmp_path: Path) -> None:
         assert not [call for call in stack.since(mark) if call.op == "create"]
 
 
-def test_a_killed_engine_leaves_a_stack_that_goes_on(tmp_path: Path) -> None:
+def adopt(stack: Passage) -> None:
+    """Take what was interrupted into the state, as docs/how-a-switch-works.md does with jq."""
+    saved = stack.stack.export_stack()
+    (interrupted,) = saved.deployment["pending_operations"]
+    (cluster,) = stack.cloud.world.every(types.EKS_CLUSTER)
+    saved.deployment["resources"].append(interrupted["resource"] | {"id": cluster.id})
+    saved.deployment["pending_operations"] = []
+    stack.stack.import_stack(saved)
+    stack.stack.refresh()
+
+
+def give_up(stack: Passage) -> None:
+    """Delete it on AWS by other means, and have the state forget it."""
+    (cluster,) = stack.cloud.world.every(types.EKS_CLUSTER)
+    stack.cloud.world.remove(cluster)
+    stack.stack.refresh(clear_pending_creates=True)
+
+
+@pytest.mark.parametrize(("cure", "made"), [(adopt, [False]), (give_up, [False, True])])
+def test_a_killed_engine_leaves_a_stack_that_can_be_mended(
+    tmp_path: Path, cure: Callable[[Passage], None], made: list[bool]
+) -> None:
     hang = Fault(types.EKS_CLUSTER, "create", how="hang")
     with passage(tmp_path, faults=[hang]) as stack:
         stack.up()
         stack.set(orchestrator="eks")
-        failures: list[BaseException] = []
-
-        def switch() -> None:
-            try:
-                stack.up()
-            except (engine.EngineError, auto.CommandError) as failure:
-                failures.append(failure)
-
-        running = threading.Thread(target=switch, daemon=True)
-        running.start()
-        _wait_for(stack, types.EKS_CLUSTER)
-        _kill_engine()
-        running.join(60)
-        assert not running.is_alive()
-        assert failures
+        _kill_while_it_makes(stack, types.EKS_CLUSTER)
         assert stack.serving() == ["ecs-fargate"]
 
         stack.stack.cancel()  # the dead engine's lock
-        stack.stack.refresh(clear_pending_creates=True)
+        cure(stack)
         stack.up()
+        assert [call.ok for call in stack.cloud.calls if (call.op, call.type) == ("create", types.EKS_CLUSTER)] == made
+        assert len(stack.cloud.world.every(types.EKS_CLUSTER)) == 1
         assert stack.serving() == ["eks"]
         assert stack.preview() == {}
+
+
+def test_without_a_cure_the_name_of_what_was_interrupted_is_taken(tmp_path: Path) -> None:
+    """AWS goes on with what it was asked for, and no kind of refresh takes it into the state."""
+    hang = Fault(types.EKS_CLUSTER, "create", how="hang")
+    with passage(tmp_path, faults=[hang]) as stack:
+        stack.up()
+        stack.set(orchestrator="eks")
+        _kill_while_it_makes(stack, types.EKS_CLUSTER)
+        stack.stack.cancel()
+        stack.stack.refresh()
+        with pytest.raises(engine.EngineError, match=r"ResourceInUseException: .* switchyard-dev is taken"):
+            stack.up()
+        assert stack.serving() == ["ecs-fargate"]
+
+
+def _kill_while_it_makes(stack: Passage, type_: str) -> None:
+    """Kill the engine of an `up` in which the creation of a resource hangs."""
+    failures: list[BaseException] = []
+
+    def switch() -> None:
+        try:
+            stack.up()
+        except (engine.EngineError, auto.CommandError) as failure:
+            failures.append(failure)
+
+    running = threading.Thread(target=switch, daemon=True)
+    running.start()
+    _wait_for(stack, type_)
+    _kill_engine()
+    running.join(60)
+    assert not running.is_alive()
+    assert failures
 
 
 def _wait_for(stack: Passage, type_: str) -> None:

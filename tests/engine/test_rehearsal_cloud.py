@@ -29,7 +29,7 @@ from rehearsal.package import Naming, Resource
 from rehearsal.refusals import Refused
 from rehearsal.swarm import Swarm
 from rehearsal.world import Thing, World
-from tests.engine.conftest import REGION, Lab, MakeLab
+from tests.engine.conftest import REGION, Lab, MakeLab, Program, nothing
 
 pytestmark = pytest.mark.engine
 
@@ -833,32 +833,60 @@ def test_faults_fail_hang_and_drop(make_lab: MakeLab) -> None:
     assert "Throttling: slow down" in lab.refused(lambda: program(1))
     assert lab.up(lambda: program(1)) == {"create": 1}
     lab.refused(lambda: program(2))  # the connection is gone in the middle
+    wait_until(lambda: len([each for each in lab.calls("create") if each.done]) == 3)
+    assert len(lab.cloud.world) == 2  # AWS finished it, and the state does not know
     assert lab.up(lambda: program(2)) == {"create": 1}
     assert [each.ok for each in lab.calls("create")] == [False, True, False, True]
+    assert len(lab.cloud.world) == 3
 
 
-def test_a_hanging_operation_ends_when_the_engine_is_interrupted_or_killed(make_lab: MakeLab) -> None:
+@pytest.mark.parametrize(("how", "known"), [(signal.SIGINT, True), (signal.SIGKILL, False)])
+def test_what_an_interrupted_or_killed_engine_was_making_is_made(
+    make_lab: MakeLab, how: signal.Signals, known: bool
+) -> None:
+    """An interrupted engine hears from the provider what there is; a killed one leaves a state that does not know."""
     logs = "aws:cloudwatch/logGroup:LogGroup"
-    lab = make_lab(faults=[Fault(logs, "create", 1, "hang"), Fault(logs, "create", 2, "hang")])
+    lab = make_lab(faults=[Fault(logs, "create", how="hang")])
 
     def program() -> None:
-        aws.cloudwatch.LogGroup("logs")
+        aws.cloudwatch.LogGroup("logs", name="/fixed")
 
-    for number, how in ((1, signal.SIGINT), (2, signal.SIGKILL)):
-        thread = threading.Thread(target=send, args=(lab, number, how))
-        thread.start()
-        lab.refused(program)
-        thread.join()
-        wait_until(lambda: len([each for each in lab.calls("create") if each.done]) == number)  # noqa: B023
-    assert [each.ok for each in lab.calls("create")] == [False, False]
-    assert not len(lab.cloud.world)
-    lab.stack.cancel()  # the killed engine left its lock
-    assert lab.up(program)["create"] >= 1
+    interrupted(lab, "create", how, program)
+    assert len(lab.cloud.world) == 1
+    if how == signal.SIGKILL:
+        lab.stack.cancel()  # it left its lock
+    if known:
+        lab.up(program)
+        assert len(lab.calls("create")) == 1
+    else:
+        assert "ResourceAlreadyExistsException" in lab.refused(program)
 
 
-def send(lab: Lab, number: int, how: signal.Signals) -> None:
-    """Signal the engine, a child of this process, in the middle of the lab's n-th creation."""
-    wait_until(lambda: len(lab.calls("create")) == number)
+@pytest.mark.parametrize("op", ["update", "delete"])
+def test_what_a_killed_engine_was_changing_or_deleting_is_so_after_a_refresh(make_lab: MakeLab, op: Any) -> None:
+    logs = "aws:cloudwatch/logGroup:LogGroup"
+    lab = make_lab(faults=[Fault(logs, op, how="hang")])
+    lab.up(lambda: aws.cloudwatch.LogGroup("logs", retention_in_days=7) and None)
+    changed: Program = lambda: aws.cloudwatch.LogGroup("logs", retention_in_days=30) and None  # noqa: E731
+    interrupted(lab, op, signal.SIGKILL, changed if op == "update" else nothing)
+    lab.stack.cancel()
+    lab.stack.refresh()
+    assert lab.preview(changed if op == "update" else nothing) == {}
+
+
+def interrupted(lab: Lab, op: str, how: signal.Signals, program: Program) -> None:
+    """Run `program`, whose engine gets a signal in the middle of an operation, and wait for the end of that."""
+    thread = threading.Thread(target=send, args=(lab, op, how))
+    thread.start()
+    lab.refused(program)
+    thread.join()
+    wait_until(lambda: lab.calls(op)[0].done)
+    assert not lab.calls(op)[0].ok
+
+
+def send(lab: Lab, op: str, how: signal.Signals) -> None:
+    """Signal the engine, a child of this process, in the middle of an operation."""
+    wait_until(lambda: lab.calls(op))
     children = subprocess.run(["pgrep", "-P", str(os.getpid()), "pulumi"], capture_output=True, text=True, check=True)
     for child in children.stdout.split():
         os.kill(int(child), how)
