@@ -197,7 +197,7 @@ class Cloud:
         try:
             yield operation
             if operation.cut_off:
-                raise Refused(*CUT_OFF)
+                raise Refused("Canceled", CUT_OFF, "rehearsal")
         except Refused as refusal:
             call.error = str(refusal)
             raise

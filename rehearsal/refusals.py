@@ -18,8 +18,8 @@ class Refused(Exception):
         super().__init__(f"{code}: {message} [{source}]")
 
 
-CUT_OFF = ("Canceled", "nobody waited for the end; the cloud has done it all the same", "rehearsal")
-"""What is said of an operation whose answer has nowhere to go, as the arguments of `Refused`."""
+CUT_OFF = "nobody waited for the end; the cloud has done it all the same"
+"""What is said of an operation whose answer has nowhere to go."""
 
 Check = Callable[[World, Thing], None]
 

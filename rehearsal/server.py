@@ -201,9 +201,9 @@ class CloudServicer(PackageServicer):
                 thing.ready, thing.made = True, self._cloud.clock.now
                 self._package.came(thing)
                 if operation.cut_off:
-                    raise HalfMade(*CUT_OFF, thing)
+                    raise HalfMade(CUT_OFF, thing)
                 if why := self._package.unsteady(thing):
-                    raise HalfMade("Unsteady", why, "ECS API", thing)
+                    raise HalfMade(why, thing)
             return provider_pb2.CreateResponse(id=thing.id, properties=wire.dump(thing.outputs))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -280,8 +280,8 @@ class CloudServicer(PackageServicer):
 class HalfMade(Refused):
     """It exists, but is not well: the engine keeps it in the state and sees to it in the next run."""
 
-    def __init__(self, code: str, why: str, source: str, thing: Thing) -> None:
-        super().__init__(code, why, source)
+    def __init__(self, why: str, thing: Thing) -> None:
+        super().__init__("Unsteady", why, "ECS API")
         self._thing = thing
 
     def status(self) -> grpc.Status:

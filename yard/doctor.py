@@ -97,8 +97,10 @@ def _kubernetes(settings: Settings) -> Iterator[Finding]:
 def _aws(file: StackFile, settings: Settings) -> Iterator[Finding]:
     from yard.checks import aws  # boto3 takes half a second to import
 
+    owned = project.owned(file, ROOT)
     yield machine.aws_cli(settings)
-    yield from aws.look(settings, lambda: project.owned(file, ROOT))
+    yield from project.interrupted(owned)
+    yield from aws.look(settings, owned)
 
 
 def _line(finding: Finding) -> str:

@@ -205,6 +205,12 @@ class TestState:
                 "",
                 Owned(frozenset({("t", "1")})),
             ),
+            (
+                0,
+                {"deployment": {"pending_operations": [{"type": "creating", "resource": {"urn": "urn:it"}}]}},
+                "",
+                Owned(frozenset(), pending=(("creating", "urn:it"),)),
+            ),
             (0, {"deployment": {}}, "", NOTHING),
             (6, {}, "error: no stack named 'dev' found", NOTHING),
             (255, {}, "error: getting stack: connection refused", UNREADABLE),
@@ -219,6 +225,12 @@ class TestState:
         cli.chmod(0o755)
         monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
         assert project.owned(stack_file(tmp_path, {}), tmp_path) == found
+
+    def test_what_a_killed_run_was_doing_is_told_with_the_way_on(self) -> None:
+        created, deleted = project.interrupted(Owned(frozenset(), pending=(("creating", "a"), ("deleting", "b"))))
+        assert created.says == "a run was killed while creating a"
+        assert "pulumi refresh --clear-pending-creates" in created.fix
+        assert (deleted.says, deleted.fix) == ("a run was killed while deleting b", "pulumi refresh")
 
     def test_without_a_cli_it_cannot_be_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert project.owned(stack_file(tmp_path, {}), tmp_path) == UNREADABLE
@@ -529,7 +541,7 @@ class TestCredentialsAndRegion:
             raise error
 
         account = aws.Account(settings_of(tmp_path), client, (), "us-east-1")
-        first, second = aws.ask(account, lambda: NOTHING)
+        first, second = aws.ask(account)
         assert (first.status, first.says) == ("fail", words)
         assert (second.name, second.status) == ("aws", "warn")
 
@@ -537,7 +549,7 @@ class TestCredentialsAndRegion:
         for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
             monkeypatch.setenv(name, str(tmp_path / "none"))
         settings = settings_of(tmp_path, **{"aws:profile": "nobody"})
-        (found,) = aws.look(settings, lambda: NOTHING)
+        (found,) = aws.look(settings, NOTHING)
         assert (found.status, found.says) == ("fail", "The config profile (nobody) could not be found")
 
     @pytest.mark.parametrize(
@@ -574,7 +586,7 @@ class TestCredentialsAndRegion:
         monkeypatch.setattr(aws, "ALWAYS", {"x": check})
         monkeypatch.setattr(aws, "BACKENDS", {"ecs-fargate": {"y": check}, "eks": {"z": check}})
         owned = Owned(frozenset({("t", "1")}))
-        found = list(aws.ask(cloud.account(settings_of(tmp_path)), lambda: owned))
+        found = list(aws.ask(cloud.account(settings_of(tmp_path), owned)))
         assert [each.name for each in found] == ["aws-credentials", "aws-region"]
         assert seen == [owned, owned]
 
@@ -887,6 +899,11 @@ class TestCommand:
         statuses = {each["name"]: each["status"] for each in document["checks"]}
         assert {"config", "secrets", "state", "pulumi", "python", "plugins", "docker", "aws-cli"} < statuses.keys()
         assert statuses["aws-credentials"] == "fail"
+
+    def test_what_a_killed_run_was_doing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        killed = Owned(frozenset(), pending=(("creating", "urn:it"),))
+        monkeypatch.setattr(project, "owned", lambda _file, _root: killed)
+        assert "warn interrupted: a run was killed while creating urn:it" in run().output
 
     def test_a_configuration_that_is_wrong_stops_neither_the_machines_checks_nor_the_command(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -254,11 +254,12 @@ def test_a_move_by_hand_touches_nothing_but_weights(tmp_path: Path) -> None:
 def adopt(stack: Passage) -> None:
     """Take what was interrupted into the state, as docs/how-a-switch-works.md does with jq."""
     saved = stack.stack.export_stack()
+    assert saved.deployment
     (interrupted,) = saved.deployment["pending_operations"]
     (cluster,) = stack.cloud.world.every(types.EKS_CLUSTER)
-    saved.deployment["resources"].append(interrupted["resource"] | {"id": cluster.id})
-    saved.deployment["pending_operations"] = []
-    stack.stack.import_stack(saved)
+    taken = [*saved.deployment["resources"], interrupted["resource"] | {"id": cluster.id}]
+    deployment = {**saved.deployment, "resources": taken, "pending_operations": []}
+    stack.stack.import_stack(auto.Deployment(saved.version, deployment))
     stack.stack.refresh()
 
 

@@ -864,14 +864,17 @@ def test_what_an_interrupted_or_killed_engine_was_making_is_made(
 
 @pytest.mark.parametrize("op", ["update", "delete"])
 def test_what_a_killed_engine_was_changing_or_deleting_is_so_after_a_refresh(make_lab: MakeLab, op: Any) -> None:
-    logs = "aws:cloudwatch/logGroup:LogGroup"
-    lab = make_lab(faults=[Fault(logs, op, how="hang")])
-    lab.up(lambda: aws.cloudwatch.LogGroup("logs", retention_in_days=7) and None)
-    changed: Program = lambda: aws.cloudwatch.LogGroup("logs", retention_in_days=30) and None  # noqa: E731
-    interrupted(lab, op, signal.SIGKILL, changed if op == "update" else nothing)
+    lab = make_lab(faults=[Fault("aws:cloudwatch/logGroup:LogGroup", op, how="hang")])
+
+    def program(days: int) -> None:
+        aws.cloudwatch.LogGroup("logs", retention_in_days=days)
+
+    after = (lambda: program(30)) if op == "update" else nothing
+    lab.up(lambda: program(7))
+    interrupted(lab, op, signal.SIGKILL, after)
     lab.stack.cancel()
     lab.stack.refresh()
-    assert lab.preview(changed if op == "update" else nothing) == {}
+    assert lab.preview(after) == {}
 
 
 def interrupted(lab: Lab, op: str, how: signal.Signals, program: Program) -> None:

@@ -86,17 +86,17 @@ def account(settings: Settings) -> Account:
     return Account(settings, client, known, HOMES.get(partition, settings.region or ""))
 
 
-def look(settings: Settings, owned: Callable[[], Owned]) -> Iterator[Finding]:
-    """Everything about the account; `owned` reads what the stack has there."""
+def look(settings: Settings, owned: Owned) -> Iterator[Finding]:
+    """Everything about the account; `owned` is what the stack has there."""
     try:
         asked = account(settings)
     except ProfileNotFound as error:
         yield fail("aws-credentials", str(error), "aws configure --profile NAME; or mend aws:profile, or AWS_PROFILE")
         return
-    yield from ask(asked, owned)
+    yield from ask(replace(asked, owned=owned))
 
 
-def ask(asked: Account, owned: Callable[[], Owned]) -> Iterator[Finding]:
+def ask(asked: Account) -> Iterator[Finding]:
     """All checks of an account at once; those that need credentials only where there are some."""
     first = credentials(asked)
     yield first
@@ -109,7 +109,6 @@ def ask(asked: Account, owned: Callable[[], Owned]) -> Iterator[Finding]:
     yield from filter(None, [where])
     if where and where.status == "fail":
         return
-    asked = replace(asked, owned=owned())
     with ThreadPoolExecutor(max_workers=8) as pool:
         yield from filter(None, pool.map(lambda named: answer(named[0], named[1], asked), checks(asked)))
 

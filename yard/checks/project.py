@@ -135,6 +135,8 @@ class Owned:
     """(type, id) of each."""
     known: bool = True
     """False: the state could not be read."""
+    pending: tuple[tuple[str, str], ...] = ()
+    """(what was being done, URN) of each operation that a run was killed in."""
 
     def count(self, type_: str) -> int:
         """How many of a type."""
@@ -157,7 +159,8 @@ def owned(file: StackFile, root: Path) -> Owned:
         return UNREADABLE
     if answer.returncode != 0:
         return Owned(frozenset(), known="no stack named" in answer.stderr)
-    return Owned(frozenset(_ids(json.loads(answer.stdout))))
+    saved = json.loads(answer.stdout).get("deployment") or {}
+    return Owned(frozenset(_ids(saved)), pending=tuple(_pending(saved)))
 
 
 def _has_state(url: str) -> bool:
@@ -165,7 +168,25 @@ def _has_state(url: str) -> bool:
     return (Path(url.removeprefix("file://")).expanduser() / ".pulumi").is_dir()
 
 
-def _ids(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for resource in (state.get("deployment") or {}).get("resources") or []:
+def _ids(saved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for resource in saved.get("resources") or []:
         if identity := resource.get("id"):
             yield resource["type"], identity
+
+
+def _pending(saved: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for operation in saved.get("pending_operations") or []:
+        yield operation["type"], operation["resource"]["urn"]
+
+
+def interrupted(owned: Owned) -> Iterator[Finding]:
+    """What a killed run was about. Of a creation Pulumi does not know how it ended, and the next `up` makes another."""
+    for what, urn in owned.pending:
+        if what == "creating":
+            fix = (
+                "look on AWS whether it is there. If it is: docs/how-a-switch-works.md, When Pulumi is killed;"
+                " if not: pulumi refresh --clear-pending-creates"
+            )
+        else:
+            fix = "pulumi refresh"
+        yield warn("interrupted", f"a run was killed while {what} {urn}", fix)
