@@ -1,6 +1,7 @@
 """The pretend cloud: providers for aws, eks and kubernetes behind the real engine, one world, one clock."""
 
 import math
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -146,6 +147,8 @@ class Cloud:
             "AWS_ACCESS_KEY_ID": "rehearsal",
             "AWS_SECRET_ACCESS_KEY": "rehearsal",
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._elb.url,
             "AWS_ENDPOINT_URL_SSM": self._ssm.url,
         }

@@ -139,6 +139,7 @@ class _StackConfig(StackFile):
 
     def prepare(self) -> Iterator[str]:
         """Put placeholders in; tell what they stand for."""
+        self.values.pop("aws:profile", None)  # nobody is asked, so nobody needs to have it
         self.values, found = self.without_secrets()
         self.secrets = {_path(steps): PLACEHOLDER for steps in found}
         if self.secrets:
@@ -169,10 +170,13 @@ def _path(steps: Steps) -> str:
 
 
 @contextmanager
-def _environment(extra: Mapping[str, str]) -> Iterator[None]:
-    """The program runs in this process, and so does the gate that asks the load balancer."""
+def environment(cloud: Cloud) -> Iterator[None]:
+    """The program runs in this process, and so does the gate that asks the load balancer: what they find leads to
+    `cloud`, and nothing of the caller's own account is among it."""
     before = dict(os.environ)
-    os.environ.update(extra)
+    for name in [each for each in before if each.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(cloud.env)
     try:
         yield
     finally:
@@ -197,7 +201,7 @@ class _Rehearsal:
         with (
             tempfile.TemporaryDirectory(prefix="switchyard-rehearsal-") as place,
             Cloud(scale, on_call=self._saw, existing=self._config.existing) as self._cloud,
-            _environment(self._cloud.env),
+            environment(self._cloud),
         ):
             self._stack = self._open(Path(place))
             self._passage()

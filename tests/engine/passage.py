@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from rehearsal import Call, Cloud, health
 from rehearsal import aws as types
+from rehearsal.run import environment
 from tests.program import config_for
 from tests.stack import Stack
 
@@ -66,11 +66,5 @@ def passage(
 ) -> Iterator[Passage]:
     """A stack that is not up yet. `cloud` goes to the rehearsal cloud."""
     config = {**config_for(registry, orchestrator, preset, **(services or {})), **(more or {})}
-    before = dict(os.environ)
-    with Cloud(**cloud) as sky:
-        os.environ.update(sky.env)  # the program, and so the gate, runs in this process
-        try:
-            yield Passage(place / "stack", sky, config, secrets or {})
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+    with Cloud(**cloud) as sky, environment(sky):
+        yield Passage(place / "stack", sky, config, secrets or {})

@@ -97,6 +97,14 @@ import pulumi_aws as aws
 config = pulumi.Config("switchyard")
 there = config.require("orchestrator")
 pulumi.export("url", "http://same")
+RETAIN = pulumi.ResourceOptions(retain_on_delete=True)
+"""
+NETWORK = """
+vpc = aws.ec2.Vpc("net", cidr_block="10.0.0.0/16")
+zones = aws.get_availability_zones_output().names
+subnets = [
+    aws.ec2.Subnet(f"net-{i}", vpc_id=vpc.id, cidr_block=f"10.0.{i}.0/24", availability_zone=zones[i]) for i in (0, 1)
+]
 """
 
 
@@ -136,6 +144,14 @@ aws.ec2.Subnet("subnet", vpc_id=config.require("vpc"), cidr_block="10.0.0.0/24")
             "kept: the name /kept is taken: the log group was kept when its stack was destroyed",
         ),
         ('aws.sqs.Queue("queue")', "the rehearsal does not know aws:sqs/queue:Queue"),
+        (
+            'aws.cloudwatch.LogGroup("left", opts=RETAIN) if there == "eks" else None',
+            "there and back again is not the same: urn:pulumi:dev::switchyard::aws:cloudwatch/logGroup:LogGroup::left",
+        ),
+        (
+            'aws.cloudwatch.LogGroup("left", opts=RETAIN)',
+            "destroy left left (aws:cloudwatch/logGroup:LogGroup)",
+        ),
     ],
 )
 def test_what_does_not_hold_is_the_reason(project: Project, program: str, reason: str) -> None:
@@ -144,14 +160,41 @@ def test_what_does_not_hold_is_the_reason(project: Project, program: str, reason
     assert reason in report.reason
 
 
+@pytest.mark.parametrize("says", ["switchyard:protect: true", "switchyard:preset: production"])
+def test_what_is_protected_is_set_free_before_it_is_destroyed(project: Project, says: str) -> None:
+    report = project.rehearse(
+        NETWORK
+        + """
+guarded = config.get_bool("protect") is not False
+aws.lb.LoadBalancer("edge", subnets=[each.id for each in subnets], enable_deletion_protection=guarded)
+""",
+        f"  {says}\n",
+    )
+    assert report.ok, report.reason
+    assert list(report.changes)[-2:] == ["unprotect", "destroy"]
+    assert report.changes["unprotect"]["update"] == 1
+
+
+def test_the_callers_own_account_is_not_needed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "acme-nobody")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "theirs")
+    report = project.rehearse(
+        """
+import boto3
+found = boto3.Session(profile_name=pulumi.Config("aws").get("profile")).get_credentials()
+pulumi.export("url", f"{found.access_key} {found.token}")
+""",
+        "  aws:profile: acme-nobody\n",
+    )
+    assert report.ok, report.reason
+    assert report.url["before"] == "rehearsal None"
+
+
 def test_traffic_to_nobody_is_not_missed(project: Project) -> None:
     """AWS allows it, the engine is content, and every caller gets a 503."""
-    report = project.rehearse("""
-vpc = aws.ec2.Vpc("net", cidr_block="10.0.0.0/16")
-zones = aws.get_availability_zones_output().names
-subnets = [
-    aws.ec2.Subnet(f"net-{i}", vpc_id=vpc.id, cidr_block=f"10.0.{i}.0/24", availability_zone=zones[i]) for i in (0, 1)
-]
+    report = project.rehearse(
+        NETWORK
+        + """
 balancer = aws.lb.LoadBalancer("edge", subnets=[each.id for each in subnets])
 answer = {"type": "fixed-response", "fixed_response": {"content_type": "text/plain", "status_code": "404"}}
 listener = aws.lb.Listener("edge", load_balancer_arn=balancer.arn, port=80, default_actions=[answer])
@@ -164,7 +207,8 @@ if there == "eks":
         conditions=[{"path_pattern": {"values": ["/*"]}}],
         actions=[{"type": "forward", "forward": forward}],
     )
-""")
+"""
+    )
     assert (
         "after create of api (aws:lb/listenerRule:ListenerRule) callers of api would be answered 503" in report.reason
     )
