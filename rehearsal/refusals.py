@@ -207,14 +207,25 @@ def capacity(world: World, thing: Thing) -> None:
 
 def capacity_in_use(world: World, thing: Thing) -> None:
     """A cluster keeps its capacity providers while services use them."""
+    _unused(world, thing, set(thing.all("capacityProviders")))
+
+
+def capacity_leaves(world: World, thing: Thing) -> None:
+    """The list of a cluster's capacity providers is put as a whole: what is not in it any more must not be in use."""
+    for before in world.where(aws.ECS_PROVIDERS, "clusterName", thing.get("clusterName")):
+        _unused(world, before, set(before.all("capacityProviders")) - set(thing.all("capacityProviders")))
+
+
+def _unused(world: World, part: Thing, names: set[str]) -> None:
     for service in world.every(aws.ECS_SERVICE):
         cluster = world.find(aws.ECS_CLUSTER, service.get("cluster", ""))
-        used = set(service.all("capacityProviderStrategies.capacityProvider")) & set(thing.all("capacityProviders"))
-        if cluster and thing.get("clusterName") in cluster.handles and used:
+        used = names.intersection(service.all("capacityProviderStrategies.capacityProvider"))
+        if cluster and part.get("clusterName") in cluster.handles and used:
             raise Refused(
                 "ResourceInUseException",
-                f"the capacity providers of {cluster.name} are in use by {service.name}",
-                "terraform-provider-aws #29152, #11409",
+                f"The specified capacity provider is in use and cannot be removed: {', '.join(sorted(used))} of"
+                f" {cluster.name}, by {service.name}",
+                "ECS API, PutClusterCapacityProviders; terraform-provider-aws #29152, containers-roadmap #631",
             )
 
 
@@ -594,7 +605,7 @@ ON_CREATE: Mapping[str, tuple[Check, ...]] = {
     aws.LISTENER: (forwards,),
     aws.LISTENER_RULE: (forwards,),
     aws.ECS_SERVICE: (hangs_on_a_balancer, capacity, instances_fit, way_out, can_pull),
-    aws.ECS_PROVIDERS: (capacity_exists,),
+    aws.ECS_PROVIDERS: (capacity_exists, capacity_leaves),
     aws.CAPACITY_PROVIDER: (capacity_provider,),
     aws.AUTO_SCALING_GROUP: (way_out, instances_start),
     aws.EKS_CLUSTER: (way_out,),

@@ -216,6 +216,27 @@ def test_instances_that_do_not_come_or_go_are_seen_to_in_the_next_run(tmp_path: 
         assert stack.preview() == {}
 
 
+def test_copies_move_to_instances_of_another_architecture_in_two_steps(tmp_path: Path) -> None:
+    """docs/ecs-on-ec2.md: in one step, AWS refuses to take from the cluster what the copies still run on."""
+
+    def types_of(*names: str) -> dict[str, object]:
+        return {**BLOCKS["ecs-ec2"], "instance-types": list(names)}
+
+    with passage(tmp_path, orchestrator="ecs-ec2") as stack:
+        stack.up()
+        arm = {"api": {**stack.service("api"), "architecture": "arm64"}}
+        stack.set(services=arm, ecs_ec2=types_of("t4g.small"))
+        with pytest.raises(engine.EngineError, match="capacity provider is in use and cannot be removed"):
+            stack.up()
+        assert stack.serving() == ["ecs-ec2"]
+        for names in (("t4g.small", "t3.small"), ("t4g.small",)):
+            stack.set(ecs_ec2=types_of(*names))
+            stack.up()
+            assert stack.serving() == ["ecs-ec2"]
+        assert stack.preview() == {}
+        assert [each.name for each in stack.cloud.world.every(types.AUTO_SCALING_GROUP)] == ["ec2-arm64"]
+
+
 def test_the_gate_keeps_the_traffic_from_sick_copies(tmp_path: Path) -> None:
     gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
     with passage(tmp_path, more={"gate": gate}, sick=["api-eks"]) as stack:

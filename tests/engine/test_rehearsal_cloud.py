@@ -288,6 +288,17 @@ def test_a_fleet_goes_in_one_order_only(fleet: Fleet) -> None:
         fleet.delete(part)
 
 
+def test_a_capacity_provider_leaves_its_cluster_when_no_service_uses_it(fleet: Fleet) -> None:
+    service = fleet.service()
+    second = fleet.capacity("second", fleet.fleet("second"))
+    names = [each.get("name") for each in (fleet.provider, second)]
+    fleet.change(fleet.providers, capacityProviders=names)
+    with no("ResourceInUseException"):
+        fleet.change(fleet.providers, capacityProviders=names[1:])
+    fleet.change(service, capacityProviderStrategies=[{"capacityProvider": names[1]}])
+    fleet.change(fleet.providers, capacityProviders=names[1:])
+
+
 def test_protected_instances_go_by_force_alone(fleet: Fleet) -> None:
     with no("ScalingActivityInProgress"):
         fleet.delete(fleet.fleet("kept", forceDelete=False))
