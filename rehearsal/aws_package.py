@@ -79,6 +79,8 @@ class Aws(Package):
     def came(self, thing: Thing) -> None:
         if thing.type == aws.LOAD_BALANCER and thing.get("accessLogs.enabled"):
             self.world.written.add(thing.get("accessLogs.bucket"))
+        if url := refusals.repository_url(thing):
+            self.world.pushed[url] |= self.world.images
 
     def went(self, thing: Thing) -> None:
         named = (thing.type, thing.get("region"), thing.get("name"))
@@ -90,7 +92,7 @@ class Aws(Package):
             for inside in [each for each in self.world if each.cluster == thing.get("endpoint")]:
                 self.world.remove(inside)
         self.world.written.discard(thing.id)
-        self.world.pushed.discard(thing.id)
+        self.world.pushed.pop(refusals.repository_url(thing) or "", None)
 
     def unsteady(self, thing: Thing) -> str | None:
         if thing.type != aws.ECS_SERVICE or not thing.get("waitForSteadyState"):

@@ -97,7 +97,7 @@ class Cloud:
     `scale` is real seconds a rehearsal second: 0 waits for nothing and no time passes. `on_call` is told of each
     operation when it begins and when it ends, in the order of `Call.begun` and `Call.done`. `existing` are ids and
     ARNs that somebody else made. Target groups named in `sick` (by their name in the program) never have a healthy
-    target.
+    target. `images` are digests that are in each repository from its beginning; others have to be pushed.
     """
 
     def __init__(
@@ -107,8 +107,9 @@ class Cloud:
         on_call: Callable[[Call], None] = lambda _: None,
         existing: Iterable[str] = (),
         sick: Iterable[str] = (),
+        images: Iterable[str] = (),
     ) -> None:
-        self.world = World(existing=set(existing), sick=set(sick))
+        self.world = World(existing=set(existing), sick=set(sick), images=set(images))
         self.faults = list(faults)
         self.calls: list[Call] = []
         self._scale = scale
@@ -152,6 +153,11 @@ class Cloud:
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._elb.url,
             "AWS_ENDPOINT_URL_SSM": self._ssm.url,
         }
+
+    def push(self, repository: str, digest: str) -> None:
+        """Push an image to a repository, named by `<registry>/<name>`."""
+        with self.world.lock:
+            self.world.pushed[repository].add(digest)
 
     def targets(self, arn: str) -> list[health.Target] | None:
         """The targets of a group, as the load balancer sees them; None: no such group."""

@@ -159,7 +159,7 @@ class Kubernetes(Package):
     def _can_run(self, cluster: Thing, thing: Thing) -> None:
         for image in thing.all("spec.template.spec.containers.image"):
             refusals.pinned(thing, image)
-            repository = refusals.private_repository(self.world, image)
+            refusals.in_repository(self.world, image)
             nodes = cluster.get("computeConfig.nodeRoleArn", "")
             if ".dkr.ecr." in image and not refusals.may_pull(self.world, nodes, image):
                 raise Refused(
@@ -167,8 +167,6 @@ class Kubernetes(Package):
                     f"the nodes of {cluster.id} may not pull {image}",
                     "EKS user guide, Auto Mode node role: AmazonEC2ContainerRegistryPullOnly",
                 )
-            if repository:
-                self.world.pushed.add(repository.id)
 
 
 def _computed(plain: wire.Properties) -> wire.Properties:

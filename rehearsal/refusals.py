@@ -376,15 +376,13 @@ def can_pull(world: World, thing: Thing) -> None:
     task = _task(world, thing)
     for image in images(task) if task else ():
         pinned(thing, image)
-        repository = private_repository(world, image)
+        in_repository(world, image)
         if task and ".dkr.ecr." in image and not may_pull(world, task.get("executionRoleArn", ""), image):
             raise Refused(
                 "CannotPullContainerError",
                 f"the execution role of {thing.name} may not pull {image}",
                 "amazon-ecs-agent #1128",
             )
-        if repository:
-            world.pushed.add(repository.id)
 
 
 def images(task: Thing) -> Iterator[str]:
@@ -403,13 +401,32 @@ def pinned(thing: Thing, image: str) -> None:
         )
 
 
-def private_repository(world: World, image: str) -> Thing | None:
-    """The repository of this world that an image is in."""
-    url = image.partition("@")[0]
-    found = next(iter(world.where(aws.ECR_REPOSITORY, "repositoryUrl", url)), None)
-    if found is None and ".dkr.ecr." in url and url not in world.existing:
+def in_repository(world: World, image: str) -> None:
+    """A repository of this world has what was pushed to it, or what it fetches itself; all others are believed."""
+    url, _, digest = image.partition("@")
+    made = [each for type_, path in REPOSITORY_URL.items() for each in world.where(type_, path, url)]
+    if not made and ".dkr.ecr." in url and url not in world.existing:
         raise Refused("CannotPullContainerError", f"{url} is not a repository", "amazon-ecs-agent #1128")
-    return found
+    if _cached(world, image):
+        world.pushed[url].add(digest)
+    if made and digest not in world.pushed[url]:
+        raise Refused(
+            "CannotPullContainerError",
+            f"failed to resolve ref {image}: not found",
+            'ECS developer guide, "CannotPullContainer task errors"',
+        )
+
+
+REPOSITORY_URL: Mapping[str, str] = {
+    aws.ECR_REPOSITORY: "repositoryUrl",
+    aws.ECR_PUBLIC_REPOSITORY: "repositoryUri",
+}
+"""What holds images, and where it says its `<registry>/<name>`."""
+
+
+def repository_url(thing: Thing) -> str | None:
+    """A repository's `<registry>/<name>`; None: it is no repository."""
+    return thing.get(REPOSITORY_URL[thing.type]) if thing.type in REPOSITORY_URL else None
 
 
 def may_pull(world: World, role: str, image: str) -> bool:
@@ -437,7 +454,7 @@ def _allows(world: World, role: Thing, action: str, *managed: str) -> bool:
 
 def has_images(world: World, thing: Thing) -> None:
     """ECR keeps a repository with images unless forced."""
-    if thing.id in world.pushed and not (thing.get("forceDelete") or thing.get("forceDestroy")):
+    if world.pushed[repository_url(thing) or ""] and not (thing.get("forceDelete") or thing.get("forceDestroy")):
         raise Refused("RepositoryNotEmptyException", f"the repository {thing.id} still contains images", "ECR API")
 
 

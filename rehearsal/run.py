@@ -137,6 +137,13 @@ class _StackConfig(StackFile):
         """Ids and ARNs in the config: what somebody else made."""
         return re.findall(r"\b(?:vpc|subnet|sg)-[0-9a-z]+|arn:aws[\w-]*:[^\s,'\"\]}]+", yaml.safe_dump(self.values))
 
+    @property
+    def digests(self) -> set[str]:
+        """The images that the services run. Once `prepare` has been called, every service has one."""
+        services = self.get("services")
+        each = services.values() if isinstance(services, dict) else []
+        return {str(one["digest"]) for one in each if isinstance(one, dict) and "digest" in one}
+
     def prepare(self) -> Iterator[str]:
         """Put placeholders in; tell what they stand for."""
         self.values.pop("aws:profile", None)  # nobody is asked, so nobody needs to have it
@@ -200,7 +207,7 @@ class _Rehearsal:
         """All phases; raises `Broken` or `EngineError` at the first thing that is wrong."""
         with (
             tempfile.TemporaryDirectory(prefix="switchyard-rehearsal-") as place,
-            Cloud(scale, on_call=self._saw, existing=self._config.existing) as self._cloud,
+            Cloud(scale, on_call=self._saw, existing=self._config.existing, images=self._config.digests) as self._cloud,
             environment(self._cloud),
         ):
             self._stack = self._open(Path(place))

@@ -271,7 +271,7 @@ class _Manager:
 
     def _may_pull(self, image: str) -> None:
         refusals.pinned(self.instance, image)
-        repository = refusals.private_repository(self.world, image)
+        refusals.in_repository(self.world, image)
         if ".dkr.ecr." in image:
             if not self.request.login.startswith("ecr:"):
                 raise No(403, "denied: no basic auth credentials")
@@ -279,8 +279,6 @@ class _Manager:
                 raise No(403, f"denied: the role of {self.instance.name} may not pull {image}")
         elif self.request.login:
             self._value(self.request.login)
-        if repository:
-            self.world.pushed.add(repository.id)
 
     def _role(self) -> str:
         profile = self.world.find(aws.INSTANCE_PROFILE, self.instance.get("iamInstanceProfile", ""))

@@ -65,8 +65,10 @@ class World:
     """(type, region, name) that no program has any more but that is still taken, and why."""
     sick: set[str] = field(default_factory=set)
     """Target groups, by their name in the program, that never have a healthy target."""
-    pushed: set[str] = field(default_factory=set)
-    """Repositories (`<registry>/<name>`) that hold images."""
+    pushed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Repository (`<registry>/<name>`) -> the digests of the images in it."""
+    images: set[str] = field(default_factory=set)
+    """Digests that are pushed to each repository as soon as it is there."""
     written: set[str] = field(default_factory=set)
     """Buckets that hold objects."""
     swarms: "dict[str, Swarm]" = field(default_factory=dict)

@@ -24,6 +24,18 @@ class Passage(Stack):
         self.cloud = cloud
         super().__init__(place, cloud.env, {"gate": GATE, **config}, secrets)
 
+    def up(self) -> dict[str, int]:
+        """As `Stack`'s. The repositories that the first one makes have the images of the configuration from their
+        beginning; what comes later has to be pushed."""
+        changed = super().up()
+        self.cloud.world.images.clear()
+        return changed
+
+    def push(self, digest: str) -> None:
+        """Push an image to each repository of the stack."""
+        for repository in self.outputs["repositories"].values():
+            self.cloud.push(repository, digest)
+
     def edge(self) -> dict[str, dict[str, Any]]:
         """URN -> inputs of everything at the edge, without what AWS made up (ids, ARNs, random names)."""
         resources = json.loads(self.saved())["checkpoint"]["latest"]["resources"]
@@ -66,5 +78,6 @@ def passage(
 ) -> Iterator[Passage]:
     """A stack that is not up yet. `cloud` goes to the rehearsal cloud."""
     config = {**config_for(registry, orchestrator, preset, **(services or {})), **(more or {})}
-    with Cloud(**cloud) as sky, environment(sky):
+    images = {each["digest"] for each in config["services"].values() if "digest" in each}
+    with Cloud(images=images, **cloud) as sky, environment(sky):
         yield Passage(place / "stack", sky, config, secrets or {})

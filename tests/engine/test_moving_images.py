@@ -33,6 +33,7 @@ def move(stack: Passage, old: str, new: str, key: str) -> None:
     assert set(stack.up()) == {"create"}
     assert stack.preview() == {}
 
+    stack.push(NEXT)
     mark = len(stack.cloud.calls)
     stack.set(pull_from=None, services={"api": {**stack.service("api"), "digest": NEXT}})
     stack.up()

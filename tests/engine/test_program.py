@@ -371,7 +371,11 @@ def test_a_service_waits_for_its_first_image(tmp_path: Path) -> None:
         assert "waits for its first image" in note
         assert "docker push" in stack.outputs["push"]["api"]
 
-        stack.set(services={"api": {"port": 8080, "digest": "sha256:" + "b" * 64}})
+        digest = "sha256:" + "b" * 64
+        stack.set(services={"api": {"port": 8080, "digest": digest}})
+        with pytest.raises(engine.EngineError, match="CannotPullContainerError: failed to resolve ref"):
+            stack.up()
+        stack.push(digest)
         stack.up()
         assert stack.serving() == ["ecs-fargate"]
 

@@ -135,9 +135,9 @@ def town() -> Town:
     return Town()
 
 
-def no(code: str) -> Any:
-    """The cloud refuses, with AWS's error code."""
-    return pytest.raises(Refused, match=f"^{code}: ")
+def no(code: str, words: str = "") -> Any:
+    """The cloud refuses, with AWS's error code, and in these words."""
+    return pytest.raises(Refused, match=f"^{code}: .*{words}")
 
 
 def test_a_town_can_be_made_used_and_taken_down(town: Town) -> None:
@@ -376,20 +376,52 @@ def test_an_image_needs_a_digest_a_repository_and_permission(town: Town) -> None
         town.service(task=town.task("docker.io/acme/api:latest").get("arn"))
     url = town.make(types.ECR_REPOSITORY, name="acme/api").get("repositoryUrl")
     digest = IMAGE.partition("@")[2]
-    with no("CannotPullContainerError"):
+    ours = town.task(f"{url}@{digest}").get("arn")
+    with no("CannotPullContainerError", "is not a repository"):
         town.service(task=town.task(f"{url}-other@{digest}").get("arn"))
-    with no("CannotPullContainerError"):
-        town.service(task=town.task(f"{url}@{digest}").get("arn"))
+    with no("CannotPullContainerError", "failed to resolve ref .*: not found"):
+        town.service(task=ours)
+    town.world.pushed[url].add(digest)
+    with no("CannotPullContainerError", "may not pull"):
+        town.service(task=ours)
     town.make(types.ROLE_POLICY, role=town.role.id, policy='{"Action": ["ecr:BatchGetImage"]}')
-    town.service(task=town.task(f"{url}@{digest}").get("arn"))
+    town.service(task=ours)
+
+
+def test_a_new_repository_is_empty_but_for_what_is_said_to_be_in_each(town: Town) -> None:
+    kinds: tuple[tuple[str, dict[str, str]], ...] = (
+        (types.ECR_REPOSITORY, {"name": "acme/api"}),
+        (types.ECR_PUBLIC_REPOSITORY, {"repositoryName": "acme/api", "region": "us-east-1"}),
+    )
+    for type_, named in kinds:
+        for images in (set(), {"sha256:1"}):
+            town.world.images = images
+            repository = town.make(type_, **named)
+            url = refusals.repository_url(repository)
+            assert url
+            assert town.world.pushed[url] == images
+            for digest in ("sha256:1", "sha256:2"):
+                if digest in images:
+                    refusals.in_repository(town.world, f"{url}@{digest}")
+                else:
+                    with no("CannotPullContainerError"):
+                        refusals.in_repository(town.world, f"{url}@{digest}")
+            town.world.pushed[url].clear()
+            town.delete(repository)
+
+
+def test_a_cache_fetches_what_is_pulled(town: Town) -> None:
+    town.make(types.ECR_CACHE_RULE, ecrRepositoryPrefix="shop/aws", upstreamRegistryUrl="public.ecr.aws")
+    url = town.make(types.ECR_REPOSITORY, name="shop/aws/acme/api").get("repositoryUrl")
+    refusals.in_repository(town.world, f"{url}@sha256:1")
+    assert town.world.pushed[url] == {"sha256:1"}
 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_repository_with_images_stays_unless_forced(town: Town, force: bool) -> None:
     repository = town.make(types.ECR_REPOSITORY, name="acme/api", forceDelete=force)
-    town.make(types.ROLE_POLICY, role=town.role.id, policy='{"Action": ["ecr:BatchGetImage"]}')
-    town.rule({town.targets.id: 1})
-    town.service(task=town.task(f"{repository.get('repositoryUrl')}@sha256:{'b' * 64}").get("arn"))
+    town.delete(town.make(types.ECR_REPOSITORY, "empty", name="acme/empty"))
+    town.world.pushed[repository.get("repositoryUrl")].add("sha256:1")
     if force:
         town.delete(repository)
     else:
@@ -675,6 +707,9 @@ def test_pods_need_a_digest_and_nodes_that_may_pull(town: Town, kube: Kube) -> N
     with no("ImageWithoutDigest"):
         deploy("docker.io/acme/api:latest")
     image = f"{town.make(types.ECR_REPOSITORY, name='acme/api').get('repositoryUrl')}@sha256:{'c' * 64}"
+    with no("CannotPullContainerError"):
+        deploy(image)
+    town.world.pushed[image.partition("@")[0]].add(image.partition("@")[2])
     with no("ErrImagePull"):
         deploy(image)
     pull = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
