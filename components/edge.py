@@ -26,6 +26,17 @@ DEREGISTRATION_DELAY = 30
 """Seconds a target may finish its requests in. Copies must live longer than this after they are told to stop."""
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
 """TLS 1.2 and 1.3; AWS's recommendation and the console's default (ALB user guide, "Security policies")."""
+NO_SERVICE: Any = {
+    "type": "fixed-response",
+    "fixed_response": {
+        "content_type": "application/json",
+        "message_body": '{"error": "no service answers here"}',
+        "status_code": "404",
+    },
+}
+"""What a listener does with a request that no rule is for."""
+LAST = 50_000
+"""The last priority that a listener has; those of `priorities` are below it."""
 
 
 @dataclass(frozen=True)
@@ -202,24 +213,10 @@ class Edge(pulumi.ComponentResource):
         )
         self._security_group = group.id
         if args.domain is None:
-            self._listener = self._listen(name, balancer)
+            self._listener = self._plain(name, balancer).arn
             self.url = pulumi.Output.concat("http://", balancer.dns_name)
             return
-        certificate = self._certificate(name, args.domain, args.hosts)
-        self._listener = self._listen(name, balancer, certificate)
-        aws.lb.Listener(
-            f"{name}-redirect",
-            load_balancer_arn=balancer.arn,
-            port=80,
-            protocol="HTTP",
-            default_actions=[
-                {
-                    "type": "redirect",
-                    "redirect": {"port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"},
-                }
-            ],
-            opts=child,
-        )
+        self._listener = self._secure(name, balancer, args.domain, args.hosts)
         for host in _hosts(args.domain, args.hosts):
             aws.route53.Record(
                 f"{name}-{host}",
@@ -251,28 +248,60 @@ class Edge(pulumi.ComponentResource):
         )
         return group
 
-    def _listen(
-        self, name: str, balancer: aws.lb.LoadBalancer, certificate_arn: pulumi.Output[str] | None = None
-    ) -> pulumi.Output[str]:
+    def _plain(
+        self, name: str, balancer: aws.lb.LoadBalancer, secure: aws.lb.Listener | None = None
+    ) -> aws.lb.Listener:
+        """Port 80, whose one listener stays while a domain comes and goes (docs/decisions, 0016)."""
+        # What listened on 80 in stacks of version 0.1.0: with a domain `edge-redirect`, without one `edge`.
+        former = [f"{name}-redirect"] if secure else [f"{name}-redirect", name]
         return aws.lb.Listener(
+            f"{name}-http",
+            load_balancer_arn=balancer.arn,
+            port=80,
+            protocol="HTTP",
+            default_actions=[_redirect() if secure else NO_SERVICE],
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[secure] if secure else None,
+                aliases=[pulumi.Alias(name=each) for each in former],
+            ),
+        )
+
+    def _secure(
+        self, name: str, balancer: aws.lb.LoadBalancer, domain: Domain, hosts: tuple[str, ...]
+    ) -> pulumi.Output[str]:
+        """The ARN of the listener on 443. From 80 everybody is sent there."""
+        secure = aws.lb.Listener(
             name,
             load_balancer_arn=balancer.arn,
-            port=443 if certificate_arn else 80,
-            protocol="HTTPS" if certificate_arn else "HTTP",
-            certificate_arn=certificate_arn,
-            ssl_policy=TLS_POLICY if certificate_arn else None,
-            default_actions=[
-                {
-                    "type": "fixed-response",
-                    "fixed_response": {
-                        "content_type": "application/json",
-                        "message_body": '{"error": "no service answers here"}',
-                        "status_code": "404",
-                    },
-                }
-            ],
+            port=443,
+            protocol="HTTPS",
+            certificate_arn=self._certificate(name, domain, hosts),
+            ssl_policy=TLS_POLICY,
+            default_actions=[NO_SERVICE],
             opts=pulumi.ResourceOptions(parent=self),
-        ).arn
+        )
+        plain = self._plain(name, balancer, secure)
+        # The default action sends there too, but without a domain it changes at once, and the services' rules come to
+        # this listener later. This rule is deleted only after that: until then callers go where the rules still are.
+        aws.lb.ListenerRule(
+            f"{name}-redirect",
+            listener_arn=plain.arn,
+            priority=LAST,
+            conditions=[{"path_pattern": {"values": ["/*"]}}],
+            actions=[_redirect()],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[secure]),
+        )
+        # The certificate is not for the load balancer's own name, which was the URL before the domain.
+        aws.lb.ListenerRule(
+            f"{name}-own-name",
+            listener_arn=plain.arn,
+            priority=LAST - 1,
+            conditions=[{"host_header": {"values": [balancer.dns_name]}}],
+            actions=[_redirect(domain.name)],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[secure]),
+        )
+        return secure.arn
 
     def _zone(self, domain: Domain) -> pulumi.Output[str]:
         return aws.route53.get_zone_output(
@@ -362,6 +391,12 @@ class Edge(pulumi.ComponentResource):
         )
         # The load balancer tries to write when it is made, so the policy must be there first.
         return {"bucket": policy.bucket, "enabled": True}
+
+
+def _redirect(host: str | None = None) -> Any:
+    """Send callers to HTTPS, to the name that they called if no other is given."""
+    where = {"host": host} if host else {}
+    return {"type": "redirect", "redirect": {**where, "port": "443", "protocol": "HTTPS", "status_code": "HTTP_301"}}
 
 
 def _hosts(domain: Domain, hosts: tuple[str, ...]) -> list[str]:

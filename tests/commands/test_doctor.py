@@ -704,10 +704,12 @@ class TestQuotas:
         assert found
         assert (found.status, found.says) == ("fail", "3 of 4 rules on the load balancer needed, 2 in use by others")
 
-    def test_rules_on_our_own(self, tmp_path: Path, cloud: Aws) -> None:
+    @pytest.mark.parametrize(("domain", "needed"), [(None, 3), ({"name": "a.example.com", "zone": "example.com"}, 5)])
+    def test_rules_on_our_own(self, tmp_path: Path, cloud: Aws, domain: Any, needed: int) -> None:
         limits = {"Limits": [{"Name": "rules-per-application-load-balancer", "Max": "100"}]}
-        found = aws.rules(cloud.answers("elbv2", "describe_account_limits", limits).account(settings_of(tmp_path)))
-        assert found == Finding("quota-listener-rules", "ok", "3 of 100 rules on the load balancer needed")
+        settings = settings_of(tmp_path, **({"domain": domain} if domain else {}))
+        found = aws.rules(cloud.answers("elbv2", "describe_account_limits", limits).account(settings))
+        assert found == Finding("quota-listener-rules", "ok", f"{needed} of 100 rules on the load balancer needed")
 
 
 def hosted(name: str, private: bool = False) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from rehearsal import Call, Cloud, health
 from rehearsal import aws as types
 from rehearsal.run import environment
+from rehearsal.world import Thing, World
 from tests.program import config_for
 from tests.stack import Stack
 
@@ -58,6 +59,50 @@ class Passage(Stack):
     def since(self, mark: int) -> list[Call]:
         """Calls since there were `mark` of them, without reads."""
         return [call for call in self.cloud.calls[mark:] if call.op != "read"]
+
+
+class Watch:
+    """Looks after each call whether callers of the service `api` would get an answer, once it is told on which stack:
+    `on_call` of its cloud."""
+
+    def __init__(self) -> None:
+        self.stack: Passage | None = None
+        self.unserved: list[str] = []
+        """The calls after which they would not."""
+
+    def __call__(self, call: Call) -> None:
+        if self.stack and call.done is not None:
+            world, now = self.stack.cloud.world, self.stack.cloud.clock.now
+            with world.lock:
+                # Where no time passes, whatever takes time is over.
+                if health.unserved(world, now or math.inf) or not answered(world, 80):
+                    self.unserved.append(f"{call.op} {call.name}")
+
+
+def answered(world: World, port: int, host: str = "") -> bool:
+    """Whether the load balancer hands a request at a port to a group, or sends the caller to where it does. Without a
+    host: whichever name was called."""
+    listeners = [each for each in world.every(types.LISTENER) if each.ready and each.get("port") == port]
+    if not listeners or not _open(world, port):
+        return False
+    rules = [each for each in world.where(types.LISTENER_RULE, "listenerArn", listeners[0].id) if each.ready]
+    actions = [
+        rule.get("actions") for rule in sorted(rules, key=lambda each: int(each.get("priority"))) if _for(rule, host)
+    ]
+    action = [*actions, listeners[0].get("defaultActions")][0]
+    to = action.get("redirect")
+    if to:
+        return answered(world, int(to["port"]), to.get("host", host))
+    return bool(action["type"] == "forward")
+
+
+def _for(rule: Thing, host: str) -> bool:
+    hosts = rule.all("conditions.hostHeader.values")
+    return not rule.get("conditions.httpHeader") and (not hosts or host in hosts)
+
+
+def _open(world: World, port: int) -> bool:
+    return any(each.ready and each.get("fromPort") == port for each in world.every(types.INGRESS_RULE))
 
 
 def _made_up(value: Any) -> bool:

@@ -1,34 +1,17 @@
 """Swarm on EC2 on the real engine: managers that are replaced one by one, the only one replaced, and more of them."""
 
-import math
 from pathlib import Path
 
 import pytest
 
-from rehearsal import Call, health
 from rehearsal import aws as types
-from tests.engine.passage import Passage, passage
+from tests.engine.passage import Passage, Watch, passage
 
 pytestmark = pytest.mark.engine
 
 AMI = "ami-0123456789abcdef0"
 SECRET = {"switchyard:services.api.secrets.KEY": "correct-horse-battery"}
 SERVICES = {"api": {"digest": f"sha256:{'a' * 64}", "replicas": 2, "memory": 256}}
-
-
-class Watch:
-    """Looks after each call whether callers would get an answer, once it is told on which stack."""
-
-    def __init__(self) -> None:
-        self.stack: Passage | None = None
-        self.unserved: list[str] = []
-
-    def __call__(self, call: Call) -> None:
-        if self.stack and call.done is not None:
-            world = self.stack.cloud.world
-            with world.lock:
-                if health.unserved(world, math.inf):
-                    self.unserved.append(f"{call.op} {call.name}")
 
 
 def swarm(stack: Passage) -> str:

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from components.edge import TLS_POLICY, WARM_UP_HEADER, priorities
+from components.edge import LAST, TLS_POLICY, WARM_UP_HEADER, priorities
 from components.network import CIDR
 from components.service import Service
 from components.testing.engine import Graph
 from tests.program import DIGEST, EXISTING, config_for, run_program
 
 DOMAIN = {"name": "api.example.com", "zone": "example.com"}
+REDIRECT = {"port": "443", "protocol": "HTTPS", "statusCode": "HTTP_301"}
 
 
 @cache
@@ -88,11 +89,31 @@ class TestSecure:
         valid = secure().one("acm/certificateValidation:CertificateValidation")
         assert valid.urn in secure().one("lb/listener:Listener", "edge").from_inputs["certificateArn"]
 
-    def test_80_redirects(self) -> None:
-        listener = secure().one("lb/listener:Listener", "edge-redirect").inputs
-        (action,) = listener["defaultActions"]
-        assert listener["port"] == 80
-        assert action["redirect"] == {"port": "443", "protocol": "HTTPS", "statusCode": "HTTP_301"}
+    def test_80_redirects_once_443_answers(self) -> None:
+        listener = secure().one("lb/listener:Listener", "edge-http")
+        (action,) = listener.inputs["defaultActions"]
+        assert listener.inputs["port"] == 80
+        assert action["redirect"] == REDIRECT
+        assert secure().one("lb/listener:Listener", "edge").urn in listener.dependencies
+
+    def test_80_redirects_by_a_rule_too_which_is_the_last_to_go(self) -> None:
+        (action,) = rule(secure(), "edge-redirect")["actions"]
+        assert action["redirect"] == REDIRECT
+        assert rule(secure(), "edge-redirect")["listenerArn"].endswith(":listener/edge-http-0a1b2c3")
+        others = [each.inputs["priority"] for each in secure().of("lb/listenerRule:ListenerRule")]
+        assert sorted(others)[-2:] == [49_999, rule(secure(), "edge-redirect")["priority"]]
+
+    def test_callers_of_the_load_balancers_own_name_are_sent_to_the_domain(self) -> None:
+        own = rule(secure(), "edge-own-name")
+        (action,) = own["actions"]
+        assert own["conditions"] == [{"hostHeader": {"values": ["edge-1234567890.us-east-1.elb.amazonaws.com"]}}]
+        assert action["redirect"] == {**REDIRECT, "host": "api.example.com"}
+
+    def test_the_services_rules_are_on_443(self) -> None:
+        ours = ("edge-redirect", "edge-own-name")
+        of_services = [each for each in secure().of("lb/listenerRule:ListenerRule") if each.name not in ours]
+        assert len(of_services) == 4
+        assert all(each.inputs["listenerArn"].endswith(":listener/edge-0a1b2c3") for each in of_services)
 
     def test_the_certificate_proves_every_name(self) -> None:
         certificate = secure().one("acm/certificate:Certificate").inputs
@@ -210,7 +231,7 @@ few = settings(max_examples=50)  # tables are small, and half as many of them st
 def test_priorities_are_unique_and_within_aws_limits(routes: dict[str, Service]) -> None:
     table = priorities(routes, ORCHESTRATORS)
     assert len(set(table.values())) == len(routes) * (len(ORCHESTRATORS) + 1)
-    assert all(1 <= each <= 50_000 for each in table.values())
+    assert all(1 <= each < LAST - 1 <= 50_000 for each in table.values())
 
 
 @few

@@ -240,10 +240,12 @@ def _quota(quotas: Any, service: str, code: str) -> float:
 
 
 def rules(asked: Account) -> Finding | None:
-    """Rules on the load balancer: for each public service its traffic, and a warm-up for each orchestrator."""
+    """Rules on the load balancer: for each public service its traffic, and a warm-up for each orchestrator. On one of
+    our own with a domain, two that redirect."""
     settings = asked.settings
     public = sum(service.public for service in settings.services.values())
     needed = public * (1 + max(2, len(settings.orchestrators)))  # during a move there are two
+    needed += 2 if settings.keys.domain else 0
     elb = asked.client("elbv2")
     used = 0
     if existing := settings.keys.load_balancer:
