@@ -35,6 +35,10 @@ NO_SERVICE: Any = {
     },
 }
 """What a listener does with a request that no rule is for."""
+EACH_ITS_OWN = 80
+"""The port of a group of addresses, which none of its targets uses: each is registered with its own (ELBv2 API,
+RegisterTargets), ECS says the container's and a binding the pod's, and health checks go there too (`traffic-port`).
+Were it the service's, a change of that would replace the group, for AWS fixes it, and the new one would be empty."""
 LAST = 50_000
 """The last priority that a listener has; those of `priorities` are below it."""
 
@@ -119,8 +123,8 @@ class Edge(pulumi.ComponentResource):
     ) -> Target:
         """A target group of `orchestrator`'s own for the service, and the rule that hangs it on the load balancer.
 
-        Never shared: the Kubernetes controllers evict targets that are not theirs. `port` is the targets', where it is
-        not the service's own; `nodes` is for the gate.
+        Never shared: the Kubernetes controllers evict targets that are not theirs. `port` is what instances publish,
+        where it is not the service's own; `nodes` is for the gate.
         """
         child = pulumi.ResourceOptions(parent=self)
         name = f"{service_name}-{orchestrator}"
@@ -128,7 +132,7 @@ class Edge(pulumi.ComponentResource):
             name,
             # Never a fixed name: it could not be replaced while a rule uses it. AWS takes 32 characters, this prefix 6.
             name_prefix=f"{service_name[:5]}-",
-            port=port or service.port,
+            port=(port or service.port) if kind == "instance" else EACH_ITS_OWN,
             protocol="HTTP",  # inside the VPC, from one security group to another; see docs/decisions
             target_type=kind,
             vpc_id=self._args.network.vpc_id,
@@ -142,7 +146,8 @@ class Edge(pulumi.ComponentResource):
                 "unhealthy_threshold": 3,
             },
             tags=dict(tags),
-            opts=child,
+            # Version 0.1.0 gave groups of addresses the service's port: they stay.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["port"] if kind == "ip" else None),
         )
         rule = aws.lb.ListenerRule(
             f"{name}--warm-up",  # no service's name has two dashes in a row, so none is called like this

@@ -60,13 +60,17 @@ class Replicas(Model):
         return self.max > self.min
 
 
+PORTS = (1024, 65535)
+"""What a process that is not root may listen on."""
+
+
 class Service(Model):
     """One HTTP service (or, with `public: false`, one that nobody calls from outside)."""
 
     port: int = Field(
         default=8080,
-        ge=1024,
-        le=65535,
+        ge=PORTS[0],
+        le=PORTS[1],
         description="Port the process listens on; it runs as non-root, so 1024 or above.",
     )
     cpu: Number = Field(default=0.25, ge=0.05, le=16, description="vCPU for each copy.")

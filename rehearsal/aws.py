@@ -391,11 +391,17 @@ def _bucket_part(seconds: float = 1) -> Rule:
 
 
 def _group_rule() -> Rule:
-    refs = (
-        Ref("securityGroupId", SECURITY_GROUP, holds=False),
-        Ref("referencedSecurityGroupId", SECURITY_GROUP),
+    return Rule(
+        _ec2("sgr", "security-group-rule"),
+        (1, 1, 1),
+        _keys("securityGroupId"),
+        refs=(
+            Ref("securityGroupId", SECURITY_GROUP, holds=False),
+            Ref("referencedSecurityGroupId", SECURITY_GROUP),
+        ),
+        unique=("securityGroupId", "referencedSecurityGroupId", "ipProtocol", "fromPort", "toPort"),
+        taken="InvalidPermission.Duplicate",
     )
-    return Rule(_ec2("sgr", "security-group-rule"), (1, 1, 1), _keys("securityGroupId"), refs=refs)
 
 
 FORWARDED = ("targetGroupArn", "forward.targetGroups.arn")

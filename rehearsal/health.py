@@ -14,12 +14,13 @@ BINDINGS = (
 )
 """EKS Auto Mode's own, and that of the AWS Load Balancer Controller."""
 SERVICE = "kubernetes:core/v1:Service"
+POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SCALER = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 FIRST_CHECKS = 20.0
 """Seconds until a new target is healthy: two checks, ten seconds apart."""
 NEVER = math.inf
-"""When the first checks are over of a target on which nothing answers."""
+"""When the first checks are over of a target on which nothing answers, or which nothing may reach."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Target:
 def targets(world: World, group: Thing, now: float) -> list[Target]:
     """All targets of a group, at a time in rehearsal seconds."""
     return [
-        Target(_address(group, index), group.get("port", 80), *_state(world, group, since, now))
-        for index, since in enumerate(_registered(world, group))
+        Target(_address(group, index), port, *_state(world, group, since, now))
+        for index, (port, since) in enumerate(_registered(world, group))
     ]
 
 
@@ -90,53 +91,80 @@ def _state(
     return "healthy", "", ""
 
 
-def _registered(world: World, group: Thing) -> Iterator[float]:
-    """For each copy, when its first checks are over."""
+Registered = tuple[int, float]
+"""A target's own port, and when its first checks are over."""
+
+
+def _registered(world: World, group: Thing) -> Iterator[Registered]:
+    """Every target of a group: copies by their address and port, or nodes."""
     for service in world.where(aws.ECS_SERVICE, "loadBalancers.targetGroupArn", group.id):
         if service.ready:
+            port = service.get("loadBalancers.containerPort", group.get("port"))
+            reached = _let_in(world, service.all("networkConfiguration.securityGroups"), port)
             # A service is done only when it is steady: its first checks are within its own time.
-            yield from [service.made] * service.get("desiredCount", 1)
+            yield from [(port, service.made if reached else NEVER)] * service.get("desiredCount", 1)
     for kind in BINDINGS:
         for binding in world.where(kind, "spec.targetGroupARN", group.id):
             if binding.ready:
-                yield from [binding.made + FIRST_CHECKS] * _bound(world, binding)
+                yield from _bound(world, binding, group)
     yield from _nodes(world, group)
 
 
-def _nodes(world: World, group: Thing) -> Iterator[float]:
+def _let_in(world: World, groups: list[str], port: int) -> bool:
+    """Whether security groups let anyone in on a port. One without a rule is taken to be somebody else's."""
+    rules = [each for each in world.where(aws.INGRESS_RULE, "securityGroupId", *groups) if each.ready]
+    return not rules or any(each.get("fromPort", 0) <= port <= each.get("toPort", port) for each in rules)
+
+
+def _nodes(world: World, group: Thing) -> Iterator[Registered]:
     """For each node of a swarm in the group: by the routing mesh all answer for a service that runs somewhere."""
     for attached in world.where(aws.TARGET_GROUP_ATTACHMENT, "targetGroupArn", group.id):
         instance = world.find(aws.INSTANCE, attached.get("targetId"))
         if attached.ready and instance:
-            answers = _answers(world, attached.get("port", group.get("port")))
-            yield attached.made + FIRST_CHECKS if answers else NEVER
+            port = attached.get("port", group.get("port"))
+            yield port, attached.made + FIRST_CHECKS if _answers(world, port) else NEVER
     for attached in world.where(aws.AUTO_SCALING_ATTACHMENT, "lbTargetGroupArn", group.id):
         workers = world.find(aws.AUTO_SCALING_GROUP, attached.get("autoscalingGroupName"))
         if attached.ready and workers:
-            answers = _answers(world, group.get("port"))  # the group's own: an attachment can say no other
-            yield from [attached.made + FIRST_CHECKS if answers else NEVER] * workers.get("minSize")
+            port = group.get("port")  # the group's own: an attachment can say no other
+            since = attached.made + FIRST_CHECKS if _answers(world, port) else NEVER
+            yield from [(port, since)] * workers.get("minSize")
 
 
 def _answers(world: World, port: int) -> bool:
     return any(each.publishes(port) for each in world.swarms.values())
 
 
-def _bound(world: World, binding: Thing) -> int:
-    """Ready pods behind the Service that a binding names."""
+def _bound(world: World, binding: Thing, group: Thing) -> Iterator[Registered]:
+    """The ready pods behind the Service that a binding names."""
 
     def near(type_: str, path: str, value: str) -> list[Thing]:
         spot = (binding.cluster, binding.get("metadata.namespace"))
         found = world.where(type_, path, value)
         return [each for each in found if each.ready and (each.cluster, each.get("metadata.namespace")) == spot]
 
-    copies = 0
+    nodes = [
+        each.get("vpcConfig.clusterSecurityGroupId")
+        for each in world.where(aws.EKS_CLUSTER, "endpoint", binding.cluster)
+    ]
     for service in near(SERVICE, "metadata.name", binding.get("spec.serviceRef.name")):
         selector = (service.get("spec.selector") or {}).items()
         for deployment in near(DEPLOYMENT, "metadata.namespace", binding.get("metadata.namespace")):
-            if selector <= (deployment.get("spec.template.metadata.labels") or {}).items():
+            labels = deployment.get("spec.template.metadata.labels") or {}
+            if selector <= labels.items():
+                port = deployment.get("spec.template.spec.containers.ports.containerPort", group.get("port"))
+                policies = near(POLICY, "metadata.namespace", binding.get("metadata.namespace"))
+                reached = _let_in(world, nodes, port) and _allowed(policies, labels, port)
                 scalers = near(SCALER, "spec.scaleTargetRef.name", deployment.get("metadata.name"))
-                copies += replicas(deployment, scalers)
-    return copies
+                yield from [(port, binding.made + FIRST_CHECKS if reached else NEVER)] * replicas(deployment, scalers)
+
+
+def _allowed(policies: list[Thing], labels: dict[str, str], port: int) -> bool:
+    """Whether a pod's NetworkPolicies let anyone in on a port. By name it is each pod's own."""
+    theirs = [each for each in policies if (each.get("spec.podSelector.matchLabels") or {}).items() <= labels.items()]
+    rules = [rule for policy in theirs for rule in policy.all("spec.ingress")]
+    open_ = [each.get("port", port) for rule in rules for each in rule.get("ports") or [{}]]
+    return not theirs or any(isinstance(each, str) or each == port for each in open_)
 
 
 def replicas(deployment: Thing, scalers: list[Thing]) -> int:

@@ -32,6 +32,7 @@ IDENTITY = frozenset({"apiVersion", "kind", "metadata.name", "metadata.namespace
 SECONDS = {"Deployment": (75.0, 60.0, 35.0), "Namespace": (1.0, 1.0, 12.0)}
 """To create, update and delete; a Deployment waits for its pods, and the first of them for a node. Estimates."""
 AUTONAMED = "pulumi.com/autonamed"
+TARGET_GROUP = "spec.targetGroupARN"
 AUTO_MODE = "eks.amazonaws.com/v1"
 
 
@@ -80,6 +81,12 @@ class Kubernetes(Package):
         metadata = wire.merged(inputs["metadata"], kept)
         outputs = changed.outputs | {"metadata": metadata} | _computed(wire.reveal(inputs))
         changed = Thing(**vars(changed) | {"outputs": outputs})
+        if thing.type in health.BINDINGS and thing.get(TARGET_GROUP) != changed.get(TARGET_GROUP):
+            raise Refused(
+                "Forbidden",
+                f"TargetGroupBinding update may not change {TARGET_GROUP} of {thing.id}",
+                "aws-load-balancer-controller #2764",
+            )
         self._can_run(cluster, changed)
         return changed
 
@@ -139,7 +146,7 @@ class Kubernetes(Package):
 
     def _binds(self, cluster: Thing, binding: Thing) -> None:
         """Auto Mode's controller may only register in groups that bear the cluster's name."""
-        arn = binding.get("spec.targetGroupARN", "")
+        arn = binding.get(TARGET_GROUP, "")
         group = self.world.find(aws.TARGET_GROUP, arn)
         if group is None:
             raise Refused("TargetGroupNotFound", f"{binding.id} names {arn}, which does not exist", "ELBv2 API")

@@ -132,7 +132,7 @@ class Orchestrator(pulumi.ComponentResource, ABC):
         """Run one service. `target` is None for a service that is not public, and off the edge."""
 
     def target_port(self, name: str, service: Service) -> int:
-        """The port on which the targets of a service answer."""
+        """The port on which the targets of a service answer, where they are instances."""
         return service.port
 
     @property

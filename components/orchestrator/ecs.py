@@ -151,6 +151,8 @@ class Ecs(Orchestrator):
     ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
         """The copies' group and its rules: everything goes out, and only the load balancer comes in."""
         child = pulumi.ResourceOptions(parent=self)
+        # In version 0.1.0 its name said no port.
+        former = pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=name)])
         network = self.args.network
         assert network is not None
         group, out = network.group(name, f"Copies of {name} on {self.key}", child)
@@ -158,13 +160,15 @@ class Ecs(Orchestrator):
         if target:
             rules.append(
                 aws.vpc.SecurityGroupIngressRule(
-                    name,
+                    # Another port is another rule, there before the copies that need it; and this one goes after those
+                    # that need this. (No service's name has two dashes in a row, so none is called like this.)
+                    f"{name}--{service.port}",
                     security_group_id=group.id,
                     referenced_security_group_id=target.security_group_id,
                     ip_protocol="tcp",
                     from_port=service.port,
                     to_port=service.port,
-                    opts=child,
+                    opts=former,
                 )
             )
         return group, rules

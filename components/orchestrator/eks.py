@@ -20,7 +20,7 @@ from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding
 from components.model import Cidr, Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
-from components.service import Service
+from components.service import PORTS, Service
 from components.usage import exact
 
 OPEN_ACCESS = ("0.0.0.0/0",)
@@ -202,6 +202,7 @@ class Eks(Orchestrator):
             opts=self._inside,
         )
         self._measured = False
+        self._opened: aws.vpc.SecurityGroupIngressRule | None = None
         self._ship_logs()
         return {"cluster": self.args.stack}
 
@@ -247,7 +248,7 @@ class Eks(Orchestrator):
             opts=self._inside,
         )
         found_by = kubernetes_service.expose(name, place)
-        bindings = [self._bind(name, service, target, found_by)] if target else []
+        bindings = [self._bind(name, target, found_by)] if target else []
         deployment = kubernetes_service.run(name, service, image, place, found_by, *bindings)
         if service.replicas.scales:
             self._measure()
@@ -265,19 +266,24 @@ class Eks(Orchestrator):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _bind(
-        self, name: str, service: Service, target: Target, found_by: k8s.core.v1.Service
-    ) -> k8s.apiextensions.CustomResource:
+    def _let_in(self, target: Target) -> aws.vpc.SecurityGroupIngressRule:
+        """Let the load balancer reach the pods, once for all services: there is one security group, the nodes', and it
+        takes a rule only once. On which port which pod may be reached say the NetworkPolicies, until the pod is gone;
+        a rule by port would be deleted when the new pods are ready, while the old ones still get requests."""
+        if self._opened is None:
+            self._opened = aws.vpc.SecurityGroupIngressRule(
+                "eks-load-balancer",
+                security_group_id=self._cluster.cluster_security_group_id,
+                referenced_security_group_id=target.security_group_id,
+                ip_protocol="tcp",
+                from_port=PORTS[0],
+                to_port=PORTS[1],
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        return self._opened
+
+    def _bind(self, name: str, target: Target, found_by: k8s.core.v1.Service) -> k8s.apiextensions.CustomResource:
         """Let the cluster register the pods in the edge's group, and let the load balancer reach them."""
-        opened = aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=self._cluster.cluster_security_group_id,
-            referenced_security_group_id=target.security_group_id,
-            ip_protocol="tcp",
-            from_port=service.port,
-            to_port=service.port,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
         return k8s.apiextensions.CustomResource(
             name,
             api_version="eks.amazonaws.com/v1",
@@ -288,7 +294,10 @@ class Eks(Orchestrator):
                 "targetGroupARN": target.group_arn,
                 "targetType": "ip",
             },
-            opts=pulumi.ResourceOptions.merge(self._inside, pulumi.ResourceOptions(depends_on=[target.ready, opened])),
+            opts=pulumi.ResourceOptions.merge(
+                self._inside,
+                pulumi.ResourceOptions(depends_on=[target.ready, self._let_in(target)]),
+            ),
         )
 
     def _ship_logs(self) -> None:

@@ -303,7 +303,8 @@ def _guards(name: str, service: Service, place: Place) -> None:
                 "ingress": [
                     {
                         "from_": [{"ip_block": {"cidr": block}} for block in place.callers],
-                        "ports": [{"port": service.port, "protocol": "TCP"}],
+                        # By name it is each pod's own, so that a change of the port cuts off none of the old.
+                        "ports": [{"port": "http", "protocol": "TCP"}],
                     }
                 ],
             },

@@ -103,6 +103,11 @@ class Town(Account):
         usual = {"port": 80, "protocol": "HTTP", "vpcId": self.vpc.id, "targetType": "ip"}
         return self.make(types.TARGET_GROUP, name, **(usual | inputs))
 
+    def let_in(self, group: str, port: int) -> Thing:
+        """A rule that lets the load balancer in on a port."""
+        source = {"referencedSecurityGroupId": self.group.id, "ipProtocol": "tcp"}
+        return self.make(types.INGRESS_RULE, securityGroupId=group, fromPort=port, toPort=port, **source)
+
     def rule(self, weights: dict[str, int], name: str = "rule", priority: int = 1) -> Thing:
         """A listener rule that forwards to groups by ARN."""
         groups = [{"arn": arn, "weight": weight} for arn, weight in weights.items()]
@@ -467,6 +472,24 @@ def test_names_are_a_regions_own_where_aws_says_so(town: Town) -> None:
         town.make(types.ROLE, "two", name="same", region="us-east-1")
 
 
+def test_copies_are_reached_on_the_port_that_their_group_lets_in(town: Town) -> None:
+    town.rule({town.targets.id: 1})
+    network = {"subnets": town.ids, "assignPublicIp": True, "securityGroups": [town.group.id]}
+    mapping = {"targetGroupArn": town.targets.id, "containerName": "api", "containerPort": 8080}
+    town.service(networkConfiguration=network, loadBalancers=[mapping], desiredCount=1)
+
+    def states() -> list[tuple[int, str]]:
+        return [(each.port, each.state) for each in targets(town.world, town.targets, 0)]
+
+    assert states() == [(8080, "healthy")]  # no rule is known, so it is somebody else's group
+    town.let_in(town.group.id, 9000)
+    assert states() == [(8080, "unhealthy")]
+    town.let_in(town.group.id, 8080)
+    assert states() == [(8080, "healthy")]
+    with no("InvalidPermission.Duplicate"):
+        town.let_in(town.group.id, 8080)
+
+
 def test_a_priority_is_used_once(town: Town) -> None:
     town.rule({town.targets.id: 1}, "one")
     with no("PriorityInUse"):
@@ -628,6 +651,11 @@ class Kube:
         self.world.add(thing)
         return thing
 
+    def change(self, thing: Thing, **body: Any) -> None:
+        """Update an object."""
+        changed = self._package.change(thing, thing.inputs | body, self.config)
+        self.world.change(thing, changed.inputs, changed.outputs)
+
     def delete(self, thing: Thing) -> None:
         """Delete an object."""
         self._package.delete(thing, self.config)
@@ -675,6 +703,42 @@ def test_auto_mode_binds_only_groups_with_its_clusters_tag(town: Town, kube: Kub
     with no("Invalid"):
         bind(tagged.id)
     bind(tagged.id, targetType="ip")
+
+
+def test_a_binding_keeps_its_group(town: Town, kube: Kube) -> None:
+    one, two = (town.target_group(name, tags={"eks:eks-cluster-name": "lab"}) for name in ("one", "two"))
+    spec = {"serviceRef": {"name": "api", "port": 80}, "targetGroupARN": one.id, "targetType": "ip"}
+    bound = kube.make("TargetGroupBinding", "api", "default", "eks.amazonaws.com/v1", spec=spec)
+    with no("Forbidden"):
+        kube.change(bound, spec=spec | {"targetGroupARN": two.id})
+    kube.change(bound, metadata=bound.inputs["metadata"] | {"labels": {"more": "x"}})
+
+
+def test_pods_are_reached_on_the_port_that_their_cluster_and_policy_let_in(town: Town, kube: Kube) -> None:
+    group = town.target_group("tagged", tags={"eks:eks-cluster-name": "lab"})
+    town.rule({group.id: 1})
+
+    def states() -> list[tuple[int, str]]:
+        return [(each.port, each.state) for each in targets(town.world, group, 60)]
+
+    labels = {"app": "api"}
+    spec = {"serviceRef": {"name": "api", "port": 80}, "targetGroupARN": group.id, "targetType": "ip"}
+    kube.make("TargetGroupBinding", "api", "default", "eks.amazonaws.com/v1", spec=spec)
+    kube.make("Service", "api", "default", spec={"selector": labels})
+    container = {"image": IMAGE, "ports": [{"containerPort": 8080}]}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    kube.make("Deployment", "api", "default", "apps/v1", spec={"template": pod})
+    assert states() == [(8080, "healthy")]
+
+    opened = town.let_in(kube.cluster.get("vpcConfig.clusterSecurityGroupId"), 9000)
+    assert states() == [(8080, "unhealthy")]
+    town.delete(opened)
+
+    for number, (port, state) in enumerate(((9000, "unhealthy"), (8080, "healthy"), ("http", "healthy"))):
+        rule = {"podSelector": {"matchLabels": labels}, "ingress": [{"ports": [{"port": port}]}]}
+        policy = kube.make("NetworkPolicy", f"p{number}", "default", "networking.k8s.io/v1", spec=rule)
+        assert states() == [(8080, state)]
+        kube.delete(policy)
 
 
 def test_the_copies_behind_a_binding_are_its_targets(town: Town, kube: Kube) -> None:

@@ -244,14 +244,15 @@ class TestService:
             graph.one("ecs/clusterCapacityProviders:ClusterCapacityProviders"),
             graph.one("ec2/route:Route", "network-public"),
             *(each for each in graph.of("vpc/securityGroupEgressRule:SecurityGroupEgressRule") if each.name == "api"),
-            graph.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "api"),
+            graph.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "api--9000"),
         ]
         assert {each.urn for each in needed} <= before
 
     def test_a_private_service_has_no_way_in(self) -> None:
         graph = rich()
         assert "loadBalancers" not in graph.one("ecs/service:Service", "worker").inputs
-        assert "worker" not in {each.name for each in graph.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")}
+        ways_in = {each.name for each in graph.of("vpc/securityGroupIngressRule:SecurityGroupIngressRule")}
+        assert ways_in == {"edge-80", "api--9000"}
         assert not [each for each in graph.of("lb/listenerRule:ListenerRule") if each.name.startswith("worker")]
 
 

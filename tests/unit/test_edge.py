@@ -167,9 +167,14 @@ class TestSecure:
             {"hostHeader": {"values": ["admin.example.com"]}},
         ]
 
-    def test_the_group_asks_the_services_own_port_and_path(self) -> None:
-        group = secure().one("lb/targetGroup:TargetGroup", "admin-ecs-fargate").inputs
-        assert (group["port"], group["healthCheck"]["path"]) == (9000, "/up")
+    def test_the_group_asks_each_target_at_its_own_port(self) -> None:
+        group = secure().one("lb/targetGroup:TargetGroup", "admin-ecs-fargate")
+        assert group.inputs["healthCheck"]["path"] == "/up"
+        assert "port" not in group.inputs["healthCheck"]  # traffic-port: where the target gets its requests
+
+    def test_a_services_port_is_not_its_groups(self) -> None:
+        group = secure().one("lb/targetGroup:TargetGroup", "admin-ecs-fargate")
+        assert (group.inputs["port"], group.ignore_changes) == (80, ("port",))
 
 
 class TestMove:

@@ -11,7 +11,7 @@ import pytest
 from components.edge import DEREGISTRATION_DELAY
 from components.testing.engine import HIDDEN, Graph, Node
 from tests.pod_security import violations
-from tests.program import DIGEST, EXISTING, config_for, run_program
+from tests.program import DIGEST, EXISTING, SERVICE, config_for, run_program
 from tests.unit.test_ecs_fargate import PASSWORD, RICH
 
 EKS = "switchyard:orchestrator:Eks"
@@ -118,8 +118,9 @@ class TestObjects:
     def test_only_the_networks_addresses_may_call_a_public_service(self) -> None:
         spec = rich().one("networking.k8s.io/v1:NetworkPolicy", "api").inputs["spec"]
         assert spec["ingress"] == [
-            {"from": [{"ipBlock": {"cidr": "10.0.0.0/16"}}], "ports": [{"port": 9000, "protocol": "TCP"}]}
+            {"from": [{"ipBlock": {"cidr": "10.0.0.0/16"}}], "ports": [{"port": "http", "protocol": "TCP"}]}
         ]
+        assert container()["ports"] == [{"name": "http", "containerPort": 9000}]
         assert "worker" not in {each.name for each in rich().of("networking.k8s.io/v1:NetworkPolicy")}
 
     def test_one_copy_leaves_at_a_time(self) -> None:
@@ -227,10 +228,17 @@ class TestBinding:
         graph = rich()
         binding = graph.one("eks.amazonaws.com/v1:TargetGroupBinding")
         rule = graph.one("lb/listenerRule:ListenerRule", "api-eks--warm-up")
-        way_in = graph.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "api")
+        way_in = graph.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "eks-load-balancer")
         assert {rule.urn, way_in.urn} <= binding.dependencies
         assert way_in.inputs["referencedSecurityGroupId"] == "edge-id"
-        assert (way_in.inputs["fromPort"], way_in.inputs["toPort"]) == (9000, 9000)
+
+    def test_all_services_share_one_way_in_to_the_nodes(self) -> None:
+        web = {"digest": DIGEST, "path": "/web"}
+        graph = run_program({**config_for("ecr", "eks", api=SERVICE, web=web), **EXISTING})
+        opened = graph.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule").inputs
+        assert (opened["fromPort"], opened["toPort"]) == (1024, 65535)
+        bindings = graph.of("eks.amazonaws.com/v1:TargetGroupBinding")
+        assert [each.name for each in bindings] == ["api", "web"]
 
     def test_pods_start_only_when_they_are_bound(self) -> None:
         graph = rich()
