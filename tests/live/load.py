@@ -52,5 +52,6 @@ class Load:
 
     @property
     def gap(self) -> float:
-        """Seconds from the first request without an answer to the last."""
+        """Seconds from the first request without an answer to the last: 0 where only one was lost, so no proof that
+        none was. For that look at `failed`."""
         return max(self.failed) - min(self.failed) if self.failed else 0.0

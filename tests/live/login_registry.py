@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.conftest import REQUIRED
 from yard import machine
 
 USER, PASSWORD = "robot", "s3cr3t-token"
@@ -25,7 +26,9 @@ auth: {htpasswd: {realm: registry, path: %(home)s/htpasswd}}
 @contextmanager
 def login_registry(home: Path, host: str) -> Iterator[None]:
     """Runs at `host` (localhost and a port), with its files in `home`."""
-    program = shutil.which("docker-registry") or pytest.skip("no docker-registry to ask for a login")
+    program = shutil.which("docker-registry")
+    if program is None:
+        (pytest.fail if REQUIRED else pytest.skip)("no docker-registry to ask for a login: install docker-registry")
     home.mkdir()
     (home / "htpasswd").write_text(HTPASSWD, encoding="utf-8")
     (home / "config.yml").write_text(CONFIG % {"home": home, "host": host}, encoding="utf-8")
