@@ -23,7 +23,7 @@ import pulumi
 from pydantic import ValidationError
 
 from components import orchestrator, registry
-from components.choices import ExistingLoadBalancer
+from components.choices import ExistingLoadBalancer, ExistingVpc
 from components.cost import COLUMNS, Column, Demand, Item, Line, Note
 from components.estimate import charge
 from components.gate import GateOptions
@@ -35,11 +35,24 @@ from components.testing.cloud import REGION, Cloud, arn
 from components.testing.engine import Graph, Node, deploy, start
 from components.usage import Usage
 
+PROJECT = "shop"
 STACK = "shop-dev"
 DIGEST = f"sha256:{'1' * 64}"
 URL = "registry.example.com/shop/api"
 PASSWORD = "correct-horse-battery-staple"
 Block = Mapping[str, Any]
+
+
+PULLING = frozenset(
+    {
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:BatchImportUpstreamImage",
+        "ecr:GetDownloadUrlForLayer",
+    }
+)
+"""All that a puller may be allowed on a repository: to read it, and to have a cache fetch what it has not yet (ECR user
+guide, "Repository policy examples" and "IAM permissions required to sync an upstream registry")."""
 
 
 class RegistryPromises:
@@ -81,7 +94,7 @@ class RegistryPromises:
         for pull in _registry(name, json.dumps(block)).pulls:
             if isinstance(pull, AwsRole):
                 assert pull.arns
-                assert not [action for action in pull.actions if "*" in action]
+                assert set(pull.actions) <= PULLING
 
     def test_everything_it_makes_is_below_it(self, name: str, block: Block) -> None:
         _check_below(_registry(name, json.dumps(block)).graph, registry.load(name).token)
@@ -120,7 +133,7 @@ class _Kept:
 def _registry(name: str, block: str) -> _Kept:
     """The registry with two services, and all that it says."""
     cls = registry.load(name)
-    engine = start(Cloud(), project="shop")
+    engine = start(Cloud(), project=PROJECT)
     options = _options(cls.Options, json.loads(block))
     args = RegistryArgs(services=("api", "web"), namespace=STACK, protect=False, on_aws=True, options=options)
     kept: dict[str, Repository] = {}
@@ -157,6 +170,31 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
     "autoscaling": {"replicas": {"min": 1, "max": 3}},
 }
 """Feature -> what a service says that asks for it."""
+OTHERWISE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
+    "port": ({"port": 9001},),
+    "cpu": ({"cpu": 1},),
+    "memory": ({"memory": 2048},),
+    "replicas": ({"replicas": 3},),
+    "health": ({"health": "/ready"},),
+    "env": ({"env": {}},),
+    "secrets": ({"secrets": {}},),
+    "command": ({"command": []},),
+    "path": ({"path": "/v2"},),
+    "host": ({"host": "www.example.com"},),
+    "public": ({"public": False},),
+    "digest": ({"digest": f"sha256:{'2' * 64}"},),
+    "architecture": ({"architecture": "x86_64"},),
+    "user": ({"user": 1001},),
+    "writable": ({"writable": []},),
+    "autoscaling": (
+        {"replicas": 1},
+        {"replicas": {"min": 1, "max": 4}},
+        {"replicas": {"min": 1, "max": 3, "cpu": 50}},
+    ),
+}
+"""Feature -> what services say that ask for something else than in ASKING."""
+OF_THE_EDGE = frozenset({"health", "host", "path"})
+"""What the edge itself does for a service of any orchestrator behind it."""
 EDGE = re.compile(r"^aws:(lb(?!/targetGroupAttachment)|alb|elb|route53|acm|ecr|ecrpublic|secretsmanager|cloudwatch)/")
 """What outlives every orchestrator, so none may make it. Who is in a target group is an orchestrator's own affair."""
 
@@ -185,11 +223,28 @@ class OrchestratorPromises:
                 assert support.why, f"{feature} is translated into nothing"
 
     def test_what_it_refuses_is_refused_before_anything_is_made(self, name: str, block: Block) -> None:
+        for feature, support in orchestrator.load(name).capabilities.items():
+            said, graph = _complaint(name, block, ASKING[feature])
+            key = f"services.api.{'replicas' if feature == 'autoscaling' else feature} "
+            if support.how == "refused":
+                assert key in said, f"{feature} is not refused"
+                assert support.why in said
+                assert not len(graph)
+            else:
+                assert key not in said
+
+    def test_what_it_does_not_refuse_it_does_not_ignore(self, name: str, block: Block) -> None:
         cls = orchestrator.load(name)
-        refused = {feature for feature, support in cls.capabilities.items() if support.how == "refused"}
-        for feature, fields in ASKING.items():
-            asks = feature in cls.refusals(_service(fields))
-            assert asks == (feature in refused)
+        ignored = [
+            feature
+            for feature in FEATURES
+            if cls.capabilities[feature].how != "refused"
+            and any(
+                _seen(name, block, feature, ASKING[feature]) == _seen(name, block, feature, other)
+                for other in OTHERWISE[feature]
+            )
+        ]
+        assert not ignored, f"whatever a service says of {', '.join(ignored)}, it is run the same"
 
     def test_it_can_pull_somehow(self, name: str, block: Block) -> None:
         pulls_by = orchestrator.load(name).pulls_by
@@ -300,17 +355,14 @@ class _Ran:
 def _run(name: str, block: str, pull: str = "Anonymous") -> _Ran:
     """The orchestrator with a public service that asks for all it may, and a private one."""
     cls = orchestrator.load(name)
-    engine = start(Cloud(), project="shop")
+    engine = start(Cloud(), project=PROJECT)
     service = _service(_all_of(cls))
 
     def program() -> dict[str, Any]:
         image = Image(_later(URL), DIGEST, _pull(pull))
         args, edge = _around(cls, _options(cls.Options, json.loads(block)), service)
         runtime = cls(name, args)
-        target = None
-        if edge and cls.target:
-            port, tags = runtime.target_port("api", service), cls.target_tags(STACK)
-            target = edge.target("api", service, name, cls.target, tags, port, runtime.target_nodes)
+        target = _target(runtime, edge, service)
         workload = runtime.run("api", service, image, target)
         worker = runtime.run("worker", _service({"public": False, "digest": DIGEST}), image, None)
         return {
@@ -325,7 +377,68 @@ def _run(name: str, block: str, pull: str = "Anonymous") -> _Ran:
     return _Ran(engine.graph, **said)
 
 
-def _around(cls: type[Orchestrator], options: Model, service: Service) -> tuple[OrchestratorArgs, Any]:
+@cache
+def _made(name: str, block: str, fields: str) -> Graph:
+    """The orchestrator with one service alone, in a network that exists: as little as shows what becomes of it."""
+    cls = orchestrator.load(name)
+    service = _service(json.loads(fields))
+    engine = start(Cloud(), project=PROJECT)
+    vpc = ExistingVpc.model_validate_json('{"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}')
+
+    def program() -> None:
+        args, edge = _around(cls, _options(cls.Options, json.loads(block)), service, vpc)
+        runtime = cls(name, args)
+        image = Image(_later(URL), str(service.digest), Anonymous())
+        runtime.run("api", service, image, _target(runtime, edge, service))
+
+    deploy(program)
+    return engine.graph
+
+
+def _seen(name: str, block: Block, feature: str, fields: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What is made, as far as it is this orchestrator's to do something with the feature, for a service that asks for
+    everything else too."""
+    cls = orchestrator.load(name)
+    graph = _made(name, json.dumps(block), json.dumps({**_all_of(cls), **fields}))
+    below = graph.under(cls.token)
+    if cls.target and feature in OF_THE_EDGE:
+        below += graph.under("switchyard:edge:Edge")
+    return {each.urn: each.inputs for each in below}
+
+
+def _complaint(name: str, block: Block, fields: Mapping[str, Any]) -> tuple[str, Graph]:
+    """What a stack is told that has such a service on this orchestrator, and what has been made by then."""
+    from config.problems import BadConfig
+    from config.settings import Settings
+
+    config = {
+        "aws:region": REGION,
+        f"{PROJECT}:registry": "oci",
+        f"{PROJECT}:oci": json.dumps({"host": "registry.example.com"}),
+        f"{PROJECT}:orchestrator": name,
+        f"{PROJECT}:{name}": json.dumps(block),
+        f"{PROJECT}:preset": "trial",
+        f"{PROJECT}:services": json.dumps({"api": fields}),
+    }
+    engine = start(Cloud(), config, (f"{PROJECT}:services", f"{PROJECT}:{name}"), PROJECT)
+    try:
+        deploy(lambda: Settings.load() and None)
+    except BadConfig as problems:
+        return str(problems), engine.graph
+    return "", engine.graph
+
+
+def _target(runtime: Orchestrator, edge: Any, service: Service) -> Any:
+    """Where the edge sends the service's requests; None for a service that has none of it."""
+    if not edge or not runtime.target or not service.public:
+        return None
+    port, tags = runtime.target_port("api", service), runtime.target_tags(STACK)
+    return edge.target("api", service, runtime.key, runtime.target, tags, port, runtime.target_nodes)
+
+
+def _around(
+    cls: type[Orchestrator], options: Model, service: Service, vpc: ExistingVpc | None = None
+) -> tuple[OrchestratorArgs, Any]:
     """What an orchestrator on AWS stands on; off AWS there is nothing of it."""
     common: dict[str, Any] = {"stack": STACK, "protect": False, "options": options}
     if cls.target is None:
@@ -335,7 +448,7 @@ def _around(cls: type[Orchestrator], options: Model, service: Service) -> tuple[
     from components.vault import Vault, VaultArgs
 
     network = Network(
-        "network", NetworkArgs(kind="nat-single", zones=2, region=REGION, endpoints=cls.vpc_endpoints, existing=None)
+        "network", NetworkArgs(kind="nat-single", zones=2, region=REGION, endpoints=cls.vpc_endpoints, existing=vpc)
     )
     vault = Vault("vault", VaultArgs(stack=STACK, log_days=7, protect=False))
     balancer = {"listener": arn("elasticloadbalancing", "listener/1"), "security-group": "sg-1", "url": "http://x"}

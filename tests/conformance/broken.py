@@ -11,8 +11,8 @@ from pydantic import Field
 from components.cost import Demand, Item, Line, Note, Unpriced
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, refused
-from components.registry import Anonymous, Login, Pull, Registry, RegistryArgs, Repository
-from components.service import FEATURES, Service
+from components.registry import Anonymous, AwsRole, Login, Pull, Registry, RegistryArgs, Repository
+from components.service import FEATURES, Replicas, Service
 
 
 class Good(Registry):
@@ -65,6 +65,22 @@ class Unpushable(Good):
 class Forgetful(Good):
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         return {"api": self.repository("api", child)}
+
+
+class Generous(Good):
+    actions: ClassVar[tuple[str, ...]] = ("ecr:BatchGetImage", "ecr:PutImage")
+
+    @classmethod
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+        return AwsRole
+
+    def at(self, url: str) -> Repository:
+        found = super().at(url)
+        return Repository(found.url, AwsRole(self.actions, ("arn:aws:ecr:::repository/api",)), found.push)
+
+
+class Boundless(Generous):
+    actions = ("ecr:*",)
 
 
 class Copied(Good):
@@ -124,9 +140,10 @@ class GoodRun(Orchestrator):
         return Workload(healthy=(app,), url=app.id.apply(str))
 
     def app(self, name: str, service: Service, props: dict[str, Any]) -> pulumi.CustomResource:
+        rest = service.model_dump(mode="json", exclude={"digest", "env", "secrets"})
         values = {key: self.hide(value.get_secret_value()) for key, value in service.secrets.items()}
         child = pulumi.ResourceOptions(parent=self)
-        return pulumi.CustomResource("broken:index:App", name, {**props, "secrets": values}, child)
+        return pulumi.CustomResource("broken:index:App", name, {**rest, **props, "secrets": values}, child)
 
     def hide(self, value: str) -> pulumi.Output[str]:
         return pulumi.Output.secret(value)
@@ -142,6 +159,47 @@ class Silent(GoodRun):
 
 class Curt(GoodRun):
     capabilities = {**GoodRun.capabilities, "host": refused("no")}
+
+
+class Lenient(GoodRun):
+    capabilities = {**GoodRun.capabilities, "host": refused("an app has an address of its own")}
+
+    @classmethod
+    def refusals(cls, service: Service) -> dict[str, str]:
+        return {}
+
+
+class Harsh(GoodRun):
+    @classmethod
+    def refusals(cls, service: Service) -> dict[str, str]:
+        return {"env": "variables are for others"} if service.env else {}
+
+
+class Early(GoodRun):
+    capabilities = Lenient.capabilities
+
+    @classmethod
+    def refusals(cls, service: Service) -> dict[str, str]:
+        pulumi.CustomResource("broken:index:Draft", "api", {})
+        return super().refusals(service)
+
+
+class Ignorant(GoodRun):
+    """Runs each service as if it had said nothing of one feature."""
+
+    ignored: ClassVar[str] = "memory"
+
+    def run(self, name: str, service: Service, image: Image, target: Any) -> Workload:
+        if self.ignored == "digest":
+            return super().run(name, service, Image(image.url, f"sha256:{'0' * 64}", image.pull), target)
+        return super().run(name, service.model_copy(update=self.instead(service.replicas)), image, target)
+
+    def instead(self, replicas: Replicas) -> dict[str, Any]:
+        if self.ignored == "autoscaling":
+            return {"replicas": Replicas(min=replicas.min, max=replicas.min)}
+        if self.ignored == "replicas":
+            return {"replicas": replicas.model_copy(update={"min": 1} if replicas.scales else {"min": 1, "max": 1})}
+        return {self.ignored: Service.model_fields[self.ignored].default}
 
 
 class ByTag(GoodRun):

@@ -6,7 +6,8 @@ from functools import cache
 import pytest
 
 from components import backends
-from components.testing.promises import OrchestratorPromises, RegistryPromises
+from components.service import FEATURES
+from components.testing.promises import OrchestratorPromises, RegistryPromises, _made
 from tests.conformance import broken
 
 REGISTRIES = {
@@ -16,6 +17,8 @@ REGISTRIES = {
     broken.Surprising: RegistryPromises.test_how_it_is_pulled_is_known_beforehand,
     broken.Unpushable: RegistryPromises.test_a_person_can_push,
     broken.Forgetful: RegistryPromises.test_it_has_a_repository_for_each_service_and_no_other,
+    broken.Generous: RegistryPromises.test_a_role_may_pull_and_no_more,
+    broken.Boundless: RegistryPromises.test_a_role_may_pull_and_no_more,
     broken.Copied: RegistryPromises.test_its_token_is_its_own_and_has_three_parts,
     broken.TwoParts: RegistryPromises.test_its_token_is_its_own_and_has_three_parts,
     broken.Unexplained: RegistryPromises.test_its_block_explains_itself,
@@ -26,6 +29,10 @@ REGISTRIES = {
 ORCHESTRATORS = {
     broken.Silent: OrchestratorPromises.test_it_says_what_it_does_with_every_feature,
     broken.Curt: OrchestratorPromises.test_what_is_not_simply_honoured_is_explained,
+    broken.Lenient: OrchestratorPromises.test_what_it_refuses_is_refused_before_anything_is_made,
+    broken.Harsh: OrchestratorPromises.test_what_it_refuses_is_refused_before_anything_is_made,
+    broken.Early: OrchestratorPromises.test_what_it_refuses_is_refused_before_anything_is_made,
+    broken.Ignorant: OrchestratorPromises.test_what_it_does_not_refuse_it_does_not_ignore,
     broken.ByTag: OrchestratorPromises.test_the_image_is_named_by_digest_alone,
     broken.Open: OrchestratorPromises.test_a_secret_is_nowhere_in_plain_text,
     broken.Hasty: OrchestratorPromises.test_traffic_has_something_to_wait_for,
@@ -72,6 +79,17 @@ def test_a_broken_orchestrator_is_found(
     name = install(cls)
     with pytest.raises(AssertionError):
         promise(OrchestratorPromises(), name, {})
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_whatever_is_ignored_is_named(
+    feature: str, install: Callable[[type], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = install(broken.Ignorant)
+    monkeypatch.setattr(broken.Ignorant, "ignored", feature)
+    _made.cache_clear()
+    with pytest.raises(AssertionError, match=rf"whatever a service says of (.+, )?{feature}(, |$)"):
+        OrchestratorPromises().test_what_it_does_not_refuse_it_does_not_ignore(name, {})
 
 
 @pytest.mark.parametrize("promise", promises(RegistryPromises), ids=lambda each: each.__name__)

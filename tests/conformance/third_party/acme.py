@@ -84,6 +84,15 @@ class AcmeRun(Orchestrator):
             name,
             {
                 "image": image.ref,
+                "arguments": list(service.command),
+                "platform": service.architecture,
+                "vcpu": service.cpu,
+                "memory": service.memory,
+                "copies": service.replicas.min,
+                "port": service.port if service.public else None,
+                "check": service.health,
+                "user": service.user,
+                "scratch": list(service.writable),
                 "env": service.environment(name, self.key),
                 "secrets": {
                     key: pulumi.Output.secret(value.get_secret_value()) for key, value in service.secrets.items()
