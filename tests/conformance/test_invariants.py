@@ -60,7 +60,8 @@ def configuration(registry: str, orchestrator: str, preset: str = "trial", newco
     """The configuration of a pair; with a newcomer, in the middle of a move to it."""
     on_aws = orchestrator in ON_AWS
     runtimes = [load(key) for key in (orchestrator, newcomer) if key]
-    scales = all(each.capabilities["autoscaling"].how != "refused" for each in runtimes)
+    # Not with trial, with which all moves are: only a service that every orchestrator takes stays as it is in a move.
+    scales = preset != "trial" and all(each.capabilities["autoscaling"].how != "refused" for each in runtimes)
     found = config_for(registry, orchestrator, preset, **services(on_aws, scales)) | {
         **{key: {**BLOCKS[key], **login} for key, login in LOGINS.items()},
         **{key: BLOCKS[key] for key in ("ecs-ec2", "eks", "swarm-ec2")},
@@ -176,13 +177,21 @@ class TestEveryMove:
             }
 
     def test_p2_what_has_weight_stays(self, registry: str, old: str, new: str) -> None:
-        """From each step to the next, whatever is deleted has no weight any more."""
+        """From each step to the next, an orchestrator that keeps weight keeps all that it is made of. One that loses it
+        loses it first: the rule stays, and waits for the gate and for all copies that it sends to from now on. (That
+        the engine deletes last of all is asserted in tests/engine.)"""
         steps = [graph(registry, old), graph(registry, old, newcomer=new), graph(registry, new), graph(registry, old)]
         for before, after in pairwise(steps):
-            deleted = groups(before).keys() - groups(after).keys()
-            weighed = {arn for weights in traffic(after).values() for arn, weight in weights.items() if weight > 0}
-            assert weighed <= groups(after).keys()
-            assert not weighed & deleted
+            gone = before.nodes.keys() - after.nodes.keys()
+            for key in _weighed(before) & _weighed(after):
+                assert _own(before, key) == _own(after, key)
+                assert not gone & {urn for own in _own(before, key) for urn in before.waits_for(before.nodes[own])}
+            for rule in [after.one("lb/listenerRule:ListenerRule", service) for service in traffic(after)]:
+                assert rule.urn in before.nodes
+                assert {"before_create", "before_update"} <= rule.hooks.keys()
+                for key in _weighed(after):
+                    assert _copies(after, key, rule.name)
+                    assert _copies(after, key, rule.name) <= after.waits_for(rule)
 
     def test_p3_what_joins_a_group_waits_for_a_rule_that_names_it(self, registry: str, old: str, new: str) -> None:
         _check_p3(graph(registry, old, newcomer=new))
@@ -217,6 +226,34 @@ class TestEveryMove:
         assert views[0] == views[1] == views[2]
 
 
+def _weighed(found: Graph) -> set[str]:
+    """The orchestrators that have weight."""
+    return {
+        groups(found)[arn].name.removeprefix(f"{service}-")
+        for service, weights in traffic(found).items()
+        for arn, weight in weights.items()
+        if weight > 0
+    }
+
+
+def _own(found: Graph, key: str) -> dict[str, Any]:
+    """URN -> inputs of all that is one orchestrator's own: itself, what is below it, and its groups at the edge with
+    their warm-up rules."""
+    names = {f"{service}-{key}{end}" for service in traffic(found) for end in ("", "--warm-up")}
+    at_edge = [each for each in edge(found) if each.name in names]
+    return {each.urn: each.inputs for each in (found.one(load(key).token), *found.under(load(key).token), *at_edge)}
+
+
+def _copies(found: Graph, key: str, service: str) -> set[str]:
+    """URNs of what a service's copies are healthy by on an orchestrator: what runs them, and what joins their group."""
+    kinds = (*RUNNING, *JOINING)
+    return {
+        each.urn
+        for each in found.under(load(key).token)
+        if each.type.endswith(kinds) and each.name.partition("--")[0] == service
+    }
+
+
 def _lasting(found: Graph) -> dict[str, dict[str, Any]]:
     """The edge without what is one orchestrator's own: its groups, its warm-up rules, and the weights."""
     kept = [
@@ -231,13 +268,21 @@ def _lasting(found: Graph) -> dict[str, dict[str, Any]]:
     }
 
 
+RUNNING = ("aws:ecs/service:Service", ":apps/v1:Deployment", ":dynamic/swarm:Service")
+"""Ends of the types that run a service's copies."""
+JOINING = (
+    ":eks.amazonaws.com/v1:TargetGroupBinding",
+    ":lb/targetGroupAttachment:TargetGroupAttachment",
+    ":autoscaling/attachment:Attachment",
+)
+"""Ends of the types by which copies join their group; on ECS the service itself joins."""
+
+
 def _check_p3(found: Graph) -> None:
     named = {rule.urn: json.dumps(rule.inputs["actions"]) for rule in found.of("lb/listenerRule:ListenerRule")}
     joining = [
         *(each for each in found.of("ecs/service:Service") if each.inputs.get("loadBalancers")),
-        *found.of("eks.amazonaws.com/v1:TargetGroupBinding"),
-        *found.of("lb/targetGroupAttachment:TargetGroupAttachment"),
-        *found.of("autoscaling/attachment:Attachment"),
+        *(each for each in found if each.type.endswith(JOINING)),
     ]
     joined = set()
     for each in joining:
@@ -280,11 +325,12 @@ def _check_p10(found: Graph) -> None:
     running = [
         *found.of("ecs/service:Service"),
         *found.of("autoscaling/group:Group"),
+        *found.of("ec2/instance:Instance"),
         *found.of("eks:index:Cluster"),
         *found.of("apps/v1:Deployment"),
         *found.of("lb/loadBalancer:LoadBalancer"),
     ]
-    assert all(last <= found.waits_for(each) for each in running)
+    assert not [each.urn for each in running if not last <= found.waits_for(each)]
 
 
 def _images(value: Any) -> Iterator[str]:
