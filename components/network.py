@@ -79,7 +79,14 @@ class Network(pulumi.ComponentResource):
         self, name: str, description: str, child: pulumi.ResourceOptions
     ) -> tuple[aws.ec2.SecurityGroup, aws.vpc.SecurityGroupEgressRule]:
         """A security group that lets everything out and nothing in, and the rule that lets it out; under `child`."""
-        group = aws.ec2.SecurityGroup(name, description=description, vpc_id=self.vpc_id, opts=child)
+        group = aws.ec2.SecurityGroup(
+            name,
+            # AWS keeps names that begin so to itself (EC2 API, CreateSecurityGroup).
+            name_prefix=f"copies-{name}-" if f"{name}-".startswith("sg-") else None,
+            description=description,
+            vpc_id=self.vpc_id,
+            opts=child,
+        )
         return group, aws.vpc.SecurityGroupEgressRule(
             name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
         )

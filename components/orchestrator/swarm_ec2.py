@@ -192,7 +192,9 @@ class SwarmEc2(SwarmRuntime):
         """The managers, one after the other; then the swarm's identity, the workers and an overlay network."""
         self.options = cast(SwarmEc2Options, self.args.options)
         self.host = f"ssm://{self.args.region}/{self.args.stack}"
-        self.prefix = f"/{self.args.stack}/{self.key}"
+        stack = self.args.stack
+        # AWS keeps names that begin with these two to itself (SSM API, PutParameter).
+        self.prefix = f"/{self.key}/{stack}" if stack.startswith(("aws", "ssm")) else f"/{stack}/{self.key}"
         self.roles = {role: self._role(role, child) for role in ROLES}
         self.nodes = self._security_group(child)
         self.managers = self._managers(child)
@@ -467,8 +469,11 @@ class SwarmEc2(SwarmRuntime):
         """A value in Secrets Manager: the reference to it, and the managers' permission to read it."""
         assert self.args.vault is not None
         arn, reference = self.args.vault.secret(service, what, value)
+        name = f"{service}--{what}"
         may_read = aws.iam.RolePolicy(
-            f"{service}--{what}",
+            name,
+            # IAM takes 128 characters, of which Pulumi adds 8; the name of a variable may have as many by itself.
+            name_prefix=f"{service}--" if len(name) > 120 else None,
             role=self.roles["manager"].name,
             policy=iam.document(iam.allow(["secretsmanager:GetSecretValue"], [arn])),
             opts=pulumi.ResourceOptions(parent=self),

@@ -355,6 +355,8 @@ def _images(value: Any) -> Iterator[str]:
 
 AUTONAME = len("-0a1b2c3")
 """What Pulumi adds to a name that it chooses."""
+AFTER_PREFIX = 26
+"""What AWS's provider adds to a prefix that we choose (Terraform's plugin SDK, UniqueIDSuffixLength)."""
 DNS = re.compile(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
 PULUMI = st.from_regex(r"[A-Za-z0-9_.-]{1,100}", fullmatch=True)
 SERVICE = st.from_regex(r"[a-z](-?[a-z0-9]){0,19}", fullmatch=True).filter(lambda name: len(name) <= 20)
@@ -366,16 +368,26 @@ SERVICE = st.from_regex(r"[a-z](-?[a-z0-9]){0,19}", fullmatch=True).filter(lambd
 @example("Shop.API", "feature_X", ["api", "api-registry"])
 @example("switchyard", "dev", ["api", "api-eks-warm-up"])
 @example("switchyard", "dev", ["api", "eks-deny"])
+@example("AWS", "dev", ["sg"])
+@example("ssm-shop", "dev", ["sg-api"])
 @settings(max_examples=8)
 def test_p12_every_name_is_within_its_limit(project: str, stack: str, names: list[str]) -> None:
     config = config_for(
         "oci",
         "ecs-fargate",
         "trial",
-        **{name: {"digest": DIGEST, "path": f"/{name}", "secrets": {"KEY": "x"}} for name in names},
+        **{
+            name: {"digest": DIGEST, "path": f"/{name}", "secrets": {"KEY": "x", "K" * 128: "x"}, "memory": 256}
+            for name in names
+        },
     )
     login = {"host": "registry.example.com", "username": "robot", "password": "x"}
-    move = {"traffic": {"ecs-fargate": 1, "ecs-ec2": 1, "eks": 1}, "ecs-ec2": BLOCKS["ecs-ec2"]}
+    ports = {name: 20_000 + index for index, name in enumerate(names)}
+    move = {
+        "traffic": dict.fromkeys(ON_AWS, 1),
+        "ecs-ec2": BLOCKS["ecs-ec2"],
+        "swarm-ec2": {**BLOCKS["swarm-ec2"], "ports": ports},
+    }
     found = run_program(config | {"oci": login} | move, ("services", "oci"), project, stack)
     for each in found:
         _check_name(each)
@@ -383,6 +395,7 @@ def test_p12_every_name_is_within_its_limit(project: str, stack: str, names: lis
 
 LONGEST = {
     "aws:iam/role:Role": 64,
+    "aws:iam/rolePolicy:RolePolicy": 128,
     "aws:lb/loadBalancer:LoadBalancer": 32,
     "aws:ecs/service:Service": 255,
     "aws:ecs/capacityProvider:CapacityProvider": 255,
@@ -399,15 +412,25 @@ FIXED = {
     "aws:cloudwatch/logGroup:LogGroup": ("name", r"[A-Za-z0-9_/.#-]{1,512}"),
     "aws:ec2/securityGroup:SecurityGroup": ("description", r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}"),
     "aws:lb/targetGroup:TargetGroup": ("namePrefix", r"[a-z0-9][a-z0-9-]{0,5}"),
+    "aws:ssm/parameter:Parameter": ("name", r"/(?!(?i:aws|ssm))[A-Za-z0-9_.-]{1,400}(/[A-Za-z0-9_.-]{1,100}){2}"),
     "eks:index:Cluster": ("name", r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"),
+    "pulumi-python:dynamic/swarm:Network": ("prefix", r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),
+    "pulumi-python:dynamic/swarm:Secret": ("prefix", r"[A-Za-z0-9][A-Za-z0-9_.-]*"),
+    "pulumi-python:dynamic/swarm:Service": ("name", r"(?=.{1,63}$)[A-Za-z0-9]([_-]*[A-Za-z0-9]+)*"),
 }
-"""Type -> a name that we give, and what AWS takes."""
+"""Type -> a name that we give, and what AWS, or a swarm, takes. What a swarm is given as a prefix is cut to fit."""
+RESERVED = {"aws:ec2/securityGroup:SecurityGroup": "sg-"}
+"""Type -> what no name of it may begin with."""
 
 
 def _check_name(node: Node) -> None:
     if node.type in LONGEST:
         assert "name" not in node.inputs
-        assert len(node.name) + AUTONAME <= LONGEST[node.type]
+        prefix = node.inputs.get("namePrefix")
+        longest = len(prefix) + AFTER_PREFIX if prefix else len(node.name) + AUTONAME
+        assert longest <= LONGEST[node.type]
+    if node.type in RESERVED:
+        assert not node.inputs.get("namePrefix", f"{node.name}-").startswith(RESERVED[node.type])
     if node.type in FIXED:
         field, pattern = FIXED[node.type]
         assert re.fullmatch(pattern, node.inputs[field])
