@@ -203,9 +203,11 @@ def _resources(stack: auto.Stack) -> list[dict[str, Any]]:
 
 
 def _rules(stack: auto.Stack) -> Iterator[dict[str, Any]]:
-    """The traffic rules that the stack has, as its state has them; a warm-up rule shares nothing."""
+    """The traffic rules that the stack has, as its state has them. A warm-up rule shares nothing, and neither does one
+    that redirects."""
     for each in _resources(stack):
-        if each["type"] == RULE and not each["urn"].endswith("--warm-up"):
+        actions = each.get("inputs", {}).get("actions", []) if each["type"] == RULE else []
+        if any("forward" in action for action in actions) and not each["urn"].endswith("--warm-up"):
             yield each
 
 

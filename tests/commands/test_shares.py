@@ -1,15 +1,16 @@
 """`yard switch`: where a move is, by what the stack's file says and by what its last `up` did; and what is refused."""
 
 from collections.abc import Mapping
+from typing import Any, cast
 
 import click
 import pytest
 from click.testing import CliRunner
-from pulumi.automation import CommandError, CommandResult
+from pulumi.automation import CommandError, CommandResult, Deployment, Stack
 
 from yard import engine
 from yard.__main__ import main
-from yard.switch import Switch, _shares, _weights
+from yard.switch import GROUP, RULE, Switch, _rules, _served, _shares, _weights
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,37 @@ def test_the_last_up_says_what_each_has(
 def test_weights_that_are_no_map_are_refused(text: str) -> None:
     with pytest.raises(click.ClickException, match="no map of weights"):
         _weights(text)
+
+
+class Deployed:
+    """A stack whose last `up` gave a service to two orchestrators, behind a domain."""
+
+    def export_stack(self) -> Deployment:
+        def rule(name: str, **action: Any) -> dict[str, Any]:
+            return {"urn": f"urn::{name}", "type": RULE, "inputs": {"actions": [action]}}
+
+        groups = [
+            {"urn": f"urn::api-{key}", "type": GROUP, "outputs": {"arn": f"arn-{key}"}}
+            for key in ("ecs-fargate", "eks")
+        ]
+        shared = [{"arn": "arn-ecs-fargate", "weight": 90}, {"arn": "arn-eks", "weight": 10}]
+        return Deployment(
+            3,
+            {
+                "resources": [
+                    *groups,
+                    rule("api", type="forward", forward={"targetGroups": shared}),
+                    rule("api-eks--warm-up", type="forward", targetGroupArn="arn-eks"),
+                    rule("edge-redirect", type="redirect", redirect={"port": "443"}),
+                ]
+            },
+        )
+
+
+def test_only_rules_that_share_say_what_each_has() -> None:
+    deployed = cast("Stack", Deployed())
+    assert list(_served(deployed)) == [{"ecs-fargate": 90, "eks": 10}]
+    assert [each["urn"] for each in _rules(deployed)] == ["urn::api"]
 
 
 class Opened:
