@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any, cast
 
 import pulumi
@@ -394,7 +394,7 @@ class Eks(Orchestrator):
 
 def _documentation(block: str) -> bool:
     network = ip_network(block)
-    return any(network.version == 4 and network.overlaps(ip_network(each)) for each in DOCUMENTATION)
+    return any(isinstance(network, IPv4Network) and network.subnet_of(IPv4Network(each)) for each in DOCUMENTATION)
 
 
 def _admin(role: str) -> eks.AccessEntryArgs:

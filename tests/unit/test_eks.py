@@ -66,6 +66,9 @@ class TestCluster:
         run_program({**config_for("ecr", "eks"), **EXISTING, "eks": {"access": ["203.0.113.0/24", "9.9.9.9/32"]}})
         assert "203.0.113.0/24 is reserved for documentation" in caplog.text
         assert "9.9.9.9" not in caplog.text
+        caplog.clear()
+        run_program({**config_for("ecr", "eks"), **EXISTING, "eks": {}})
+        assert "documentation" not in caplog.text
 
     def test_its_own_logs_have_an_end_and_go_after_it(self) -> None:
         group = rich().one("cloudwatch/logGroup:LogGroup", "eks-control-plane")
