@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import yaml
+from yaml.reader import ReaderError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's directory, as long as it is where its program is."""
@@ -19,7 +21,11 @@ Steps = tuple[str | int, ...]
 
 
 class NoStack(Exception):
-    """There is no such stack, or its file is none; the message says which there are."""
+    """There is no such stack; the message says which there are."""
+
+
+class BadStack(NoStack):
+    """Its file, or the project's, cannot be read; the message says which, why, and how to mend it."""
 
 
 class StackFile:
@@ -28,13 +34,17 @@ class StackFile:
     def __init__(self, root: Path, stack: str) -> None:
         self.stack = stack
         self.path = root / "config" / f"Pulumi.{stack}.yaml"
-        if not self.path.exists():
-            known = sorted(each.stem.partition(".")[2] for each in self.path.parent.glob("Pulumi.*.yaml"))
-            raise NoStack(f"there is no stack {stack!r}: config/ has {', '.join(known)}")
+        if "/" in stack or not self.path.exists():
+            raise NoStack(_unknown(stack, root / "config"))
         self.document: dict[str, Any] = _map(self.path)
-        self.project: dict[str, Any] = _map(root / "Pulumi.yaml")
+        project = root / "Pulumi.yaml"
+        self.project: dict[str, Any] = _map(project)
+        if "name" not in self.project:
+            raise BadStack(f"{project} has no `name`, which every Pulumi project has")
         self.prefix = f"{self.project['name']}:"
-        self.values: dict[str, Any] = self.document.get("config") or {}
+        self.values = dict(_full(self.document, self.prefix, self.path))
+        self.declared = dict(_full(self.project, self.prefix, project))
+        """What Pulumi.yaml says of each key."""
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of one of the project's keys."""
@@ -45,7 +55,7 @@ class StackFile:
         """That of the stack that runs, where it is in its place."""
         try:
             return cls(ROOT, pulumi.get_stack())
-        except (NoStack, OSError):
+        except NoStack:
             return None
 
     def at(self, steps: tuple[str, ...]) -> Any:
@@ -64,21 +74,44 @@ class StackFile:
         """What Pulumi hands to the program, placeholders for secrets: the values, and the keys that have a secret."""
         values, secrets = self.without_secrets()
         defaults = {
-            key if ":" in key else self.prefix + key: said.get("value", said.get("default"))
-            for key, said in (self.project.get("config") or {}).items()
+            key: said.get("value", said.get("default")) if isinstance(said, dict) else said
+            for key, said in self.declared.items()
         }
         texts = {key: _text(value) for key, value in {**defaults, **values}.items() if value is not None}
         return texts, sorted({str(steps[0]) for steps in secrets})
 
 
+def _unknown(stack: str, directory: Path) -> str:
+    known = sorted(each.stem.partition(".")[2] for each in directory.glob("Pulumi.*.yaml"))
+    said = f"there is no stack {stack!r}: {directory.name}/ has {', '.join(known) or 'none'}"
+    return f"{said}; leave organisation and project out of the name" if "/" in stack else said
+
+
 def _map(path: Path) -> dict[str, Any]:
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise NoStack(f"{path} is no YAML: {error}") from error
+        # From bytes: YAML is UTF-8 or, by its first bytes, UTF-16, which PowerShell's `>` writes and Pulumi reads
+        # (YAML 1.2, section 5.2).
+        read = yaml.safe_load(path.read_bytes()) or {}
+    except OSError as error:
+        raise BadStack(f"{path} cannot be read: {error.strerror}") from error
+    except ReaderError as error:
+        raise BadStack(f"{path} is no text in UTF-8, so save it as such: {error}") from error
+    except (yaml.YAMLError, ValueError) as error:  # of a date that does not exist there is only the latter
+        raise BadStack(f"{path} is no YAML: {error}") from error
     if not isinstance(read, dict) or not isinstance(read.get("config") or {}, dict):
-        raise NoStack(f"{path} is no map with a map `config` in it")
+        raise BadStack(f"{path} is no map with a map `config` in it")
     return read
+
+
+def _full(document: dict[str, Any], prefix: str, path: Path) -> Iterator[tuple[str, Any]]:
+    """The keys under `config` with their values; as for Pulumi, one without a namespace is the project's."""
+    config = document.get("config") or {}
+    for key, value in config.items():
+        if not isinstance(key, str):
+            raise BadStack(f"{path} has the key {key!r} under `config`, and a key is text: take it out")
+        if ":" not in key and prefix + key in config:  # Pulumi 3.259 takes now one, now the other
+            raise BadStack(f"{path} has both {key} and {prefix}{key}, which are one key: take one out")
+        yield key if ":" in key else prefix + key, value
 
 
 def _with_placeholders(value: Any, steps: Steps, found: list[Steps]) -> Any:

@@ -24,7 +24,8 @@ from click.testing import CliRunner, Result
 from components.orchestrator import ORCHESTRATORS
 from components.orchestrator.kubernetes import KubernetesOptions
 from config.settings import Settings
-from config.stack_file import PLACEHOLDER, NoStack, StackFile
+from config.stack_file import PLACEHOLDER, BadStack, NoStack, StackFile
+from rehearsal.run import _StackConfig
 from tests.program import ROOT, config_for
 from tools import pulumi_cli
 from yard.checks import Finding, aws, docker, kubernetes, machine, project
@@ -58,14 +59,72 @@ class TestStackFile:
         with pytest.raises(NoStack, match=r"there is no stack 'nope': config/ has dev, local, prod"):
             StackFile(ROOT, "nope")
 
+    def test_a_name_as_pulumi_writes_it_out_in_full_is_told_what_to_leave_out(self) -> None:
+        with pytest.raises(NoStack, match=r"config/ has dev, local, prod; leave organisation and project out"):
+            StackFile(ROOT, "acme/switchyard/dev")
+
     @pytest.mark.parametrize(
-        ("text", "why"), [("a: [", "is no YAML"), ("- a", "is no map"), ("config: 5", "is no map")]
+        ("text", "why"),
+        [
+            (b"a: [", "is no YAML"),
+            (b"a: 2026-02-30", "is no YAML"),
+            (b"- a", "is no map"),
+            (b"config: 5", "is no map"),
+            (b"config: {a: caf\xe9}", "is no text in UTF-8, so save it as such"),
+            (b"config: {5: x}", "has the key 5 under `config`, and a key is text: take it out"),
+            (b"config: {zones: 2, 'switchyard:zones': 3}", "has both zones and switchyard:zones, which are one key"),
+        ],
     )
-    def test_a_file_that_is_none_says_so(self, tmp_path: Path, text: str, why: str) -> None:
-        path = stack_file(tmp_path, {}).path
-        path.write_text(text, encoding="utf-8")
-        with pytest.raises(NoStack, match=why):
+    @pytest.mark.parametrize("name", ["config/Pulumi.dev.yaml", "Pulumi.yaml"])
+    def test_a_file_that_is_none_says_so(self, tmp_path: Path, name: str, text: bytes, why: str) -> None:
+        stack_file(tmp_path, {})
+        (tmp_path / name).write_bytes(text.replace(b"config", b"name: switchyard\nconfig"))
+        with pytest.raises(BadStack, match=rf"Pulumi\..*yaml {why}"):
             StackFile(tmp_path, "dev")
+
+    def test_a_directory_is_no_file(self, tmp_path: Path) -> None:
+        path = stack_file(tmp_path, {}).path
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(BadStack, match=r"Pulumi\.dev\.yaml cannot be read: Is a directory"):
+            StackFile(tmp_path, "dev")
+
+    def test_a_project_has_a_name(self, tmp_path: Path) -> None:
+        stack_file(tmp_path, {})
+        (tmp_path / "Pulumi.yaml").write_text("runtime: python\n", encoding="utf-8")
+        with pytest.raises(BadStack, match=r"Pulumi\.yaml has no `name`"):
+            StackFile(tmp_path, "dev")
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    def test_what_pulumi_reads_is_read(self, tmp_path: Path, encoding: str) -> None:
+        path = stack_file(tmp_path, {}).path
+        path.write_text("config: {zones: 3} # caf\xe9", encoding=encoding)
+        assert StackFile(tmp_path, "dev").values == {"switchyard:zones": 3}
+
+    def test_a_key_without_a_namespace_is_the_projects(self, tmp_path: Path) -> None:
+        path = stack_file(tmp_path, {}).path
+        path.write_text("config: {orchestrator: eks, oci: {password: {secure: x}}}", encoding="utf-8")
+        file = StackFile(tmp_path, "dev")
+        assert file.get("orchestrator") == file.at(("orchestrator",)) == "eks"
+        values, secrets = file.handed()
+        assert values["switchyard:orchestrator"] == "eks"
+        assert secrets == ["switchyard:oci"]
+        assert not {"orchestrator", "oci"} & values.keys()
+
+    def test_so_it_is_in_a_rehearsal(self, tmp_path: Path) -> None:
+        text = "config: {orchestrator: eks, protect: true, services: {api: {secrets: {A: {secure: x}}}}}"
+        stack_file(tmp_path, {}).path.write_text(text, encoding="utf-8")
+        config = _StackConfig(tmp_path, "dev")
+        assert (config.orchestrator, config.protected) == ("eks", True)
+        placeholders, digest = config.prepare()
+        assert "the 1 secrets" in placeholders
+        assert digest.startswith("api has no image yet")
+        assert config.values.keys() == {f"switchyard:{key}" for key in ("orchestrator", "protect", "services", "gate")}
+
+    def test_a_default_may_stand_alone(self, tmp_path: Path) -> None:
+        stack_file(tmp_path, {})
+        (tmp_path / "Pulumi.yaml").write_text("name: switchyard\nconfig: {zones: 3}\n", encoding="utf-8")
+        assert StackFile(tmp_path, "dev").handed() == ({"switchyard:zones": "3"}, [])
 
     def test_placeholders_stand_for_secrets_wherever_they_are(self, tmp_path: Path) -> None:
         file = stack_file(tmp_path, {"services": {"api": {"secrets": {"A": SECURE}}}, "list": [1, SECURE]})
