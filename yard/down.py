@@ -41,8 +41,6 @@ def forget(local: Local) -> None:
     shutil.rmtree(local.notes.directory, ignore_errors=True)
     if not any(local.state.glob(".pulumi/stacks/**/*.json")):
         shutil.rmtree(local.state, ignore_errors=True)
-    lines = local.file.read_text(encoding="utf-8").splitlines(keepends=True)
-    if not any("secure:" in line for line in lines):  # else the salt is needed to read them
-        local.file.write_text(
-            "".join(line for line in lines if not line.startswith("encryptionsalt:")), encoding="utf-8"
-        )
+    lines = local.file.read_bytes().splitlines(keepends=True)
+    if not any(b"secure:" in line for line in lines):  # else the salt is needed to read them
+        local.file.write_bytes(b"".join(line for line in lines if not line.startswith(b"encryptionsalt:")))

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from docker.errors import DockerException
 from pulumi import automation as auto
 
 from components.naming import label
 from components.orchestrator.swarm_client import SwarmError, explain
+from config.stack_file import NoStack, StackFile
 from yard import engine
 from yard.machine import MachineError, Notes, Say, engine_host
 
 STACK = "local"
 SERVICE = "api"
 """The service that the example's image is for."""
+MEND = f"edit it, or put it back as it was with `git checkout config/Pulumi.{STACK}.yaml`"
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,22 @@ class Local:
         """What `up` made around the stack."""
         return Notes(self.root / ".switchyard")
 
+    @property
+    def _written(self) -> StackFile:
+        """The configuration, read anew: an `up` writes into it."""
+        return StackFile(self.root, STACK)
+
     def block(self, key: str) -> dict[str, Any]:
-        """One key of the configuration that holds a map."""
-        config = yaml.safe_load(self.file.read_text(encoding="utf-8")).get("config", {})
-        return dict(config.get(f"switchyard:{key}") or {})
+        """One key of the configuration that holds a map; raises `MachineError` where it holds something else."""
+        found = self._written.get(key) or {}
+        if not isinstance(found, dict):
+            raise MachineError(f"{key} in {self.file} is no map, such as {{key: value}}: {MEND}")
+        return found
+
+    def check(self) -> None:
+        """Raise `MachineError` where the configuration is not the example's, before anything is made for it."""
+        if not isinstance(self.block("services").get(SERVICE), dict):
+            raise MachineError(f"{self.file} has no service {SERVICE}, which is what `yard up` builds and runs: {MEND}")
 
     @property
     def docker_host(self) -> str:
@@ -55,7 +68,7 @@ class Local:
     @property
     def registry(self) -> str:
         """Host and port of the stack's registry."""
-        return str(self.block("oci").get("host", "localhost:5000"))
+        return str(self.block("oci").get("host") or "localhost:5000")
 
     @property
     def name(self) -> str:
@@ -65,7 +78,7 @@ class Local:
     @property
     def project(self) -> str:
         """The project's name."""
-        return str(yaml.safe_load((self.root / "Pulumi.yaml").read_text(encoding="utf-8"))["name"])
+        return str(self._written.project["name"])
 
     @property
     def repository(self) -> str:
@@ -80,7 +93,7 @@ class Local:
 
     def configured(self, key: str) -> str | None:
         """What the configuration says of the example service's `key`."""
-        value = self.block("services").get(SERVICE, {}).get(key)
+        value = self._written.at(("services", SERVICE, key))
         return None if value is None else str(value)
 
 
@@ -94,10 +107,8 @@ def in_words() -> Iterator[None]:
     """Show what may go wrong on a machine as a message, not as a traceback."""
     try:
         yield
-    except (engine.EngineError, MachineError, SwarmError) as error:
+    except (engine.EngineError, MachineError, NoStack, SwarmError) as error:
         raise click.ClickException(str(error)) from error
-    except yaml.YAMLError as error:
-        raise click.ClickException(f"a configuration file is no YAML: {error}") from error
     except DockerException as error:
         raise click.ClickException(explain(str(error))) from error
     except OSError as error:  # a file, or a request that got no answer

@@ -20,6 +20,7 @@ from components.direct import open_directly
 from components.orchestrator.swarm import DEFAULT_HOST
 from components.orchestrator.swarm_client import check_manager, connect
 from components.orchestrator.swarm_engine import wait_for_containers
+from yard import files
 
 REGISTRY_IMAGE = "registry:3"
 REGISTRY_NAME = "switchyard-registry"
@@ -44,15 +45,24 @@ class Notes:
 
     def read(self) -> dict[str, Any]:
         """Everything noted; empty when nothing was made."""
-        with suppress(FileNotFoundError):
-            noted: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
-            return noted
-        return {}
+        try:
+            noted = json.loads(self.file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError:
+            noted = None
+        if not isinstance(noted, dict):
+            raise MachineError(
+                f"{self.file}, where `yard up` notes what it makes, is broken: delete it and call this again. A"
+                " registry and a swarm that `yard up` made are then yours to remove, if nobody else uses them:"
+                f" docker rm --force {REGISTRY_NAME}; docker volume rm {REGISTRY_NAME}; docker swarm leave --force"
+            )
+        return noted
 
     def write(self, **notes: Any) -> None:
         """Note some more."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.file.write_text(json.dumps({**self.read(), **notes}, indent=2) + "\n", encoding="utf-8")
+        files.write(self.file, json.dumps({**self.read(), **notes}, indent=2) + "\n")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from components.prices import HERE, rows_of
 from config.stack_file import NoStack, StackFile
-from yard.pricelist import files
+from yard import files
 from yard.pricelist.fetch import AWS
 from yard.pricelist.refresh import Refreshed
 from yard.pricelist.refresh import refresh as read_anew

@@ -58,6 +58,7 @@ def rehearse(context: click.Context, as_json: bool) -> None:
 def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     """Everything in its order; returns the outcome."""
     start = time.monotonic()
+    local.check()
     machine.join_swarm(here)
     machine.start_registry(here, local.registry)
     digest = image.digest(local.root / "app", here, local.repository)

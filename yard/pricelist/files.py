@@ -1,9 +1,8 @@
-"""The price files under components/prices/, read and written with every digit as it is."""
+"""The text of the price files under components/prices/, with every digit as it is."""
 
 import json
 from collections.abc import Iterable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from components.prices import Row, plain
@@ -23,16 +22,6 @@ def merged(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
     fresh = list(new)
     keys = {row["key"] for row in fresh}
     return sorted([*fresh, *[row for row in old if row["key"] not in keys]], key=_order)
-
-
-def write(path: Path, content: str) -> None:
-    """Replace a file at once: whoever reads meanwhile has the old one or the new one."""
-    beside = path.with_name(f"{path.name}.new")
-    try:
-        beside.write_text(content, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _order(row: Row) -> tuple[str, int]:
