@@ -39,6 +39,11 @@ class Local:
         return self.root / ".state"
 
     @property
+    def exists(self) -> bool:
+        """Whether the state has the stack, up or not."""
+        return any(self.state.glob(f".pulumi/stacks/**/{STACK}.json"))
+
+    @property
     def notes(self) -> Notes:
         """What `up` made around the stack."""
         return Notes(self.root / ".switchyard")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -24,7 +25,6 @@ from components.usage import PRESETS
 from config.estimates import as_output
 from tests.program import BLOCKS, ROOT, SERVICE, config_for
 from yard import compare as command
-from yard import engine
 from yard.compare import compare
 from yard.comparison import Comparison, documents, settings_of, table
 
@@ -332,14 +332,21 @@ class TestAge:
 
 class TestChange:
     @pytest.fixture
-    def last_up(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    def last_up(self) -> Callable[[Any], None]:
         """What the state says that the outputs are."""
 
         def set_outputs(outputs: Any) -> None:
-            monkeypatch.setattr(engine, "stack", lambda *args, **how: "opened")
-            monkeypatch.setattr(engine, "outputs", lambda opened: outputs)
+            self.cli(f"echo {shlex.quote(json.dumps(outputs))}")
 
         return set_outputs
+
+    def cli(self, does: str) -> Path:
+        """A CLI of the project's; it writes down what it is asked for, and in what directory's state."""
+        asked, file = command.ROOT / "asked", command.ROOT / ".tools/bin/pulumi"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'#!/bin/sh\necho "$PULUMI_BACKEND_URL $@" >> {asked}\n{does}\n', encoding="utf-8")
+        file.chmod(0o755)
+        return asked
 
     def cost(self) -> dict[str, Any]:
         """The output `cost` that the stack would have now."""
@@ -395,13 +402,37 @@ class TestChange:
         assert re.search(r"^total +\? +\? +\?$", output, re.MULTILINE)
         assert "Not in these figures" in output
 
-    def test_a_state_that_cannot_be_read_is_an_error(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fails(*args: Any, **how: Any) -> None:
-            raise engine.EngineError("no passphrase")
-
+    def test_a_state_that_cannot_be_read_is_an_error(self, project: Project) -> None:
         project()
-        monkeypatch.setattr(engine, "stack", fails)
+        assert "there is no Pulumi CLI that runs" in run("--change", exit_code=1).stderr
+        self.cli("echo error: no passphrase >&2; exit 255")
         assert "the last `pulumi up` of dev cannot be looked up: no passphrase" in run("--change", exit_code=1).stderr
+
+    def test_it_only_looks(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        """To select a stack would change what the next `pulumi up` is about."""
+        monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
+        project()
+        asked = self.cli("echo '{}'")
+        run("--change")
+        assert asked.read_text(encoding="utf-8") == "s3://states stack output --json --stack dev --non-interactive\n"
+
+    def test_of_stack_local_nothing_is_made(self, project: Project) -> None:
+        root = project().parent.parent
+        (root / "config/Pulumi.local.yaml").write_bytes((ROOT / "config/Pulumi.local.yaml").read_bytes())
+        (root / ".tools").symlink_to(ROOT / ".tools")
+        before = {each: each.is_file() and each.read_bytes() for each in root.rglob("*")}
+        assert "local, USD a month: nothing is up\n" in run("--change", "--stack", "local").stdout
+        assert before == {each: each.is_file() and each.read_bytes() for each in root.rglob("*")}
+
+    def test_the_state_of_stack_local_is_in_the_checkout(self, project: Project) -> None:
+        root = project().parent.parent
+        (root / "config/Pulumi.local.yaml").write_bytes((ROOT / "config/Pulumi.local.yaml").read_bytes())
+        state = root / ".state/.pulumi/stacks/switchyard/local.json"
+        state.parent.mkdir(parents=True)
+        state.write_text("{}", encoding="utf-8")
+        asked = self.cli('echo \'{"url": "http://x"}\'')
+        assert json.loads(run("--change", "--stack", "local", "--json").stdout)["was_up"]
+        assert asked.read_text(encoding="utf-8").startswith(f"{(root / '.state').as_uri()} stack output ")
 
 
 class TestPictures:

@@ -14,9 +14,9 @@ import pulumi
 from config.problems import SECRET, BadConfig
 from config.settings import Settings
 from config.stack_file import StackFile, Steps
-from yard import engine
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK
+from yard.state import ask
 
 
 def settings(file: StackFile) -> tuple[Settings | None, list[Finding]]:
@@ -151,10 +151,8 @@ def owned(file: StackFile, root: Path) -> Owned:
     url = backend(file)
     if url is None or (url.startswith("file://") and not _has_state(url)):
         return Owned(frozenset(), known=url is not None)
-    command = [str(root / ".tools/bin/pulumi"), "stack", "export", "--stack", file.stack, "--non-interactive"]
-    environment = {**os.environ, **engine.environment(root, None)}
     try:
-        answer = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=2 * TIMEOUT)
+        answer = ask(root, file.stack, ("export",), timeout=2 * TIMEOUT)
     except (OSError, subprocess.TimeoutExpired):
         return UNREADABLE
     if answer.returncode != 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -61,17 +62,29 @@ class Change:
 
 def change(root: Path, stack: str) -> Change:
     """Ask the stack's state, and its file; raises `click.ClickException` where one of them cannot be read."""
-    # Imported here: only this asks the engine.
+    after = as_output(settings_of(root, stack))
+    outputs = _outputs(root, stack)
+    return Change(stack, outputs.get("cost", {}) if outputs else None, after)
+
+
+def _outputs(root: Path, stack: str) -> Mapping[str, Any]:
+    """What the last `up` exported; empty when nothing is up."""
+    # Imported here: only this asks the CLI.
     from yard import engine
     from yard.local import STACK, Local
+    from yard.state import ask
 
-    after = as_output(settings_of(root, stack))
+    local = Local(root)
+    if stack == STACK and not local.exists:
+        return {}
     try:
-        opened = engine.stack(stack, root, state=Local(root).state if stack == STACK else None)
-        outputs = engine.outputs(opened)
-    except engine.EngineError as error:
-        raise click.ClickException(f"the last `pulumi up` of {stack} cannot be looked up: {error}") from error
-    return Change(stack, outputs.get("cost", {}) if outputs else None, after)
+        answer = ask(root, stack, ("output", "--json"), state=local.state if stack == STACK else None)
+    except OSError as error:
+        raise click.ClickException(f"there is no Pulumi CLI that runs ({error}): run `make env`") from error
+    if answer.returncode:
+        said = engine.plain(answer.stderr)
+        raise click.ClickException(f"the last `pulumi up` of {stack} cannot be looked up: {said}")
+    return dict(json.loads(answer.stdout))
 
 
 def _usd(cost: Mapping[str, Any] | None, column: str) -> Decimal | None:
