@@ -27,6 +27,15 @@ class Lazy(click.Group):
         command: click.Command = getattr(import_module(f"yard.{cmd_name}"), cmd_name)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from config.problems import nearest  # it loads the SDK, which the help must not wait for
+
+            ctx.fail(f"there is no command {args[0]!r}: use one of {', '.join(COMMANDS)}{nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))

@@ -65,7 +65,7 @@ def compare(
         click.echo(json.dumps(documents.document(found, today), indent=2))
     elif as_csv:
         click.echo(documents.rows(found, by_line), nl=False)
-    elif not (page or picture):
+    elif by_line or not (page or picture):
         from yard.comparison import table  # JSON and CSV need no terminal
 
         (table.show_lines if by_line else table.show)(table.console(), found, today)

@@ -436,10 +436,11 @@ class TestChange:
 
 
 class TestPictures:
+    LINES = ("--by-line", "--pair", "ecr+ecs-fargate")
+
     def test_both_are_written(self, tmp_path: Path) -> None:
         page, picture = tmp_path / "page.html", tmp_path / "bars.png"
-        result = run("--html", str(page), "--png", str(picture), "--by-line", "--pair", "ecr+ecs-fargate")
-        assert not result.stdout
+        result = run("--html", str(page), "--png", str(picture), *self.LINES)
         assert {f"wrote {picture}", f"wrote {page}"} <= set(result.stderr.splitlines())
         assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         text = page.read_text(encoding="utf-8")
@@ -448,9 +449,13 @@ class TestPictures:
 
     def test_what_is_asked_for_besides_is_printed(self, tmp_path: Path) -> None:
         picture = tmp_path / "bars.png"
-        result = run("--png", str(picture), "--json", "--by-line", "--pair", "ecr+ecs-fargate")
+        result = run("--png", str(picture), "--json", *self.LINES)
         assert [each["registry"] for each in json.loads(result.stdout)["pairs"]] == ["ecr"]
         assert picture.exists()
+        assert run("--png", str(picture), *self.LINES).stdout == run(*self.LINES).stdout
+
+    def test_a_picture_is_in_place_of_the_table(self, tmp_path: Path) -> None:
+        assert not run("--png", str(tmp_path / "bars.png")).stdout
 
     @pytest.mark.parametrize("option", ["--html", "--png"])
     def test_where_nothing_can_be_written_it_says_so(self, tmp_path: Path, option: str) -> None:
