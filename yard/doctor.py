@@ -1,9 +1,11 @@
 """`yard doctor`: what a stack needs on this machine and in this account, what is missing, and how to mend it."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -12,12 +14,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from config.settings import Settings
-from config.stack_file import NoStack, StackFile
-from yard.checks import Finding, docker, machine, project
+from config.stack_file import BadStack, NoStack, StackFile
+from yard.checks import Finding, docker, fail, machine, project, warn
 from yard.local import STACK
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
+
+ABOUT_A_STACK = re.compile(r"pulumi (?:config (?:set|rm)|import|preview|refresh)\b[^;`]*")
+"""A command in the words of a fix."""
+NOT_LOOKED_AT = warn(
+    "backends",
+    "plugins, Docker, the registry and the account were not looked at: what is needed of them, only a valid"
+    " configuration says",
+    "see to config first",
+)
 
 Check = Callable[[], list[Finding]]
 
@@ -33,13 +44,9 @@ def doctor(stack: str, as_json: bool) -> None:
     Only what the stack's registry and orchestrator need is looked at, and nothing is changed. Exit 1 when something
     would stop an `up`.
     """
-    try:
-        file = StackFile(ROOT, stack)
-    except NoStack as error:
-        raise click.BadParameter(str(error), param_hint="--stack") from error
     found = []
     console = Console(highlight=False, soft_wrap=True)
-    for finding in examine(file):
+    for finding in _look(stack):
         found.append(finding)
         if not as_json:
             console.print(_line(finding))
@@ -50,6 +57,26 @@ def doctor(stack: str, as_json: bool) -> None:
         console.print(_summary(stack, found))
     if not good:
         raise SystemExit(1)
+
+
+def _look(stack: str) -> Iterator[Finding]:
+    try:
+        file = StackFile(ROOT, stack)
+    except BadStack as error:
+        says = " ".join(str(error).split())
+        yield fail("config", says, "edit that file, or put it back as it was with `git checkout`; then call this again")
+    except NoStack as error:
+        raise click.BadParameter(str(error), param_hint="--stack") from error
+    else:
+        yield from (_about(stack, finding) for finding in examine(file))
+
+
+def _about(stack: str, finding: Finding) -> Finding:
+    """The same, with the stack's name in commands: those without one are about the stack that is selected."""
+    fix = ABOUT_A_STACK.sub(
+        lambda found: found[0] if "--stack" in found[0] else f"{found[0]} --stack {stack}", finding.fix
+    )
+    return replace(finding, fix=fix.replace("<stack>", stack))
 
 
 def examine(file: StackFile) -> Iterator[Finding]:
@@ -74,6 +101,8 @@ def _checks(file: StackFile, settings: Settings | None) -> Iterator[Check]:
         yield from _backends(file.stack, settings)
         if settings.on_aws:
             yield lambda: list(_aws(file, settings))
+    else:
+        yield lambda: [NOT_LOOKED_AT]
 
 
 def _backends(stack: str, settings: Settings) -> Iterator[Check]:

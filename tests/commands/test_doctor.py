@@ -3,6 +3,7 @@
 import base64
 import datetime
 import json
+import re
 import ssl
 import subprocess
 import sys
@@ -975,6 +976,53 @@ class TestCommand:
         assert result.exit_code == 1
         assert "did you mean eks?" in result.output
         assert "ok   python" in result.output
+        assert "warn backends: plugins, Docker, the registry and the account were not looked at" in result.output
+
+    def test_what_was_looked_at_is_not_said_to_be_left_out(self) -> None:
+        assert "backends" not in run().output
+
+    def test_commands_name_the_stack(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without it they would be about the selected one, which may be another."""
+        secret = {"services": {"api": {"secrets": {"A": "hunter2"}}}}
+        stack_file(tmp_path, {**config_for("ecr", "ecs-fargate"), "regsitry": "ecr", "zones": 9, "vpc": 5, **secret})
+        monkeypatch.setattr("yard.doctor.ROOT", tmp_path)
+        fixes = [each["fix"] for each in json.loads(run("--json").stdout)["checks"]]
+        assert {
+            "pulumi config rm switchyard:regsitry --stack dev",
+            "pulumi config set switchyard:zones <value> --stack dev",
+            "edit switchyard:vpc in config/Pulumi.dev.yaml",
+            "pulumi config set --secret --path switchyard:services.api.secrets.A <value> --stack dev;"
+            " and if the file was ever committed, replace the secret",
+        } <= set(fixes)
+
+    @pytest.mark.parametrize(
+        ("fix", "shown"),
+        [
+            ("pulumi preview", "pulumi preview --stack prod"),
+            ("is it there; if not: pulumi refresh --clear", "is it there; if not: pulumi refresh --clear --stack prod"),
+            ("take another, or `pulumi import` it", "take another, or `pulumi import --stack prod` it"),
+            ("`pulumi config set a b --stack other`", "`pulumi config set a b --stack other`"),
+            ("pulumi login; or elsewhere", "pulumi login; or elsewhere"),
+            ("pulumi plugin install resource aws 7", "pulumi plugin install resource aws 7"),
+        ],
+    )
+    def test_only_commands_about_a_stack_name_it(self, monkeypatch: pytest.MonkeyPatch, fix: str, shown: str) -> None:
+        monkeypatch.setattr("yard.doctor.examine", lambda file: iter([Finding("x", "warn", "y", fix)]))
+        assert f"     {shown}\n" in run("--stack", "prod").output
+
+    @pytest.mark.parametrize("text", [b"a: [", b"config: {a: caf\xe9}", b"config: {5: x}"])
+    def test_a_file_that_cannot_be_read_is_what_is_found(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+    ) -> None:
+        stack_file(tmp_path, {}).path.write_bytes(text)
+        monkeypatch.setattr("yard.doctor.ROOT", tmp_path)
+        result = run("--json")
+        assert result.exit_code == 1
+        (found,) = json.loads(result.stdout)["checks"]
+        assert (found["name"], found["status"]) == ("config", "fail")
+        assert re.match(r"\S+Pulumi\.dev\.yaml (is no|has the key)", found["says"])
+        assert "\n" not in found["says"]
+        assert run().exit_code == 1
 
     def test_a_stack_on_kubernetes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
         kubeconfig = {

@@ -94,7 +94,7 @@ def _encryption(file: StackFile, counted: str) -> Finding:
         return fail(
             name,
             f"{counted}, but the file has neither encryptionsalt nor secretsprovider, so nobody can decrypt them here",
-            "put encryptionsalt back as it was; or set each secret anew with `pulumi config set --secret --path`",
+            "put encryptionsalt back as it was; or for each secret: pulumi config set --secret --path <key> <value>",
         )
     return ok(name, f"{counted} by Pulumi Cloud")
 
