@@ -20,6 +20,7 @@ from pulumi import automation as auto
 
 from components import orchestrator
 from config.presets import PRESETS
+from config.problems import nearest
 from config.stack_file import PLACEHOLDER, NoStack, StackFile, Steps
 from rehearsal import health
 from rehearsal.cloud import Call, Cloud
@@ -107,8 +108,9 @@ def _only_aws(stack: str, at: str, to: str) -> None:
     if at == to:
         raise Broken(f"stack {stack} is on {at} already: name another with --to")
     for key in (at, to):
-        if key not in orchestrator.names():
-            raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(orchestrator.names())}")
+        known = orchestrator.names()
+        if key not in known:
+            raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}")
         if orchestrator.load(key).target is None:
             raise Broken(
                 f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it"

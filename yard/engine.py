@@ -217,14 +217,6 @@ class Watch:
             raise EngineError("\n".join(told) or plain(str(error))) from error
 
 
-def outputs(opened: auto.Stack) -> Mapping[str, Any]:
-    """What the last `up` of a stack exported; raises `EngineError`."""
-    try:
-        return {name: each.value for name, each in opened.outputs().items()}
-    except auto.CommandError as error:
-        raise EngineError(plain(str(error))) from error
-
-
 ECHOES = ("update failed", "preview failed", "an unhandled error occurred")
 """How the engine says again, for the stack, what it has said already."""
 

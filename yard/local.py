@@ -114,6 +114,8 @@ def in_words() -> Iterator[None]:
         yield
     except (engine.EngineError, MachineError, NoStack, SwarmError) as error:
         raise click.ClickException(str(error)) from error
+    except auto.CommandError as error:
+        raise click.ClickException(engine.plain(str(error))) from error
     except DockerException as error:
         raise click.ClickException(explain(str(error))) from error
     except OSError as error:  # a file, or a request that got no answer
