@@ -104,14 +104,13 @@ class Package(ABC):
 
 def updated(thing: Thing, inputs: wire.Properties) -> Thing:
     """`thing` with other inputs: what the cloud computed stays."""
-    computed = {key: value for key, value in thing.outputs.items() if key not in thing.inputs}
     return Thing(
         thing.type,
         thing.id,
         thing.name,
         thing.urn,
         inputs,
-        computed | public(inputs),
+        wire.updated(thing.inputs, thing.outputs, public(inputs)),
         thing.made,
         thing.cluster,
         thing.ready,

@@ -15,7 +15,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from rehearsal import wire
 from rehearsal.eks import EksComponents
-from rehearsal.package import Naming, Package, Resource
+from rehearsal.package import Naming, Package, Resource, public
 from rehearsal.refusals import CUT_OFF, Refused
 from rehearsal.world import Thing
 
@@ -184,7 +184,7 @@ class CloudServicer(PackageServicer):
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         if request.preview:
-            return provider_pb2.CreateResponse(properties=wire.dump(_public(request.properties)))
+            return provider_pb2.CreateResponse(properties=wire.dump(public(wire.load(request.properties))))
         resource = resource_of(request)
         with self._answering(context), self._cloud.operation("create", resource, context) as operation:
             world = self._cloud.world
@@ -306,15 +306,9 @@ def resource_of(request: Any) -> Resource:
     return Resource(types.rsplit("$", 1)[-1], name, request.urn)
 
 
-def _public(struct: Any) -> wire.Properties:
-    return {key: value for key, value in wire.load(struct).items() if not key.startswith("__")}
-
-
 def planned(request: Any, inputs: wire.Properties) -> wire.Properties:
     """What an update will leave: the new inputs, and what the cloud computed."""
-    olds = wire.load(request.old_inputs)
-    computed = {key: value for key, value in wire.load(request.olds).items() if key not in olds}
-    return computed | {key: value for key, value in inputs.items() if not key.startswith("__")}
+    return wire.updated(wire.load(request.old_inputs), wire.load(request.olds), public(inputs))
 
 
 def _difference(changed: dict[str, str], replaces: Any) -> Any:

@@ -61,6 +61,21 @@ def merged(value: Any, more: Mapping[str, Any]) -> Any:
     return {**(value or {}), **more}
 
 
+def updated(olds: Properties, outputs: Properties, news: Properties) -> Properties:
+    """What is there once the inputs `olds` are `news`: what the cloud computed stays, in nested maps as well."""
+    computed = {key: value for key, value in outputs.items() if key not in olds}
+    nested = {
+        key: updated(olds[key], outputs[key], value)
+        for key, value in news.items()
+        if all(_map(each.get(key)) for each in (olds, outputs, news))
+    }
+    return computed | news | nested
+
+
+def _map(value: Any) -> bool:
+    return isinstance(value, dict) and not rpc.is_rpc_secret(value)
+
+
 def values(plain: Any, path: str) -> Iterator[Any]:
     """What is at a dotted path; lists on the way are followed into every element, and a missing key gives nothing."""
     if isinstance(plain, list):

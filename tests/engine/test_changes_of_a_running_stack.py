@@ -103,3 +103,13 @@ class TestPort:
             for port in (9000, 8080):
                 change(stack, watch, services={"api": {**service, "port": port}})
                 assert stack.edge() == edge
+
+
+def test_who_may_reach_the_clusters_api_changes_alone(tmp_path: Path) -> None:
+    watch = Watch()
+    with passage(tmp_path, orchestrator="eks", on_call=watch) as stack:
+        stack.up()
+        access = {"access": ["198.51.100.0/24"]}
+        stack.set(eks=access)
+        assert stack.preview() == {"update": 1}
+        assert change(stack, watch, eks=access) == {"update": 1}
