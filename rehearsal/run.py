@@ -204,6 +204,7 @@ class _Rehearsal:
         self._listener = listener
         self._phase = ""
         self._broken = ""
+        self._noted: set[str] = set()
 
     def run(self, scale: float) -> None:
         """All phases; raises `Broken` or `EngineError` at the first thing that is wrong."""
@@ -256,7 +257,7 @@ class _Rehearsal:
 
     def _up(self, phase: str, what: str) -> None:
         self._begin(phase, what)
-        result: auto.UpResult = engine.Watch().run(self._stack.up)
+        result: auto.UpResult = engine.Watch(say=self._note).run(self._stack.up)
         self._finish(result.summary.resource_changes)
         self._outputs = result.outputs
 
@@ -281,6 +282,12 @@ class _Rehearsal:
         self._report.changes[self._phase] = {str(op): count for op, count in (changes or {}).items()}
         if self._broken:
             raise Broken(self._broken)
+
+    def _note(self, text: str) -> None:
+        """What the program has to say, once: it says it in every run."""
+        if text not in self._noted:
+            self._noted.add(text)
+            self._listener.note(text.strip())
 
     def _set(self, key: str, value: str) -> None:
         self._stack.set_config(KEY + key, auto.ConfigValue(value))

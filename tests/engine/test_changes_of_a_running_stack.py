@@ -109,7 +109,7 @@ def test_who_may_reach_the_clusters_api_changes_alone(tmp_path: Path) -> None:
     watch = Watch()
     with passage(tmp_path, orchestrator="eks", on_call=watch) as stack:
         stack.up()
-        access = {"access": ["198.51.100.0/24"]}
+        access = {"access": ["9.9.9.9/32"]}
         stack.set(eks=access)
         assert stack.preview() == {"update": 1}
         assert change(stack, watch, eks=access) == {"update": 1}

@@ -79,13 +79,13 @@ class Project:
         (root / ".tools").symlink_to(ROOT / ".tools")
         (root / "Pulumi.yaml").write_text("name: switchyard\nruntime: python\nstackConfigDir: config\n")
 
-    def rehearse(self, program: str, config: str = "") -> Report:
+    def rehearse(self, program: str, config: str = "", listener: Listener | None = None) -> Report:
         """Rehearse a program from ecs-fargate to eks."""
         (self.root / "__main__.py").write_text(HEAD + program)
         file = self.root / "config/Pulumi.dev.yaml"
         file.write_text("config:\n  aws:region: us-east-1\n  switchyard:orchestrator: ecs-fargate\n" + config)
         before = file.read_bytes()
-        report = rehearse(self.root, "dev", "eks", FAST, Listener())
+        report = rehearse(self.root, "dev", "eks", FAST, listener or Listener())
         assert file.read_bytes() == before
         return report
 
@@ -111,6 +111,13 @@ subnets = [
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
+
+
+def test_what_the_program_says_is_told_once(project: Project) -> None:
+    noted: list[str] = []
+    program = 'pulumi.log.warn("mind the range")\npulumi.log.info("smaller than sold")\n'
+    project.rehearse(program, listener=Listener(note=noted.append))
+    assert noted == ["mind the range", "smaller than sold"]
 
 
 def test_secrets_never_leave_the_stack(project: Project) -> None:
