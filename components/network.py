@@ -100,19 +100,13 @@ class Network(pulumi.ComponentResource):
 
     def _make(self, name: str, args: NetworkArgs) -> None:
         child = pulumi.ResourceOptions(parent=self)
+        zones = self._zones(args)
         vpc = aws.ec2.Vpc(name, cidr_block=str(CIDR), enable_dns_hostnames=True, enable_dns_support=True, opts=child)
         # The group that AWS makes allows everything inside it; emptied, nothing can lean on it (FSBP EC2.2).
         aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], opts=child)
         self.vpc_id, self.cidr = vpc.id, vpc.cidr_block
         self.public_ip = args.kind == "public"
 
-        zones = aws.get_availability_zones_output(
-            state="available",
-            # Local zones have names too, but few of the services.
-            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
-            exclude_zone_ids=OLD_ZONES,
-            opts=pulumi.InvokeOutputOptions(parent=self),
-        ).names.apply(lambda names: _enough(names, args))
         blocks = list(CIDR.subnets(new_prefix=SUBNET_PREFIX))
 
         gateway = aws.ec2.InternetGateway(name, vpc_id=vpc.id, opts=child)
@@ -131,9 +125,24 @@ class Network(pulumi.ComponentResource):
         ]
         self._endpoints(name, args, tables)
 
-    def _subnet(
-        self, name: str, zone: pulumi.Output[str], block: IPv4Network, table: aws.ec2.RouteTable
-    ) -> pulumi.Output[str]:
+    def _zones(self, args: NetworkArgs) -> Sequence[str]:
+        """The zones to choose from. Asked for and waited for: where they are too few, nothing may have been made."""
+        names = aws.get_availability_zones(
+            state="available",
+            # Local zones have names too, but few of the services.
+            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+            exclude_zone_ids=OLD_ZONES,
+            opts=pulumi.InvokeOptions(parent=self),
+        ).names
+        if len(names) >= args.zones:
+            return names
+        raise pulumi.RunError(
+            f"zones: {args.zones} availability zones are wanted, and {args.region} has {len(names)} for this account"
+            f" that everything runs in: {', '.join(names)}. `pulumi config set zones {len(names)}`, or take another"
+            " region."
+        )
+
+    def _subnet(self, name: str, zone: str, block: IPv4Network, table: aws.ec2.RouteTable) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
         subnet = aws.ec2.Subnet(
             name,
@@ -233,12 +242,3 @@ class Network(pulumi.ComponentResource):
             )
             for service in sorted(args.endpoints)
         ]
-
-
-def _enough(names: Sequence[str], args: NetworkArgs) -> Sequence[str]:
-    if len(names) >= args.zones:
-        return names
-    raise pulumi.RunError(
-        f"zones: {args.zones} availability zones are wanted, and {args.region} has {len(names)} for this account that"
-        f" everything runs in: {', '.join(names)}. `pulumi config set zones {len(names)}`, or take another region."
-    )

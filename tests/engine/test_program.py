@@ -420,3 +420,13 @@ def test_a_bad_configuration_makes_nothing(tmp_path: Path) -> None:
         assert "switchyard:services.api.prot" in said
         assert "Traceback" not in said
         assert not stack.cloud.calls
+
+
+def test_too_few_zones_make_nothing(tmp_path: Path) -> None:
+    with passage(tmp_path, preset="production", more={"aws:region": "us-west-1"}) as stack:
+        with pytest.raises(engine.EngineError) as refusal:
+            stack.up()
+        said = str(refusal.value)
+        assert said.startswith("zones: 3 availability zones are wanted, and us-west-1 has 2")
+        assert len(said.splitlines()) == 1
+        assert not stack.cloud.calls
