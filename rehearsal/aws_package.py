@@ -6,7 +6,7 @@ from typing import Any
 from rehearsal import aws, invokes, refusals, wire
 from rehearsal.package import Naming, Op, Package, Resource, public, updated
 from rehearsal.refusals import Refused
-from rehearsal.world import Thing
+from rehearsal.world import ACCOUNT, Thing
 
 QUICK = 5.0
 """Seconds of an operation that does not wait for a steady state."""
@@ -81,6 +81,8 @@ class Aws(Package):
             self.world.written.add(thing.get("accessLogs.bucket"))
         if url := refusals.repository_url(thing):
             self.world.pushed[url] |= self.world.images
+        if thing.type == aws.EKS_CLUSTER:
+            self._log_control_plane(thing)
 
     def went(self, thing: Thing) -> None:
         named = (thing.type, thing.get("region"), thing.get("name"))
@@ -88,11 +90,24 @@ class Aws(Package):
             self.world.ghosts[named] = "a secret with this name is already scheduled for deletion"
         if thing.get("skipDestroy") and thing.type == aws.LOG_GROUP:
             self.world.ghosts[named] = "the log group was kept when its stack was destroyed"
+        if thing.type == aws.LOG_GROUP:
+            for cluster in self.world.every(aws.EKS_CLUSTER):
+                self._log_control_plane(cluster)
         if thing.type == aws.EKS_CLUSTER:
             for inside in [each for each in self.world if each.cluster == thing.get("endpoint")]:
                 self.world.remove(inside)
         self.world.written.discard(thing.id)
         self.world.pushed.pop(refusals.repository_url(thing) or "", None)
+
+    def _log_control_plane(self, cluster: Thing) -> None:
+        """A control plane that finds no log group for what it writes makes one, without an end, and leaves it behind
+        (pulumi #9296; terraform-aws-eks #920, #2763)."""
+        name, region = f"/aws/eks/{cluster.get('name')}/cluster", cluster.get("region")
+        there = any(each.get("region") == region for each in self.world.where(aws.LOG_GROUP, "name", name))
+        if not cluster.all("enabledClusterLogTypes") or there or (aws.LOG_GROUP, region, name) in self.world.ghosts:
+            return
+        made = {"name": name, "region": region, "arn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{name}"}
+        self.world.add(Thing(aws.LOG_GROUP, name, name, "", {"name": name}, made, ready=True))
 
     def unsteady(self, thing: Thing) -> str | None:
         if thing.type != aws.ECS_SERVICE or not thing.get("waitForSteadyState"):

@@ -617,6 +617,42 @@ def test_pulumis_own_naming_can_be_configured() -> None:
         Naming("api", b"seed", disabled=True).unique(7, 32)
 
 
+CONTROL_PLANE = "/aws/eks/lab/cluster"
+
+
+def logging_cluster(town: Town, *logs: str) -> Thing:
+    """A cluster whose control plane writes these logs."""
+    network, role = {"subnetIds": town.ids}, town.role.get("arn")
+    return town.make(
+        types.EKS_CLUSTER, "lab", name="lab", roleArn=role, vpcConfig=network, enabledClusterLogTypes=list(logs)
+    )
+
+
+@pytest.mark.parametrize(
+    ("regions", "logs", "left"),
+    [([], ["audit"], 1), ([REGION], ["audit"], 0), (["us-east-1"], ["audit"], 1), ([], [], 0)],
+    ids=["it finds none", "it finds one", "one elsewhere", "no logs"],
+)
+def test_a_control_plane_makes_the_log_group_that_it_misses_and_leaves_it(
+    town: Town, regions: list[str], logs: list[str], left: int
+) -> None:
+    groups = [town.make(types.LOG_GROUP, name=CONTROL_PLANE, region=each) for each in regions]
+    town.delete(logging_cluster(town, *logs))
+    for each in groups:
+        town.delete(each)
+    assert [each.name for each in town.world.every(types.LOG_GROUP)] == [CONTROL_PLANE] * left
+
+
+def test_the_log_group_of_a_cluster_that_lives_comes_back_without_an_end(town: Town) -> None:
+    group = town.make(types.LOG_GROUP, name=CONTROL_PLANE, retentionInDays=7)
+    logging_cluster(town, "audit")
+    town.delete(group)
+    (again,) = town.world.every(types.LOG_GROUP)
+    assert (again.get("name"), again.get("retentionInDays")) == (CONTROL_PLANE, None)
+    with no("ResourceAlreadyExistsException"):
+        town.make(types.LOG_GROUP, name=CONTROL_PLANE)
+
+
 class Kube:
     """Objects in the EKS cluster `lab` of a town."""
 
