@@ -1,6 +1,6 @@
 """The base of everything a user can write: strict, frozen, and an unknown key is an error."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
@@ -24,6 +24,27 @@ def _address_range(value: str) -> str:
 
 Cidr = Annotated[str, AfterValidator(_address_range)]
 """A range of addresses, such as 203.0.113.0/24."""
+
+
+DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
+"""Ranges that stand for nobody, in examples (RFC 5737)."""
+RESERVED = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
+    *("192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4", *DOCUMENTATION),
+)
+"""Where no caller on the internet comes from (IANA, "IPv4 Special-Purpose Address Registry"; multicast)."""
+
+
+def is_public(block: str) -> bool:
+    """Whether callers on the internet may come from all of a range of IPv4 addresses."""
+    network = ip_network(block)
+    return isinstance(network, IPv4Network) and not any(network.overlaps(IPv4Network(each)) for each in RESERVED)
+
+
+def is_example(block: str) -> bool:
+    """Whether a range is for documentation, so that another has to be put in its place."""
+    network = ip_network(block)
+    return isinstance(network, IPv4Network) and any(network.subnet_of(IPv4Network(each)) for each in DOCUMENTATION)
 
 
 class Model(BaseModel):

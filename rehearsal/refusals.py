@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from components.model import is_example, is_public
 from rehearsal import aws, health, instances
 from rehearsal.world import Thing, World
 
@@ -569,6 +570,19 @@ def cluster_needs_policy(world: World, thing: Thing) -> None:
             )
 
 
+def public_access(_: World, thing: Thing) -> None:
+    """Who may reach a cluster's API over the internet must be able to come from there. A range for documentation stands
+    for somebody's own here; EKS itself refuses that too."""
+    blocks = [each for each in thing.all("vpcConfig.publicAccessCidrs") if each != ANYWHERE]
+    if wrong := [each for each in blocks if not is_public(each) and not is_example(each)]:
+        raise Refused(
+            "InvalidParameterException",
+            f"The following CIDRs are not allowed in publicAccessCidrs: [{', '.join(wrong)}]",
+            'EKS user guide, "Configure network access to cluster API server endpoint": no reserved addresses',
+        )
+
+
+ANYWHERE = "0.0.0.0/0"
 CACHE_SECRET = "ecr-pullthroughcache/"
 NEED_LOGIN = ("ghcr.io", "registry-1.docker.io", "registry.gitlab.com", "cgr.dev")
 """Registries that ECR caches only with a login."""
@@ -625,7 +639,7 @@ ON_CREATE: Mapping[str, tuple[Check, ...]] = {
     aws.ECS_PROVIDERS: (capacity_exists, capacity_leaves),
     aws.CAPACITY_PROVIDER: (capacity_provider,),
     aws.AUTO_SCALING_GROUP: (way_out, instances_start),
-    aws.EKS_CLUSTER: (way_out,),
+    aws.EKS_CLUSTER: (way_out, public_access),
     aws.ECR_PUBLIC_REPOSITORY: (public_region,),
     aws.ECR_CACHE_RULE: (cache_rule,),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from ipaddress import IPv4Network, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Any, cast
 
 import pulumi
@@ -17,15 +17,18 @@ from components import iam
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.edge import DEREGISTRATION_DELAY, Target
 from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding, whole
-from components.model import Cidr, Model
+from components.model import Cidr, Model, is_example, is_public
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import PORTS, Service
 from components.usage import exact
 
 OPEN_ACCESS = ("0.0.0.0/0",)
-DOCUMENTATION = ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")
-"""Ranges that stand for nobody, in examples (RFC 5737)."""
+NAMED = (
+    "with `protect` (preset production), a list of the public address ranges that may reach the cluster's API: your"
+    " office, your VPN, your CI runners. `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
+)
+PUBLIC = "public addresses: EKS takes no reserved ones; from inside the network the API is reached anyway"
 ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"}
@@ -47,7 +50,7 @@ class EksOptions(Model):
     access: tuple[Cidr, ...] = Field(
         default=OPEN_ACCESS,
         min_length=1,
-        description="Public address ranges (CIDR) that may reach the cluster's API, where every call needs IAM"
+        description="Public IPv4 ranges (CIDR) that may reach the cluster's API, where every call needs IAM"
         " credentials as well. With `protect` they must be named.",
     )
     admins: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
@@ -144,7 +147,7 @@ class Eks(Orchestrator):
         assert network is not None
         assert vault is not None
         options = cast(EksOptions, self.args.options)
-        for block in filter(_documentation, options.access):
+        for block in filter(is_example, options.access):
             pulumi.log.warn(
                 f"eks.access: {block} is reserved for documentation, and EKS refuses it: name your own", self
             )
@@ -208,23 +211,9 @@ class Eks(Orchestrator):
 
     @classmethod
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        open_ = [block for block in cast(EksOptions, options).access if ip_network(block).prefixlen == 0]
-        if protect and open_:
-            yield (
-                "access",
-                open_[0],
-                "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
-                ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
-            )
-        for block in cast(EksOptions, options).access:
-            network = ip_network(block)
-            # An example that was not filled in yet is warned of when it is used: it may be looked at and rehearsed.
-            if network.prefixlen and not network.is_global and not _documentation(block):
-                yield (
-                    "access",
-                    block,
-                    "public addresses: EKS takes no private range; from inside the network the API is reached anyway",
-                )
+        for index, block in enumerate(cast(EksOptions, options).access):
+            if wanted := _wanted_instead(block, protect):
+                yield f"access[{index}]", block, wanted
 
     @classmethod
     def target_tags(cls, stack: str) -> dict[str, str]:
@@ -392,9 +381,17 @@ class Eks(Orchestrator):
         )
 
 
-def _documentation(block: str) -> bool:
+def _wanted_instead(block: str, protect: bool) -> str | None:
+    """What EKS, or `protect`, wants instead of a range that may reach the cluster's API; None: nothing."""
     network = ip_network(block)
-    return any(isinstance(network, IPv4Network) and network.subnet_of(IPv4Network(each)) for each in DOCUMENTATION)
+    if network.version == 6:
+        # EKS API, VpcConfigRequest: publicAccessCidrs.
+        return "IPv4 addresses: EKS takes others only for clusters whose pods have IPv6 addresses"
+    if network.prefixlen == 0:
+        return NAMED if protect else None
+    # EKS user guide, "Configure network access to cluster API server endpoint". An example that was not filled in yet
+    # is warned of when it is used: it may be looked at and rehearsed.
+    return None if is_public(block) or is_example(block) else PUBLIC
 
 
 def _admin(role: str) -> eks.AccessEntryArgs:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import boto3
@@ -615,6 +616,22 @@ def test_pulumis_own_naming_can_be_configured() -> None:
     assert Naming("Api", b"seed").unique(7, 32, lower=True) == Naming("api", b"seed").unique(7, 32)
     with no("AutonamingDisabled"):
         Naming("api", b"seed", disabled=True).unique(7, 32)
+
+
+@pytest.mark.parametrize(
+    ("access", "allowed"),
+    [
+        (["0.0.0.0/0"], True),
+        (["203.0.113.0/24"], True),  # stands for somebody's own
+        (["203.0.113.0/24", "10.1.0.96/27"], False),
+        (["2001:db8::/32"], False),
+    ],
+)
+def test_a_clusters_api_is_reached_from_public_addresses(town: Town, access: list[str], allowed: bool) -> None:
+    network = {"subnetIds": town.ids, "publicAccessCidrs": ["0.0.0.0/0"]}
+    cluster = town.make(types.EKS_CLUSTER, "lab", name="lab", roleArn=town.role.get("arn"), vpcConfig=network)
+    with nullcontext() if allowed else no("InvalidParameterException"):
+        town.change(cluster, vpcConfig={**network, "publicAccessCidrs": access})
 
 
 CONTROL_PLANE = "/aws/eks/lab/cluster"

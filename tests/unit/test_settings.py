@@ -126,6 +126,10 @@ class TestWhatIsRight:
 ONE = "switchyard:services.api"
 REGISTRIES = f"one of {', '.join(registry.names())}"
 ORCHESTRATORS = f"one of {', '.join(orchestrator.names())}"
+NAMED = (
+    "with `protect` (preset production), a list of the public address ranges that may reach the cluster's API: your"
+    " office, your VPN, your CI runners. `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
+)
 MISTAKES = {
     "misspelt key": (
         {"regsitry": "ecr"},
@@ -313,27 +317,21 @@ MISTAKES = {
     "production on eks, open to all": (
         {**config_for("ecr", "eks", "production"), "eks": None},
         only(
-            "switchyard:eks.access",
+            "switchyard:eks.access[0]",
             "is '0.0.0.0/0'",
-            "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
-            ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
+            NAMED,
         ),
     ),
     "production on eks, open to all among others": (
+        {**config_for("ecr", "eks", "production"), "eks": {"access": ["203.0.113.0/24", "0.0.0.0/0"]}},
+        only("switchyard:eks.access[1]", "is '0.0.0.0/0'", NAMED),
+    ),
+    "IPv6 for the cluster's API": (
         {**config_for("ecr", "eks", "production"), "eks": {"access": ["203.0.113.0/24", "::/0"]}},
         only(
-            "switchyard:eks.access",
+            "switchyard:eks.access[1]",
             "is '::/0'",
-            "with `protect` (preset production), a list of the address ranges that may reach the cluster's API,"
-            ' such as ["203.0.113.0/24"]: your office, your VPN, your CI runners',
-        ),
-    ),
-    "a private range for the cluster's API": (
-        {**config_for("ecr", "eks"), "eks": {"access": ["10.0.0.0/8"]}},
-        only(
-            "switchyard:eks.access",
-            "is '10.0.0.0/8'",
-            "public addresses: EKS takes no private range; from inside the network the API is reached anyway",
+            "IPv4 addresses: EKS takes others only for clusters whose pods have IPv6 addresses",
         ),
     ),
     "a repository for no service": (
@@ -536,6 +534,19 @@ def test_where_there_is_no_file_a_key_without_any_encrypted_value_is_found(monke
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(stack_file, "ROOT", Path("/nowhere"))
         assert load(running, ("services",))
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        *("10.0.0.0/8", "192.168.7.0/24", "100.64.0.0/10", "224.0.0.0/4", "240.0.0.0/8"),
+        *("0.0.0.0/1", "8.0.0.0/5", "203.0.0.0/16"),  # public in part
+    ],
+)
+def test_only_from_public_addresses_is_access_given(block: str) -> None:
+    said = complaint({**config_for("ecr", "eks"), "eks": {"access": ["203.0.113.0/24", block]}})
+    assert f"switchyard:eks.access[1] is '{block}'; want public addresses: EKS takes no reserved ones" in said
+    assert "203.0.113.0" not in said
 
 
 def test_every_contradiction_is_told_at_once() -> None:
