@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from components import orchestrator, registry
-from components.orchestrator import ORCHESTRATORS
 from components.pulling import cell
 from components.registry import REGISTRIES
 from components.testing.engine import Graph, Node
@@ -21,7 +20,8 @@ def can_pull(name: str, key: str) -> bool:
 
 MOVES = [
     (old, new, key)
-    for key in ORCHESTRATORS
+    # One on AWS and one elsewhere: a registry knows no more of an orchestrator than that.
+    for key in ("ecs-fargate", "kubernetes")
     for old, new in permutations([name for name in REGISTRIES if can_pull(name, key)], 2)
 ]
 

@@ -10,6 +10,7 @@ from rehearsal import Fault
 from rehearsal import aws as types
 from tests.engine.passage import Passage, passage
 from tests.program import BLOCKS, ROOT
+from yard import switch
 from yard.engine import EngineError
 from yard.switch import Switch
 
@@ -133,7 +134,10 @@ def test_all_that_share_the_traffic_give_it_back(tmp_path: Path) -> None:
     [Fault(types.EKS_CLUSTER, "create"), Fault(types.ECS_CLUSTER, "delete")],
     ids=["while it prepares", "while it retires"],
 )
-def test_called_again_after_a_failure_it_finishes(tmp_path: Path, fault: Fault) -> None:
+def test_called_again_after_a_failure_it_finishes(
+    tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switch, "SHARES", (100,))  # the steps between are not what is looked at
     with passage(tmp_path, faults=[fault]) as stack:
         stack.up()
         diary = Diary(stack)
