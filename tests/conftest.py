@@ -47,13 +47,20 @@ def pytest_sessionfinish() -> None:
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """On several workers: first the live tests, one after another on the Docker engine, and beside that on the cluster
-    and in the browser; every other test by itself, wherever there is room."""
+    """On several workers, in the order of collection: first the live tests, one after another on the Docker engine, and
+    beside that on the cluster and in the browser; then each test of the engine by itself, wherever there is room; and
+    the others file by file, for neighbours share the graph that the first of them made."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if not file.startswith("tests/live/"):
+        if file.startswith("tests/engine/"):
             return nodeid
+        if not file.startswith("tests/live/"):
+            return file
         return file if file.endswith(("test_cluster.py", "test_page.py")) else "docker"
 
 
