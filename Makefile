@@ -9,8 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL_FILES := tools/env tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
 VENV := .venv/.ready
 CLI := .tools/.pulumi
-# One for each core, and two for the live tests, which wait most of the time: for Docker, and for the cluster.
-TEST_WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+# One for each core, and three for the live tests and Swarm's, which wait most of the time: for Docker, and the cluster.
+TEST_WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 3)))
 
 .PHONY: help
 help: ## list the targets
