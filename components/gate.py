@@ -77,9 +77,11 @@ class Gate:
 
     def _check(self, args: pulumi.ResourceHookArgs) -> None:
         before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))
+        newcomers = after.keys() - before.keys()
+        serving = self._serving(before) if newcomers else 0
         for group, weight in after.items():
-            share = 0 if group in before else weight / sum(after.values())
-            self.wait(args.name, group, ceil(share * self._serving(before)))
+            share = ceil(weight * serving / sum(after.values())) if group in newcomers else 0
+            self.wait(args.name, group, share)
 
     def _settle(self, args: pulumi.ResourceHookArgs) -> None:
         before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))

@@ -11,7 +11,7 @@ import click
 import yaml
 from pulumi import automation as auto
 
-from components import orchestrator
+from components import gate, orchestrator
 from config.problems import nearest
 from yard import engine, progress
 
@@ -206,8 +206,7 @@ def _rules(stack: auto.Stack) -> Iterator[dict[str, Any]]:
     """The traffic rules that the stack has, as its state has them. A warm-up rule shares nothing, and neither does one
     that redirects."""
     for each in _resources(stack):
-        actions = each.get("inputs", {}).get("actions", []) if each["type"] == RULE else []
-        if any("forward" in action for action in actions) and not each["urn"].endswith("--warm-up"):
+        if each["type"] == RULE and gate.weights(each["inputs"]) and not each["urn"].endswith("--warm-up"):
             yield each
 
 
@@ -216,6 +215,6 @@ def _served(stack: auto.Stack) -> Iterator[dict[str, int]]:
     groups = {each["outputs"]["arn"]: each for each in _resources(stack) if each["type"] == GROUP and "outputs" in each}
     for rule in _rules(stack):
         service = rule["urn"].rpartition("::")[2]
-        shared = [group for action in rule["inputs"]["actions"] for group in action["forward"]["targetGroups"]]
-        names = {group["arn"]: groups[group["arn"]]["urn"].rpartition("::")[2] for group in shared}
-        yield {names[group["arn"]].removeprefix(f"{service}-"): group["weight"] for group in shared}
+        shared = gate.weights(rule["inputs"])
+        names = {group: groups[group]["urn"].rpartition("::")[2] for group in shared}
+        yield {names[group].removeprefix(f"{service}-"): weight for group, weight in shared.items()}
