@@ -1,6 +1,8 @@
 """A stack that serves is changed, on the real engine and with time passing: nobody is left without an answer."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,15 @@ def change(stack: Passage, watch: Watch, **values: Any) -> dict[str, int]:
     return changed
 
 
+@contextmanager
+def running(place: Path, key: str, **cloud: Any) -> Iterator[tuple[Passage, Watch]]:
+    """A stack that is up, and who looks at its callers."""
+    watch = Watch()
+    with passage(place, orchestrator=key, on_call=watch, **cloud) as stack:
+        stack.up()
+        yield stack, watch
+
+
 def own_name(stack: Passage) -> str:
     """The load balancer's own."""
     return str(stack.outputs["url"]).removeprefix("http://")
@@ -53,9 +64,7 @@ def as_version_0_1_0_left_it(stack: Passage, listener: str) -> None:
 class TestDomain:
     @pytest.mark.parametrize("key", ["ecs-fargate", "eks"])
     def test_it_comes_and_goes(self, tmp_path: Path, key: str) -> None:
-        watch = Watch()
-        with passage(tmp_path, orchestrator=key, scale=TIME, on_call=watch) as stack:
-            stack.up()
+        with running(tmp_path, key, scale=TIME) as (stack, watch):
             name, edge = own_name(stack), stack.edge()
             change(stack, watch, domain=DOMAIN)
             assert stack.outputs["url"] == "https://api.example.com"
@@ -96,9 +105,7 @@ class TestDomain:
 class TestPort:
     @pytest.mark.parametrize("key", ["ecs-fargate", "eks"])
     def test_it_changes_there_and_back(self, tmp_path: Path, key: str) -> None:
-        watch = Watch()
-        with passage(tmp_path, orchestrator=key, scale=TIME, on_call=watch) as stack:
-            stack.up()
+        with running(tmp_path, key, scale=TIME) as (stack, watch):
             service, edge = stack.service("api"), stack.edge()
             for port in (9000, 8080):
                 change(stack, watch, services={"api": {**service, "port": port}})
@@ -106,9 +113,7 @@ class TestPort:
 
 
 def test_who_may_reach_the_clusters_api_changes_alone(tmp_path: Path) -> None:
-    watch = Watch()
-    with passage(tmp_path, orchestrator="eks", on_call=watch) as stack:
-        stack.up()
+    with running(tmp_path, "eks") as (stack, watch):
         access = {"access": ["9.9.9.9/32"]}
         stack.set(eks=access)
         assert stack.preview() == {"update": 1}

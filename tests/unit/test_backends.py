@@ -1,8 +1,6 @@
 """The tables of backends, and the escape hatch."""
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -10,6 +8,7 @@ import pytest
 
 from components import backends, orchestrator, registry, transform
 from components.registry.ecr import Ecr
+from tests.imports import imported
 
 
 @pytest.fixture
@@ -50,17 +49,8 @@ def test_no_two_backends_share_a_token(module: Any, table: str) -> None:
 
 
 def test_a_backends_packages_are_imported_only_when_it_is_chosen() -> None:
-    """Asked of a new process: this one has imported them all."""
-    import subprocess
-
-    script = (
-        "import json, sys; from tests.program import config_for, run_program;"
-        "run_program(config_for('oci', 'swarm'));"
-        "print(json.dumps([m for m in ('pulumi_aws', 'pulumi_eks', 'pulumi_kubernetes', 'boto3') if m in sys.modules]))"
-    )
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    code = "from tests.program import config_for, run_program; run_program(config_for('oci', 'swarm'))"
+    assert not imported(code, "pulumi_aws", "pulumi_eks", "pulumi_kubernetes", "boto3")
 
 
 def _resource(type_: str, props: dict[str, Any]) -> pulumi.ResourceTransformArgs:
