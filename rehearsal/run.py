@@ -223,7 +223,7 @@ class _Rehearsal:
             self._config.stack,
             place,
             state=place / "state",
-            env=self._cloud.env | {"PULUMI_HOME": str(place / "home"), "PULUMI_CONFIG_PASSPHRASE": PLACEHOLDER},
+            env=self._cloud.env | engine.disposable(place, PLACEHOLDER),
             program=engine.main_program(self._root),
         )
         if self._config.secrets:

@@ -27,7 +27,7 @@ class Stack:
             "dev",
             place,
             state=self.state,
-            env={**env, "PULUMI_HOME": str(place / "home"), "PULUMI_CONFIG_PASSPHRASE": "rehearsal"},
+            env={**engine.disposable(place, "rehearsal"), **env},
             program=engine.main_program(ROOT),
         )
         self._write()

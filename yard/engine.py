@@ -166,6 +166,21 @@ def environment(root: Path, state: Path | None) -> dict[str, str]:
     }
 
 
+CHECKPOINTS = "PULUMI_SKIP_CHECKPOINTS"
+
+
+def disposable(place: Path, passphrase: str) -> dict[str, str]:
+    """The environment of a stack in `place` that nobody wants back when its run was killed.
+
+    The engine saves its state once, at the end of a run, which may also be one that fails; by default it does so with
+    every step. And its log, which the CLI writes of every run and cannot be told to leave, finds no directory.
+    """
+    home = place / "home"
+    home.mkdir()
+    (home / "logs").touch()
+    return {"PULUMI_HOME": str(home), "PULUMI_CONFIG_PASSPHRASE": passphrase, CHECKPOINTS: "true"}
+
+
 def borrow(root: Path, place: Path) -> None:
     """Make of `place` a project directory of its own, for a stack with other files and state: the project file of
     `root`, an empty `config`, and the tools by links."""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ class Switch:
         values = {key.partition(":")[2]: each.value for key, each in stack.get_all_config().items()}
         home = values.get("orchestrator") or project["config"]["orchestrator"]["default"]
         weights = _weights(values.get("traffic") or "{}")
-        return cls(stack, home, _shares(home, weights, list(_served(stack))), say, bake)
+        return cls(stack, home, _shares(home, weights, list(_served(_resources(stack)))), say, bake)
 
     def check(self, to: str) -> None:
         """Refuse what cannot be switched to from here."""
@@ -130,7 +130,7 @@ class Switch:
         self._write({self.home: 100, **dict.fromkeys(others, 0)})
         if under_way:
             self.say(f"all traffic back to {self.home}")
-            progress.run(self.stack.up, self.say, target=[rule["urn"] for rule in _rules(self.stack)])
+            progress.run(self.stack.up, self.say, target=[rule["urn"] for rule in _rules(_resources(self.stack))])
         name = self.stack.name
         self.say(
             f"{' and '.join(others)} has no traffic and stays, to be looked at;"
@@ -202,18 +202,17 @@ def _resources(stack: auto.Stack) -> list[dict[str, Any]]:
     return list((stack.export_stack().deployment or {}).get("resources", []))
 
 
-def _rules(stack: auto.Stack) -> Iterator[dict[str, Any]]:
-    """The traffic rules that the stack has, as its state has them. A warm-up rule shares nothing, and neither does one
-    that redirects."""
-    for each in _resources(stack):
+def _rules(resources: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The traffic rules among what a state has. A warm-up rule shares nothing, and neither does one that redirects."""
+    for each in resources:
         if each["type"] == RULE and gate.weights(each["inputs"]) and not each["urn"].endswith("--warm-up"):
             yield each
 
 
-def _served(stack: auto.Stack) -> Iterator[dict[str, int]]:
+def _served(resources: list[dict[str, Any]]) -> Iterator[dict[str, int]]:
     """For each service that has traffic, the weights of the last `up`: orchestrator -> weight."""
-    groups = {each["outputs"]["arn"]: each for each in _resources(stack) if each["type"] == GROUP and "outputs" in each}
-    for rule in _rules(stack):
+    groups = {each["outputs"]["arn"]: each for each in resources if each["type"] == GROUP and "outputs" in each}
+    for rule in _rules(resources):
         service = rule["urn"].rpartition("::")[2]
         shared = gate.weights(rule["inputs"])
         names = {group: groups[group]["urn"].rpartition("::")[2] for group in shared}

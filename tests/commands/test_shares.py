@@ -1,12 +1,12 @@
 """`yard switch`: where a move is, by what the stack's file says and by what its last `up` did; and what is refused."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
-from pulumi.automation import CommandError, CommandResult, Deployment, Stack
+from pulumi.automation import CommandError, CommandResult
 
 from yard import engine
 from yard.__main__ import main
@@ -38,35 +38,25 @@ def test_weights_that_are_no_map_are_refused(text: str) -> None:
         _weights(text)
 
 
-class Deployed:
-    """A stack whose last `up` gave a service to two orchestrators, behind a domain."""
-
-    def export_stack(self) -> Deployment:
-        def rule(name: str, **action: Any) -> dict[str, Any]:
-            return {"urn": f"urn::{name}", "type": RULE, "inputs": {"actions": [action]}}
-
-        groups = [
-            {"urn": f"urn::api-{key}", "type": GROUP, "outputs": {"arn": f"arn-{key}"}}
-            for key in ("ecs-fargate", "eks")
-        ]
-        shared = [{"arn": "arn-ecs-fargate", "weight": 90}, {"arn": "arn-eks", "weight": 10}]
-        return Deployment(
-            3,
-            {
-                "resources": [
-                    *groups,
-                    rule("api", type="forward", forward={"targetGroups": shared}),
-                    rule("api-eks--warm-up", type="forward", targetGroupArn="arn-eks"),
-                    rule("edge-redirect", type="redirect", redirect={"port": "443"}),
-                ]
-            },
-        )
+def rule(name: str, **action: Any) -> dict[str, Any]:
+    """A listener rule, as a state has it."""
+    return {"urn": f"urn::{name}", "type": RULE, "inputs": {"actions": [action]}}
 
 
 def test_only_rules_that_share_say_what_each_has() -> None:
-    deployed = cast("Stack", Deployed())
-    assert list(_served(deployed)) == [{"ecs-fargate": 90, "eks": 10}]
-    assert [each["urn"] for each in _rules(deployed)] == ["urn::api"]
+    """The state of a stack whose last `up` gave a service to two orchestrators, behind a domain."""
+    groups = [
+        {"urn": f"urn::api-{key}", "type": GROUP, "outputs": {"arn": f"arn-{key}"}} for key in ("ecs-fargate", "eks")
+    ]
+    shared = [{"arn": "arn-ecs-fargate", "weight": 90}, {"arn": "arn-eks", "weight": 10}]
+    state = [
+        *groups,
+        rule("api", type="forward", forward={"targetGroups": shared}),
+        rule("api-eks--warm-up", type="forward", targetGroupArn="arn-eks"),
+        rule("edge-redirect", type="redirect", redirect={"port": "443"}),
+    ]
+    assert list(_served(state)) == [{"ecs-fargate": 90, "eks": 10}]
+    assert [each["urn"] for each in _rules(state)] == ["urn::api"]
 
 
 class Opened:
