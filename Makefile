@@ -31,7 +31,7 @@ down: env ## remove all that `make up` made
 test: env need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
 	cd app && go test -timeout 2m ./...
 	.venv/bin/python -m pytest --numprocesses $(TEST_WORKERS) \
-		tests/live tests/engine tests/conformance tests/commands tests/unit
+		tests/live tests/conformance tests/engine tests/commands tests/unit
 
 .PHONY: kube
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes

@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 import grpc  # type: ignore[import-untyped]
 
-from rehearsal import aws, elb, health, ssm, swarm
+from rehearsal import aws, elb, health, kms, ssm, swarm
 from rehearsal.aws_package import Aws
 from rehearsal.clock import Clock
 from rehearsal.kubernetes import Kubernetes
@@ -123,6 +123,7 @@ class Cloud:
         self.clock = Clock(self._scale)
         self._elb = elb.serve(self.targets)
         self._ssm = ssm.serve(self._online, self._command)
+        self._kms = kms.serve()
         self._servers = {
             "aws": Server(CloudServicer(Aws(self.world), self)),
             "eks": Server(EksServicer("eks")),
@@ -136,8 +137,8 @@ class Cloud:
         self.cancel()
         for server in self._servers.values():
             server.stop()
-        self._elb.close()
-        self._ssm.close()
+        for endpoint in (self._elb, self._ssm, self._kms):
+            endpoint.close()
         self.clock.close()
 
     @property
@@ -152,6 +153,7 @@ class Cloud:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._elb.url,
             "AWS_ENDPOINT_URL_SSM": self._ssm.url,
+            "AWS_ENDPOINT_URL_KMS": self._kms.url,
         }
 
     def push(self, repository: str, digest: str) -> None:

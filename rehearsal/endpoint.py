@@ -1,7 +1,10 @@
 """An AWS API on a port of this machine."""
 
+import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 class Endpoint:
@@ -42,3 +45,30 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing: what is asked here is not news."""
+
+
+class BadRequest(Exception):
+    """What an API refuses; the arguments are AWS's code and message."""
+
+
+class JsonHandler(Handler):
+    """An API of AWS's JSON protocol: a method `on_<action>` for each action, from its request to its response."""
+
+    def respond(self, body: str) -> None:
+        """Answer a request with this body."""
+        action = self.headers.get("X-Amz-Target", "").partition(".")[2]
+        try:
+            self._answer(200, getattr(self, f"on_{action}", self._unknown(action))(json.loads(body or "{}")))
+        except BadRequest as refusal:
+            code, message = refusal.args
+            self._answer(400, {"__type": code, "message": message})
+
+    def _answer(self, status: int, response: Any) -> None:
+        self.answer(status, "application/x-amz-json-1.1", json.dumps(response))
+
+    @staticmethod
+    def _unknown(action: str) -> Callable[[Any], Any]:
+        def refuse(_: Any) -> Any:
+            raise BadRequest("InvalidAction", f"the rehearsal has no answer to {action or 'a request without action'}")
+
+        return refuse

@@ -22,7 +22,7 @@ from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
 from config.stack_file import PLACEHOLDER, NoStack, StackFile, Steps
-from rehearsal import health
+from rehearsal import health, kms
 from rehearsal.cloud import Call, Cloud
 from yard import engine
 
@@ -223,8 +223,9 @@ class _Rehearsal:
             self._config.stack,
             place,
             state=place / "state",
-            env=self._cloud.env | engine.disposable(place, PLACEHOLDER),
+            env=self._cloud.env | engine.disposable(place),
             program=engine.main_program(self._root),
+            secrets_provider=kms.SECRETS_PROVIDER,
         )
         if self._config.secrets:
             secrets = {path: auto.ConfigValue(value, secret=True) for path, value in self._config.secrets.items()}

@@ -1,12 +1,11 @@
 """Systems Manager's own API, as far as Swarm on EC2 asks it: commands on instances, by the JSON protocol."""
 
 import itertools
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.endpoint import Endpoint, Handler
+from rehearsal.endpoint import BadRequest, Endpoint, JsonHandler
 
 LONGEST = 24_000
 """Characters of a command's output that GetCommandInvocation gives (SSM API)."""
@@ -27,10 +26,6 @@ Online = Callable[[str, str], Iterable[str]]
 """(tag, its value) -> the instances that Systems Manager reaches."""
 
 
-class _Asked(Exception):
-    """A request that the API refuses; the arguments are AWS's code and message."""
-
-
 def serve(online: Online, run: Run) -> Endpoint:
     """Answer until closed."""
 
@@ -43,35 +38,17 @@ def serve(online: Online, run: Run) -> Endpoint:
     return Endpoint(Answering)
 
 
-class _Handler(Handler):
+class _Handler(JsonHandler):
     commands: dict[str, Ran]
     numbers: Iterator[int]
     """Of the commands. Several may come at once, so none can be told by how many have ended."""
     instances: Online
     execute: Run
 
-    def respond(self, body: str) -> None:
-        action = self.headers.get("X-Amz-Target", "").partition(".")[2]
-        asked = json.loads(body or "{}")
-        try:
-            answer = getattr(self, f"on_{action}", self._unknown(action))(asked)
-        except _Asked as refusal:
-            code, message = refusal.args
-            self.answer(400, "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message}))
-            return
-        self.answer(200, "application/x-amz-json-1.1", json.dumps(answer))
-
-    @staticmethod
-    def _unknown(action: str) -> Callable[[Any], Any]:
-        def refuse(_: Any) -> Any:
-            raise _Asked("InvalidAction", f"the rehearsal has no answer to {action or 'a request without action'}")
-
-        return refuse
-
     def on_DescribeInstanceInformation(self, asked: Any) -> Any:  # noqa: N802
         tags = [each for each in asked.get("Filters", []) if each["Key"].startswith("tag:")]
         if len(tags) != 1 or len(asked["Filters"]) != 1:
-            raise _Asked("InvalidInstanceInformationFilterValue", "a filter by tag takes no other beside it")
+            raise BadRequest("InvalidInstanceInformationFilterValue", "a filter by tag takes no other beside it")
         (tag,) = tags
         found = self.instances(tag["Key"].removeprefix("tag:"), tag["Values"][0])
         return {"InstanceInformationList": [{"InstanceId": each, "PingStatus": "Online"} for each in found]}
@@ -79,7 +56,7 @@ class _Handler(Handler):
     def on_SendCommand(self, asked: Any) -> Any:  # noqa: N802
         (instance,) = asked["InstanceIds"]
         if asked["DocumentName"] != "AWS-RunShellScript":
-            raise _Asked("InvalidDocument", f"the rehearsal has no document {asked['DocumentName']}")
+            raise BadRequest("InvalidDocument", f"the rehearsal has no document {asked['DocumentName']}")
         command = f"00000000-0000-4000-8000-{next(self.numbers):012x}"
         self.commands[command] = self.execute(instance, "\n".join(asked["Parameters"]["commands"]))
         return {"Command": {"CommandId": command, "Status": "Pending", "InstanceIds": [instance]}}
@@ -87,7 +64,7 @@ class _Handler(Handler):
     def on_GetCommandInvocation(self, asked: Any) -> Any:  # noqa: N802
         ran = self.commands.get(asked["CommandId"])
         if ran is None:
-            raise _Asked("InvocationDoesNotExist", "")
+            raise BadRequest("InvocationDoesNotExist", "")
         return {
             "CommandId": asked["CommandId"],
             "InstanceId": asked["InstanceId"],

@@ -48,8 +48,8 @@ def pytest_sessionfinish() -> None:
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """On several workers, in the order of collection: first the live tests, one after another on the Docker engine, and
-    beside that on the cluster and in the browser; then each test of the engine by itself, wherever there is room; and
-    the others file by file, for neighbours share the graph that the first of them made."""
+    beside that on the cluster and in the browser; then all others file by file, for neighbours share the graph that the
+    first of them made, but each test of the engine by itself, wherever there is room."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         super().__init__(config, log)
@@ -59,6 +59,8 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         file = nodeid.partition("::")[0]
         if file.startswith("tests/engine/"):
             return nodeid
+        if file.endswith(("test_costs.py", "test_invariants.py")):
+            return "graphs"
         if not file.startswith("tests/live/"):
             return file
         return file if file.endswith(("test_cluster.py", "test_page.py")) else "docker"

@@ -15,7 +15,12 @@ class Stack:
     """A stack in a directory of its own, with its state. `secrets`: path in the configuration -> value."""
 
     def __init__(
-        self, place: Path, env: Mapping[str, str], config: Mapping[str, Any], secrets: Mapping[str, str]
+        self,
+        place: Path,
+        env: Mapping[str, str],
+        config: Mapping[str, Any],
+        secrets: Mapping[str, str],
+        secrets_provider: str | None = None,
     ) -> None:
         self._file = place / "config" / "Pulumi.dev.yaml"
         self._config = dict(config)
@@ -27,8 +32,9 @@ class Stack:
             "dev",
             place,
             state=self.state,
-            env={**engine.disposable(place, "rehearsal"), **env},
+            env={**engine.disposable(place), **env},
             program=engine.main_program(ROOT),
+            secrets_provider=secrets_provider,
         )
         self._write()
 

@@ -118,11 +118,13 @@ def stack(
     state: Path | None,
     env: Mapping[str, str] | None = None,
     program: Callable[[], Any] | None = None,
+    secrets_provider: str | None = None,
 ) -> Stack:
     """Open the stack `name` of the project in `root`, made if need be, with its state in the directory `state`.
 
     Without `state` it is the caller's own, which must exist: in the backend they are logged in to.
     `program` is `root/__main__.py` unless another is given; `env` is added to the engine's environment.
+    `secrets_provider`, a URL as Pulumi takes it, encrypts the secrets of a new stack; else the passphrase does.
     """
     tools = root / ".tools"
     if not (tools / "bin" / "pulumi").exists():
@@ -134,6 +136,7 @@ def stack(
         pulumi_command=_command(tools.resolve()),
         env_vars={**environment(root, state), **(env or {})},
         program=program or main_program(root),
+        secrets_provider=secrets_provider,
     )
     try:
         return Stack(name, workspace, _mode(state))
@@ -169,7 +172,7 @@ def environment(root: Path, state: Path | None) -> dict[str, str]:
 CHECKPOINTS = "PULUMI_SKIP_CHECKPOINTS"
 
 
-def disposable(place: Path, passphrase: str) -> dict[str, str]:
+def disposable(place: Path) -> dict[str, str]:
     """The environment of a stack in `place` that nobody wants back when its run was killed.
 
     The engine saves its state once, at the end of a run, which may also be one that fails; by default it does so with
@@ -178,7 +181,7 @@ def disposable(place: Path, passphrase: str) -> dict[str, str]:
     home = place / "home"
     home.mkdir()
     (home / "logs").touch()
-    return {"PULUMI_HOME": str(home), "PULUMI_CONFIG_PASSPHRASE": passphrase, CHECKPOINTS: "true"}
+    return {"PULUMI_HOME": str(home), CHECKPOINTS: "true"}
 
 
 def borrow(root: Path, place: Path) -> None:

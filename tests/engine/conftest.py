@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.loaders import JSONFileLoader
+from botocore.loaders import JSONFileLoader, Loader
 from pulumi import automation as auto
 from pulumi.automation import _server
 
-from rehearsal import Call, Cloud
+from rehearsal import Call, Cloud, kms
 from yard import engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,9 +26,14 @@ REGION = "eu-central-1"
 Program = Callable[[], None]
 
 
-# A gate opens a session of its own for each run, of which a process of users has one. Each would read the same again:
-# megabytes of AWS's endpoints.
-JSONFileLoader.load_file = cache(JSONFileLoader.load_file)  # type: ignore[method-assign]
+class ReadOnce(JSONFileLoader):
+    """A gate opens a session of its own for each run, of which a process of users has few. Each would read the same
+    again: megabytes of AWS's endpoints."""
+
+    load_file = staticmethod(cache(JSONFileLoader().load_file))
+
+
+Loader.FILE_LOADER_CLASS = ReadOnce
 
 
 def nothing() -> None:
@@ -76,8 +81,9 @@ class Lab:
             "lab",
             place,
             state=self.state,
-            env=cloud.env | {"PULUMI_HOME": str(place / "home"), "PULUMI_CONFIG_PASSPHRASE": "lab"},
+            env=cloud.env | {"PULUMI_HOME": str(place / "home")},
             program=lambda: self._program(),
+            secrets_provider=kms.SECRETS_PROVIDER,
         )
         # Written here, not by the CLI: a second saved each time.
         (place / "Pulumi.lab.yaml").write_text(

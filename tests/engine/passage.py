@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rehearsal import Call, Cloud, health
+from rehearsal import Call, Cloud, health, kms
 from rehearsal import aws as types
 from rehearsal.run import environment
 from rehearsal.world import Thing, World
@@ -30,7 +30,7 @@ class Passage(Stack):
         env: Mapping[str, str],
     ) -> None:
         self.cloud = cloud
-        super().__init__(place, {**cloud.env, **env}, {"gate": GATE, **config}, secrets)
+        super().__init__(place, {**cloud.env, **env}, {"gate": GATE, **config}, secrets, kms.SECRETS_PROVIDER)
 
     def up(self) -> dict[str, int]:
         """As `Stack`'s. The repositories that the first one makes have the images of the configuration from their

@@ -18,7 +18,6 @@ def test_what_is_up_what_an_edit_adds_and_a_move(tmp_path: Path, monkeypatch: py
         # `yard compare --change` is asked by somebody who is logged in to the stack's state.
         monkeypatch.setenv("PULUMI_BACKEND_URL", stack.state.as_uri())
         monkeypatch.setenv("PULUMI_HOME", str(place / "home"))
-        monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "rehearsal")
 
         assert change(place, "dev").columns()["total"] == Row(Decimal(0), Decimal("37.08"))
         stack.up()
