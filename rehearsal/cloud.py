@@ -154,6 +154,7 @@ class Cloud:
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._elb.url,
             "AWS_ENDPOINT_URL_SSM": self._ssm.url,
             "AWS_ENDPOINT_URL_KMS": self._kms.url,
+            "PULUMI_CLOUD_SECRET_OVERRIDE": "",  # the caller's, which would go before the stack's own
         }
 
     def push(self, repository: str, digest: str) -> None:

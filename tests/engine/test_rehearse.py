@@ -185,6 +185,7 @@ aws.lb.LoadBalancer("edge", subnets=[each.id for each in subnets], enable_deleti
 def test_the_callers_own_account_is_not_needed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "acme-nobody")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "theirs")
+    monkeypatch.setenv("PULUMI_CLOUD_SECRET_OVERRIDE", "hashivault://theirs")
     report = project.rehearse(
         """
 import boto3
