@@ -49,7 +49,8 @@ def pytest_sessionfinish() -> None:
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """On several workers, in the order of collection: first the live tests, one after another on the Docker engine, and
     beside that on the cluster and in the browser; then all others file by file, for neighbours share the graph that the
-    first of them made, but each test of the engine by itself, wherever there is room."""
+    first of them made (the table of costs those of the invariants), but each test of the engine by itself, wherever
+    there is room."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         super().__init__(config, log)

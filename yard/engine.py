@@ -169,7 +169,7 @@ def environment(root: Path, state: Path | None) -> dict[str, str]:
     }
 
 
-CHECKPOINTS = "PULUMI_SKIP_CHECKPOINTS"
+SKIP_CHECKPOINTS = "PULUMI_SKIP_CHECKPOINTS"
 
 
 def disposable(place: Path) -> dict[str, str]:
@@ -181,7 +181,7 @@ def disposable(place: Path) -> dict[str, str]:
     home = place / "home"
     home.mkdir()
     (home / "logs").touch()
-    return {"PULUMI_HOME": str(home), CHECKPOINTS: "true"}
+    return {"PULUMI_HOME": str(home), SKIP_CHECKPOINTS: "true"}
 
 
 def borrow(root: Path, place: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -202,7 +202,7 @@ def _resources(stack: auto.Stack) -> list[dict[str, Any]]:
     return list((stack.export_stack().deployment or {}).get("resources", []))
 
 
-def _rules(resources: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _rules(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The traffic rules among what a state has. A warm-up rule shares nothing, and neither does one that redirects."""
     for each in resources:
         if each["type"] == RULE and gate.weights(each["inputs"]) and not each["urn"].endswith("--warm-up"):

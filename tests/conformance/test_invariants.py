@@ -79,10 +79,8 @@ def graph(registry: str, orchestrator: str, preset: str = "trial", newcomer: str
     return run_program(configuration(registry, orchestrator, preset, newcomer), ("services", *LOGINS))
 
 
-@cache
-def again(registry: str, orchestrator: str) -> Graph:
-    """The same, of another run: whoever comes back is at the configuration of the beginning."""
-    return run_program(configuration(registry, orchestrator), ("services", *LOGINS))
+again = cache(graph.__wrapped__)
+"""The same, of another run: whoever comes back is at the configuration of the beginning."""
 
 
 def traffic(found: Graph) -> dict[str, dict[str, int]]:

@@ -21,16 +21,9 @@ GATE = {"interval": 0.01, "timeout": 20, "settle": 0}
 class Passage(Stack):
     """A stack on a cloud."""
 
-    def __init__(
-        self,
-        place: Path,
-        cloud: Cloud,
-        config: Mapping[str, Any],
-        secrets: Mapping[str, str],
-        env: Mapping[str, str],
-    ) -> None:
+    def __init__(self, place: Path, cloud: Cloud, config: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
         self.cloud = cloud
-        super().__init__(place, {**cloud.env, **env}, {"gate": GATE, **config}, secrets, kms.SECRETS_PROVIDER)
+        super().__init__(place, cloud.env, {"gate": GATE, **config}, secrets, kms.SECRETS_PROVIDER)
 
     def up(self) -> dict[str, int]:
         """As `Stack`'s. The repositories that the first one makes have the images of the configuration from their
@@ -126,11 +119,10 @@ def passage(
     services: Mapping[str, Mapping[str, Any]] | None = None,
     secrets: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
-    env: Mapping[str, str] | None = None,
     **cloud: Any,
 ) -> Iterator[Passage]:
-    """A stack that is not up yet. `env` goes to the engine, `cloud` to the rehearsal cloud."""
+    """A stack that is not up yet. `cloud` goes to the rehearsal cloud."""
     config = {**config_for(registry, orchestrator, preset, **(services or {})), **(more or {})}
     images = {each["digest"] for each in config["services"].values() if "digest" in each}
     with Cloud(images=images, **cloud) as sky, environment(sky):
-        yield Passage(place / "stack", sky, config, secrets or {}, env or {})
+        yield Passage(place / "stack", sky, config, secrets or {})

@@ -272,10 +272,6 @@ def test_a_move_by_hand_touches_nothing_but_weights(tmp_path: Path) -> None:
         assert not [call for call in stack.since(mark) if call.op == "create"]
 
 
-STEP_BY_STEP = {engine.CHECKPOINTS: "false"}
-"""The state is saved as it is for users: what a killed run leaves is what is tested."""
-
-
 def adopt(stack: Passage) -> None:
     """Take what was interrupted into the state, as docs/how-a-switch-works.md does with jq."""
     saved = stack.stack.export_stack()
@@ -300,7 +296,7 @@ def test_a_killed_engine_leaves_a_stack_that_can_be_mended(
     tmp_path: Path, cure: Callable[[Passage], None], made: list[bool]
 ) -> None:
     hang = Fault(types.EKS_CLUSTER, "create", how="hang")
-    with passage(tmp_path, env=STEP_BY_STEP, faults=[hang]) as stack:
+    with passage(tmp_path, faults=[hang]) as stack:
         stack.up()
         stack.set(orchestrator="eks")
         _kill_while_it_makes(stack, types.EKS_CLUSTER)
@@ -318,7 +314,7 @@ def test_a_killed_engine_leaves_a_stack_that_can_be_mended(
 def test_without_a_cure_the_name_of_what_was_interrupted_is_taken(tmp_path: Path) -> None:
     """AWS goes on with what it was asked for, and no kind of refresh takes it into the state."""
     hang = Fault(types.EKS_CLUSTER, "create", how="hang")
-    with passage(tmp_path, env=STEP_BY_STEP, faults=[hang]) as stack:
+    with passage(tmp_path, faults=[hang]) as stack:
         stack.up()
         stack.set(orchestrator="eks")
         _kill_while_it_makes(stack, types.EKS_CLUSTER)
@@ -330,7 +326,10 @@ def test_without_a_cure_the_name_of_what_was_interrupted_is_taken(tmp_path: Path
 
 
 def _kill_while_it_makes(stack: Passage, type_: str) -> None:
-    """Kill the engine of an `up` in which the creation of a resource hangs."""
+    """Kill the engine of an `up` in which the creation of a resource hangs. It saves its state with every step, as it
+    does for users: what is left of that is what is tested."""
+    workspace = stack.stack.workspace
+    workspace.env_vars = {**workspace.env_vars, engine.SKIP_CHECKPOINTS: "false"}
     failures: list[BaseException] = []
 
     def switch() -> None:
