@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACEHOLDER = "placeholder"
 """Stands for every secret."""
 
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+"""The same in C, where PyYAML was built with it: each run of a program with secrets reads two files."""
+
 Steps = tuple[str | int, ...]
 """The way to a value: the full key, then keys of maps and places in lists."""
 
@@ -91,7 +94,7 @@ def _map(path: Path) -> dict[str, Any]:
     try:
         # From bytes: YAML is UTF-8 or, by its first bytes, UTF-16, which PowerShell's `>` writes and Pulumi reads
         # (YAML 1.2, section 5.2).
-        read = yaml.safe_load(path.read_bytes()) or {}
+        read = yaml.load(path.read_bytes(), LOADER) or {}
     except OSError as error:
         raise BadStack(f"{path} cannot be read: {error.strerror}") from error
     except ReaderError as error:
