@@ -1,0 +1,74 @@
+"""Stacks that an earlier program made: the program of today has nothing to do on them but what changed on purpose."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
+import dill  # type: ignore[import-untyped]
+import pytest
+from pulumi.dynamic import ResourceProvider
+
+from rehearsal import Cloud
+from tests.engine import states
+from tests.engine.record_states import PAIRS, cases
+from tests.engine.states import Viewer
+
+pytestmark = pytest.mark.engine
+
+CHANGED_ON_PURPOSE: Mapping[str, Mapping[str, str]] = {}
+"""Orchestrator -> what the next `up` does to each recorded stack that has it -> why. A step is written as `Step.kind`
+writes it, operation, type and what differs: "update kubernetes:apps/v1:Deployment spec.replicas"."""
+
+
+@pytest.fixture(scope="session")
+def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewer]:
+    """One for all tests: to make a stack takes as long as to look at it."""
+    with Cloud() as cloud:
+        yield Viewer(tmp_path_factory.mktemp("recorded") / "stack", cloud)
+
+
+@pytest.mark.parametrize("name", cases())
+def test_a_stack_of_the_earlier_program_is_left_as_it_is(viewer: Viewer, name: str) -> None:
+    viewer.restore(name)
+    steps = viewer.preview()
+    wanted = set(chain(*(CHANGED_ON_PURPOSE.get(key, {}) for key in cases()[name].orchestrators)))
+    assert [step for step in steps if step.kind not in wanted] == []
+    assert wanted == {step.kind for step in steps}
+
+
+def test_every_pair_is_recorded() -> None:
+    assert list(states.recorded()) == list(cases())
+    assert {f"{registry}-{key}" for registry, key in PAIRS} <= states.recorded().keys()
+
+
+def test_the_providers_in_the_states_are_where_they_were() -> None:
+    """Swarm's resources are deleted by what their state has pickled, not by the program of that day."""
+    pickled = set(re.findall(r'"__provider": "([^"]+)"', json.dumps(states.recorded())))
+    assert len(pickled) == 5
+    assert all(isinstance(dill.loads(base64.b64decode(each)), ResourceProvider) for each in pickled)
+
+
+class TestItCanFail:
+    @pytest.mark.parametrize(
+        ("name", "workload"),
+        {
+            "ecr-ecs-fargate": "aws:ecs/taskDefinition:TaskDefinition",
+            "ecr-ecs-ec2": "aws:ecs/taskDefinition:TaskDefinition",
+            "ecr-eks": "kubernetes:apps/v1:Deployment",
+            "ecr-swarm-ec2": "pulumi-python:dynamic/swarm:Service",
+            "ghcr-kubernetes": "kubernetes:apps/v1:Deployment",
+            "ghcr-swarm": "pulumi-python:dynamic/swarm:Service",
+        }.items(),
+    )
+    def test_another_input_is_seen(self, viewer: Viewer, name: str, workload: str) -> None:
+        viewer.restore(name)
+        viewer.set("switchyard:services", "api", "env", "LOG_LEVEL", to="debug")
+        assert {step.name for step in viewer.preview() if step.type == workload} == {"api"}
+
+    @pytest.mark.parametrize("former", ["::edge-http", "aws:lb/listener:Listener"])
+    def test_another_name_or_type_is_seen(self, viewer: Viewer, former: str) -> None:
+        viewer.restore("ecr-ecs-fargate", lambda state: state.replace(former, f"{former}X"))
+        made = [step for step in viewer.preview() if step.op == "create"]
+        assert [(step.type, step.name) for step in made] == [("aws:lb/listener:Listener", "edge-http")]
