@@ -5,7 +5,7 @@ They lie in states.json.xz, small because they are much alike. `python -m tests.
 
 import json
 import lzma
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
 from operator import getitem
@@ -39,19 +39,27 @@ def write(states: Mapping[str, Any]) -> None:
     FILE.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
+NOTED = ("dependencies", "ignoreChanges", "additionalSecretOutputs", "customTimeouts", "protect")
+"""What the engine keeps of a resource besides its inputs. To change it is no step, and a preview does not show it; but
+the next run may go in another order by it, or show what was secret."""
+
+
 @dataclass(frozen=True, order=True)
 class Step:
     """Something that a preview would do, to a resource of a type."""
 
     op: str
+    """The engine's word for it, or "note" where only what it keeps would be another."""
     type: str
     name: str
     paths: tuple[str, ...] = ()
     """What differs."""
+    detail: tuple[str, ...] = ()
+    """Of what is noted, what would go (-) and what would come (+)."""
 
     @property
     def kind(self) -> str:
-        """The step without the name of its resource."""
+        """Operation, type and what differs, as one text."""
         return f"{self.op} {self.type} {' '.join(self.paths)}".strip()
 
 
@@ -64,6 +72,7 @@ class Viewer:
         self._cloud = cloud
         self._file = place / "config" / "Pulumi.dev.yaml"
         self._state = place / "state" / STATE
+        self._plan = place / "plan.json"
         self._file.write_text("{}", encoding="utf-8")
         self._stack = engine.stack(
             "dev",
@@ -101,5 +110,26 @@ class Viewer:
                 steps.append(Step(step.op.value, step.type, name, tuple(step.diffs or ())))
 
         with environment(self._cloud):
-            engine.Watch(show).run(self._stack.preview)
-        return sorted(steps)
+            engine.Watch(show).run(self._stack.preview, plan=str(self._plan))
+        return sorted([*steps, *self._notes()])
+
+    def _notes(self) -> Iterator[Step]:
+        plans = json.loads(self._plan.read_text(encoding="utf-8"))["resourcePlans"]
+        for kept in json.loads(self._state.read_text(encoding="utf-8"))["checkpoint"]["latest"]["resources"]:
+            if goal := plans.get(kept["urn"], {}).get("goal"):
+                yield from _notes(kept, goal)
+
+
+def _notes(kept: Mapping[str, Any], goal: Mapping[str, Any]) -> Iterator[Step]:
+    for key in NOTED:
+        before, after = (_lines(each.get(key)) for each in (kept, goal))
+        if before != after:
+            detail = (*(f"-{each}" for each in before - after), *(f"+{each}" for each in after - before))
+            yield Step("note", kept["type"], kept["urn"].rpartition("::")[2], (key,), detail)
+
+
+def _lines(value: Any) -> set[str]:
+    """A list as a set: the engine keeps it in no order. Of a URN, the type and the name."""
+    if isinstance(value, list):
+        return {each.rpartition("$")[2] for each in value}
+    return {json.dumps(value)} if value else set()

@@ -72,3 +72,8 @@ class TestItCanFail:
         viewer.restore("ecr-ecs-fargate", lambda state: state.replace(former, f"{former}X"))
         made = [step for step in viewer.preview() if step.op == "create"]
         assert [(step.type, step.name) for step in made] == [("aws:lb/listener:Listener", "edge-http")]
+
+    @pytest.mark.parametrize("key", ["dependencies", "ignoreChanges", "customTimeouts"])
+    def test_what_is_no_step_is_seen_too(self, viewer: Viewer, key: str) -> None:
+        viewer.restore("ecr-eks", lambda state: re.sub(rf', "{key}": (\[[^]]*\]|{{[^}}]*}})', "", state))
+        assert f"note kubernetes:apps/v1:Deployment {key}" in {step.kind for step in viewer.preview()}
