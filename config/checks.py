@@ -10,8 +10,8 @@ from components.orchestrator import Orchestrator
 from components.pulling import cell
 from components.registry import Registry
 from components.service import Service
-from config.problems import PLAIN, Words
-from config.stack_file import StackFile
+from config.encrypted import PLAINLY, Encrypted
+from config.problems import ENCRYPTED, PLAIN, Words
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -20,11 +20,11 @@ Contradiction = tuple[str, object, str]
 """Path of the key, its value, what is wanted."""
 
 
-def contradictions(settings: "Settings", file: StackFile | None) -> Iterator[Contradiction]:
-    """What each key by itself does not show. `file` is the stack's, where it is known."""
+def contradictions(settings: "Settings", encrypted: Encrypted) -> Iterator[Contradiction]:
+    """What each key by itself does not show."""
     yield from _traffic(settings)
     yield from _images(settings)
-    yield from _plain_secrets(settings, file)
+    yield from _plain_secrets(settings, encrypted)
     yield from _backends(settings)
     yield from _routes(settings)
     if settings.on_aws:
@@ -63,14 +63,18 @@ def _images(settings: "Settings") -> Iterator[Contradiction]:
             yield "network", "endpoints", want
 
 
-def _plain_secrets(settings: "Settings", file: StackFile | None) -> Iterator[Contradiction]:
-    """Pulumi tells only of a whole key whether it has an encrypted value; of a single one only the file does."""
+def _plain_secrets(settings: "Settings", encrypted: Encrypted) -> Iterator[Contradiction]:
+    """Secrets that are not encrypted, and keys in which something is, but no secret."""
     secrets = dict(_secrets(settings))
-    written = (file or StackFile.running()) if secrets else None
     for steps, value in secrets.items():
-        plain = written is not None and written.at(steps) == value.get_secret_value()
-        if plain or not settings.is_secret(steps[0]):
+        if encrypted.is_plain(steps, value.get_secret_value()):
             yield ".".join(steps), PLAIN, "an encrypted value"
+    for key in sorted({"services", *settings.options} - {steps[0] for steps in secrets}):
+        if encrypted.is_in(key) and not encrypted.located(key):
+            yield key, ENCRYPTED, f"a map with only its secrets encrypted, and none of them is set: {PLAINLY}"
+    for key in ("aws:region", "aws:profile"):
+        if encrypted.is_in(key):
+            yield key, ENCRYPTED, f"plain text, {PLAINLY}"
 
 
 def _secrets(settings: "Settings") -> Iterator[tuple[tuple[str, ...], SecretStr]]:

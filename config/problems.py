@@ -1,7 +1,5 @@
 """What is wrong with a configuration, in words: which key, what it is, what is wanted, how to mend it."""
 
-import types
-import typing
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -9,6 +7,10 @@ from difflib import get_close_matches
 import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from components.shell import Shell, command
+from config.fields import keys_at
+from config.stack_file import dotted
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,35 @@ class Problem:
 
     def _set(self) -> str:
         if "a map" in self.want:
-            return f"edit {self.key} in config/Pulumi.<stack>.yaml"  # `pulumi config set` takes no map
-        secret = "--secret " if self.value is PLAIN or self.key.rpartition(".")[2] in SECRET else ""
-        kind = "--type string " if self.want == TEXT else ""
-        path = "--path " if "." in self.key or "[" in self.key else ""
-        return f"pulumi config set {secret}{kind}{path}{self.key} <value>"
+            return edit(self.key)  # `pulumi config set` takes no map
+        secret = ["--secret"] if self.value is PLAIN or self.key.rpartition(".")[2] in SECRET else []
+        secret = ["--plaintext"] if self.value is ENCRYPTED else secret
+        kind = ["--type", "string"] if self.want == TEXT else []
+        return set_command(self.key, *secret, *kind)
+
+
+def set_command(key: str, *options: str) -> str:
+    """The command that gives `key`, a full one, another value."""
+    return command("pulumi", "config", "set", *options, *_path_option(key), key, Shell("<value>"))
+
+
+def remove_command(key: str) -> str:
+    """The command that takes `key`, a full one, out."""
+    return command("pulumi", "config", "rm", *_path_option(key), key)
+
+
+def edit(key: str) -> str:
+    """What is left where no command does it."""
+    return f"edit {key} in config/Pulumi.<stack>.yaml"
+
+
+def is_within(key: str, outer: str) -> bool:
+    """Whether a key is `outer` or in its value."""
+    return key == outer or key.startswith((f"{outer}.", f"{outer}["))
+
+
+def _path_option(key: str) -> list[str]:
+    return ["--path"] if "." in key or "[" in key else []
 
 
 def _is(value: object) -> str:
@@ -77,6 +103,7 @@ class Words:
 UNKNOWN = Words("unknown")
 HIDDEN = Words("hidden")
 PLAIN = Words("in plain text")
+ENCRYPTED = Words("encrypted")
 
 SECRET = frozenset({"secrets", "password", "kubeconfig", "service-account-key"})
 """Keys below which a value is never printed."""
@@ -85,15 +112,15 @@ SECRET = frozenset({"secrets", "password", "kubeconfig", "service-account-key"})
 def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
     # A finding on the key of a map ends in "[key]"; the key is the step before.
     steps = [step for step in error["loc"] if step != "[key]"]
-    key = _path(root, steps)
+    key = dotted((root, *steps))
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
-        known = _keys_at(model, steps[:-1])
+        known = keys_at(model, steps[:-1])
         return Problem(
             key,
             UNKNOWN,
             f"a key that exists: {', '.join(known)}{nearest(str(steps[-1]), known)}",
-            f"pulumi config rm --path {key}",
+            remove_command(key),
         )
     if kind == "missing":
         return Problem(key, None, "a value")
@@ -158,38 +185,3 @@ def _want(error: ErrorDetails) -> str:
     if kind == "literal_error":
         return f"one of {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}"
     return WANTED.get(kind, error["msg"])
-
-
-def _path(root: str, steps: Sequence[int | str]) -> str:
-    path = root
-    for step in steps:
-        path += f"[{step}]" if isinstance(step, int) else f"{'' if path.endswith(':') else '.'}{step}"
-    return path
-
-
-def _keys_at(model: type[BaseModel], steps: Sequence[int | str]) -> list[str]:
-    """The keys that the model at `steps` knows."""
-    here: object = model
-    for step in steps:
-        if isinstance(here, type) and issubclass(here, BaseModel):
-            here = {field.alias or name: field.annotation for name, field in here.model_fields.items()}.get(str(step))
-        elif typing.get_origin(here) is dict:
-            here = typing.get_args(here)[1]
-        here = here if typing.get_origin(here) is dict else _model_in(here)
-    if isinstance(here, type) and issubclass(here, BaseModel):
-        return [field.alias or name for name, field in here.model_fields.items()]
-    return []
-
-
-def _model_in(annotation: object) -> object:
-    """The model inside `Model | None`, `dict[..., Model]` or `Annotated[Model, ...]`."""
-    if (
-        isinstance(annotation, type)
-        and not isinstance(annotation, types.GenericAlias)
-        and issubclass(annotation, BaseModel)
-    ):
-        return annotation
-    for part in typing.get_args(annotation):
-        if (found := _model_in(part)) is not None:
-            return found
-    return None

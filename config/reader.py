@@ -18,7 +18,9 @@ from components.orchestrator import Orchestrator
 from components.registry import Registry
 from components.service import Name, Service
 from components.usage import Usage
-from config.problems import UNKNOWN, Problem, nearest, translate
+from config.encrypted import Encrypted
+from config.problems import ENCRYPTED, UNKNOWN, Problem, is_within, nearest, remove_command, translate
+from config.stack_file import StackFile
 
 M = TypeVar("M", bound=Model)
 
@@ -63,19 +65,21 @@ class Choices:
 class Reader:
     """Turns the stack's raw values into models, and keeps what is wrong with them in `problems`."""
 
-    def __init__(self, config: pulumi.Config) -> None:
+    def __init__(self, config: pulumi.Config, file: StackFile | None = None) -> None:
         self.config = config
+        self.encrypted = Encrypted(config, file)
         self.problems: list[Problem] = []
 
     def read(self) -> Choices | None:
         """Everything that can be read. What is wrong by itself is left out, so that the rest can be checked as well;
         None when too little remains."""
         raw = {key: value for key, value in self._raw() if value is not None}
-        keys = self._model(Keys, {key: value for key, value in raw.items() if key in own_keys()}, "")
-        registries = {key: registry.load(key) for key in self._registries(raw)}
-        runtimes = {key: orchestrator.load(key) for key in self._orchestrators(raw)}
+        own = self._in_clear({key: value for key, value in raw.items() if key in own_keys()})
+        keys = self._model(Keys, own, "")
+        registries = {key: registry.load(key) for key in self._registries(own)}
+        runtimes = {key: orchestrator.load(key) for key in self._orchestrators(own)}
         blocks: Mapping[str, type[Registry] | type[Orchestrator]] = {**registries, **runtimes}
-        options = {key: self._model(each.Options, raw.get(key, {}), key) for key, each in blocks.items()}
+        options = {key: self._block(key, each.Options, raw.get(key, {})) for key, each in blocks.items()}
         read = {key: each for key, each in options.items() if each is not None}
         if keys is None or not registries or not runtimes or len(read) < len(options):
             return None
@@ -88,7 +92,7 @@ class Reader:
         for key in sorted(each.removeprefix(prefix) for each in _all_keys() if each.startswith(prefix)):
             if key not in known:
                 want = f"a key that exists{nearest(key, known)}"
-                self.problems.append(Problem(prefix + key, UNKNOWN, want, fix=f"pulumi config rm {prefix + key}"))
+                self.problems.append(Problem(prefix + key, UNKNOWN, want, fix=remove_command(prefix + key)))
                 continue
             yield key, self._value(key)
 
@@ -113,17 +117,38 @@ class Reader:
                 return _parse(model, value)
         return None
 
+    def _in_clear(self, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Our own keys without what is encrypted where no secret belongs, which is a problem."""
+        kept = dict(own)
+        for key in own:
+            for steps, problem in self.encrypted.misplaced(key, Keys, (key,)):
+                self.problems.append(problem)
+                kept = _without(kept, [*steps])
+        return kept
+
+    def _block(self, key: str, model: type[M], value: Any) -> M | None:
+        """A backend's block, likewise, as a model."""
+        for steps, problem in self.encrypted.misplaced(key, model, ()):
+            self.problems.append(problem)
+            value = _without(value, [*steps])
+        return self._model(model, value, key)
+
     def _model(self, model: type[M], value: Any, path: str) -> M | None:
         try:
             return _parse(model, value)
         except ValidationError as error:
-            self.problems += translate(error, self.config.full_key(path), model)
+            self.problems += filter(self._is_new, translate(error, self.config.full_key(path), model))
             for found in error.errors():
                 value = _without(value, [step for step in found["loc"] if step != "[key]"])
         try:
             return _parse(model, value)
         except ValidationError:
             return None  # something is missing, or wrong all through: it has been said
+
+    def _is_new(self, problem: Problem) -> bool:
+        """False for what is wrong only because an encrypted value was left out."""
+        told = [each.key for each in self.problems if each.value is ENCRYPTED]
+        return not any(is_within(problem.key, key) or is_within(key, problem.key) for key in told)
 
     def _choice(self, key: str, value: Any, known: list[str]) -> str | None:
         if value is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 from pulumi.runtime import settings as runtime
-from pulumi.runtime.config import is_config_secret, set_all_config
+from pulumi.runtime.config import set_all_config
 
 from components.model import Model
 from components.naming import label
@@ -14,7 +14,7 @@ from components.registry import Registry
 from components.service import Service
 from config.checks import contradictions, superfluous
 from config.presets import PRESETS
-from config.problems import BadConfig, Problem
+from config.problems import BadConfig, Problem, remove_command
 from config.reader import Keys, Reader
 from config.stack_file import StackFile
 
@@ -63,10 +63,6 @@ class Settings:
         backends: list[type[Registry] | type[Orchestrator]] = [*self.registries.values(), *self.orchestrators.values()]
         return frozenset[str]().union(*[each.vpc_endpoints for each in backends])
 
-    def is_secret(self, key: str) -> bool:
-        """Whether the stack's file has an encrypted value under one of its keys."""
-        return is_config_secret(pulumi.Config().full_key(key))
-
     @classmethod
     def of_file(cls, file: StackFile) -> "Settings":
         """The same for a stack that is not run, by its file: placeholders stand for its secrets."""
@@ -79,11 +75,11 @@ class Settings:
         """Read and check the stack's configuration; raise `BadConfig` with every problem in it. `file` is where it
         stands, if not in the place of the stack that runs."""
         config, aws = pulumi.Config(), pulumi.Config("aws")
-        reader = Reader(config)
+        reader = Reader(config, file)
         choices = reader.read()
         problems = reader.problems
         if choices is None:
-            raise BadConfig(problems)
+            raise BadConfig([*map(reader.encrypted.hide, problems)])
         settings = cls(
             stack=label(f"{pulumi.get_project()}-{pulumi.get_stack()}"),
             region=aws.get("region"),
@@ -94,14 +90,14 @@ class Settings:
             orchestrators=choices.orchestrators,
             options=choices.options,
         )
-        for path, value, want in contradictions(settings, file):
+        for path, value, want in contradictions(settings, reader.encrypted):
             key = path if ":" in path else config.full_key(path)
             problems.append(Problem(key, value, want))
         for path, value, want in superfluous(settings):
             key = config.full_key(path)
-            problems.append(Problem(key, value, want, fix=f"pulumi config rm {key}"))
+            problems.append(Problem(key, value, want, fix=remove_command(key)))
         if problems:
-            raise BadConfig(problems)
+            raise BadConfig([*map(reader.encrypted.hide, problems)])
         return settings
 
 

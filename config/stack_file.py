@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,22 @@ LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 Steps = tuple[str | int, ...]
 """The way to a value: the full key, then keys of maps and places in lists."""
+
+
+PLAIN_STEP = re.compile(r"[\w-]+")
+
+
+def dotted(steps: Steps) -> str:
+    """The way to a value, as `pulumi config set --path` reads it and messages write it."""
+    path = str(steps[0])
+    for step in steps[1:]:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif PLAIN_STEP.fullmatch(step):
+            path += f"{'' if path.endswith(':') else '.'}{step}"
+        else:
+            path += '["{}"]'.format(step.replace("\\", "\\\\").replace('"', '\\"'))
+    return path
 
 
 class NoStack(Exception):
@@ -72,6 +89,10 @@ class StackFile:
         """The values with PLACEHOLDER for each secret, and where the secrets are."""
         found: list[Steps] = []
         return _with_placeholders(self.values, (), found), found
+
+    def encrypted(self, key: str) -> list[Steps]:
+        """The way to each encrypted value of one of the project's keys, from below the key on."""
+        return [steps[1:] for steps in self.without_secrets()[1] if steps[0] == self.prefix + key]
 
     def handed(self) -> tuple[dict[str, str], list[str]]:
         """What Pulumi hands to the program, placeholders for secrets: the values, and the keys that have a secret."""

@@ -21,7 +21,7 @@ from pulumi import automation as auto
 from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
-from config.stack_file import PLACEHOLDER, NoStack, StackFile, Steps
+from config.stack_file import PLACEHOLDER, NoStack, StackFile, dotted
 from rehearsal import health, kms
 from rehearsal.cloud import Call, Cloud
 from yard import engine
@@ -150,7 +150,7 @@ class _StackConfig(StackFile):
         """Put placeholders in; tell what they stand for."""
         self.values.pop("aws:profile", None)  # nobody is asked, so nobody needs to have it
         self.values, found = self.without_secrets()
-        self.secrets = {_path(steps): PLACEHOLDER for steps in found}
+        self.secrets = {dotted(steps): PLACEHOLDER for steps in found}
         if self.secrets:
             yield f"placeholders stand for the {len(self.secrets)} secrets of the stack"
         services = self.get("services")
@@ -171,11 +171,6 @@ class _StackConfig(StackFile):
         (directory / "config" / f"Pulumi.{self.stack}.yaml").write_text(
             yaml.safe_dump({"config": self.values}), encoding="utf-8"
         )
-
-
-def _path(steps: Steps) -> str:
-    """As `pulumi config set --path` takes it."""
-    return str(steps[0]) + "".join(f"[{step}]" if isinstance(step, int) else f'["{step}"]' for step in steps[1:])
 
 
 @contextmanager

@@ -24,6 +24,8 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {
 }
 """The smallest block of each backend that cannot do without one. Presets matter: eks needs it with production, ecs-ec2
 with trial. Swarm's nodes must have room for the copies."""
+SECRETS = ('"secrets": {"', '"password": "', '"service-account-key": "', '"kubeconfig": "')
+"""What a value has in it, as JSON, when it has something to encrypt."""
 EXISTING: Mapping[str, Any] = {
     "vpc": {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]},
     "load-balancer": {"listener": "arn:listener", "security-group": "sg-lb", "url": "https://api.example.com"},
@@ -61,11 +63,12 @@ def run_program(
 ) -> Graph:
     """Run `__main__.py` with `config` (as from `config_for`); the graph of what it registers.
 
-    What stands under `secret_keys` counts as encrypted.
+    The secrets under `secret_keys` count as encrypted.
     """
-    engine = start(
-        Cloud(), as_pulumi(config, project), tuple(f"{project}:{key}" for key in secret_keys), project, stack
-    )
+    values = as_pulumi(config, project)
+    full = (f"{project}:{key}" for key in secret_keys)
+    encrypted = tuple(key for key in full if any(each in values.get(key, "") for each in SECRETS))
+    engine = start(Cloud(), values, encrypted, project, stack)
 
     def program() -> None:
         runpy.run_path(str(ROOT / "__main__.py"))

@@ -170,9 +170,16 @@ class TestConfig:
         assert settings
 
     def test_what_is_wrong_with_a_placeholder_is_no_failure(self, tmp_path: Path) -> None:
-        _, (found,) = project.settings(stack_file(tmp_path, {**config_for("ecr", "ecs-fargate"), "zones": SECURE}))
+        cluster = {"context": "prod", "kubeconfig": SECURE}
+        _, (found,) = project.settings(stack_file(tmp_path, {**config_for("oci", "kubernetes"), "kubernetes": cluster}))
         assert found.status == "warn"
-        assert "depends on what is encrypted (switchyard:zones)" in found.says
+        assert "depends on what is encrypted (switchyard:kubernetes.kubeconfig)" in found.says
+
+    def test_what_is_encrypted_where_no_secret_belongs_is_one(self, tmp_path: Path) -> None:
+        _, (found,) = project.settings(stack_file(tmp_path, {**config_for("ecr", "ecs-fargate"), "zones": SECURE}))
+        assert found.status == "fail"
+        assert found.says.startswith("switchyard:zones is encrypted; want plain text")
+        assert found.fix == "pulumi config set --plaintext switchyard:zones <value>"
 
 
 class TestSecrets:

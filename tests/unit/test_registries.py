@@ -318,7 +318,7 @@ def test_a_mistake_is_explained(monkeypatch: pytest.MonkeyPatch, config: dict[st
     monkeypatch.setitem(sys.modules, "pulumi_gcp", None)
     name = next(iter(config))
     with pytest.raises(BadConfig) as error:
-        run_program({**config_for(name, "ecs-fargate"), **config})
+        run_program({**config_for(name, "ecs-fargate"), **config}, ())  # else nobody knew what of it is encrypted
     assert not [words for words in said if words not in str(error.value)]
     assert "hunter2" not in str(error.value)
 

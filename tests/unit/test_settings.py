@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ def only(key: str, is_: str, want: str, fix: str | None = None) -> str:
     return (
         "one thing needs a change in the stack's configuration; nothing was made.\n"
         f"  {key} {is_}; want {want}\n"
-        f"      {fix or f'pulumi config set {path}{key} <value>'}"
+        f"      {fix or f'pulumi config set {path}{quote(key)} <value>'}"
     )
 
 
@@ -195,7 +196,7 @@ MISTAKES = {
             f"{ONE}.command[1]",
             "is 1",
             "text (put quotes around it)",
-            f"pulumi config set --type string --path {ONE}.command[1] <value>",
+            f"pulumi config set --type string --path '{ONE}.command[1]' <value>",
         ),
     ),
     "text for a map": ({"services": "api"}, only("switchyard:services", "is 'api'", "a map, such as {key: value}")),

@@ -11,9 +11,9 @@ from typing import Any
 
 import pulumi
 
-from config.problems import SECRET, BadConfig
+from config.problems import ENCRYPTED, SECRET, BadConfig
 from config.settings import Settings
-from config.stack_file import StackFile, Steps
+from config.stack_file import StackFile, Steps, dotted
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK
 from yard.state import ask
@@ -25,7 +25,7 @@ def settings(file: StackFile) -> tuple[Settings | None, list[Finding]]:
         return Settings.of_file(file), [ok("config", f"{file.path.name} is valid")]
     except BadConfig as error:
         hidden = {dotted(steps) for steps in file.without_secrets()[1]}
-        problems = [each for each in error.problems if each.key not in hidden]
+        problems = [each for each in error.problems if each.value is ENCRYPTED or each.key not in hidden]
         lines = [str(each).strip().partition("\n") for each in problems]
         return None, [fail("config", says, fix.strip()) for says, _, fix in lines] or [_hidden(sorted(hidden))]
     except pulumi.RunError as error:
@@ -38,12 +38,6 @@ def _hidden(keys: list[str]) -> Finding:
         f"whether the rest is valid depends on what is encrypted ({', '.join(keys)}), which is not read here",
         "pulumi preview",
     )
-
-
-def dotted(steps: Steps) -> str:
-    """The way to a value as messages write it."""
-    rest = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps[1:])
-    return "".join((str(steps[0]), *rest))
 
 
 def secrets(file: StackFile) -> Iterator[Finding]:

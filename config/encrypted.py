@@ -1,0 +1,108 @@
+"""Encrypted values. Only a field that is a secret by its type keeps one secret: every other puts it into the state, and
+into the environment of the replicas, as it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import pulumi
+from pulumi.runtime.config import is_config_secret
+from pydantic import SecretStr
+
+from components.model import Model
+from config.fields import at, holds_secrets, is_map_or_list, is_secret
+from config.problems import ENCRYPTED, HIDDEN, Problem, Words, edit, remove_command, set_command
+from config.stack_file import StackFile, Steps, dotted
+
+
+class Encrypted:
+    """Which values of a stack are encrypted. Pulumi tells only of a whole key whether anything in it is; of a single
+    value only the stack's file does. `file` is that file, where it is not in the place of the stack that runs."""
+
+    def __init__(self, config: pulumi.Config, file: StackFile | None = None) -> None:
+        self._config = config
+        self._file = file
+
+    @cached_property
+    def written(self) -> StackFile | None:
+        """The stack's file, where it is known."""
+        return self._file or StackFile.running()
+
+    def is_in(self, key: str) -> bool:
+        """Whether anything in the value of a key is encrypted: the project's, or a full one."""
+        return is_config_secret(key if ":" in key else self._config.full_key(key))
+
+    def is_plain(self, steps: tuple[str, ...], value: str) -> bool:
+        """Whether the text `value`, at `steps` from the name of a key on, stands there in plain text."""
+        written = self.written if self.is_in(steps[0]) else None
+        return not self.is_in(steps[0]) or (written is not None and written.at(steps) == value)
+
+    def located(self, key: str) -> list[Steps]:
+        """The way to each encrypted value of a key, from below the key on; none: there is none, or no file knows."""
+        return self.written.encrypted(key) if self.is_in(key) and self.written else []
+
+    def misplaced(self, key: str, model: type[Model], above: Steps) -> Iterator[tuple[Steps, Problem]]:
+        """Each encrypted value of a key that stands where no secret does: the way to it in `model`, and what is wrong.
+        `above` is the way from the model to the value of the key."""
+        ways = self.located(key)
+        if self.is_in(key) and not any(map(holds_secrets, at(model, above))):
+            ways = ways or [()]
+        for steps in ways:
+            types = at(model, (*above, *steps))
+            if types and not any(map(is_secret, types)):  # of a key that does not exist something else is said
+                yield (*above, *steps), _refusal(dotted((self._config.full_key(key), *steps)), types)
+
+    def hide(self, problem: Problem) -> Problem:
+        """The same without any text that the user wrote, where nobody knows which of it is encrypted."""
+        key = re.split(r"[.\[]", problem.key.removeprefix(self._config.full_key("")), maxsplit=1)[0]
+        if not self.is_in(key) or self.located(key):
+            return problem
+        shown = problem.value is None or isinstance(problem.value, Words | SecretStr)
+        value = problem.value if shown else HIDDEN
+        return replace(problem, value=value, want=_without_texts(problem.want, self._config.get(key) or ""))
+
+
+def _without_texts(words: str, config: str) -> str:
+    """`words` without the texts in the JSON `config`: what Pulumi decrypts is text, whatever stood there before."""
+    for text in sorted(_texts(config), key=len, reverse=True):
+        words = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", repr(HIDDEN), words)
+    return words
+
+
+def _texts(config: str) -> set[str]:
+    """Each text among the values in a JSON text."""
+    try:
+        waiting = [json.loads(config)]
+    except ValueError:
+        waiting = [config]
+    found = set()
+    while waiting:
+        match waiting.pop():
+            case str(text) if text:
+                found.add(text)
+            case dict(each):
+                waiting += each.values()
+            case list(each):
+                waiting += each
+    return found
+
+
+ENV = re.compile(r"(.+:services\.[^.\[]+)\.env\.([^.\[]+)")
+PLAINLY = "for what is encrypted here would stand in the state as it is"
+
+
+def _refusal(key: str, types: Sequence[Any]) -> Problem:
+    """What is said of the encrypted value at `key`, a full one, which is none of the secrets among its `types`."""
+    if variable := ENV.fullmatch(key):
+        secret = f"{variable[1]}.secrets.{variable[2]}"
+        fix = f"{set_command(secret, '--secret')} && {remove_command(key)}"
+        return Problem(key, ENCRYPTED, f"it under `secrets`, {PLAINLY} and can be read wherever the service runs", fix)
+    if any(map(is_map_or_list, types)):
+        secrets = "only its secrets encrypted" if any(map(holds_secrets, types)) else "nothing in it encrypted"
+        return Problem(key, ENCRYPTED, f"plain text with {secrets}, {PLAINLY}", edit(key))
+    return Problem(key, ENCRYPTED, f"plain text, {PLAINLY}")
