@@ -6,6 +6,7 @@ import pulumi
 
 from components.registry import Registry
 from config.estimates import as_output
+from config.problems import set_command
 from config.settings import Settings
 
 
@@ -35,7 +36,7 @@ def export(
 def _waiting(stack: Settings) -> list[str]:
     return [
         f"{name} waits for its first image: run the commands under `push`, then"
-        f" `pulumi config set --path services.{name}.digest sha256:...` with the digest that `docker push` prints,"
+        f" `{set_command(f'services.{name}.digest', value='sha256:...')}` with the digest that `docker push` prints,"
         " then `pulumi up`"
         for name, service in stack.services.items()
         if service.digest is None

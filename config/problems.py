@@ -12,6 +12,9 @@ from components.shell import Shell, command
 from config.fields import keys_at
 from config.stack_file import dotted
 
+VALUE = Shell("<value>")
+"""What is for a person to put in."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -23,7 +26,17 @@ class Problem:
     fix: str = ""
 
     def __str__(self) -> str:
-        return f"  {self.key} {_is(self.value)}; want {self.want}\n      {self.fix or self._set()}"
+        return f"  {self.says}\n      {self.remedy}"
+
+    @property
+    def says(self) -> str:
+        """What is wrong."""
+        return f"{self.key} {_is(self.value)}; want {self.want}"
+
+    @property
+    def remedy(self) -> str:
+        """The command that makes it right, or what else to do."""
+        return self.fix or self._set()
 
     def _set(self) -> str:
         if "a map" in self.want:
@@ -34,13 +47,13 @@ class Problem:
         return set_command(self.key, *secret, *kind)
 
 
-def set_command(key: str, *options: str) -> str:
-    """The command that gives `key`, a full one, another value."""
-    return command("pulumi", "config", "set", *options, *_path_option(key), key, Shell("<value>"))
+def set_command(key: str, *options: str, value: str = VALUE) -> str:
+    """The command that gives `key` another value."""
+    return command("pulumi", "config", "set", *options, *_path_option(key), key, value)
 
 
 def remove_command(key: str) -> str:
-    """The command that takes `key`, a full one, out."""
+    """The command that takes `key` out."""
     return command("pulumi", "config", "rm", *_path_option(key), key)
 
 

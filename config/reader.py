@@ -17,9 +17,10 @@ from components.model import Model
 from components.orchestrator import Orchestrator
 from components.registry import Registry
 from components.service import Name, Service
+from components.shell import command
 from components.usage import Usage
 from config.encrypted import Encrypted
-from config.problems import ENCRYPTED, UNKNOWN, Problem, is_within, nearest, remove_command, translate
+from config.problems import ENCRYPTED, UNKNOWN, Problem, is_within, nearest, translate
 from config.stack_file import StackFile
 
 M = TypeVar("M", bound=Model)
@@ -92,7 +93,9 @@ class Reader:
         for key in sorted(each.removeprefix(prefix) for each in _all_keys() if each.startswith(prefix)):
             if key not in known:
                 want = f"a key that exists{nearest(key, known)}"
-                self.problems.append(Problem(prefix + key, UNKNOWN, want, fix=remove_command(prefix + key)))
+                self.problems.append(
+                    Problem(prefix + key, UNKNOWN, want, fix=command("pulumi", "config", "rm", prefix + key))
+                )
                 continue
             yield key, self._value(key)
 

@@ -24,11 +24,12 @@ Steps = tuple[str | int, ...]
 """The way to a value: the full key, then keys of maps and places in lists."""
 
 
-PLAIN_STEP = re.compile(r"[\w-]+")
+PLAIN_STEP = re.compile(r"[^.\[]+")
 
 
 def dotted(steps: Steps) -> str:
-    """The way to a value, as `pulumi config set --path` reads it and messages write it."""
+    """The way to a value, as `pulumi config set --path` reads it and messages write it. (In a key with a dot or a
+    bracket, a backslash before a quote cannot be said there.)"""
     path = str(steps[0])
     for step in steps[1:]:
         if isinstance(step, int):
@@ -36,7 +37,7 @@ def dotted(steps: Steps) -> str:
         elif PLAIN_STEP.fullmatch(step):
             path += f"{'' if path.endswith(':') else '.'}{step}"
         else:
-            path += '["{}"]'.format(step.replace("\\", "\\\\").replace('"', '\\"'))
+            path += '["{}"]'.format(step.replace('"', '\\"'))
     return path
 
 

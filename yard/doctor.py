@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from components.shell import command
 from config.settings import Settings
 from config.stack_file import BadStack, NoStack, StackFile
 from yard.checks import Finding, docker, fail, machine, project, warn
@@ -21,8 +22,12 @@ from yard.local import STACK
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
-ABOUT_A_STACK = re.compile(r"pulumi (?:config (?:set|rm)|import|preview|refresh)\b[^;`]*")
-"""A command in the words of a fix."""
+QUOTED = r"(?<!\w)'[^']*'|\"'\""
+"""What `shlex.quote` makes of a word, in parts."""
+ABOUT_A_STACK = re.compile(
+    rf"{QUOTED}|<stack>|pulumi (?:config (?:set|rm)|import|preview|refresh)\b(?:{QUOTED}|[^;`&'\"])*(?<!\s)"
+)
+"""A command in the words of a fix, or the stack's name; or quoted text, in which neither is to be found."""
 NOT_LOOKED_AT = warn(
     "backends",
     "plugins, Docker, the registry and the account were not looked at: what is needed of them, only a valid"
@@ -68,15 +73,20 @@ def _look(stack: str) -> Iterator[Finding]:
     except NoStack as error:
         raise click.BadParameter(str(error), param_hint="--stack") from error
     else:
-        yield from (_about(stack, finding) for finding in examine(file))
+        yield from (about(stack, finding) for finding in examine(file))
 
 
-def _about(stack: str, finding: Finding) -> Finding:
+def about(stack: str, finding: Finding) -> Finding:
     """The same, with the stack's name in commands: those without one are about the stack that is selected."""
-    fix = ABOUT_A_STACK.sub(
-        lambda found: found[0] if "--stack" in found[0] else f"{found[0]} --stack {stack}", finding.fix
-    )
-    return replace(finding, fix=fix.replace("<stack>", stack))
+
+    def named(found: re.Match[str]) -> str:
+        if found[0] == "<stack>":
+            return stack
+        if not found[0].startswith("pulumi") or "--stack" in re.sub(QUOTED, "", found[0]):
+            return found[0]
+        return f"{found[0]} {command('--stack', stack)}"
+
+    return replace(finding, fix=ABOUT_A_STACK.sub(named, finding.fix))
 
 
 def examine(file: StackFile) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import yaml
 from pulumi import automation as auto
 
 from components import gate, orchestrator
+from components.shell import command
 from config.problems import nearest
 from yard import engine, progress
 
@@ -61,7 +62,8 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
         here.run(to)
     except (engine.EngineError, auto.CommandError) as error:
         said = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
-        raise SwitchError(f"{said}\nMend it and call this again, or `yard switch --abort --stack {stack}`.") from error
+        back = command("yard", "switch", "--abort", "--stack", stack)
+        raise SwitchError(f"{said}\nMend it and call this again, or `{back}`.") from error
 
 
 @dataclass
@@ -131,10 +133,10 @@ class Switch:
         if under_way:
             self.say(f"all traffic back to {self.home}")
             progress.run(self.stack.up, self.say, target=[rule["urn"] for rule in _rules(_resources(self.stack))])
-        name = self.stack.name
+        name = ("--stack", self.stack.name)
         self.say(
             f"{' and '.join(others)} has no traffic and stays, to be looked at;"
-            f" `pulumi config rm traffic --stack {name} && pulumi up --stack {name}` removes it"
+            f" `{command('pulumi', 'config', 'rm', 'traffic', *name)} && {command('pulumi', 'up', *name)}` removes it"
         )
 
     def _write(self, traffic: Mapping[str, int]) -> None:
@@ -148,9 +150,10 @@ class Switch:
         try:
             self._write(traffic)
             if odd := self._besides_weights():
+                first = command("pulumi", "up", "--stack", self.stack.name)
                 raise SwitchError(
                     f"this step would also change {', '.join(odd)}; nothing was done."
-                    f" Run `pulumi up --stack {self.stack.name}` for that first, then call this again."
+                    f" Run `{first}` for that first, then call this again."
                 )
             self._up()
         except BaseException:

@@ -13,6 +13,7 @@ from components import backends
 from components.model import Model, NoOptions
 from components.registry import Pull
 from components.service import FEATURES, Service
+from components.shell import command
 
 if TYPE_CHECKING:  # a stack off AWS does not load AWS's package
     from decimal import Decimal
@@ -148,7 +149,8 @@ class Orchestrator(pulumi.ComponentResource, ABC):
     @classmethod
     def logs(cls, stack: str, service: str, options: Model) -> str:
         """The command that shows a service's logs."""
-        return f"aws logs tail /{stack} --log-stream-name-prefix {service}/{cls.key} --follow"
+        streams = f"{service}/{cls.key}"
+        return command("aws", "logs", "tail", f"/{stack}", "--log-stream-name-prefix", streams, "--follow")
 
     @classmethod
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:

@@ -21,6 +21,7 @@ from components.model import Cidr, Model, is_example, is_public
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import PORTS, Service
+from components.shell import command
 from components.usage import exact
 
 OPEN_ACCESS = ("0.0.0.0/0",)
@@ -223,7 +224,8 @@ class Eks(Orchestrator):
 
     @classmethod
     def logs(cls, stack: str, service: str, options: Model) -> str:
-        return f"aws logs tail /{stack} --log-stream-name-prefix {service}.{cls.key}. --follow"
+        streams = f"{service}.{cls.key}."
+        return command("aws", "logs", "tail", f"/{stack}", "--log-stream-name-prefix", streams, "--follow")
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         network = self.args.network

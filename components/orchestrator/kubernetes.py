@@ -18,6 +18,7 @@ from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kub
 from components.orchestrator.kubernetes_service import Place
 from components.registry import Anonymous, Login, NodeIdentity
 from components.service import Host, Name, Service
+from components.shell import command
 from components.usage import exact
 
 if TYPE_CHECKING:
@@ -275,10 +276,8 @@ class Kubernetes(Orchestrator):
         """Those of the pods that run; a cluster keeps no others."""
         given = cast(KubernetesOptions, options)
         chosen = ",".join(f"{key}={value}" for key, value in kubernetes_service.labels(stack, service).items())
-        return (
-            f"kubectl logs --context {given.context} --namespace {given.namespace or stack}"
-            f" --selector {chosen} --follow"
-        )
+        place = ("--context", given.context, "--namespace", given.namespace or stack)
+        return command("kubectl", "logs", *place, "--selector", chosen, "--follow")
 
 
 PENDING = "pending"

@@ -19,6 +19,7 @@ from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
 from components.registry import Anonymous, Login
 from components.service import Name, Service, of_no_service
+from components.shell import command
 
 if TYPE_CHECKING:
     from components.edge import Target
@@ -223,7 +224,7 @@ class Swarm(SwarmRuntime):
     @classmethod
     def logs(cls, stack: str, service: str, options: Model) -> str:
         """The engine keeps them, rotated."""
-        return f"docker service logs --follow {stack}-{service}"
+        return command("docker", "service", "logs", "--follow", f"{stack}-{service}")
 
 
 def spec(swarm: SwarmRuntime, name: str, service: Service, image: Image, port: int | None) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from docker.errors import APIError, DockerException, create_api_error_from_http_
 from docker.utils import version_lt
 from requests.exceptions import HTTPError, RequestException
 
+from components.shell import command
+
 REQUEST_TIMEOUT = 60
 """Seconds an engine may take to answer one request."""
 NO_NEW_PRIVILEGES_SINCE = "1.44"
@@ -158,11 +160,13 @@ def check_manager(engine: Engine, host: str) -> None:
     swarm = engine.info().get("Swarm", {})
     state = swarm.get("LocalNodeState", "inactive")
     if state == "locked":
-        raise SwarmError(f"the swarm of the Docker engine at {host} is locked: docker -H {host} swarm unlock")
+        raise SwarmError(
+            f"the swarm of the Docker engine at {host} is locked: {command('docker', '-H', host, 'swarm', 'unlock')}"
+        )
     if state != "active":
         raise SwarmError(
             f"the Docker engine at {host} is in no swarm (it is {state}): run "
-            f"docker -H {host} swarm init --advertise-addr 127.0.0.1"
+            f"{command('docker', '-H', host, 'swarm', 'init', '--advertise-addr', '127.0.0.1')}"
         )
     if not swarm.get("ControlAvailable"):
         raise SwarmError(

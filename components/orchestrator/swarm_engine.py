@@ -36,6 +36,7 @@ from components.orchestrator.swarm_client import (
     connection,
 )
 from components.orchestrator.swarm_rollout import REVISION, RolledBackError, Rollout, probe
+from components.shell import command
 
 Props = dict[str, Any]
 
@@ -241,7 +242,7 @@ def left_behind(engine: Engine, props: Props) -> dict[str, Any] | None:
     if found["Spec"].get("Labels", {}).get("switchyard.stack") != props["spec"]["Labels"]["switchyard.stack"]:
         raise SwarmError(
             f"the engine has a service {props['name']} that this stack did not make: remove it "
-            f"(docker service rm {props['name']}) or give the stack another name"
+            f"({command('docker', 'service', 'rm', props['name'])}) or give the stack another name"
         )
     return found
 

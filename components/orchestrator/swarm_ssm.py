@@ -30,6 +30,7 @@ from requests.structures import CaseInsensitiveDict
 
 from components.orchestrator.swarm_boot import TAG
 from components.orchestrator.swarm_client import REQUEST_TIMEOUT, Engine, SwarmError
+from components.shell import command
 
 PIECE = 20_000
 """Characters of an answer that one command brings: GetCommandInvocation gives 24,000 (SSM API)."""
@@ -248,10 +249,14 @@ def open_manager(host: str, avoid: str = "") -> RemoteEngine:
                 return engine
     except (BotoCoreError, ClientError) as error:
         raise NoAccessError(f"AWS Systems Manager does not answer in {region}: {error}") from error
+    look = command(
+        *("aws", "ssm", "describe-instance-information", "--region", region),
+        *("--filters", f"Key=tag:{TAG},Values={stack}"),
+    )
     raise NoManagerError(
         f"no manager of the swarm {stack} answers by Systems Manager in {region}"
-        f" ({'; '.join(said) or 'no instance of it is online'}): look at `aws ssm describe-instance-information"
-        f" --region {region} --filters Key=tag:{TAG},Values={stack}` and at /var/log/cloud-init-output.log there"
+        f" ({'; '.join(said) or 'no instance of it is online'}): look at `{look}`"
+        " and at /var/log/cloud-init-output.log there"
     )
 
 

@@ -10,6 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
+from components.shell import command
+
 HERE = Path(__file__).parent
 GLOBAL = "global"
 """The region of what a vendor charges alike everywhere."""
@@ -108,7 +110,7 @@ def require(vendor: str, region: str) -> None:
     if region == GLOBAL or not (HERE / vendor / f"{region}.json").exists():
         raise NoPrices(
             f"there are no prices for {region}: there are for {', '.join(regions(vendor))}."
-            f" `yard prices refresh {region}` fetches them (it needs the internet)"
+            f" `{command('yard', 'prices', 'refresh', region)}` fetches them (it needs the internet)"
         )
 
 

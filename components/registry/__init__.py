@@ -12,6 +12,7 @@ import pulumi
 from components import backends
 from components.model import Model, NoOptions
 from components.service import Service
+from components.shell import Shell, command, quoted
 
 if TYPE_CHECKING:
     from components.cost import Demand, Item
@@ -28,8 +29,10 @@ GROUP = "switchyard.registries"
 """Entry points by which third parties add rows."""
 DEPLOYED = "deployed-"
 """Images pushed in order to be deployed bear a tag that starts so; retention counts them apart from all others."""
-TAG = f"{DEPLOYED}$(git rev-parse --short HEAD)"
-"""Such a tag, as a shell makes it."""
+COMMIT = Shell("$(git rev-parse --short HEAD)")
+"""A tag that names the commit, as a shell makes it."""
+TAG = Shell(f"{DEPLOYED}{COMMIT}")
+"""One of a deployment, likewise."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,17 @@ class Registry(pulumi.ComponentResource, ABC):
     @abstractmethod
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """Make the backend's resources under `child`; return one repository a service."""
+
+
+def tagged(url: str, tag: Shell = TAG) -> Shell:
+    """An image's address with such a tag, for a command."""
+    return Shell(f"{quoted(url)}:{tag}")
+
+
+def push_commands(service: str, url: str, tag: Shell = TAG) -> list[str]:
+    """The commands that push the local image of a service, once Docker is logged in."""
+    image = tagged(url, tag)
+    return [command("docker", "tag", service, image), command("docker", "push", image)]
 
 
 def load(name: str) -> type[Registry]:

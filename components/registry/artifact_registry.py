@@ -10,8 +10,9 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from components.cost import Demand, Item, Line
 from components.model import Model
-from components.registry import TAG, Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository
+from components.registry import Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository, push_commands
 from components.service import Service
+from components.shell import command
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 
@@ -103,8 +104,8 @@ class ArtifactRegistry(Registry):
 
 def _repository(service: str, host: str, below: pulumi.Output[str], pull: Pull) -> Repository:
     url = pulumi.Output.concat(below, f"/{service}")
-    commands = "gcloud auth configure-docker {0}\ndocker tag {1} {2}:{3}\ndocker push {2}:{3}"
-    return Repository(url, pull, pulumi.Output.format(commands, host, service, url, TAG))
+    login = command("gcloud", "auth", "configure-docker", host)
+    return Repository(url, pull, url.apply(lambda known: "\n".join([login, *push_commands(service, known)])))
 
 
 def _make(args: RegistryArgs, said: ArtifactRegistryOptions, child: pulumi.ResourceOptions) -> pulumi.Output[str]:

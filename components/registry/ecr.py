@@ -12,8 +12,9 @@ from pydantic import Field
 
 from components.cost import Demand, Item, Line
 from components.model import Model
-from components.registry import DEPLOYED, TAG, AwsRole, Pull, Registry, RegistryArgs, Repository
+from components.registry import DEPLOYED, AwsRole, Pull, Registry, RegistryArgs, Repository, push_commands
 from components.service import Service, of_no_service
+from components.shell import command
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
@@ -94,14 +95,19 @@ def _repository(service: str, url: pulumi.Output[str], arn: pulumi.Output[str]) 
 
 
 def _push(service: str, url: str) -> str:
-    tagged = f"{url}:{TAG}"
-    return "\n".join([login(url), f"docker tag {service} {tagged}", f"docker push {tagged}"])
+    return "\n".join([login(url), *push_commands(service, url)])
 
 
 def login(url: str) -> str:
     """The command that logs Docker in to the registry of a repository."""
     host, region = url.partition("/")[0], url.split(".")[3]  # <account>.dkr.ecr.<region>.amazonaws.com/<name>
-    return f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {host}"
+    return login_command("ecr", region, host)
+
+
+def login_command(service: str, region: str, host: str) -> str:
+    """The same for either of ECR's services."""
+    password = command("aws", service, "get-login-password", "--region", region)
+    return f"{password} | {command('docker', 'login', '--username', 'AWS', '--password-stdin', host)}"
 
 
 def lines(demand: Demand, keep: int) -> Iterator[Line]:

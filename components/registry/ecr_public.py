@@ -9,10 +9,12 @@ import pulumi_aws as aws
 
 from components.cost import Demand, Item, Line, Note
 from components.model import Model
-from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
+from components.registry import COMMIT, Anonymous, Pull, Registry, RegistryArgs, Repository, push_commands
+from components.registry.ecr import login_command
 
 REGION = "us-east-1"
 """The only region that has public repositories, whatever the stack's own (pulumi-aws, ecrpublic.Repository)."""
+LOGIN = login_command("ecr-public", REGION, "public.ecr.aws")
 
 
 class EcrPublic(Registry):
@@ -49,13 +51,5 @@ class EcrPublic(Registry):
         return Repository(
             url=url,
             pull=Anonymous(),
-            push=pulumi.Output.format(
-                "aws ecr-public get-login-password --region {2}"
-                " | docker login --username AWS --password-stdin public.ecr.aws\n"
-                "docker tag {1} {0}:$(git rev-parse --short HEAD)\n"
-                "docker push {0}:$(git rev-parse --short HEAD)",
-                url,
-                service,
-                REGION,
-            ),
+            push=url.apply(lambda known: "\n".join([LOGIN, *push_commands(service, known, COMMIT)])),
         )

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from components.cost import Demand, Item, Line
 from components.model import Model
-from components.registry import TAG, Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository
+from components.registry import Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository, push_commands
 from components.registry.oci import RepositoryPath
 from components.service import Service, of_no_service
 
@@ -125,6 +125,5 @@ class Hosted(Registry):
         }
 
     def _push(self, service: str, path: str, options: HostedOptions) -> pulumi.Output[str]:
-        tagged = f"{self.host}/{path}:{TAG}"
-        commands = [*self.before_push(options), f"docker tag {service} {tagged}", f"docker push {tagged}"]
+        commands = [*self.before_push(options), *push_commands(service, f"{self.host}/{path}")]
         return pulumi.Output.from_input("\n".join(commands))

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from components.cost import Demand, Item, Unpriced
 from components.model import Model
-from components.registry import Anonymous, Login, Pull, Registry, RegistryArgs, Repository
+from components.registry import COMMIT, Anonymous, Login, Pull, Registry, RegistryArgs, Repository, push_commands
+from components.shell import command
 
 HostPort = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$")]
 RepositoryPath = Annotated[
@@ -69,9 +70,8 @@ class Oci(Registry):
 
 
 def _repository(service: str, url: str, options: OciOptions) -> Repository:
-    login = [f"docker login --username {options.username} {options.host}"] if options.username else []
-    tagged = f"{url}:$(git rev-parse --short HEAD)"
-    push = "\n".join([*login, f"docker tag {service} {tagged}", f"docker push {tagged}"])
+    login = [command("docker", "login", "--username", options.username, options.host)] if options.username else []
+    push = "\n".join([*login, *push_commands(service, url, COMMIT)])
     return Repository(url=pulumi.Output.from_input(url), pull=_pull(options), push=pulumi.Output.from_input(push))
 
 

@@ -15,7 +15,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.naming import label
-from components.registry import TAG, Cached, Login, RegistryArgs, ecr
+from components.registry import Cached, Login, RegistryArgs, ecr, tagged
+from components.shell import command
 
 PULL = (*ecr.PULL, "ecr:BatchImportUpstreamImage")
 PREFIX_LIMIT = 30
@@ -77,7 +78,8 @@ def _cached(service: str, repository: aws.ecr.Repository) -> CachedRepository:
 
 def _fill(url: str) -> str:
     # What is not in the cache yet, ECR fetches by its tag, not by a digest (containers-roadmap #2837).
-    return f"# Fill the cache, which fetches an image by its tag:\n{ecr.login(url)}\ndocker pull {url}:{TAG}"
+    pull = command("docker", "pull", tagged(url))
+    return f"# Fill the cache, which fetches an image by its tag:\n{ecr.login(url)}\n{pull}"
 
 
 def retention() -> str:

@@ -16,6 +16,7 @@ from components.orchestrator.ecs_ec2 import EcsEc2Options
 from components.orchestrator.ecs_fargate import EcsFargateOptions, fargate_size
 from components.registry.ecr import EcrOptions
 from components.registry.ecr_public import REGION as PUBLIC_REGION
+from components.shell import Shell, command, quoted
 from config.settings import Settings
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.checks.project import UNREADABLE, Owned
@@ -160,14 +161,12 @@ def region(asked: Account) -> Finding:
     name, wanted = "aws-region", asked.region
     if wanted not in asked.regions:
         near = get_close_matches(wanted, asked.regions, n=1)
-        return fail(
-            name, f"{wanted} is no AWS region", f"pulumi config set aws:region {near[0] if near else '<region>'}"
-        )
+        fix = command("pulumi", "config", "set", "aws:region", near[0] if near else Shell("<region>"))
+        return fail(name, f"{wanted} is no AWS region", fix)
     found = asked.client("ec2", asked.home).describe_regions(RegionNames=[wanted], AllRegions=True)["Regions"]
     if found[0]["OptInStatus"] == "not-opted-in":
-        return fail(
-            name, f"{wanted} is not enabled in this account", f"aws account enable-region --region-name {wanted}"
-        )
+        fix = command("aws", "account", "enable-region", "--region-name", wanted)
+        return fail(name, f"{wanted} is not enabled in this account", fix)
     return ok(name, f"{wanted} is enabled")
 
 
@@ -274,11 +273,12 @@ def zone(asked: Account) -> Finding | None:
         return fail(
             "zone", f"Route 53 has {len(found)} public zones {domain.zone}", "delete those that nobody delegates to"
         )
+    now = Shell("$(date +%s)")
+    make = command("aws", "route53", "create-hosted-zone", "--name", domain.zone, "--caller-reference", now)
     return fail(
         "zone",
         f"Route 53 has no public zone {domain.zone} in this account",
-        f"aws route53 create-hosted-zone --name {domain.zone} --caller-reference $(date +%s), and delegate to it;"
-        " or mend domain.zone",
+        f"{make}, and delegate to it; or mend domain.zone",
     )
 
 
@@ -354,7 +354,7 @@ def log_group(asked: Account) -> Finding:
     name = f"/{asked.settings.stack}"
     pages = asked.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
     taken = {each["logGroupName"] for page in pages for each in page["logGroups"]} & {name}
-    delete = f"aws logs delete-log-group --log-group-name {name}"
+    delete = command("aws", "logs", "delete-log-group", "--log-group-name", name)
     return _names(asked, "name-log-group", "aws:cloudwatch/logGroup:LogGroup", {name}, taken, delete)
 
 
@@ -378,7 +378,8 @@ def _repository_names(
         return None
     ecr, wanted = asked.client(service, place), {f"{asked.settings.stack}/{each}" for each in services}
     taken = {name for name in wanted if _exists(ecr.describe_repositories, repositoryNames=[name])}
-    delete = f"aws {service} delete-repository --force --repository-name {' or '.join(sorted(taken))}"
+    either = Shell(" or ".join(map(quoted, sorted(taken))))
+    delete = command("aws", service, "delete-repository", "--force", "--repository-name", either)
     return _names(asked, "name-repositories", type_, wanted, taken, delete)
 
 
@@ -386,7 +387,7 @@ def eks_name(asked: Account) -> Finding:
     """The cluster's name."""
     name, eks = asked.settings.stack, asked.client("eks")
     taken = {name} if _exists(eks.describe_cluster, name=name) else set()
-    delete = f"aws eks delete-cluster --name {name}"
+    delete = command("aws", "eks", "delete-cluster", "--name", name)
     return _names(asked, "name-cluster", "aws:eks/cluster:Cluster", {name}, taken, delete)
 
 

@@ -14,6 +14,7 @@ from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, build_ope
 import yaml
 
 from components.orchestrator.kubernetes import KubernetesOptions, kubeconfig_files
+from components.shell import command
 from yard.checks import TIMEOUT, Finding, fail, ok
 
 Named = Mapping[str, Any]
@@ -73,7 +74,7 @@ def _answers(context: str, cluster: Named) -> Finding:
         return fail(
             "cluster",
             f"no Kubernetes answers at {server} ({getattr(error, 'reason', error)})",
-            f"start it, or the VPN to it; then: kubectl --context {context} version",
+            f"start it, or the VPN to it; then: {command('kubectl', '--context', context, 'version')}",
         )
 
 

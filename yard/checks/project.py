@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 
-from config.problems import ENCRYPTED, SECRET, BadConfig
+from config.problems import ENCRYPTED, SECRET, BadConfig, set_command
 from config.settings import Settings
 from config.stack_file import StackFile, Steps, dotted
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
@@ -26,8 +26,8 @@ def settings(file: StackFile) -> tuple[Settings | None, list[Finding]]:
     except BadConfig as error:
         hidden = {dotted(steps) for steps in file.without_secrets()[1]}
         problems = [each for each in error.problems if each.value is ENCRYPTED or each.key not in hidden]
-        lines = [str(each).strip().partition("\n") for each in problems]
-        return None, [fail("config", says, fix.strip()) for says, _, fix in lines] or [_hidden(sorted(hidden))]
+        found = [fail("config", each.says, each.remedy) for each in problems]
+        return None, found or [_hidden(sorted(hidden))]
     except pulumi.RunError as error:
         return None, [fail("config", str(error), f"see docs/configuration.md, and edit {file.path.name}")]
 
@@ -50,7 +50,7 @@ def secrets(file: StackFile) -> Iterator[Finding]:
         yield fail(
             name,
             f"{key} stands in the file in plain text",
-            f"pulumi config set --secret --path {key} <value>; and if the file was ever committed, replace the secret",
+            f"{set_command(key, '--secret')}; and if the file was ever committed, replace the secret",
         )
     if not encrypted:
         if not plain:

@@ -13,6 +13,7 @@ import pulumi
 from components import prices
 from components.estimate import Estimate
 from components.prices import Tier
+from components.shell import command
 from components.usage import Usage
 from config.estimates import every_pair
 from config.settings import Settings
@@ -113,7 +114,7 @@ class Comparison:
         oldest = f", the oldest of {dated[0]}" if dated else ""
         return (
             f"{len(stale)} prices in these figures are older than {prices.STALE.days} days or have no date{oldest}:"
-            f" `yard prices refresh {self.region}` fetches AWS's anew (it needs the internet)"
+            f" `{command('yard', 'prices', 'refresh', self.region)}` fetches AWS's anew (it needs the internet)"
         )
 
 
