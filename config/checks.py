@@ -1,9 +1,7 @@
 """What no key shows by itself: contradictions between keys, and what the chosen backends cannot do."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Any
 
 from components.model import Model
 from components.orchestrator import Orchestrator
@@ -11,7 +9,9 @@ from components.pulling import cell
 from components.registry import Registry
 from components.service import Service
 from config.encrypted import PLAINLY, Encrypted
+from config.fields import secrets_in
 from config.problems import ENCRYPTED, PLAIN, Words
+from config.stack_file import Steps, dotted
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -64,28 +64,20 @@ def _images(settings: "Settings") -> Iterator[Contradiction]:
 
 
 def _plain_secrets(settings: "Settings", encrypted: Encrypted) -> Iterator[Contradiction]:
-    """Secrets that are not encrypted, and keys in which something is, but no secret."""
-    secrets = dict(_secrets(settings))
-    for steps, value in secrets.items():
-        if encrypted.is_plain(steps, value.get_secret_value()):
-            yield ".".join(steps), PLAIN, "an encrypted value"
-    for key in sorted({"services", *settings.options} - {steps[0] for steps in secrets}):
-        if encrypted.is_in(key) and not encrypted.located(key):
-            yield key, ENCRYPTED, f"a map with only its secrets encrypted, and none of them is set: {PLAINLY}"
+    """Secrets that are not encrypted, and what is encrypted for the provider and no secret."""
+    for steps, value in _secrets(settings):
+        if encrypted.is_plain(steps, value):
+            yield dotted(steps), PLAIN, "an encrypted value"
     for key in ("aws:region", "aws:profile"):
         if encrypted.is_in(key):
             yield key, ENCRYPTED, f"plain text, {PLAINLY}"
 
 
-def _secrets(settings: "Settings") -> Iterator[tuple[tuple[str, ...], SecretStr]]:
-    """The way to each secret, from the name of its key."""
-    for name, service in settings.services.items():
-        for variable, value in service.secrets.items():
-            yield ("services", name, "secrets", variable), value
+def _secrets(settings: "Settings") -> Iterator[tuple[Steps, Any]]:
+    """Each secret, with the way to it from the name of its key on."""
+    yield from secrets_in(settings.keys, ())
     for backend, options in settings.options.items():
-        for field, value in options:
-            if isinstance(value, SecretStr):
-                yield (backend, type(options).model_fields[field].alias or field), value
+        yield from secrets_in(options, (backend,))
 
 
 ELSEWHERE: Mapping[str, tuple[str, ...]] = {

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from components.model import Model
 from config.fields import at, holds_secrets, is_map_or_list, is_secret
 from config.problems import ENCRYPTED, HIDDEN, Problem, Words, edit, remove_command, set_command
-from config.stack_file import StackFile, Steps, dotted
+from config.stack_file import StackFile, Steps, dotted, is_encrypted
 
 
 class Encrypted:
@@ -37,10 +37,15 @@ class Encrypted:
         """Whether anything in the value of a key is encrypted: the project's, or a full one."""
         return is_config_secret(key if ":" in key else self._config.full_key(key))
 
-    def is_plain(self, steps: tuple[str, ...], value: str) -> bool:
-        """Whether the text `value`, at `steps` from the name of a key on, stands there in plain text."""
-        written = self.written if self.is_in(steps[0]) else None
-        return not self.is_in(steps[0]) or (written is not None and written.at(steps) == value)
+    def is_plain(self, steps: Steps, value: object) -> bool:
+        """Whether the secret `value`, at `steps` from the name of a key on, stands there in plain text."""
+        if not self.is_in(str(steps[0])):
+            return True
+        found = self.written.at(steps) if self.written else None
+        if isinstance(found, str):
+            return found == value  # another text is that of another file
+        # YAML 1.1 reads `no` and 12:30 as something else than text, and Pulumi does not.
+        return found is not None and not is_encrypted(found)
 
     def located(self, key: str) -> list[Steps]:
         """The way to each encrypted value of a key, from below the key on; none: there is none, or no file knows."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+
+from config.stack_file import Steps
 
 SECRETS = (SecretStr, SecretBytes, Secret)
 
@@ -36,6 +38,12 @@ def collects_secrets(annotation: Any) -> bool:
     return any(_is(each, SECRETS) or any(map(collects_secrets, _items(each))) for each in _alternatives(annotation))
 
 
+def is_guarded(annotation: Any, steps: Iterable[str | int]) -> bool:
+    """Whether what stands at `steps` is a secret, is in one, or collects nothing but secrets."""
+    way = [*steps]
+    return any(collects_secrets(each) for end in range(len(way) + 1) for each in at(annotation, way[:end]))
+
+
 def holds_secrets(annotation: Any) -> bool:
     """Whether a secret may stand anywhere in it."""
     waiting, seen = [annotation], set()
@@ -48,6 +56,23 @@ def holds_secrets(annotation: Any) -> bool:
                 waiting += [field.annotation for field in each.model_fields.values()]
             waiting += _items(each)
     return False
+
+
+def secrets_in(value: object, above: Steps) -> Iterator[tuple[Steps, Any]]:
+    """Each secret in a value that was read, and the way to it; `above` is the way to the value."""
+    parts: Iterable[tuple[str | int, object]] = ()
+    match value:
+        case SecretStr() | SecretBytes() | Secret():
+            yield above, value.get_secret_value()
+        case BaseModel():
+            fields = type(value).model_fields
+            parts = ((fields[name].alias or name, each) for name, each in value if name in fields)
+        case dict():
+            parts = value.items()
+        case list() | tuple():
+            parts = enumerate(value)
+    for step, each in parts:
+        yield from secrets_in(each, (*above, step))
 
 
 def is_map_or_list(annotation: Any) -> bool:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.shell import Shell, command
-from config.fields import keys_at
+from config.fields import at, is_guarded, is_secret, keys_at
 from config.stack_file import dotted
 
 VALUE = Shell("<value>")
@@ -24,6 +24,8 @@ class Problem:
     value: object
     want: str
     fix: str = ""
+    secret: bool = False
+    """Whether its value is one, by the type of the field."""
 
     def __str__(self) -> str:
         return f"  {self.says}\n      {self.remedy}"
@@ -41,10 +43,11 @@ class Problem:
     def _set(self) -> str:
         if "a map" in self.want:
             return edit(self.key)  # `pulumi config set` takes no map
-        secret = ["--secret"] if self.value is PLAIN or self.key.rpartition(".")[2] in SECRET else []
-        secret = ["--plaintext"] if self.value is ENCRYPTED else secret
+        if self.secret:
+            return set_command(self.key, "--secret")  # what Pulumi decrypts is text
+        plain = ["--plaintext"] if self.value is ENCRYPTED else []
         kind = ["--type", "string"] if self.want == TEXT else []
-        return set_command(self.key, *secret, *kind)
+        return set_command(self.key, *plain, *kind)
 
 
 def set_command(key: str, *options: str, value: str = VALUE) -> str:
@@ -118,9 +121,6 @@ HIDDEN = Words("hidden")
 PLAIN = Words("in plain text")
 ENCRYPTED = Words("encrypted")
 
-SECRET = frozenset({"secrets", "password", "kubeconfig", "service-account-key"})
-"""Keys below which a value is never printed."""
-
 
 def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
     # A finding on the key of a map ends in "[key]"; the key is the step before.
@@ -135,11 +135,13 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
             f"a key that exists: {', '.join(known)}{nearest(str(steps[-1]), known)}",
             remove_command(key),
         )
+    types = at(model, steps)
+    secret = any(map(is_secret, types))
     if kind == "missing":
-        return Problem(key, None, "a value")
-    return Problem(
-        key, _shown(value, hidden=kind == "json_invalid" or bool(SECRET & set(map(str, steps)))), _want(error)
-    )
+        return Problem(key, None, "a value", secret=secret)
+    # Where no type is known, as in one of several that a field may have, it may be one for a secret.
+    hidden = kind == "json_invalid" or not types or is_guarded(model, steps)
+    return Problem(key, _shown(value, hidden), _want(error, hidden), secret=secret)
 
 
 def _shown(value: object, hidden: bool) -> object:
@@ -182,11 +184,11 @@ PATTERNS = {
 }
 
 
-def _want(error: ErrorDetails) -> str:
+def _want(error: ErrorDetails, hidden: bool) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "json_invalid":
         return "text in Unicode, without halves of surrogate pairs"
-    if kind == "value_error":
+    if kind == "value_error" and not hidden:
         return f"keys that agree: {context['error']}"
     if kind == "string_pattern_mismatch":
         pattern = str(context["pattern"])
@@ -197,4 +199,4 @@ def _want(error: ErrorDetails) -> str:
         return f"{words[limits[kind]]} {context[limits[kind]]}"
     if kind == "literal_error":
         return f"one of {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}"
-    return WANTED.get(kind, error["msg"])
+    return WANTED.get(kind, "what its field takes" if hidden else error["msg"])  # a validator may repeat a value

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from components import orchestrator, registry
 from components.choices import Domain, ExistingLoadBalancer, ExistingVpc, Kind
@@ -19,9 +19,10 @@ from components.registry import Registry
 from components.service import Name, Service
 from components.shell import command
 from components.usage import Usage
-from config.encrypted import Encrypted
-from config.problems import ENCRYPTED, UNKNOWN, Problem, is_within, nearest, translate
-from config.stack_file import StackFile
+from config.encrypted import PLAINLY, Encrypted
+from config.fields import at, is_guarded, is_secret, secrets_in
+from config.problems import ENCRYPTED, HIDDEN, UNKNOWN, Problem, Words, is_within, nearest, translate
+from config.stack_file import StackFile, Steps, steps_of
 
 M = TypeVar("M", bound=Model)
 
@@ -82,6 +83,8 @@ class Reader:
         blocks: Mapping[str, type[Registry] | type[Orchestrator]] = {**registries, **runtimes}
         options = {key: self._block(key, each.Options, raw.get(key, {})) for key, each in blocks.items()}
         read = {key: each for key, each in options.items() if each is not None}
+        for key, found in {**read, **({"services": keys.services} if keys else {})}.items():
+            self._has_a_secret(key, found)
         if keys is None or not registries or not runtimes or len(read) < len(options):
             return None
         return Choices(keys, registries, runtimes, read)
@@ -136,6 +139,15 @@ class Reader:
             value = _without(value, [*steps])
         return self._model(model, value, key)
 
+    def _has_a_secret(self, key: str, value: object) -> None:
+        """A key with something encrypted in it, nobody knows where, has a secret."""
+        full = self.config.full_key(key)
+        if not self.encrypted.is_in(key) or self.encrypted.located(key) or any(secrets_in(value, ())):
+            return
+        if not any(is_within(each.key, full) for each in self.problems):
+            want = f"a map with only its secrets encrypted, and none of them is set: {PLAINLY}"
+            self.problems.append(Problem(full, ENCRYPTED, want))
+
     def _model(self, model: type[M], value: Any, path: str) -> M | None:
         try:
             return _parse(model, value)
@@ -177,6 +189,26 @@ class Reader:
     def _choices(self, wanted: Mapping[str, Any], known: list[str]) -> list[str]:
         found = [self._choice(path, value, known) for path, value in wanted.items()]
         return [] if None in found else sorted({key for key in found if key})
+
+
+def model_at(steps: Steps) -> tuple[type[Model], Steps] | None:
+    """The model that has what stands at `steps`, from the name of a key on, and the way to it there."""
+    key = str(steps[0])
+    if key in own_keys():
+        return Keys, steps
+    for table in (registry, orchestrator):
+        if key in table.names():
+            return table.load(key).Options, steps[1:]
+    return None
+
+
+def problem(config: pulumi.Config, path: str, value: object, want: str) -> Problem:
+    """What is wrong with the value at `path`, from the name of a key on; one of another package is full."""
+    found = model_at(steps_of(path))
+    if found and is_guarded(*found) and not isinstance(value, Words | SecretStr | None):
+        value = HIDDEN
+    secret = found is not None and any(map(is_secret, at(*found)))
+    return Problem(path if ":" in path else config.full_key(path), value, want, secret=secret)
 
 
 def own_keys() -> list[str]:

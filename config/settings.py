@@ -15,7 +15,7 @@ from components.service import Service
 from config.checks import contradictions, superfluous
 from config.presets import PRESETS
 from config.problems import BadConfig, Problem, remove_command
-from config.reader import Keys, Reader
+from config.reader import Keys, Reader, problem
 from config.stack_file import StackFile
 
 
@@ -91,8 +91,7 @@ class Settings:
             options=choices.options,
         )
         for path, value, want in contradictions(settings, reader.encrypted):
-            key = path if ":" in path else config.full_key(path)
-            problems.append(Problem(key, value, want))
+            problems.append(problem(config, path, value, want))
         for path, value, want in superfluous(settings):
             key = config.full_key(path)
             problems.append(Problem(key, value, want, fix=remove_command(key)))

@@ -17,8 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACEHOLDER = "placeholder"
 """Stands for every secret."""
 
-LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-"""The same in C, where PyYAML was built with it: each run of a program with secrets reads two files."""
+LOADER: Any = type("Loader", (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader,), {})
+"""In C, where PyYAML was built with it: each run of a program with secrets reads two files."""
+LOADER.add_constructor("tag:yaml.org,2002:value", LOADER.construct_yaml_str)  # `=` is text for Pulumi
 
 Steps = tuple[str | int, ...]
 """The way to a value: the full key, then keys of maps and places in lists."""
@@ -39,6 +40,16 @@ def dotted(steps: Steps) -> str:
         else:
             path += '["{}"]'.format(step.replace('"', '\\"'))
     return path
+
+
+STEP = re.compile(r'\.?([^.\[]+)|\[(\d+)\]|\["((?:[^"\\]|\\"|\\(?!"))*)"\]')
+
+
+def steps_of(path: str) -> Steps:
+    """The steps of a path that `dotted` wrote."""
+    return tuple(
+        int(place) if place else plain or quoted.replace('\\"', '"') for plain, place, quoted in STEP.findall(path)
+    )
 
 
 class NoStack(Exception):
@@ -79,10 +90,12 @@ class StackFile:
         except NoStack:
             return None
 
-    def at(self, steps: tuple[str, ...]) -> Any:
+    def at(self, steps: Steps) -> Any:
         """What stands there, from the name of a key on; None: nothing."""
-        found: Any = self.values.get(self.prefix + steps[0])
+        found: Any = self.values.get(f"{self.prefix}{steps[0]}")
         for step in steps[1:]:
+            if isinstance(found, list):
+                found = dict(enumerate(found))
             found = found.get(step) if isinstance(found, dict) else None
         return found
 
@@ -139,11 +152,16 @@ def _full(document: dict[str, Any], prefix: str, path: Path) -> Iterator[tuple[s
         yield key if ":" in key else prefix + key, value
 
 
+def is_encrypted(value: Any) -> bool:
+    """Whether a value of a stack's file is what Pulumi writes for an encrypted one."""
+    return isinstance(value, dict) and value.keys() == {"secure"}
+
+
 def _with_placeholders(value: Any, steps: Steps, found: list[Steps]) -> Any:
+    if is_encrypted(value):
+        found.append(steps)
+        return PLACEHOLDER
     if isinstance(value, dict):
-        if value.keys() == {"secure"}:
-            found.append(steps)
-            return PLACEHOLDER
         return {key: _with_placeholders(each, (*steps, key), found) for key, each in value.items()}
     if isinstance(value, list):
         return [_with_placeholders(each, (*steps, index), found) for index, each in enumerate(value)]

@@ -1,16 +1,19 @@
 """An encrypted value stays one: where no secret belongs it is refused, and no message shows it."""
 
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import pulumi
 import pytest
 import yaml
-from pulumi import Config
-from pydantic import Field, Secret, SecretStr
+from pydantic import AfterValidator, Field, Secret, SecretStr
 
+from components import backends, registry
 from components.model import Model
+from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
 from components.testing.cloud import Cloud
 from components.testing.engine import start
 from config import stack_file
@@ -20,6 +23,7 @@ from config.problems import BadConfig, Problem
 from config.settings import Settings
 from tests.program import BLOCKS, DIGEST, as_pulumi, config_for
 from tests.unit.test_settings import complaint, load
+from yard.checks import project
 
 VALUE = "hunter2"
 BASE = config_for("ecr", "ecs-fargate")
@@ -198,7 +202,7 @@ class TestWhereNoFileSaysWhatIsEncrypted:
         config = {**BASE, **services(secrets={"A": "x"}, env={"A": VALUE, "B": f"{VALUE} "})}
         start(Cloud(), as_pulumi(config), ("switchyard:services",))
         wanted = f"another than '{VALUE}', '{VALUE} ' or {VALUE}s"
-        told = Encrypted(Config()).hide(Problem(f"{API}.env.A", None, wanted))
+        told = Encrypted(pulumi.Config()).hide(Problem(f"{API}.env.A", None, wanted))
         assert told == Problem(f"{API}.env.A", None, f"another than 'hidden', 'hidden' or {VALUE}s")
 
 
@@ -258,3 +262,147 @@ def test_no_type_stands_where_no_key_is() -> None:
 )
 def test_what_a_secret_may_be_in(annotation: Any, collects: bool, holds: bool) -> None:
     assert (collects_secrets(annotation), holds_secrets(annotation)) == (collects, holds)
+
+
+def _starts_right(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith("acme"):
+        raise ValueError(f"{value.get_secret_value()} does not start with acme")
+    return value
+
+
+class Login(Model):
+    """A part of a third party's block."""
+
+    token: SecretStr | None = None
+
+
+class AcmeOptions(Model):
+    """A third party's block."""
+
+    token: SecretStr = Field(default=SecretStr("acme-no-secret"), min_length=12, description="...")
+    checked: Annotated[SecretStr, AfterValidator(_starts_right)] | None = None
+    either: Login | Inner | None = None
+    mirrors: dict[str, Login] = {}
+    tokens: tuple[SecretStr, ...] = ()
+    key: Secret[int] | None = None
+    shown: SecretStr | None = None
+
+
+class Acme(Registry):
+    """A third party's registry."""
+
+    token = "acme:registry:Acme"
+    Options = AcmeOptions
+
+    @classmethod
+    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+        return Anonymous
+
+    @classmethod
+    def check(cls, options: Model, services: Any, protect: bool) -> Iterator[tuple[str, object, str]]:
+        assert isinstance(options, AcmeOptions)
+        if options.shown:
+            yield "shown", options.shown.get_secret_value(), "another"
+
+    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        return {}
+
+
+def acme(**block: Any) -> dict[str, Any]:
+    return {**config_for("acme", "ecs-fargate"), "acme": block}
+
+
+class TestAThirdPartysSecret:
+    """The annotation of its field is all that says that it is one."""
+
+    @pytest.fixture(autouse=True)
+    def _acme(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = {registry.GROUP: {"acme": f"{__name__}:Acme"}}
+        monkeypatch.setattr(backends, "third_party", lambda group: rows.get(group, {}))
+
+    @pytest.mark.parametrize(
+        ("block", "field"),
+        [
+            ({"token": VALUE}, "token"),
+            ({"checked": VALUE}, "checked"),
+            ({"tokens": [[VALUE]]}, "tokens[0]"),
+            ({"shown": VALUE}, "shown"),
+            ({"mirrors": {"a": {"token": [VALUE]}}}, "mirrors.a.token"),
+            ({"key": VALUE}, "key"),
+        ],
+    )
+    def test_is_not_shown_and_is_to_be_encrypted(self, block: Mapping[str, Any], field: str) -> None:
+        said = complaint(acme(**block), ("acme",))
+        path = shlex.quote(f"switchyard:acme.{field}")
+        assert VALUE not in said
+        assert f"\n  switchyard:acme.{field} is hidden; want " in said
+        assert f"\n      pulumi config set --secret --path {path} <value>" in said
+
+    def test_is_not_shown_where_a_field_has_one_of_several_types(self) -> None:
+        said = complaint(acme(either={"token": [VALUE]}), ("acme",))
+        assert "switchyard:acme.either." in said
+        assert VALUE not in said
+
+    @pytest.mark.parametrize(
+        ("block", "field"),
+        [
+            ({"token": "acme-in-clear"}, "token"),
+            ({"mirrors": {"a.b": {"token": VALUE}}}, 'mirrors["a.b"].token'),
+            ({"tokens": ["acme", VALUE]}, "tokens[1]"),
+            ({"key": 7}, "key"),
+            ({"either": {"token": VALUE}}, "either.token"),
+        ],
+    )
+    def test_is_seen_in_plain_text_wherever_it_stands(self, block: Mapping[str, Any], field: str) -> None:
+        path = shlex.quote(f"switchyard:acme.{field}")
+        assert (
+            f"\n  switchyard:acme.{field} is in plain text; want an encrypted value\n"
+            f"      pulumi config set --secret --path {path} <value>"
+        ) in complaint(acme(**block))
+
+    def test_is_seen_in_plain_text_beside_an_encrypted_one(self, write: Any) -> None:
+        config = acme(tokens=[VALUE, "acme"], mirrors={"a": {"token": "acme"}, "b": {"token": VALUE}})
+        write(config)
+        said = complaint(config, ("acme",))
+        assert said.startswith("2 things")
+        assert "\n  switchyard:acme.tokens[1] is in plain text; " in said
+        assert "\n  switchyard:acme.mirrors.a.token is in plain text; " in said
+
+    def test_is_seen_by_the_doctor(self, write: Any, tmp_path: Path) -> None:
+        write(acme(token=VALUE, tokens=["acme"], mirrors={"a": {"token": "acme"}}, shown=VALUE))
+        found = [each for each in project.secrets(stack_file.StackFile(tmp_path, "dev")) if each.status == "fail"]
+        assert {each.says.partition(" ")[0]: each.fix.partition(" <value>")[0] for each in found} == {
+            "switchyard:acme.tokens[0]": "pulumi config set --secret --path 'switchyard:acme.tokens[0]'",
+            "switchyard:acme.mirrors.a.token": "pulumi config set --secret --path switchyard:acme.mirrors.a.token",
+        }
+
+
+def test_a_number_for_a_secret_is_to_be_encrypted() -> None:
+    config = {**BASE, **services(secrets={"A": 12345})}
+    said = complaint(config, ("services",))
+    assert f"{API}.secrets.A is hidden; want text" in said
+    assert said.endswith(f"      pulumi config set --secret --path {API}.secrets.A <value>")
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("12:30:45", "12:30:45"),
+        ("no", "no"),
+        ("2024-01-01", "2024-01-01"),
+        ("!!binary aHVudGVyMg==", VALUE),
+        ("=", "="),
+        (f"[{VALUE}]", VALUE),
+    ],
+)
+def test_plain_text_is_seen_however_yaml_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, value: str
+) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: switchyard", encoding="utf-8")
+    secrets = f"{{A: {{secure: v1}}, B: {written}}}"
+    text = f"config: {{'switchyard:services': {{api: {{secrets: {secrets}}}}}}}"
+    (tmp_path / "config" / "Pulumi.dev.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(stack_file, "ROOT", tmp_path)
+    config = {**BASE, **services(secrets={"A": "correct-horse", "B": value})}
+    assert f"\n  {API}.secrets.B is in plain text; want an encrypted value" in complaint(config, ("services",))

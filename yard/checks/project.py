@@ -11,7 +11,9 @@ from typing import Any
 
 import pulumi
 
-from config.problems import ENCRYPTED, SECRET, BadConfig, set_command
+from config.fields import is_guarded
+from config.problems import ENCRYPTED, BadConfig, set_command
+from config.reader import model_at
 from config.settings import Settings
 from config.stack_file import StackFile, Steps, dotted
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
@@ -44,7 +46,7 @@ def secrets(file: StackFile) -> Iterator[Finding]:
     """Every secret is encrypted, and what it was encrypted with is at hand."""
     name = "secrets"
     values, encrypted = file.without_secrets()
-    plain = [steps for steps in _leaves(values, ()) if SECRET.intersection(steps) and steps not in encrypted]
+    plain = [steps for steps in _leaves(values, ()) if _is_guarded(file, steps) and steps not in encrypted]
     for steps in plain:
         key = dotted(steps)
         yield fail(
@@ -57,6 +59,11 @@ def secrets(file: StackFile) -> Iterator[Finding]:
             yield ok(name, "the stack has none")
         return
     yield _encryption(file, f"{len(encrypted)} in the file, encrypted")
+
+
+def _is_guarded(file: StackFile, steps: Steps) -> bool:
+    found = model_at((str(steps[0]).removeprefix(file.prefix), *steps[1:]))
+    return found is not None and is_guarded(*found)
 
 
 def _leaves(value: Any, steps: Steps) -> Iterator[Steps]:
