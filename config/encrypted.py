@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from components.model import Model
 from config.fields import at, holds_secrets, is_map_or_list, is_secret
-from config.problems import ENCRYPTED, HIDDEN, Problem, Words, edit, remove_command, set_command
+from config.problems import ENCRYPTED, HIDDEN, Problem, Words, remove_command, set_command
 from config.stack_file import StackFile, Steps, dotted, is_encrypted
 
 
@@ -109,5 +109,5 @@ def _refusal(key: str, types: Sequence[Any]) -> Problem:
         return Problem(key, ENCRYPTED, f"it under `secrets`, {PLAINLY} and can be read wherever the service runs", fix)
     if any(map(is_map_or_list, types)):
         secrets = "only its secrets encrypted" if any(map(holds_secrets, types)) else "nothing in it encrypted"
-        return Problem(key, ENCRYPTED, f"plain text with {secrets}, {PLAINLY}", edit(key))
+        return Problem(key, ENCRYPTED, f"plain text with {secrets}, {PLAINLY}", types=tuple(types))
     return Problem(key, ENCRYPTED, f"plain text, {PLAINLY}")

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.shell import Shell, command
-from config.fields import at, is_guarded, is_secret, keys_at
+from config.fields import at, is_guarded, is_map_or_list, is_secret, keys_at
 from config.stack_file import dotted
 
 VALUE = Shell("<value>")
@@ -24,8 +25,8 @@ class Problem:
     value: object
     want: str
     fix: str = ""
-    secret: bool = False
-    """Whether its value is one, by the type of the field."""
+    types: tuple[Any, ...] = ()
+    """What may stand there, as far as it is known."""
 
     def __str__(self) -> str:
         return f"  {self.says}\n      {self.remedy}"
@@ -41,9 +42,9 @@ class Problem:
         return self.fix or self._set()
 
     def _set(self) -> str:
-        if "a map" in self.want:
-            return edit(self.key)  # `pulumi config set` takes no map
-        if self.secret:
+        if any(map(is_map_or_list, self.types)):
+            return edit(self.key)  # `pulumi config set` takes neither
+        if any(map(is_secret, self.types)):
             return set_command(self.key, "--secret")  # what Pulumi decrypts is text
         plain = ["--plaintext"] if self.value is ENCRYPTED else []
         kind = ["--type", "string"] if self.want == TEXT else []
@@ -135,13 +136,12 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
             f"a key that exists: {', '.join(known)}{nearest(str(steps[-1]), known)}",
             remove_command(key),
         )
-    types = at(model, steps)
-    secret = any(map(is_secret, types))
+    types = tuple(at(model, steps))
     if kind == "missing":
-        return Problem(key, None, "a value", secret=secret)
+        return Problem(key, None, "a value", types=types)
     # Where no type is known, as in one of several that a field may have, it may be one for a secret.
     hidden = kind == "json_invalid" or not types or is_guarded(model, steps)
-    return Problem(key, _shown(value, hidden), _want(error, hidden), secret=secret)
+    return Problem(key, _shown(value, hidden), _want(error, hidden), types=types)
 
 
 def _shown(value: object, hidden: bool) -> object:
@@ -162,8 +162,19 @@ WANTED = {
     "model_type": "a map, such as {key: value}",
     "model_attributes_type": "a map, such as {key: value}",
     "tuple_type": "a list, such as [one, two]",
-    "too_short": "at least one",
+    "list_type": "a list, such as [one, two]",
 }
+LIMITS = {
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "string_too_long": "text no longer than {max_length}",
+}
+ENTRIES = ("entry", "entries")
+COUNTED = {"Tuple": ENTRIES, "List": ENTRIES, "Set": ENTRIES, "Frozenset": ENTRIES, "Dictionary": ("key", "keys")}
+"""What pydantic counts in what; in text and in a secret characters."""
 PATTERNS = {
     r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hexadecimal digits, as `docker push` prints it",
     r"^[a-z](-?[a-z0-9])*$": "lower-case letters, digits and single dashes, a letter first",
@@ -193,10 +204,12 @@ def _want(error: ErrorDetails, hidden: bool) -> str:
     if kind == "string_pattern_mismatch":
         pattern = str(context["pattern"])
         return PATTERNS.get(pattern, f"text of the form {pattern}")
-    limits = {"greater_than_equal": "ge", "less_than_equal": "le", "string_too_long": "max_length"}
-    if kind in limits:
-        words = {"ge": "at least", "le": "at most", "max_length": "text no longer than"}
-        return f"{words[limits[kind]]} {context[limits[kind]]}"
+    if kind in LIMITS:
+        return LIMITS[kind].format(**context)
+    if kind in ("too_short", "too_long", "string_too_short"):
+        bound, limit = ("most", "max_length") if kind == "too_long" else ("least", "min_length")
+        one, more = COUNTED.get(context.get("field_type", ""), ("character", "characters"))
+        return f"at {bound} {context[limit]} {one if context[limit] == 1 else more}"
     if kind == "literal_error":
         return f"one of {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}"
     return WANTED.get(kind, "what its field takes" if hidden else error["msg"])  # a validator may repeat a value

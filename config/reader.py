@@ -20,8 +20,8 @@ from components.service import Name, Service
 from components.shell import command
 from components.usage import Usage
 from config.encrypted import PLAINLY, Encrypted
-from config.fields import at, is_guarded, is_secret, secrets_in
-from config.problems import ENCRYPTED, HIDDEN, UNKNOWN, Problem, Words, is_within, nearest, translate
+from config.fields import at, is_guarded, secrets_in
+from config.problems import ENCRYPTED, HIDDEN, UNKNOWN, Problem, Words, edit, is_within, nearest, translate
 from config.stack_file import StackFile, Steps, steps_of
 
 M = TypeVar("M", bound=Model)
@@ -146,7 +146,7 @@ class Reader:
             return
         if not any(is_within(each.key, full) for each in self.problems):
             want = f"a map with only its secrets encrypted, and none of them is set: {PLAINLY}"
-            self.problems.append(Problem(full, ENCRYPTED, want))
+            self.problems.append(Problem(full, ENCRYPTED, want, edit(full)))
 
     def _model(self, model: type[M], value: Any, path: str) -> M | None:
         try:
@@ -207,8 +207,8 @@ def problem(config: pulumi.Config, path: str, value: object, want: str) -> Probl
     found = model_at(steps_of(path))
     if found and is_guarded(*found) and not isinstance(value, Words | SecretStr | None):
         value = HIDDEN
-    secret = found is not None and any(map(is_secret, at(*found)))
-    return Problem(path if ":" in path else config.full_key(path), value, want, secret=secret)
+    types = tuple(at(*found)) if found else ()
+    return Problem(path if ":" in path else config.full_key(path), value, want, types=types)
 
 
 def own_keys() -> list[str]:

@@ -338,6 +338,11 @@ class TestAThirdPartysSecret:
         assert f"\n  switchyard:acme.{field} is hidden; want " in said
         assert f"\n      pulumi config set --secret --path {path} <value>" in said
 
+    def test_has_its_limit_told(self) -> None:
+        assert "switchyard:acme.token is hidden; want at least 12 characters\n" in complaint(
+            acme(token=VALUE), ("acme",)
+        )
+
     def test_is_not_shown_where_a_field_has_one_of_several_types(self) -> None:
         said = complaint(acme(either={"token": [VALUE]}), ("acme",))
         assert "switchyard:acme.either." in said

@@ -42,11 +42,15 @@ def api(**fields: Any) -> dict[str, Any]:
     return {"services": {"api": fields}}
 
 
+EDIT = "edit"
+"""What is left for a map or a list."""
+
+
 def only(key: str, is_: str, want: str, fix: str | None = None) -> str:
     """The whole message about one problem."""
     path = "--path " if "." in key or "[" in key else ""
-    if "a map" in want:
-        fix = f"edit {key} in config/Pulumi.<stack>.yaml"
+    if "a map" in want or fix == EDIT:
+        fix = f"{EDIT} {key} in config/Pulumi.<stack>.yaml"
     return (
         "one thing needs a change in the stack's configuration; nothing was made.\n"
         f"  {key} {is_}; want {want}\n"
@@ -189,7 +193,7 @@ MISTAKES = {
     "privileged port": (api(port=80), only(f"{ONE}.port", "is 80", "at least 1024")),
     "text for cpu": (api(cpu="1 vCPU"), only(f"{ONE}.cpu", "is '1 vCPU'", "a number")),
     "text for a flag": ({"protect": "yes"}, only("switchyard:protect", "is 'yes'", "true or false")),
-    "text for a list": (api(command="run"), only(f"{ONE}.command", "is 'run'", "a list, such as [one, two]")),
+    "text for a list": (api(command="run"), only(f"{ONE}.command", "is 'run'", "a list, such as [one, two]", EDIT)),
     "number in a list": (
         api(command=["a", 1]),
         only(
@@ -229,12 +233,14 @@ MISTAKES = {
     ),
     "max below min": (
         api(replicas={"min": 3, "max": 2}),
-        only(f"{ONE}.replicas", "is a map", "keys that agree: max 2 is below min 3"),
+        only(f"{ONE}.replicas", "is a map", "keys that agree: max 2 is below min 3", EDIT),
     ),
     "no min": (api(replicas={"max": 3}), only(f"{ONE}.replicas.min", "is not set", "a value")),
     "reserved env": (
         api(env={"PORT": "1"}),
-        only(ONE, "is a map", "keys that agree: PORT is set by Switchyard itself: take it out of env and secrets"),
+        only(
+            ONE, "is a map", "keys that agree: PORT is set by Switchyard itself: take it out of env and secrets", EDIT
+        ),
     ),
     "root": (api(user=0), only(f"{ONE}.user", "is 0", "at least 1")),
     "other word for an architecture": (
@@ -243,18 +249,32 @@ MISTAKES = {
     ),
     "upper-case service": (
         {"services": {"Api": {}}},
-        only("switchyard:services.Api", "is 'Api'", "lower-case letters, digits and single dashes, a letter first"),
+        only(
+            "switchyard:services.Api", "is 'Api'", "lower-case letters, digits and single dashes, a letter first", EDIT
+        ),
     ),
     "long service": (
         {"services": {"a" * 21: {}}},
-        only(f"switchyard:services.{'a' * 21}", f"is '{'a' * 21}'", "text no longer than 20"),
+        only(f"switchyard:services.{'a' * 21}", f"is '{'a' * 21}'", "text no longer than 20", EDIT),
     ),
     "path without slash": (
         api(path="api"),
         only(f"{ONE}.path", "is 'api'", "/ or a path such as /orders/v2: at most four segments, no slash at its end"),
     ),
     "health without slash": (api(health="up"), only(f"{ONE}.health", "is 'up'", "a path, such as /healthz")),
-    "no service": ({"services": None}, only("switchyard:services", "is not set", "a value")),
+    "one subnet where two are wanted": (
+        {**EXISTING, "vpc": {"id": "vpc-1", "public-subnets": ["subnet-1"]}},
+        only("switchyard:vpc.public-subnets", "is a list", "at least 2 entries", EDIT),
+    ),
+    "a name of no letters": (
+        {**config_for("oci", "eks"), "oci": {"host": "a.example", "username": ""}},
+        only("switchyard:oci.username", "is ''", "at least 1 character"),
+    ),
+    "too few ranges": (
+        {**config_for("ecr", "eks"), "eks": {"access": []}},
+        only("switchyard:eks.access", "is a list", "at least 1 entry", EDIT),
+    ),
+    "no service": ({"services": None}, only("switchyard:services", "is not set", "a value", EDIT)),
     "same route twice": (
         {"services": {"api": {}, "web": {}}},
         only("switchyard:services.web.path", "is '/'", "a route of its own: api has the same host and path"),
@@ -277,7 +297,7 @@ MISTAKES = {
     ),
     "traffic without the orchestrator": (
         {"traffic": {"eks": 100}},
-        only("switchyard:traffic", "is a map with eks", "a weight for ecs-fargate too, the stack's orchestrator"),
+        only("switchyard:traffic", "is a map with eks", "a weight for ecs-fargate too, the stack's orchestrator", EDIT),
     ),
     "traffic all zero": (
         {"traffic": {"ecs-fargate": 0, "eks": 0}},
@@ -285,6 +305,7 @@ MISTAKES = {
             "switchyard:traffic",
             "is a map with ecs-fargate, eks",
             "at least one weight above 0, or nobody is served",
+            EDIT,
         ),
     ),
     "traffic above the limit": (
@@ -301,6 +322,7 @@ MISTAKES = {
             f"{ONE}.replicas",
             "is 1 to 3",
             "what swarm can do: Swarm has no autoscaler; give replicas as one number",
+            EDIT,
         ),
     ),
     "oci with network endpoints": (
@@ -399,7 +421,7 @@ MISTAKES = {
     ),
     "load balancer without its vpc": (
         {"load-balancer": {"listener": "arn:listener", "security-group": "sg-1", "url": "http://x"}},
-        only("switchyard:vpc", "is not set", "the VPC of the existing load balancer: {id, public-subnets}"),
+        only("switchyard:vpc", "is not set", "the VPC of the existing load balancer: {id, public-subnets}", EDIT),
     ),
     "secret in plain text": (
         api(secrets={"PASSWORD": "hunter2"}),
