@@ -13,7 +13,6 @@ from components import backends
 from components.model import Model, NoOptions
 from components.registry import Pull
 from components.service import FEATURES, Service
-from components.shell import command
 
 if TYPE_CHECKING:  # a stack off AWS does not load AWS's package
     from decimal import Decimal
@@ -55,6 +54,10 @@ def translated(what: str) -> Support:
 def refused(reason: str) -> Support:
     """The backend cannot do it; a service that asks is an error before anything is made."""
     return Support("refused", reason)
+
+
+OLDER = refused("the backend is older than this field, so it would ignore it; take a newer release of the backend")
+"""What a third party's backend does with a feature that it has never heard of."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,9 @@ class Orchestrator(pulumi.ComponentResource, ABC):
         return {}
 
     @classmethod
+    @abstractmethod
     def logs(cls, stack: str, service: str, options: Model) -> str:
         """The command that shows a service's logs."""
-        streams = f"{service}/{cls.key}"
-        return command("aws", "logs", "tail", f"/{stack}", "--log-stream-name-prefix", streams, "--follow")
 
     @classmethod
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
@@ -184,7 +186,8 @@ class Orchestrator(pulumi.ComponentResource, ABC):
     def refusals(cls, service: Service) -> dict[str, str]:
         """Feature -> reason, for each feature that `service` asks for and this orchestrator refuses."""
         asked = [name for name, wanted in FEATURES.items() if wanted(service)]
-        return {name: cls.capabilities[name].why for name in asked if cls.capabilities[name].how == "refused"}
+        support = {name: cls.capabilities.get(name, OLDER) for name in asked}
+        return {name: each.why for name, each in support.items() if each.how == "refused"}
 
 
 def load(key: str) -> type[Orchestrator]:

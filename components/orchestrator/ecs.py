@@ -15,7 +15,7 @@ from components import iam
 from components.cost import Demand, Item, Line, Unpriced, secrets
 from components.edge import DEREGISTRATION_DELAY, Target
 from components.model import Model
-from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, translated
+from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, aws_logs, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import Service
 
@@ -78,6 +78,10 @@ class Ecs(Orchestrator):
         yield from secrets(demand)
         if demand.protect:
             yield Unpriced("logs", "metrics of Container Insights", "how many there are is not known")
+
+    @classmethod
+    def logs(cls, stack: str, service: str, options: Model) -> str:
+        return aws_logs.follow(stack, f"{service}/{cls.key}")
 
     @abstractmethod
     def size(self, name: str, service: Service) -> tuple[int, int]:

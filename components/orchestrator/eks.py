@@ -18,10 +18,9 @@ from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.edge import DEREGISTRATION_DELAY, Target
 from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding, whole
 from components.model import Cidr, Model, is_example, is_public
-from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
+from components.orchestrator import HONOURED, Image, Orchestrator, Workload, aws_logs, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import PORTS, Service
-from components.shell import command
 from components.usage import exact
 
 OPEN_ACCESS = ("0.0.0.0/0",)
@@ -224,8 +223,7 @@ class Eks(Orchestrator):
 
     @classmethod
     def logs(cls, stack: str, service: str, options: Model) -> str:
-        streams = f"{service}.{cls.key}."
-        return command("aws", "logs", "tail", f"/{stack}", "--log-stream-name-prefix", streams, "--follow")
+        return aws_logs.follow(stack, f"{service}.{cls.key}.")
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         network = self.args.network

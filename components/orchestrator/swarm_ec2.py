@@ -23,7 +23,7 @@ from components.cost import instances as rented
 from components.edge import Target
 from components.instance_types import INSTANCE_TYPES, SMALL, Architecture, TypeName, architecture, holding
 from components.model import Model
-from components.orchestrator import HONOURED, Image, Workload, instances, refused, translated
+from components.orchestrator import HONOURED, Image, Workload, aws_logs, instances, refused, translated
 from components.orchestrator.swarm import (
     Network,
     OnSwarm,
@@ -131,6 +131,10 @@ class SwarmEc2(SwarmRuntime):
         "host": translated("listener rule"),
         "public": HONOURED,
     }
+
+    @classmethod
+    def logs(cls, stack: str, service: str, options: Model) -> str:
+        return aws_logs.follow(stack, f"{service}/{cls.key}")
 
     @classmethod
     def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:

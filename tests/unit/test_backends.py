@@ -7,8 +7,12 @@ import pulumi
 import pytest
 
 from components import backends, orchestrator, registry, transform
+from components.orchestrator.swarm import Swarm
 from components.registry.ecr import Ecr
+from components.service import Service
+from config.problems import BadConfig
 from tests.imports import imported
+from tests.program import SERVICE, config_for, run_program
 
 
 @pytest.fixture
@@ -51,6 +55,31 @@ def test_no_two_backends_share_a_token(module: Any, table: str) -> None:
 def test_a_backends_packages_are_imported_only_when_it_is_chosen() -> None:
     code = "from tests.program import config_for, run_program; run_program(config_for('oci', 'swarm'))"
     assert not imported(code, "pulumi_aws", "pulumi_eks", "pulumi_kubernetes", "boto3")
+
+
+class Older(Swarm):
+    """Made before a service could have a path."""
+
+    key = "older"
+    capabilities = {name: each for name, each in Swarm.capabilities.items() if name != "path"}
+
+
+def test_a_backend_that_is_older_than_a_field_refuses_it_by_name(third_party: Any) -> None:
+    third_party({"older": f"{__name__}:Older"})
+    config = config_for("oci", "older", api={**SERVICE, "path": "/v1"})
+    with pytest.raises(BadConfig) as error:
+        run_program(config)
+    assert (
+        "switchyard:services.api.path is '/v1'; want what older can do: the backend is older than this field, so it"
+        " would ignore it; take a newer release of the backend" in str(error.value)
+    )
+    assert not Older.refusals(Service())
+
+
+def test_an_orchestrator_cannot_do_without_saying_where_its_logs_are() -> None:
+    assert "logs" in orchestrator.Orchestrator.__abstractmethods__
+    for key in orchestrator.ORCHESTRATORS:
+        assert "logs" not in orchestrator.load(key).__abstractmethods__
 
 
 def _resource(type_: str, props: dict[str, Any]) -> pulumi.ResourceTransformArgs:

@@ -18,6 +18,7 @@ from components.orchestrator.eks import Eks
 from components.orchestrator.kubernetes import Kubernetes, KubernetesOptions
 from components.orchestrator.swarm import Swarm
 from components.orchestrator.swarm_client import Engine, SwarmError, check_manager
+from components.orchestrator.swarm_ec2 import SwarmEc2
 from components.shell import Shell, command, quoted
 from components.testing.cloud import Cloud
 from components.testing.engine import start
@@ -120,6 +121,11 @@ def logs_of_eks(text: str) -> tuple[str, Calls]:
     return Eks.logs(text, "api", NoOptions()), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
 
 
+def logs_of_swarm_on_ec2(text: str) -> tuple[str, Calls]:
+    streams = ("--log-stream-name-prefix", "api/swarm-ec2")
+    return SwarmEc2.logs(text, "api", NoOptions()), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
+
+
 def logs_of_swarm(text: str) -> tuple[str, Calls]:
     return Swarm.logs(text, "api", NoOptions()), [("docker", "service", "logs", "--follow", f"{text}-api")]
 
@@ -161,7 +167,16 @@ def doctors_fix(text: str) -> tuple[str, Calls]:
 
 
 COMMANDS = (
-    *(push_to_oci, logs_of_kubernetes, logs_of_ecs, logs_of_eks, logs_of_swarm, unknown_key, unknown_field),
+    *(
+        push_to_oci,
+        logs_of_kubernetes,
+        logs_of_ecs,
+        logs_of_eks,
+        logs_of_swarm,
+        logs_of_swarm_on_ec2,
+        unknown_key,
+        unknown_field,
+    ),
     *(bad_variable, locked_swarm, unpriced_region, doctors_fix),
 )
 
