@@ -259,6 +259,8 @@ def _container(
             "limits": {"memory": f"{service.memory}Mi"},
         },
         **_probes(service),
+        # A container that fails says why in its last lines; these go into the pod's status, and into the error of `up`.
+        "termination_message_policy": "FallbackToLogsOnError",
         "lifecycle": {"pre_stop": {"sleep": {"seconds": place.drain}}},
         "security_context": {
             "allow_privilege_escalation": False,

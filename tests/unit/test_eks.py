@@ -176,6 +176,9 @@ class TestPod:
         assert "command" not in container()
         assert pod()["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
 
+    def test_what_it_says_when_it_fails_reaches_the_user(self) -> None:
+        assert container()["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
     def test_copies_spread_over_zones_without_stopping_a_rollout(self) -> None:
         (spread,) = pod()["topologySpreadConstraints"]
         assert spread["topologyKey"] == "topology.kubernetes.io/zone"
