@@ -1,46 +1,71 @@
 """The package kubernetes behind the real engine, over a real API server: server-side apply, and waiting for health.
 
-It stands in for Pulumi's own provider, a download that a machine without a way to it lacks. Names, differences and
-what replaces what are the rehearsal's; everything else is the API server's answer. A Deployment fails as soon as a pod
-of its newest version cannot start, where Pulumi's own provider waits for its timeout and then gives the same reason.
+It stands in for Pulumi's own provider, a download that a machine without a way to it lacks, and behaves as that does
+(pulumi-kubernetes 4.32 to 4.34, provider/pkg/provider/provider.go and await/await.go):
+
+- what is there already is taken over; a field in it that another manager has set is a conflict, unless
+  `pulumi.com/patchForce` or the provider's `enablePatchForce` says to take it;
+- of `ignoreChanges`, what others look after is left out, and what is ours stays as it is there;
+- it waits for what is in readiness.py, until the operation's time is over;
+- an update that failed leaves its inputs in the state, and the next run tries again;
+- a refresh reads what became of the inputs.
+
+Names, differences and what replaces what are the rehearsal's; everything else is the API server's answer. It is
+stricter in two things: an unknown field is an error, and what `kubectl edit` has set is a conflict in the update as
+well, not in its preview alone.
 """
 
+import hashlib
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2
 
 from rehearsal import wire
 from rehearsal.kubernetes import CLUSTER_WIDE, Kubernetes
-from rehearsal.package import Resource, public
+from rehearsal.package import public
 from rehearsal.refusals import Refused
 from rehearsal.server import HalfMade, PackageServicer, planned, resource_of
 from rehearsal.world import Thing, World
+from tests.live.readiness import DEFAULT_TIMEOUT, look_at
 from tools.kube.api import Api, ApiError, Object
 
 MANAGER = "pulumi-kubernetes"
-TIMEOUT = 180.0
-"""Seconds that anything may take."""
-STUCK = frozenset({"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CrashLoopBackOff"})
-"""Reasons why a container waits that do not go away by themselves."""
-REVISION = "deployment.kubernetes.io/revision"
-HASH = "pod-template-hash"
-
-Unfinished = Callable[[Api, Object], str | None]
-"""Looks at a live object: what it still waits for; None when it is well. Raises `Broken` when it never will be."""
+"""What the name of each resource's field manager begins with."""
+DELETE_TIMEOUT = 300.0
+CONFLICT = "Server-Side Apply field conflict detected. See https://www.pulumi.com/registry/packages/kubernetes/"
 
 
-class Broken(Exception):
-    """Why an object will not become well."""
+class Stopped(Exception):
+    """What ended a wait, and what it waited for."""
+
+    def __init__(self, why: str, told: Sequence[str] = ()) -> None:
+        super().__init__("\n".join([why, *told]))
+
+
+class Unwell(HalfMade):
+    """It is there, and the engine keeps it with the reasons why it is not well."""
+
+    def __init__(self, why: str, thing: Thing) -> None:
+        super().__init__(why, thing)
+        self._why = why
+
+    def __str__(self) -> str:
+        return self._why
 
 
 class ApplyServicer(PackageServicer):
     """Every kind by one handler: to the API server they are all alike."""
+
+    longest = float("inf")
+    """Seconds that it waits for an object at most, where a test has not the time that the program gives."""
 
     def __init__(self) -> None:
         super().__init__(Kubernetes(World()))
@@ -52,21 +77,31 @@ class ApplyServicer(PackageServicer):
             return provider_pb2.CreateResponse(properties=wire.dump(public(inputs)))
         with self._answering(context):
             api, wanted = self._api(context), _object(inputs)
-            if api.get(api.path(wanted)):
-                raise Refused("AlreadyExists", f"{wanted['kind']} {_id(wanted)} already exists", "pulumi-kubernetes")
-            outputs = self._apply(request, api, wanted, inputs, context)
-            return provider_pb2.CreateResponse(id=_id(wanted), properties=wire.dump(outputs))
+            live = self._apply(request, api, wanted, context)
+            try:
+                self._await(request, api, wanted, live, context)
+            except Stopped as stopped:
+                raise _unwell("was created", stopped, request, inputs, live) from stopped
+            return provider_pb2.CreateResponse(id=_id(wanted), properties=wire.dump(_outputs(inputs, live)))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         inputs = wire.load(request.news)
-        if request.preview:
-            return provider_pb2.UpdateResponse(properties=wire.dump(planned(request, inputs)))
+        as_planned = provider_pb2.UpdateResponse(properties=wire.dump(planned(request, inputs)))
+        if request.preview and rpc.UNKNOWN in json.dumps(inputs):
+            return as_planned
         with self._answering(context):
             api, wanted = self._api(context), _object(inputs)
-            live = api.get(api.path(wanted)) or {}
+            live: Object = api.get(api.path(wanted)) or {}
             for path in request.ignoreChanges:
-                _keep(path, live, wanted)
-            return provider_pb2.UpdateResponse(properties=wire.dump(self._apply(request, api, wanted, inputs, context)))
+                _leave(path.split("."), live, wanted, _manager(request))
+            try:
+                live |= self._apply(request, api, wanted, context, dry_run=request.preview)
+                if request.preview:
+                    return as_planned
+                self._await(request, api, wanted, live, context)
+            except (Stopped, ApiError) as error:
+                raise _unwell("was updated", error, request, inputs, live) from error
+            return provider_pb2.UpdateResponse(properties=wire.dump(_outputs(inputs, live)))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with self._answering(context):
@@ -74,39 +109,46 @@ class ApplyServicer(PackageServicer):
             path = api.path(_object(wire.load(request.old_inputs)))
             if api.get(path):
                 api.call("DELETE", path, propagationPolicy="Foreground")
-                _wait(context, lambda: api.get(path) and "its deletion")
+                _wait(path, lambda: ["it is still there"] if api.get(path) else [], DELETE_TIMEOUT, context)
             return empty_pb2.Empty()
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         with self._answering(context):
-            inputs = wire.load(request.inputs)
-            api = self._api(context)
-            live = api.get(api.path(_object(inputs)))
+            kept = wire.load(request.inputs)
+            api, wanted = self._api(context), _object(kept)
+            live = api.get(api.path(wanted))
             if live is None:
                 return provider_pb2.ReadResponse()
-            return provider_pb2.ReadResponse(
-                id=request.id, properties=wire.dump(_outputs(inputs, live)), inputs=request.inputs
-            )
+            # A Secret keeps what it was given under another name.
+            inputs = kept if wanted["kind"] == "Secret" else _became(kept, live)
+            if told := look_at(wanted)(api, live):
+                raise _unwell("is there", Stopped("it is not ready", told), request, inputs, live)
+            outputs = wire.dump(_outputs(inputs, live))
+            return provider_pb2.ReadResponse(id=request.id, properties=outputs, inputs=wire.dump(inputs))
 
     def _apply(
-        self, request: Any, api: Api, wanted: Object, inputs: wire.Properties, context: grpc.ServicerContext
-    ) -> wire.Properties:
-        """Apply, and wait until the object is well; when it will not be, the engine keeps it with the reason."""
-        path = api.path(wanted)
-        live: Object = api.apply(wanted, MANAGER)
-        unfinished = WAITS.get(wanted["kind"], _nothing)
-        if wanted["metadata"].get("annotations", {}).get("pulumi.com/skipAwait") == "true":
-            unfinished = _nothing
-
-        def look() -> str | None:
-            live.update(api.get(path) or {})
-            return unfinished(api, live)
-
+        self, request: Any, api: Api, wanted: Object, context: grpc.ServicerContext, dry_run: bool = False
+    ) -> Object:
+        chosen = wanted["metadata"].get("annotations", {}).get("pulumi.com/patchForce")
+        chosen = chosen or self._config(context).get("enablePatchForce")
         try:
-            _wait(context, look)
-        except Broken as broken:
-            raise HalfMade(str(broken), _thing(resource_of(request), inputs, live)) from broken
-        return _outputs(inputs, live)
+            answer: Object = api.apply(wanted, _manager(request), force=str(chosen).lower() == "true", dry_run=dry_run)
+        except ApiError as error:
+            if error.code != 409:
+                raise
+            whose = f'The resource managed by field manager "{_manager(request)}" had an apply conflict: {error}'
+            raise ApiError(error.code, f"{CONFLICT}\n{whose}") from error
+        return answer
+
+    def _await(self, request: Any, api: Api, wanted: Object, live: Object, context: grpc.ServicerContext) -> None:
+        """Wait until an object is well; `live` is what became of it."""
+        look = look_at(wanted)
+
+        def again() -> Sequence[str]:
+            live.update(api.get(api.path(wanted)) or {})
+            return look(api, live)
+
+        _wait(wanted["metadata"]["name"], again, min(request.timeout or DEFAULT_TIMEOUT, self.longest), context)
 
     def _api(self, context: grpc.ServicerContext) -> Api:
         config = self._config(context)
@@ -116,16 +158,21 @@ class ApplyServicer(PackageServicer):
         return self._apis.setdefault(key, Api(*key))
 
     @contextmanager
-    def _answering(self, context: grpc.ServicerContext) -> Any:
+    def _answering(self, context: grpc.ServicerContext) -> Iterator[None]:
         with super()._answering(context):
             try:
                 yield
             except ApiError as error:
                 raise Refused("Invalid", str(error), "Kubernetes API") from error
-            except Broken as broken:
-                raise Refused("Unfinished", str(broken), "Kubernetes API") from broken
+            except Stopped as stopped:
+                raise Refused("Unfinished", str(stopped), "Kubernetes API") from stopped
             except OSError as error:
                 raise Refused("Unreachable", f"the cluster is unreachable: {error}", "Kubernetes API") from error
+
+
+def _manager(request: Any) -> str:
+    """Each resource of a program is a manager of its own."""
+    return f"{MANAGER}-{hashlib.sha256(request.urn.encode()).hexdigest()[:8]}"
 
 
 def _object(inputs: wire.Properties) -> Object:
@@ -139,13 +186,33 @@ def _id(wanted: Object) -> str:
     return "/".join(filter(None, (wanted["metadata"].get("namespace"), wanted["metadata"]["name"])))
 
 
-def _keep(path: str, live: Object, wanted: Object) -> None:
-    """What others look after stays as it is there."""
-    *steps, last = path.split(".")
-    for step in steps:
+def _leave(steps: Sequence[str], live: Object, wanted: Object, manager: str) -> None:
+    """Ask of a field what it is already: what others alone look after is not asked for."""
+    owners = [each["manager"] for each in live["metadata"].get("managedFields", []) if _owns(each, steps)]
+    *way, last = steps
+    for step in way:
         live, wanted = live.get(step, {}), wanted.get(step, {})
-    if last in live:
+    if owners and manager not in owners:
+        wanted.pop(last, None)
+    elif last in live:
         wanted[last] = live[last]
+
+
+def _owns(entry: Object, steps: Sequence[str]) -> bool:
+    fields: Object | None = entry["fieldsV1"]
+    for step in steps:
+        fields = fields.get(f"f:{step}") if fields else None
+    return fields is not None
+
+
+def _became(asked: Any, live: Any) -> Any:
+    """What is there of what was asked for, and no more."""
+    if isinstance(asked, dict) and isinstance(live, dict):
+        # Kubernetes does not keep what is empty.
+        return {key: _became(each, live.get(key)) for key, each in asked.items() if key in live or not each}
+    if isinstance(asked, list) and isinstance(live, list) and len(asked) == len(live):
+        return [_became(*both) for both in zip(asked, live, strict=True)]
+    return asked if rpc.is_rpc_secret(asked) or (live is None and not asked) else live
 
 
 def _outputs(inputs: wire.Properties, live: Object) -> wire.Properties:
@@ -156,84 +223,17 @@ def _outputs(inputs: wire.Properties, live: Object) -> wire.Properties:
     return {**found, **kept, "metadata": metadata}
 
 
-def _thing(resource: Resource, inputs: wire.Properties, live: Object) -> Thing:
-    return Thing(resource.type, _id(live), resource.name, resource.urn, inputs, _outputs(inputs, live))
+def _unwell(what: str, error: Exception, request: Any, inputs: wire.Properties, live: Object) -> Unwell:
+    resource = resource_of(request)
+    thing = Thing(resource.type, _id(live), resource.name, resource.urn, inputs, _outputs(inputs, live))
+    return Unwell(f'"{_id(live)}" {what}, but failed to fully initialize or become live: {error}', thing)
 
 
-def _wait(context: grpc.ServicerContext, unfinished: Callable[[], str | None]) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while waits_for := unfinished():
+def _wait(name: str, why_not: Callable[[], Sequence[str]], seconds: float, context: grpc.ServicerContext) -> None:
+    deadline = time.monotonic() + seconds
+    while told := why_not():
         if time.monotonic() > deadline:
-            raise Broken(f"timed out after {TIMEOUT:.0f} s, waiting for {waits_for}")
+            raise Stopped(f"'{name}' timed out waiting to be Ready", told)
         if not context.is_active():
-            raise Broken("the operation was cancelled")
+            raise Stopped(f'Resource operation was cancelled for "{name}"', told)
         time.sleep(0.25)
-
-
-# --- What an object is waited for ---------------------------------------------------------------------------------
-
-
-def _nothing(api: Api, live: Object) -> str | None:
-    return None
-
-
-def _deployment(api: Api, live: Object) -> str | None:
-    """As `kubectl rollout status` says it, and what keeps the pods of the newest version from starting."""
-    spec, status = live["spec"], live.get("status", {})
-    if status.get("observedGeneration", 0) < live["metadata"]["generation"]:
-        return "its controller"
-    wanted, updated, available = spec["replicas"], status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-    # Until the old pods have gone, some of those that are available are old.
-    if updated >= wanted and available >= wanted and status["replicas"] == updated:
-        return None
-    for condition in status.get("conditions", []):
-        failed = (condition["type"], condition["status"]) in {("ReplicaFailure", "True"), ("Progressing", "False")}
-        if failed:
-            raise Broken(f"{condition['reason']}: {condition['message']}")
-    for pod in _newest_pods(api, live):
-        _check_pod(api, pod)
-    return f"{wanted} new pods that are ready, and the old ones to go"
-
-
-def _newest_pods(api: Api, deployment: Object) -> list[Object]:
-    space = f"/namespaces/{deployment['metadata']['namespace']}"
-    selector = ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
-    revision = deployment["metadata"].get("annotations", {}).get(REVISION)
-    for replicas in api.get(f"/apis/apps/v1{space}/replicasets", labelSelector=selector)["items"]:
-        if replicas["metadata"]["annotations"].get(REVISION) == revision:
-            newest = f"{selector},{HASH}={replicas['metadata']['labels'][HASH]}"
-            pods: list[Object] = api.get(f"/api/v1{space}/pods", labelSelector=newest)["items"]
-            return pods
-    return []
-
-
-def _check_pod(api: Api, pod: Object) -> None:
-    name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    for container in pod.get("status", {}).get("containerStatuses", []):
-        waiting = container["state"].get("waiting", {})
-        if waiting.get("reason") not in STUCK:
-            continue
-        why = f"pod {name}: {waiting['reason']}: {waiting.get('message', '')}"
-        if waiting["reason"] == "CrashLoopBackOff":
-            log = api.get(f"/api/v1/namespaces/{space}/pods/{name}/log", previous="true", tailLines="5")
-            why += f"\nits last words: {str(log).strip()}"
-        raise Broken(why)
-
-
-def _service(api: Api, live: Object) -> str | None:
-    """An address where one is to come, and a pod behind it."""
-    kind = live["spec"].get("type")
-    if kind == "LoadBalancer" and not live.get("status", {}).get("loadBalancer", {}).get("ingress"):
-        return "the address of its load balancer"
-    if not live["spec"].get("selector"):
-        return None
-    space, name = live["metadata"]["namespace"], live["metadata"]["name"]
-    slices = api.get(
-        f"/apis/discovery.k8s.io/v1/namespaces/{space}/endpointslices",
-        labelSelector=f"kubernetes.io/service-name={name}",
-    )
-    ready = [end for each in slices["items"] for end in each["endpoints"] or [] if end["conditions"].get("ready")]
-    return None if ready else "a ready pod"
-
-
-WAITS: Mapping[str, Unfinished] = {"Deployment": _deployment, "Service": _service}

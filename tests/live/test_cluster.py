@@ -48,6 +48,8 @@ DRAIN = 5
 CALLERS = 4
 PATIENCE = 60.0
 """Seconds for what the cluster does a moment later, on a machine that is busy."""
+STUCK = 25.0
+"""Seconds until a container that ends at once has been started twice."""
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +109,23 @@ def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, api: Api, images: Images) -> Iterator[Stack]:
+def provider() -> ApplyServicer:
+    """What the engine takes for Pulumi's own provider."""
+    return ApplyServicer()
+
+
+@pytest.fixture
+def impatient(provider: ApplyServicer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a rollout that never ends: the program gives it ten minutes."""
+    monkeypatch.setattr(provider, "longest", STUCK)
+
+
+@pytest.fixture(scope="module")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, api: Api, images: Images, provider: ApplyServicer
+) -> Iterator[Stack]:
     """The program's stack, up. After the last test its destruction leaves nothing."""
-    server = Server(ApplyServicer())
+    server = Server(provider)
     before = namespaces(api)
     api_service = {
         "digest": images.good,
@@ -254,13 +270,16 @@ def test_a_new_version_is_rolled_out_without_a_lost_request(stack: Stack, api: A
     assert load.hosts == before | after, "not every copy was asked"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_bad_image_fails_with_its_words_and_the_old_one_answers(stack: Stack, api: Api, images: Images) -> None:
     before = settled(api)
     with Load(url(stack)) as load:
         service_of(stack, digest=images.with_line('ENTRYPOINT ["/api", "-no-such-flag"]'))
         with pytest.raises(engine.EngineError) as failed:
             stack.up()
+    assert "'api' timed out waiting to be Ready" in str(failed.value)
     assert "CrashLoopBackOff" in str(failed.value)
+    assert "exit code 2" in str(failed.value)
     assert "flag provided but not defined: -no-such-flag" in str(failed.value)
     assert not load.failed
     assert load.hosts <= before
@@ -270,6 +289,7 @@ def test_a_bad_image_fails_with_its_words_and_the_old_one_answers(stack: Stack, 
     assert settled(api) >= before, "the old copies were not kept"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_digest_that_nobody_pushed_is_named(stack: Stack, api: Api, images: Images) -> None:
     nobody = f"sha256:{'0' * 64}"
     service_of(stack, digest=nobody)

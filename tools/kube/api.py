@@ -68,9 +68,11 @@ class Api:
                 return None
             raise
 
-    def apply(self, wanted: Object, manager: str) -> Any:
-        """Server-side apply."""
-        return self.call("PATCH", self.path(wanted), wanted, APPLY, **STRICT, fieldManager=manager, force="true")
+    def apply(self, wanted: Object, manager: str, *, force: bool = False, dry_run: bool = False) -> Any:
+        """Server-side apply. A field that another manager has set to something else is refused (409) without `force`;
+        `dry_run` only asks what would be."""
+        options = {"fieldManager": manager, "force": json.dumps(force), **({"dryRun": "All"} if dry_run else {})}
+        return self.call("PATCH", self.path(wanted), wanted, APPLY, **STRICT, **options)
 
     def path(self, wanted: Object) -> str:
         """Where an object is, by its kind, namespace and name."""
