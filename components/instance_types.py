@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints
+from components.model import Text
 
 Architecture = Literal["x86_64", "arm64"]
-TypeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$")]
+TypeName = Annotated[str, Text(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an EC2 instance type, such as t3.small")]
 """The name of a type, known here or not."""
+Ami = Annotated[str, Text(r"^ami-[0-9a-f]{8,17}$", "an image's id, such as ami-0abcdef1234567890")]
+"""What an instance starts from."""
 GIB = 1024
 
 

@@ -1,9 +1,21 @@
 """The base of everything a user can write: strict, frozen, and an unknown key is an error."""
 
+from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic_core import CoreSchema, core_schema
+
+WANTED = "wanted"
+"""The type of pydantic's finding whose message is what a field wants, in its own words."""
 
 
 def _text_to_number(value: Any) -> Any:
@@ -12,6 +24,30 @@ def _text_to_number(value: Any) -> Any:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+@dataclass(frozen=True)
+class Text:
+    """What a text must look like, for `Annotated[str, Text(...)]`. Who writes another text is told the words ("want
+    <words>"), and the documents say them of the field."""
+
+    pattern: str
+    """A regular expression in Rust's syntax, as pydantic has it; of the whole text, from ^ to $."""
+    words: str
+    max_length: int | None = None
+    """In characters."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        matching = core_schema.custom_error_schema(
+            core_schema.str_schema(pattern=self.pattern),
+            custom_error_type=WANTED,
+            custom_error_message="{words}",
+            custom_error_context={"words": self.words},
+        )
+        return core_schema.chain_schema([core_schema.str_schema(max_length=self.max_length), matching])
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern, "words": self.words}
 
 
 Number = Annotated[float, BeforeValidator(_text_to_number)]

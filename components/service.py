@@ -3,21 +3,43 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from components.model import Model, Number
+from components.model import Model, Number, Text
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=20)]
+NAME = Text(r"^[a-z](-?[a-z0-9])*$", "lower-case letters, digits and single dashes, a letter first", max_length=20)
+Name = Annotated[str, NAME]
 """A service's name. It becomes part of a DNS label, a target group, a role: hence lower case and at most 20."""
 
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+EnvName = Annotated[
+    str,
+    Text(
+        r"^[A-Za-z_][A-Za-z0-9_]*$",
+        "the name of an environment variable: letters, digits and _, no digit first",
+        max_length=128,
+    ),
+]
+Digest = Annotated[str, Text(r"^sha256:[0-9a-f]{64}$", "sha256: and 64 hexadecimal digits, as `docker push` prints it")]
 MAX_SEGMENTS = 4
-RoutePath = Annotated[str, StringConstraints(pattern=rf"^/$|^(/[A-Za-z0-9._~-]+){{1,{MAX_SEGMENTS}}}$", max_length=100)]
+RoutePath = Annotated[
+    str,
+    Text(
+        rf"^/$|^(/[A-Za-z0-9._~-]+){{1,{MAX_SEGMENTS}}}$",
+        "/ or a path such as /orders/v2: at most four segments, no slash at its end",
+        max_length=100,
+    ),
+]
 """A route's path prefix. The edge orders routes by the number of segments, hence a limit."""
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$", max_length=128)]
-Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$", max_length=128)]
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._-]+)+$", max_length=128)]
+UrlPath = Annotated[str, Text(r"^/[A-Za-z0-9._~/-]*$", "a path, such as /healthz", max_length=128)]
+Host = Annotated[
+    str,
+    Text(
+        r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$",
+        "a host name in lower case, such as api.example.com",
+        max_length=128,
+    ),
+]
+AbsolutePath = Annotated[str, Text(r"^(/[A-Za-z0-9._-]+)+$", "an absolute path, such as /tmp", max_length=128)]
 
 RESERVED_ENV = ("PORT", "SWITCHYARD_ORCHESTRATOR", "SWITCHYARD_SERVICE")
 """Set by Switchyard in every copy; see `environment`."""

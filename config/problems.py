@@ -9,6 +9,7 @@ import pulumi
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from components.model import WANTED
 from components.shell import Shell, command
 from config.fields import at, is_guarded, is_map_or_list, is_secret, keys_at
 from config.stack_file import dotted
@@ -151,7 +152,7 @@ def _shown(value: object, hidden: bool) -> object:
 
 
 TEXT = "text (put quotes around it)"
-WANTED = {
+TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "int_parsing": "a whole number",
@@ -175,24 +176,6 @@ LIMITS = {
 ENTRIES = ("entry", "entries")
 COUNTED = {"Tuple": ENTRIES, "List": ENTRIES, "Set": ENTRIES, "Frozenset": ENTRIES, "Dictionary": ("key", "keys")}
 """What pydantic counts in what; in text and in a secret characters."""
-PATTERNS = {
-    r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hexadecimal digits, as `docker push` prints it",
-    r"^[a-z](-?[a-z0-9])*$": "lower-case letters, digits and single dashes, a letter first",
-    r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of an environment variable: letters, digits and _, no digit first",
-    r"^/$|^(/[A-Za-z0-9._~-]+){1,4}$": "/ or a path such as /orders/v2: at most four segments, no slash at its end",
-    r"^/[A-Za-z0-9._~/-]*$": "a path, such as /healthz",
-    r"^(/[A-Za-z0-9._-]+)+$": "an absolute path, such as /tmp",
-    r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$": "a host name in lower case, such as api.example.com",
-    r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$": "a host, and its port after a colon, such as localhost:5000",
-    r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$": "a repository path, such as acme/web",
-    r"^(unix|tcp|ssh|npipe)://.+$": "the address of a Docker engine, such as unix:///var/run/docker.sock",
-    r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$": "an account's name in lower case, such as acme",
-    r"^[a-z]([a-z0-9-]*[a-z0-9])?$": "lower-case letters, digits and dashes, a letter first",
-    r"^[a-z0-9-]+\.[a-z0-9-]+$": "an EC2 instance type, such as t3.small",
-    r"^ami-[0-9a-f]{8,17}$": "an image's id, such as ami-0abcdef1234567890",
-    r"^1\.\d\d$": "a Kubernetes version, such as 1.34",
-    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$": "lower-case letters, digits and dashes, no dash at either end",
-}
 
 
 def _want(error: ErrorDetails, hidden: bool) -> str:
@@ -201,9 +184,10 @@ def _want(error: ErrorDetails, hidden: bool) -> str:
         return "text in Unicode, without halves of surrogate pairs"
     if kind == "value_error" and not hidden:
         return f"keys that agree: {context['error']}"
+    if kind == WANTED:
+        return error["msg"]  # the field's own words
     if kind == "string_pattern_mismatch":
-        pattern = str(context["pattern"])
-        return PATTERNS.get(pattern, f"text of the form {pattern}")
+        return f"text of the form {context['pattern']}"
     if kind in LIMITS:
         return LIMITS[kind].format(**context)
     if kind in ("too_short", "too_long", "string_too_short"):
@@ -212,4 +196,4 @@ def _want(error: ErrorDetails, hidden: bool) -> str:
         return f"at {bound} {context[limit]} {one if context[limit] == 1 else more}"
     if kind == "literal_error":
         return f"one of {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}"
-    return WANTED.get(kind, "what its field takes" if hidden else error["msg"])  # a validator may repeat a value
+    return TYPES.get(kind, "what its field takes" if hidden else error["msg"])  # a validator may repeat a value

@@ -22,11 +22,10 @@ from components.model import NoOptions
 from components.orchestrator import ORCHESTRATORS, Orchestrator, Support
 from components.pulling import Cell, cell
 from components.registry import REGISTRIES, Registry
-from components.service import FEATURES, Replicas, Service
+from components.service import FEATURES, NAME, Replicas, Service
 from components.usage import PRESETS as MONTHS
 from components.usage import Usage
 from config.presets import PRESETS
-from config.problems import PATTERNS
 from config.reader import Keys
 from config.settings import FROM_PRESET
 
@@ -112,7 +111,7 @@ def configuration() -> Iterator[str]:
     yield "What keys are where the stack does not set them itself, or sets them to `preset`."
     yield _table(["key", *PRESETS], _presets())
     yield "## services"
-    yield f"{_first_line(Service)} The name: {PATTERNS[NAME_PATTERN]}; at most 20."
+    yield f"{_first_line(Service)} The name: {NAME.words}; at most {NAME.max_length}."
     yield _fields(Service)
     yield COPY
     yield "### replicas"
@@ -130,9 +129,6 @@ def configuration() -> Iterator[str]:
             yield f"## {name}"
             yield f"Read only while `{name}` is the {kind}."
             yield _fields(options)
-
-
-NAME_PATTERN = next(iter(Keys.model_json_schema()["properties"]["services"]["patternProperties"]))
 
 
 def _keys() -> Iterator[list[str]]:
@@ -218,8 +214,7 @@ def _values(schema: Schema) -> str:
 def _text(schema: Schema) -> str:
     if schema.get("format") == "password":
         return "secret text"
-    pattern = schema.get("pattern")
-    return "text" if pattern is None else PATTERNS.get(pattern, f"text of the form {_cell_code(pattern)}")
+    return str(schema.get("words", "text"))
 
 
 def _number(kind: str) -> Callable[[Schema], str]:
@@ -240,12 +235,17 @@ def _map(schema: Schema) -> str:
     return f"map of name to {_values(values[0])}"
 
 
+def _list(schema: Schema) -> str:
+    each = _values(schema["items"])
+    return f"list of {each}" if each == "text" else f"list, each {each}"
+
+
 TYPES: Mapping[str, Callable[[Schema], str]] = {
     "string": _text,
     "integer": _number("whole number"),
     "number": _number("number"),
     "boolean": lambda _: "`true` or `false`",
-    "array": lambda schema: f"list of {_values(schema['items'])}",
+    "array": _list,
     "object": _map,
 }
 

@@ -21,6 +21,7 @@ from components.cost import instances as rented
 from components.instance_types import (
     INSTANCE_TYPES,
     SMALL,
+    Ami,
     Architecture,
     InstanceType,
     TypeName,
@@ -59,9 +60,8 @@ class EcsEc2Options(Model):
     )
     max: int = Field(default=4, ge=1, le=100, description="Instances at the most, of each architecture.")
     disk: int = Field(default=30, ge=30, le=1000, description="Root volume of each instance, in GiB; encrypted.")
-    ami: str | None = Field(
+    ami: Ami | None = Field(
         default=None,
-        pattern=r"^ami-[0-9a-f]{8,17}$",
         description="Image of the instances. Unset: AWS's newest ECS-optimised Amazon Linux 2023 when the cluster is"
         " made, kept from then on. A new value replaces the instances one by one.",
     )

@@ -17,7 +17,7 @@ from components import iam
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.edge import DEREGISTRATION_DELAY, Target
 from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding, whole
-from components.model import Cidr, Model, is_example, is_public
+from components.model import Cidr, Model, Text, is_example, is_public
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, aws_logs, kubernetes_service, translated
 from components.registry import Anonymous, AwsRole, Login
 from components.service import PORTS, Service
@@ -29,7 +29,9 @@ NAMED = (
     " office, your VPN, your CI runners. `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
 )
 PUBLIC = "public addresses: EKS takes no reserved ones; from inside the network the API is reached anyway"
-ROLE = r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$"
+Role = Annotated[
+    str, Text(r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$", "an IAM role's ARN, such as arn:aws:iam::123456789012:role/ci")
+]
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"}
 """What an estimate takes the nodes to be: Auto Mode chooses among all types of the families c, m and r."""
@@ -42,9 +44,8 @@ NODE_DISK = 80
 class EksOptions(Model):
     """`switchyard:eks`."""
 
-    version: str | None = Field(
+    version: Annotated[str, Text(r"^1\.\d\d$", "a Kubernetes version, such as 1.34")] | None = Field(
         default=None,
-        pattern=r"^1\.\d\d$",
         description="Kubernetes version; unset: the newest that EKS offers when the cluster is made.",
     )
     access: tuple[Cidr, ...] = Field(
@@ -53,7 +54,7 @@ class EksOptions(Model):
         description="Public IPv4 ranges (CIDR) that may reach the cluster's API, where every call needs IAM"
         " credentials as well. With `protect` they must be named.",
     )
-    admins: tuple[Annotated[str, Field(pattern=ROLE)], ...] = Field(
+    admins: tuple[Role, ...] = Field(
         default=(),
         description="ARNs of IAM roles, besides whoever makes the cluster, that may run `pulumi up` on it: CI's role.",
     )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import pulumi
 import pulumi_kubernetes as k8s
 import yaml
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
-from components.model import Cidr, Model
+from components.model import Cidr, Model, Text
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.orchestrator.kubernetes_service import Place
 from components.registry import Anonymous, Login, NodeIdentity
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from components.edge import Target
 
 Exposure = Literal["loadbalancer", "ingress", "nodeport"]
-Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+Label = Annotated[
+    str,
+    Text(
+        r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+        "lower-case letters, digits and dashes, no dash at either end",
+        max_length=63,
+    ),
+]
 NodePort = Annotated[int, Field(ge=30000, le=32767)]
 OPEN = ("0.0.0.0/0",)
 

@@ -15,7 +15,7 @@ import pulumi
 from pydantic import Field
 
 from components.cost import COLUMNS, Demand, Item, Unpriced
-from components.model import Model
+from components.model import Model, Text
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
 from components.registry import Anonymous, Login
 from components.service import Name, Service, of_no_service
@@ -36,15 +36,18 @@ MONITOR = 5 * SECOND
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 
+EngineAddress = Annotated[
+    str,
+    Text(r"^(unix|tcp|ssh|npipe)://.+$", "the address of a Docker engine, such as unix:///var/run/docker.sock"),
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class SwarmOptions(Model):
     """`switchyard:swarm`."""
 
-    host: str | None = Field(
+    host: EngineAddress | None = Field(
         default=None,
-        pattern=r"^(unix|tcp|ssh|npipe)://.+$",
         description=f"The engine of a Swarm manager; DOCKER_HOST by default, else {DEFAULT_HOST}.",
     )
     publish: Literal["auto", "ingress", "host"] = Field(

@@ -21,7 +21,7 @@ from components import iam
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
 from components.edge import Target
-from components.instance_types import INSTANCE_TYPES, SMALL, Architecture, TypeName, architecture, holding
+from components.instance_types import INSTANCE_TYPES, SMALL, Ami, Architecture, TypeName, architecture, holding
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Workload, aws_logs, instances, refused, translated
 from components.orchestrator.swarm import (
@@ -74,9 +74,8 @@ class SwarmEc2Options(Model):
         description="Nodes besides the managers, kept at this number by an Auto Scaling group.",
     )
     disk: int = Field(default=30, ge=8, le=1000, description="Root volume of each node, in GiB; encrypted.")
-    ami: str | None = Field(
+    ami: Ami | None = Field(
         default=None,
-        pattern=r"^ami-[0-9a-f]{8,17}$",
         description="Image of the nodes, an Amazon Linux 2023. Unset: AWS's newest when a node is made, kept from then"
         " on. A new value replaces the nodes one by one.",
     )

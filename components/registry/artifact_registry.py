@@ -6,15 +6,17 @@ from importlib.util import find_spec
 from typing import Annotated, Any, Literal, cast
 
 import pulumi
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
-from components.model import Model
+from components.model import Model, Text
 from components.registry import Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository, push_commands
 from components.service import Service
 from components.shell import command
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+Id = Annotated[
+    str, Text(r"^[a-z]([a-z0-9-]*[a-z0-9])?$", "lower-case letters, digits and dashes, a letter first", max_length=63)
+]
 
 PACKAGE = "pulumi_gcp"
 INSTALL = "pip install '.[gcp]' (or uv pip install '.[gcp]')"

@@ -6,15 +6,17 @@ from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, cast
 
 import pulumi
-from pydantic import Field, SecretStr, StringConstraints
+from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
-from components.model import Model
+from components.model import Model, Text
 from components.registry import Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository, push_commands
 from components.registry.oci import RepositoryPath
 from components.service import Service, of_no_service
 
-Account = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", max_length=39)]
+Account = Annotated[
+    str, Text(r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", "an account's name in lower case, such as acme", max_length=39)
+]
 """A user or organisation, as part of an image's address."""
 
 

@@ -4,17 +4,27 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import pulumi
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Demand, Item, Unpriced
-from components.model import Model
+from components.model import Model, Text
 from components.registry import COMMIT, Anonymous, Login, Pull, Registry, RegistryArgs, Repository, push_commands
 from components.shell import command
 
-HostPort = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$")]
+HostPort = Annotated[
+    str,
+    Text(
+        r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$",
+        "a host, and its port after a colon, such as localhost:5000",
+    ),
+]
 RepositoryPath = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$", max_length=200),
+    Text(
+        r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$",
+        "a repository path, such as acme/web",
+        max_length=200,
+    ),
 ]
 
 

@@ -66,6 +66,8 @@ class TestWhatItWrites:
         assert "| `memory` | whole number, 32 to 122880 | `512` |" in text
         assert "| `architecture` | `x86_64`, `arm64` | `x86_64` |" in text
         assert "| `password` | secret text |" in text
+        assert "| `admins` | list, each an IAM role's ARN, such as arn:aws:iam::123456789012:role/ci |" in text
+        assert "^" not in text
 
     def test_a_field_that_must_be_given_is_required(self) -> None:
         text = dict(docs.documents())["docs/configuration.md"]

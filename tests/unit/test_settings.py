@@ -1,14 +1,16 @@
 """Settings: what is right is taken, and every likely mistake gets key, value, wish and fix."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import yaml
+from pydantic import Field, StringConstraints, ValidationError
 
 from components import orchestrator, registry
+from components.model import Model, Text
 from components.naming import label
 from components.orchestrator.ecs_fargate import EcsFargate
 from components.orchestrator.eks import Eks, EksOptions
@@ -17,7 +19,8 @@ from components.testing.cloud import Cloud
 from components.testing.engine import start
 from config import stack_file
 from config.presets import PRESETS
-from config.problems import BadConfig
+from config.problems import BadConfig, translate
+from config.reader import Keys
 from config.settings import Settings
 from tests.program import DIGEST, EXISTING, as_pulumi, config_for
 
@@ -129,6 +132,11 @@ class TestWhatIsRight:
 
 
 ONE = "switchyard:services.api"
+MODELS: Mapping[str, type[Model]] = {
+    "the stack's own": Keys,
+    **{name: registry.load(name).Options for name in registry.REGISTRIES},
+    **{key: orchestrator.load(key).Options for key in orchestrator.ORCHESTRATORS},
+}
 REGISTRIES = f"one of {', '.join(registry.names())}"
 ORCHESTRATORS = f"one of {', '.join(orchestrator.names())}"
 NAMED = (
@@ -465,6 +473,51 @@ def test_swarm_refuses_routes_by_name(feature: dict[str, str]) -> None:
     said = complaint({**config_for("oci", "swarm"), **api(**feature)})
     (name,) = feature
     assert f"{ONE}.{name} is '{feature[name]}'; want what swarm can do: there is no edge before Swarm" in said
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_every_pattern_of_a_field_has_its_words(model: type[Model]) -> None:
+    assert not list(_wordless(model.__pydantic_core_schema__))
+
+
+def _wordless(schema: object) -> Iterator[object]:
+    """The patterns in a schema of pydantic's whose message would be the pattern."""
+    match schema:
+        case {"type": "custom-error", "custom_error_type": "wanted", "custom_error_context": {"words": str(words)}}:
+            assert words
+        case {"type": "str", "pattern": pattern}:
+            yield pattern
+        case dict():
+            for each in schema.values():
+                yield from _wordless(each)
+        case list() | tuple():
+            for each in schema:
+                yield from _wordless(each)
+
+
+def test_a_pattern_without_words_is_found() -> None:
+    class Bare(Model):
+        name: Annotated[str, Field(pattern="^a$")] = "a"
+        worded: Annotated[str, Text("^b$", "the letter b")] = "b"
+        parts: dict[str, tuple[Annotated[str, StringConstraints(pattern="^c$")], ...]] = {}
+
+    assert sorted(map(str, _wordless(Bare.__pydantic_core_schema__))) == ["^a$", "^c$"]
+
+
+def test_a_field_says_its_own_words() -> None:
+    class Worded(Model):
+        name: Annotated[str, Text("^b+$", "the letter b, {or} more of it", max_length=3)] | None = None
+
+    def told(name: object) -> str:
+        with pytest.raises(ValidationError) as error:
+            Worded.model_validate({"name": name})
+        (found,) = translate(error.value, "acme", Worded)
+        return found.says
+
+    assert Worded.model_validate({"name": "bbb"}).name == "bbb"
+    assert told("a") == "acme.name is 'a'; want the letter b, {or} more of it"
+    assert told("bbbb") == "acme.name is 'bbbb'; want text no longer than 3"
+    assert told(1) == "acme.name is 1; want text (put quotes around it)"
 
 
 SECRET = "hunter2"
