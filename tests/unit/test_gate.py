@@ -104,7 +104,11 @@ def test_a_time_out_without_targets_says_so() -> None:
 
 
 def test_it_looks_at_least_once() -> None:
-    World([GOOD]).gate(polls=1, timeout=0).wait("api", "group")
+    world = World([GOOD])
+    world.gate(polls=1, timeout=0).wait("api", "group")
+    assert world.asked == ["group"]
+    with pytest.raises(GateClosed, match="0 of 1 wanted targets are healthy after 0 s"):
+        World([SICK]).gate(polls=1, timeout=0).wait("api", "group")
 
 
 @pytest.mark.parametrize("kind", ["before_create", "before_update"])

@@ -455,10 +455,13 @@ class TestManagers:
         assert avoided == ["i-1"]
 
     def test_the_last_one_just_goes(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.engine(monkeypatch, NoManagerError("nobody else"), Managers(node("a", "10.0.0.5")))
+        alone = Managers(node("a", "10.0.0.5"))
+        asked = self.engine(monkeypatch, NoManagerError("nobody else"), alone)
         ManagerProvider().delete("a", ADDRESS)
-        self.engine(monkeypatch, NoManagerError("nobody else"), NoManagerError("nobody at all"))
+        assert (asked, alone.told) == (["i-1", ""], [])
+        asked = self.engine(monkeypatch, NoManagerError("nobody else"), NoManagerError("nobody at all"))
         ManagerProvider().delete("a", ADDRESS)
+        assert asked == ["i-1", ""]
 
     def test_it_stays_while_the_others_do_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.engine(monkeypatch, NoManagerError("nobody else"), Managers(node("a", "10.0.0.5"), node("b", "10.0.0.6")))
