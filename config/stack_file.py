@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
-from yaml.reader import ReaderError
+
+from config.yaml_text import BadYaml, read
 
 ROOT = Path(__file__).resolve().parent.parent
 """The project's directory, as long as it is where its program is."""
+READ = frozenset({"config", "environment", "secretsprovider", "encryptionsalt", "encryptedkey"})
+"""What Pulumi reads in a stack's file (pulumi/sdk/go/common/workspace/project.go, ProjectStack)."""
 PLACEHOLDER = "placeholder"
 """Stands for every secret."""
-
-LOADER: Any = type("Loader", (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader,), {})
-"""In C, where PyYAML was built with it: each run of a program with secrets reads two files."""
-LOADER.add_constructor("tag:yaml.org,2002:value", LOADER.construct_yaml_str)  # `=` is text for Pulumi
 
 Steps = tuple[str | int, ...]
 """The way to a value: the full key, then keys of maps and places in lists."""
@@ -35,10 +33,10 @@ def dotted(steps: Steps) -> str:
     for step in steps[1:]:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif PLAIN_STEP.fullmatch(step):
-            path += f"{'' if path.endswith(':') else '.'}{step}"
+        elif PLAIN_STEP.fullmatch(name := str(step)):  # YAML has keys that are no text as well
+            path += f"{'' if path.endswith(':') else '.'}{name}"
         else:
-            path += '["{}"]'.format(step.replace('"', '\\"'))
+            path += '["{}"]'.format(name.replace('"', '\\"'))
     return path
 
 
@@ -61,9 +59,9 @@ class BadStack(NoStack):
 
 
 class StackFile:
-    """`config/Pulumi.<stack>.yaml`, and what Pulumi.yaml says besides."""
+    """`config/Pulumi.<stack>.yaml`, and what Pulumi.yaml says besides. `lenient`: with what Pulumi does not read."""
 
-    def __init__(self, root: Path, stack: str) -> None:
+    def __init__(self, root: Path, stack: str, *, lenient: bool = False) -> None:
         self.stack = stack
         self.path = root / "config" / f"Pulumi.{stack}.yaml"
         if "/" in stack or not self.path.exists():
@@ -77,6 +75,10 @@ class StackFile:
         self.values = dict(_full(self.document, self.prefix, self.path))
         self.declared = dict(_full(self.project, self.prefix, project))
         """What Pulumi.yaml says of each key."""
+        if unread := [str(key) for key in self.document if key not in READ and not lenient]:
+            raise BadStack(
+                f"{self.path} has {', '.join(unread)} outside `config`, where nobody reads it: move it there"
+            )
 
     def get(self, key: str, default: Any = None) -> Any:
         """The value of one of the project's keys."""
@@ -86,7 +88,7 @@ class StackFile:
     def running(cls) -> StackFile | None:
         """That of the stack that runs, where it is in its place."""
         try:
-            return cls(ROOT, pulumi.get_stack())
+            return cls(ROOT, pulumi.get_stack(), lenient=True)
         except NoStack:
             return None
 
@@ -127,18 +129,14 @@ def _unknown(stack: str, directory: Path) -> str:
 
 def _map(path: Path) -> dict[str, Any]:
     try:
-        # From bytes: YAML is UTF-8 or, by its first bytes, UTF-16, which PowerShell's `>` writes and Pulumi reads
-        # (YAML 1.2, section 5.2).
-        read = yaml.load(path.read_bytes(), LOADER) or {}
+        found = read(path.read_bytes()) or {}
     except OSError as error:
         raise BadStack(f"{path} cannot be read: {error.strerror}") from error
-    except ReaderError as error:
-        raise BadStack(f"{path} is no text in UTF-8, so save it as such: {error}") from error
-    except (yaml.YAMLError, ValueError) as error:  # of a date that does not exist there is only the latter
-        raise BadStack(f"{path} is no YAML: {error}") from error
-    if not isinstance(read, dict) or not isinstance(read.get("config") or {}, dict):
+    except BadYaml as error:
+        raise BadStack(f"{path} {error}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("config") or {}, dict):
         raise BadStack(f"{path} is no map with a map `config` in it")
-    return read
+    return found
 
 
 def _full(document: dict[str, Any], prefix: str, path: Path) -> Iterator[tuple[str, Any]]:

@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from components.usage import PRESETS, Usage
 from config.problems import Problem, nearest, translate
+from config.yaml_text import BadYaml
+from config.yaml_text import read as read_yaml
 
 
 class BadUsage(Exception):
@@ -22,9 +23,9 @@ def read(said: str) -> Usage:
     if not file.is_file():
         raise BadUsage(f"{said} is no file, and no preset either: {', '.join(PRESETS)}{nearest(said, PRESETS)}")
     try:
-        value = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadUsage(f"{said} is no YAML: {error}") from error
+        value = read_yaml(file.read_bytes())
+    except BadYaml as error:
+        raise BadUsage(f"{said} {error}") from error
     try:
         # As the reader of the stack's own key has it.
         return Usage.model_validate_json(json.dumps({} if value is None else value))
