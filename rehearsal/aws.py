@@ -63,6 +63,7 @@ SCALING_POLICY = "aws:appautoscaling/policy:Policy"
 EKS_CLUSTER = "aws:eks/cluster:Cluster"
 EKS_ADDON = "aws:eks/addon:Addon"
 ACCESS_ENTRY = "aws:eks/accessEntry:AccessEntry"
+ACCESS_POLICY = "aws:eks/accessPolicyAssociation:AccessPolicyAssociation"
 POD_IDENTITY = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 
@@ -788,6 +789,12 @@ RULES: Mapping[str, Rule] = {
         refs=(Ref("clusterName", EKS_CLUSTER, holds=False),),
         unique=("clusterName", "principalArn"),
         taken="ResourceInUseException",
+    ),
+    ACCESS_POLICY: Rule(
+        _of("{clusterName}#{principalArn}#{policyArn}"),
+        (1, 1, 1),
+        EVERYTHING,
+        refs=(Ref("clusterName", EKS_CLUSTER, holds=False),),
     ),
     POD_IDENTITY: Rule(
         _of_cluster("podidentityassociation", "serviceAccount"),

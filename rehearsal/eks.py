@@ -28,6 +28,7 @@ UNDERSTOOD = frozenset(
         *("vpcId", "subnetIds", "publicSubnetIds", "privateSubnetIds", "upgradePolicy", "deletionProtection"),
         *("endpointPrivateAccess", "endpointPublicAccess", "publicAccessCidrs", "encryptionConfigKeyArn"),
         *("createInstanceRole", "skipDefaultNodeGroup", "skipDefaultSecurityGroups", "corednsAddonOptions"),
+        "accessEntries",
     }
 )
 """Inputs that the rehearsal's component honours."""
@@ -104,6 +105,8 @@ class Cluster(pulumi.ComponentResource):
         nodes = ServiceRole(f"{name}-nodeRole", "ec2.amazonaws.com", ["sts:AssumeRole"], NODE_POLICIES, tags, self)
         subnets = _subnets(inputs)
         cluster = self._cluster(name, inputs, subnets, control, nodes)
+        for key, entry in (inputs.get("accessEntries") or {}).items():
+            self._admit(f"{name}-{key}", cluster, entry)
         kubeconfig = pulumi.Output.all(
             cluster.name, cluster.endpoint, cluster.certificate_authority.data, cluster.region
         ).apply(lambda parts: _kubeconfig(*parts))
@@ -182,6 +185,28 @@ class Cluster(pulumi.ComponentResource):
                 ignore_changes=["accessConfig.bootstrapClusterCreatorAdminPermissions", "bootstrapSelfManagedAddons"],
             ),
         )
+
+    def _admit(self, name: str, cluster: aws.eks.Cluster, entry: Mapping[str, Any]) -> None:
+        """Let an IAM principal in, with its policies."""
+        admitted = aws.eks.AccessEntry(
+            name,
+            cluster_name=cluster.name,
+            principal_arn=entry["principalArn"],
+            kubernetes_groups=entry.get("kubernetesGroups"),
+            type=entry.get("type"),
+            user_name=entry.get("username"),
+            tags=entry.get("tags"),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        for key, policy in (entry.get("accessPolicies") or {}).items():
+            aws.eks.AccessPolicyAssociation(
+                f"{name}-{key}",
+                cluster_name=cluster.name,
+                principal_arn=entry["principalArn"],
+                policy_arn=policy["policyArn"],
+                access_scope=policy["accessScope"],
+                opts=pulumi.ResourceOptions(parent=admitted, depends_on=[admitted]),
+            )
 
 
 def _subnets(inputs: Mapping[str, Any]) -> Any:

@@ -582,6 +582,17 @@ def public_access(_: World, thing: Thing) -> None:
         )
 
 
+def has_entry(world: World, thing: Thing) -> None:
+    """A policy is given to an access entry of the cluster, not to a role."""
+    entries = world.where(aws.ACCESS_ENTRY, "principalArn", thing.get("principalArn"))
+    if not any(each.get("clusterName") == thing.get("clusterName") for each in entries):
+        raise Refused(
+            "ResourceNotFoundException",
+            f"{thing.name}: {thing.get('principalArn')} has no access entry in the cluster {thing.get('clusterName')}",
+            "EKS API, AssociateAccessPolicy",
+        )
+
+
 ANYWHERE = "0.0.0.0/0"
 CACHE_SECRET = "ecr-pullthroughcache/"
 NEED_LOGIN = ("ghcr.io", "registry-1.docker.io", "registry.gitlab.com", "cgr.dev")
@@ -640,6 +651,7 @@ ON_CREATE: Mapping[str, tuple[Check, ...]] = {
     aws.CAPACITY_PROVIDER: (capacity_provider,),
     aws.AUTO_SCALING_GROUP: (way_out, instances_start),
     aws.EKS_CLUSTER: (way_out, public_access),
+    aws.ACCESS_POLICY: (has_entry,),
     aws.ECR_PUBLIC_REPOSITORY: (public_region,),
     aws.ECR_CACHE_RULE: (cache_rule,),
 }

@@ -414,6 +414,24 @@ def test_what_exists_is_used_and_not_made(tmp_path: Path) -> None:
         assert len(stack.cloud.world) == 0
 
 
+def test_who_administers_a_cluster_has_access_while_it_is_there(tmp_path: Path) -> None:
+    roles = [f"arn:aws:iam::123456789012:role/{name}" for name in ("ci", "on-call")]
+    with passage(tmp_path, orchestrator="eks", more={"eks": {"admins": roles}}) as stack:
+        stack.up()
+        assert stack.preview() == {}
+        policies = stack.cloud.world.every(types.ACCESS_POLICY)
+        assert sorted(each.get("principalArn") for each in policies) == roles
+        assert {each.get("policyArn").rpartition("/")[2] for each in policies} == {"AmazonEKSClusterAdminPolicy"}
+        mark = len(stack.cloud.calls)
+        stack.destroy()
+        gone = stack.since(mark)
+        for role in roles:
+            policy = one(gone, "delete", types.ACCESS_POLICY, f"eks-{role}-admin")
+            entry = one(gone, "delete", types.ACCESS_ENTRY, f"eks-{role}")
+            assert before(policy, entry)
+            assert before(entry, one(gone, "delete", types.EKS_CLUSTER))
+
+
 def test_a_bad_configuration_makes_nothing(tmp_path: Path) -> None:
     with passage(tmp_path, more={"orchestrator": "ecs-fargat", "services": {"api": {"prot": 80}}}) as stack:
         with pytest.raises(engine.EngineError) as refusal:

@@ -637,11 +637,23 @@ def test_a_clusters_api_is_reached_from_public_addresses(town: Town, access: lis
 CONTROL_PLANE = "/aws/eks/lab/cluster"
 
 
-def logging_cluster(town: Town, *logs: str) -> Thing:
+def test_a_policy_is_given_to_an_access_entry_of_the_cluster(town: Town) -> None:
+    cluster, other = logging_cluster(town), logging_cluster(town, name="other")
+    admin = "arn:aws:iam::123456789012:role/ci"
+    policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
+    town.make(types.ACCESS_ENTRY, clusterName=other.id, principalArn=admin)
+    inputs = {"clusterName": cluster.id, "principalArn": admin, "policyArn": policy, "accessScope": {"type": "cluster"}}
+    with no("ResourceNotFoundException", "has no access entry in the cluster lab"):
+        town.make(types.ACCESS_POLICY, **inputs)
+    town.make(types.ACCESS_ENTRY, clusterName=cluster.id, principalArn=admin)
+    assert town.make(types.ACCESS_POLICY, **inputs).id == f"lab#{admin}#{policy}"
+
+
+def logging_cluster(town: Town, *logs: str, name: str = "lab") -> Thing:
     """A cluster whose control plane writes these logs."""
     network, role = {"subnetIds": town.ids}, town.role.get("arn")
     return town.make(
-        types.EKS_CLUSTER, "lab", name="lab", roleArn=role, vpcConfig=network, enabledClusterLogTypes=list(logs)
+        types.EKS_CLUSTER, name, name=name, roleArn=role, vpcConfig=network, enabledClusterLogTypes=list(logs)
     )
 
 
