@@ -1,8 +1,9 @@
 """The base of everything a user can write: strict, frozen, and an unknown key is an error."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -12,7 +13,7 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 WANTED = "wanted"
 """The type of pydantic's finding whose message is what a field wants, in its own words."""
@@ -24,6 +25,32 @@ def _text_to_number(value: Any) -> Any:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+def wanted(words: str) -> PydanticCustomError:
+    """What a validator raises of a value that is not what these words say. (`ValueError` is for fields that contradict
+    each other.)"""
+    return PydanticCustomError(WANTED, "{words}", {"words": words})
+
+
+def _in_words(schema: CoreSchema, words: str, **context: Any) -> CoreSchema:
+    return core_schema.custom_error_schema(
+        schema,
+        custom_error_type=WANTED,
+        custom_error_message="{words}",
+        custom_error_context={"words": words, **context},
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The words for what a field takes, last in its `Annotated`, whatever is wrong with a value: another type, beyond a
+    limit, another unit."""
+
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return _in_words(handler(source), self.words)
 
 
 @dataclass(frozen=True)
@@ -38,19 +65,15 @@ class Text:
     """In characters."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        matching = core_schema.custom_error_schema(
-            core_schema.str_schema(pattern=self.pattern),
-            custom_error_type=WANTED,
-            custom_error_message="{words}",
-            custom_error_context={"words": self.words},
-        )
+        matching = _in_words(core_schema.str_schema(pattern=self.pattern), self.words, pattern=self.pattern)
         return core_schema.chain_schema([core_schema.str_schema(max_length=self.max_length), matching])
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {**handler(schema), "pattern": self.pattern, "words": self.words}
 
 
-Number = Annotated[float, BeforeValidator(_text_to_number)]
+TEXT_TO_NUMBER = BeforeValidator(_text_to_number)
+Number = Annotated[float, TEXT_TO_NUMBER]
 
 
 def _address_range(value: str) -> str:
@@ -85,6 +108,9 @@ def is_example(block: str) -> bool:
 
 class Model(BaseModel):
     """Settings with kebab-case keys (`log_days` is written `log-days`)."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """A key that people try, and there is none -> where what they want is said."""
 
     model_config = ConfigDict(
         extra="forbid",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from components.model import Model, Number, Text
+from components.model import TEXT_TO_NUMBER, Model, Text, Wanted, wanted
 
 NAME = Text(r"^[a-z](-?[a-z0-9])*$", "lower-case letters, digits and single dashes, a letter first", max_length=20)
 Name = Annotated[str, NAME]
@@ -52,17 +52,25 @@ def _number_to_text(value: Any) -> Any:
 
 def _number_to_range(value: Any) -> Any:
     """`replicas: 2` is short for `{min: 2, max: 2}`."""
-    return {"min": value, "max": value} if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, dict | Replicas):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_REPLICAS:
+        return {"min": value, "max": value}
+    raise wanted(REPLICAS)
 
 
 EnvValue = Annotated[str, BeforeValidator(_number_to_text)]
 
 
+MAX_REPLICAS = 1000
+REPLICAS = f"a whole number from 1 to {MAX_REPLICAS}, or {{min, max, cpu}}; a service that shall not run is taken out"
+
+
 class Replicas(Model):
     """How many copies run. With `max` above `min` the count follows the load."""
 
-    min: int = Field(ge=1, le=1000, description="Copies that always run.")
-    max: int = Field(ge=1, le=1000, description="Copies at the most.")
+    min: int = Field(ge=1, le=MAX_REPLICAS, description="Copies that always run.")
+    max: int = Field(ge=1, le=MAX_REPLICAS, description="Copies at the most.")
     cpu: int = Field(default=70, ge=10, le=95, description="Average CPU percent that autoscaling aims for.")
 
     @model_validator(mode="before")
@@ -84,19 +92,26 @@ class Replicas(Model):
 
 PORTS = (1024, 65535)
 """What a process that is not root may listen on."""
+Port = Annotated[
+    int,
+    Field(ge=PORTS[0], le=PORTS[1]),
+    Wanted("a port from 1024 to 65535: the process is not root, so it may not listen on a lower one"),
+]
+Cpu = Annotated[float, Field(ge=0.05, le=16), TEXT_TO_NUMBER, Wanted("vCPU as a number from 0.05 to 16, such as 0.25")]
+Memory = Annotated[int, Field(ge=32, le=122880), Wanted("MiB as a whole number from 32 to 122880, such as 512")]
+Architecture = Annotated[Literal["x86_64", "arm64"], Wanted("x86_64, which is also called amd64, or arm64")]
 
 
 class Service(Model):
     """One HTTP service (or, with `public: false`, one that nobody calls from outside)."""
 
-    port: int = Field(
-        default=8080,
-        ge=PORTS[0],
-        le=PORTS[1],
-        description="Port the process listens on; it runs as non-root, so 1024 or above.",
+    elsewhere = dict.fromkeys(
+        ("image", "tag"), "the image is in the stack's registry under the service's name, and `digest` says which one"
     )
-    cpu: Number = Field(default=0.25, ge=0.05, le=16, description="vCPU for each copy.")
-    memory: int = Field(default=512, ge=32, le=122880, description="Memory for each copy, in MiB.")
+
+    port: Port = Field(default=8080, description="Port the process listens on; it runs as non-root, so 1024 or above.")
+    cpu: Cpu = Field(default=0.25, description="vCPU for each copy.")
+    memory: Memory = Field(default=512, description="Memory for each copy, in MiB.")
     replicas: Annotated[Replicas, BeforeValidator(_number_to_range)] = Field(
         default=Replicas(min=1, max=1),
         description="Copies: a number, or {min, max, cpu} with the average CPU percent to aim for.",
@@ -115,9 +130,7 @@ class Service(Model):
         default=None,
         description="The image, sha256:...; written by CI. Without it the service waits for one.",
     )
-    architecture: Literal["x86_64", "arm64"] = Field(
-        default="x86_64", description="CPU architecture the image was built for."
-    )
+    architecture: Architecture = Field(default="x86_64", description="CPU architecture the image was built for.")
     user: int = Field(default=65532, ge=1, le=65535, description="Numeric user the process runs as; never root.")
     writable: tuple[AbsolutePath, ...] = Field(
         default=(), description="Paths with scratch space; the rest of the file system is read-only."

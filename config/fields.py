@@ -28,6 +28,15 @@ def keys_at(annotation: Any, steps: Iterable[str | int]) -> list[str]:
     return [field.alias or name for model in models for name, field in model.model_fields.items()]
 
 
+def example_at(annotation: Any, steps: Sequence[str | int]) -> Any:
+    """The first example that the field at `steps` gives; None: it gives none."""
+    for model in at(annotation, steps[:-1]):
+        for name, field in model.model_fields.items() if _is(model, BaseModel) else ():
+            if steps[-1] == (field.alias or name) and field.examples:
+                return field.examples[0]
+    return None
+
+
 def is_secret(annotation: Any) -> bool:
     """Whether a value of this type is a secret by itself."""
     return any(_is(each, SECRETS) for each in _alternatives(annotation))

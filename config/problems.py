@@ -1,17 +1,19 @@
 """What is wrong with a configuration, in words: which key, what it is, what is wanted, how to mend it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 import pulumi
+import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from components.model import WANTED
 from components.shell import Shell, command
-from config.fields import at, is_guarded, is_map_or_list, is_secret, keys_at
+from config.fields import at, example_at, is_guarded, is_map_or_list, is_secret, keys_at
 from config.stack_file import dotted
 
 VALUE = Shell("<value>")
@@ -62,6 +64,11 @@ def remove_command(key: str) -> str:
     return command("pulumi", "config", "rm", *_path_option(key), key)
 
 
+def rename(key: str, name: str) -> str:
+    """Where taking `key` out would let a default hold in its place, or lose what is below it."""
+    return f"rename {key} to {name} in config/Pulumi.<stack>.yaml"
+
+
 def edit(key: str) -> str:
     """What is left where no command does it."""
     return f"edit {key} in config/Pulumi.<stack>.yaml"
@@ -97,10 +104,18 @@ class BadConfig(pulumi.RunError):
         self.problems = tuple(problems)
 
 
+def near(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is meant, as far as one can tell."""
+    plain, words = word.lower().replace("_", "-"), list(known)
+    match = get_close_matches(plain, words, n=1)
+    begun = [each for each in words if len(plain) > 2 and each.startswith(plain)]
+    return match[0] if match else begun[0] if len(begun) == 1 else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?`, or nothing when no known word is near."""
-    match = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {match[0]}?" if match else ""
+    match = near(word, known)
+    return f"; did you mean {match}?" if match else ""
 
 
 def translate(error: ValidationError, root: str, model: type[BaseModel]) -> list[Problem]:
@@ -130,19 +145,44 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
     key = dotted((root, *steps))
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
-        known = keys_at(model, steps[:-1])
-        return Problem(
-            key,
-            UNKNOWN,
-            f"a key that exists: {', '.join(known)}{nearest(str(steps[-1]), known)}",
-            remove_command(key),
-        )
+        return _extra(key, model, steps)
     types = tuple(at(model, steps))
     if kind == "missing":
-        return Problem(key, None, "a value", types=types)
+        example = example_at(model, steps)
+        said = "" if example is None else f", such as {_yaml(example)}"
+        return Problem(key, None, f"a value{said}", types=types)
     # Where no type is known, as in one of several that a field may have, it may be one for a secret.
     hidden = kind == "json_invalid" or not types or is_guarded(model, steps)
-    return Problem(key, _shown(value, hidden), _want(error, hidden), types=types)
+    meant = None if hidden else _meant(error)
+    if meant and error["loc"][-1] == "[key]":
+        return Problem(key, value, f"{_want(error, hidden)}; did you mean {meant}?", rename(key, meant))
+    want = f"{_want(error, hidden)}{f'; did you mean {meant}?' if meant else ''}"
+    return Problem(key, _shown(value, hidden), want, types=types)
+
+
+def _extra(key: str, model: type[BaseModel], steps: Sequence[int | str]) -> Problem:
+    """A key that does not exist."""
+    name, known = str(steps[-1]), keys_at(model, steps[:-1])
+    for parent in at(model, steps[:-1]):
+        if said := getattr(parent, "elsewhere", {}).get(name):
+            return Problem(key, UNKNOWN, f"a key that exists: {said}", remove_command(key))
+    meant = near(name, known)
+    fix = rename(key, meant) if meant else remove_command(key)
+    return Problem(key, UNKNOWN, f"a key that exists: {', '.join(known)}{nearest(name, known)}", fix)
+
+
+def _meant(error: ErrorDetails) -> str | None:
+    """The text that fits, where what is written differs only in case or by a character between words."""
+    value, pattern = error["input"], error.get("ctx", {}).get("pattern")
+    if not isinstance(value, str) or error["type"] != WANTED or pattern is None:
+        return None
+    dashed, joined = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-"), re.sub(r"[^A-Za-z0-9]+", "_", value)
+    tried = (value.lower(), dashed, joined) if re.search("[A-Za-z0-9]", value) else ()
+    return next((each for each in tried if re.fullmatch(pattern, each)), None)
+
+
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
 
 
 def _shown(value: object, hidden: bool) -> object:
@@ -195,5 +235,6 @@ def _want(error: ErrorDetails, hidden: bool) -> str:
         one, more = COUNTED.get(context.get("field_type", ""), ("character", "characters"))
         return f"at {bound} {context[limit]} {one if context[limit] == 1 else more}"
     if kind == "literal_error":
-        return f"one of {str(context['expected']).replace(' or ', ', ').replace(chr(39), '')}"
+        words = str(context["expected"]).replace(" or ", ", ").replace("'", "")
+        return f"one of {words}{nearest(str(error['input']), words.split(', ')) if not hidden else ''}"
     return TYPES.get(kind, "what its field takes" if hidden else error["msg"])  # a validator may repeat a value

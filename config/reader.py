@@ -1,7 +1,7 @@
 """Reads a stack's raw configuration into models, and keeps everything that is wrong with it."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -21,7 +21,19 @@ from components.shell import command
 from components.usage import Usage
 from config.encrypted import PLAINLY, Encrypted
 from config.fields import at, is_guarded, secrets_in
-from config.problems import ENCRYPTED, HIDDEN, UNKNOWN, Problem, Words, edit, is_within, nearest, translate
+from config.problems import (
+    ENCRYPTED,
+    HIDDEN,
+    UNKNOWN,
+    Problem,
+    Words,
+    edit,
+    is_within,
+    near,
+    nearest,
+    rename,
+    translate,
+)
 from config.stack_file import StackFile, Steps, steps_of
 
 M = TypeVar("M", bound=Model)
@@ -34,7 +46,7 @@ class Keys(Model):
     pull_from: str | None = None
     orchestrator: str
     preset: Literal["trial", "standard", "production"]
-    services: dict[Name, Service] = Field(min_length=1)
+    services: dict[Name, Service] = Field(min_length=1, examples=[{"api": {"port": 8080}}])
     traffic: dict[str, Annotated[int, Field(ge=0, le=999)]] = {}
     domain: Domain | None = None
     network: Kind | None = None
@@ -95,12 +107,17 @@ class Reader:
         prefix = self.config.full_key("")
         for key in sorted(each.removeprefix(prefix) for each in _all_keys() if each.startswith(prefix)):
             if key not in known:
-                want = f"a key that exists{nearest(key, known)}"
-                self.problems.append(
-                    Problem(prefix + key, UNKNOWN, want, fix=command("pulumi", "config", "rm", prefix + key))
-                )
+                self.problems.append(self._unknown(key, known))
                 continue
             yield key, self._value(key)
+
+    def _unknown(self, key: str, known: Sequence[str]) -> Problem:
+        full, meant = self.config.full_key(key), near(key, known)
+        file = self.encrypted.written
+        there = meant is not None and file is not None and file.get(meant) is not None
+        # Taken out where it only looks like a key, or that is set as well; else its default would hold, unseen.
+        fix = rename(full, meant) if meant and not there else command("pulumi", "config", "rm", full)
+        return Problem(full, UNKNOWN, f"a key that exists{nearest(key, known)}", fix)
 
     def _value(self, key: str) -> Any:
         """The value as JSON. Pulumi.yaml must give every key a default, so these mean: not set."""

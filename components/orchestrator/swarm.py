@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import pulumi
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from components.cost import COLUMNS, Demand, Item, Unpriced
-from components.model import Model, Text
+from components.model import Model, Text, wanted
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
 from components.registry import Anonymous, Login
 from components.service import Name, Service, of_no_service
@@ -36,9 +36,21 @@ MONITOR = 5 * SECOND
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 
+NOT_AN_ADDRESS = "an address whose host and port can be read, such as tcp://10.0.0.5:2376 or tcp://[::1]:2376"
+
+
+def _with_a_host(value: str) -> str:
+    try:
+        _ = urlsplit(value).port
+    except ValueError as error:
+        raise wanted(NOT_AN_ADDRESS) from error
+    return value
+
+
 EngineAddress = Annotated[
     str,
     Text(r"^(unix|tcp|ssh|npipe)://.+$", "the address of a Docker engine, such as unix:///var/run/docker.sock"),
+    AfterValidator(_with_a_host),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 

@@ -138,7 +138,7 @@ def connect(host: str, timeout: int = REQUEST_TIMEOUT) -> Engine:
         raise SwarmError(unreachable(host, ""))
     try:
         return Engine(host, version="auto", timeout=timeout, use_ssh_client=host.startswith("ssh://"))
-    except (DockerException, OSError) as error:
+    except (DockerException, OSError, ValueError) as error:  # the last of an address that is none
         raise SwarmError(unreachable(host, str(error))) from error
 
 

@@ -159,7 +159,11 @@ class TestConfig:
         settings, found = project.settings(stack_file(tmp_path, {"regsitry": "ecr", "services": {"api": {"port": 80}}}))
         assert settings is None
         assert {(each.status, each.says.partition(" ")[0], each.fix) for each in found} == {
-            ("fail", "switchyard:regsitry", "pulumi config rm switchyard:regsitry"),
+            (
+                "fail",
+                "switchyard:regsitry",
+                "rename switchyard:regsitry to registry in config/Pulumi.<stack>.yaml",
+            ),
             ("fail", "switchyard:services.api.port", "pulumi config set --path switchyard:services.api.port <value>"),
             ("fail", "aws:region", "pulumi config set aws:region <value>"),
         }

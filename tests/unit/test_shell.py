@@ -90,6 +90,8 @@ def step(word: str) -> str:
 
 Calls = list[tuple[str, ...]]
 GIT = ("git", "rev-parse", "--short", "HEAD")
+FAR = "~" * 60
+"""Before a name, so that no known one is near."""
 SET, REMOVE = ("pulumi", "config", "set"), ("pulumi", "config", "rm")
 
 
@@ -131,18 +133,20 @@ def logs_of_swarm(text: str) -> tuple[str, Calls]:
 
 
 def unknown_key(text: str) -> tuple[str, Calls]:
-    key = f"switchyard:~{text}"
+    key = f"switchyard:{FAR}{text}"
     return remedy({key: "x"}, key), [(*REMOVE, key)]
 
 
 def unknown_field(text: str) -> tuple[str, Calls]:
-    field = f"switchyard:services.api{step(f'.{text}')}"
-    return remedy({"services": {"api": {f".{text}": "x"}}}, field), [(*REMOVE, "--path", field)]
+    field = f"switchyard:services.api{step(f'{FAR}.{text}')}"
+    return remedy({"services": {"api": {f"{FAR}.{text}": "x"}}}, field), [(*REMOVE, "--path", field)]
 
 
-def bad_variable(text: str) -> tuple[str, Calls]:
-    field = f"switchyard:services.api.env{step(f'.{text}')}"
-    return remedy({"services": {"api": {"env": {f".{text}": "x"}}}}, field), [(*SET, "--path", field, "1")]
+def bad_annotation(text: str) -> tuple[str, Calls]:
+    field = f"switchyard:kubernetes.annotations{step(f'.{text}')}"
+    config = config_for("oci", "kubernetes")
+    said = remedy({**config, "kubernetes": {**config["kubernetes"], "annotations": {f".{text}": 1}}}, field)
+    return said, [(*SET, "--type", "string", "--path", field, "1")]
 
 
 def locked_swarm(text: str) -> tuple[str, Calls]:
@@ -177,7 +181,7 @@ COMMANDS = (
         unknown_key,
         unknown_field,
     ),
-    *(bad_variable, locked_swarm, unpriced_region, doctors_fix),
+    *(bad_annotation, locked_swarm, unpriced_region, doctors_fix),
 )
 
 
