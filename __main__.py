@@ -12,7 +12,7 @@ from config.settings import Settings
 from transforms import TRANSFORMS
 
 if TYPE_CHECKING:
-    from components.edge import Target
+    from components.aws.edge import Target
 
 stack = Settings.load()
 keys = stack.keys
@@ -21,9 +21,9 @@ transform.register(TRANSFORMS)
 # What outlives every orchestrator
 network = vault = edge = None
 if stack.on_aws:  # imported here, so that a stack off AWS does not load AWS's package
-    from components.edge import Edge
-    from components.network import Network
-    from components.vault import Vault
+    from components.aws.edge import Edge
+    from components.aws.network import Network
+    from components.aws.vault import Vault
     from config.aws import edge_args, network_args, vault_args
 
     network = Network("network", network_args(stack))

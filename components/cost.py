@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal, get_args
 
-from components.choices import Kind
-from components.registry import AwsRole, Login, Pull
+from components.network_options import Kind
+from components.pull import AwsRole, Login, Pull
 from components.service import Service
 from components.usage import Usage, exact
 

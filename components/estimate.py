@@ -163,9 +163,9 @@ def estimate(
     for each, block in ((images, options), *beside):
         items += map(Note, each.notes(block, demand.on_aws))
     if demand.on_aws:  # imported here, so that a stack off AWS does not load AWS's package
-        from components.edge import Edge
-        from components.network import Network
-        from components.vault import Vault
+        from components.aws.edge import Edge
+        from components.aws.network import Network
+        from components.aws.vault import Vault
 
         items += [*Network.costs(demand), *Edge.costs(demand), *Vault.costs(demand)]
     return Estimate(

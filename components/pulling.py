@@ -5,7 +5,8 @@ from typing import Literal
 
 from components.model import Model
 from components.orchestrator import Orchestrator
-from components.registry import Anonymous, AwsRole, Cached, Login, NodeIdentity, Pull, Registry
+from components.pull import Anonymous, AwsRole, Cached, Login, NodeIdentity, Pull
+from components.registry import Registry
 
 How = Literal["anonymous", "native role", "cache", "secret", "refresher", "refused"]
 

@@ -1,10 +1,10 @@
 """From settings to what the components on AWS are asked for."""
 
 from components import orchestrator
-from components.edge import EdgeArgs
-from components.gate import aws_health
-from components.network import Network, NetworkArgs
-from components.vault import VaultArgs
+from components.aws.edge import EdgeArgs
+from components.aws.gate import aws_health
+from components.aws.network import Network, NetworkArgs
+from components.aws.vault import VaultArgs
 from config.settings import Settings
 
 

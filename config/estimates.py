@@ -9,10 +9,10 @@ from typing import Any
 import pulumi
 
 from components import orchestrator, prices, registry
-from components.choices import Kind
 from components.cost import COLUMNS, Demand, Unpriced
 from components.estimate import Amount, Estimate, estimate
 from components.model import Model, NoOptions
+from components.network_options import Kind
 from components.orchestrator import Orchestrator
 from components.pulling import cell
 from components.registry import Registry

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from components.choices import Kind
+from components.network_options import Kind
 
 
 @dataclass(frozen=True, kw_only=True)

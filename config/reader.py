@@ -11,9 +11,9 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import Field, SecretStr, ValidationError
 
 from components import orchestrator, registry
-from components.choices import Domain, ExistingLoadBalancer, ExistingVpc, Kind
-from components.gate import GateOptions
+from components.aws.gate import GateOptions
 from components.model import Model
+from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
 from components.orchestrator import Orchestrator
 from components.registry import Registry
 from components.service import Name, Service

@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterator
 
-from components.instance_types import INSTANCE_TYPES, Architecture, architecture
+from components.aws.fleet import INSTANCE_TYPES, Architecture, architecture
 from rehearsal import aws
 from rehearsal.world import Thing, World
 

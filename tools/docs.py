@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from components.choices import Domain, ExistingLoadBalancer, ExistingVpc
-from components.gate import GateOptions
+from components.aws.gate import GateOptions
 from components.model import NoOptions
+from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
 from components.orchestrator import ORCHESTRATORS, Orchestrator, Support
 from components.pulling import Cell, cell
 from components.registry import REGISTRIES, Registry

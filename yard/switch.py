@@ -11,7 +11,8 @@ import click
 import yaml
 from pulumi import automation as auto
 
-from components import gate, orchestrator
+from components import orchestrator
+from components.aws import gate
 from components.shell import command
 from config.problems import nearest
 from yard import engine, progress

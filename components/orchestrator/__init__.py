@@ -11,16 +11,16 @@ import pulumi
 
 from components import backends
 from components.model import Model, NoOptions
-from components.registry import Pull
+from components.pull import Pull
 from components.service import FEATURES, Service
 
 if TYPE_CHECKING:  # a stack off AWS does not load AWS's package
     from decimal import Decimal
 
+    from components.aws.edge import Target
+    from components.aws.network import Network
+    from components.aws.vault import Vault
     from components.cost import Demand, Item
-    from components.edge import Target
-    from components.network import Network
-    from components.vault import Vault
 
 ORCHESTRATORS = {
     "ecs-fargate": "components.orchestrator.ecs_fargate:EcsFargate",

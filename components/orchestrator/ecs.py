@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import pulumi
-import pulumi_aws as aws
 
-from components import iam
+from components.aws import iam
+from components.aws.edge import DEREGISTRATION_DELAY, Target
 from components.cost import Demand, Item, Line, Unpriced, secrets
-from components.edge import DEREGISTRATION_DELAY, Target
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, aws_logs, translated
-from components.registry import Anonymous, AwsRole, Login
+from components.pull import Anonymous, AwsRole, Login
+from components.sdk import aws
 from components.service import Service
 
 MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="20m")

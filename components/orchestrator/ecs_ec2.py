@@ -12,13 +12,10 @@ from decimal import Decimal
 from typing import cast
 
 import pulumi
-import pulumi_aws as aws
 from pydantic import Field
 
-from components import iam
-from components.cost import Demand, Item, Note
-from components.cost import instances as rented
-from components.instance_types import (
+from components.aws import iam, instances
+from components.aws.fleet import (
     INSTANCE_TYPES,
     SMALL,
     Ami,
@@ -29,9 +26,12 @@ from components.instance_types import (
     holding,
     whole,
 )
+from components.cost import Demand, Item, Note
+from components.cost import instances as rented
 from components.model import Model
-from components.orchestrator import HONOURED, instances, translated
+from components.orchestrator import HONOURED, translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
+from components.sdk import aws
 from components.service import Service
 
 IMAGES: Mapping[Architecture, str] = {

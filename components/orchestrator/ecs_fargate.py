@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import cast
 
 import pulumi
-import pulumi_aws as aws
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note
 from components.model import Model
 from components.orchestrator import translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
+from components.sdk import aws
 from components.service import Service
 
 

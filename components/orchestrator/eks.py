@@ -8,18 +8,16 @@ from ipaddress import ip_network
 from typing import Annotated, Any, cast
 
 import pulumi
-import pulumi_aws as aws
-import pulumi_eks as eks
-import pulumi_kubernetes as k8s
 from pydantic import Field
 
-from components import iam
+from components.aws import iam
+from components.aws.edge import DEREGISTRATION_DELAY, Target
+from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, holding, whole
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
-from components.edge import DEREGISTRATION_DELAY, Target
-from components.instance_types import GIB, INSTANCE_TYPES, Architecture, holding, whole
 from components.model import Cidr, Model, Text, is_example, is_public
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, aws_logs, kubernetes_service, translated
-from components.registry import Anonymous, AwsRole, Login
+from components.pull import Anonymous, AwsRole, Login
+from components.sdk import aws, eks, k8s
 from components.service import PORTS, Service
 from components.usage import exact
 

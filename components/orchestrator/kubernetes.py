@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import pulumi
-import pulumi_kubernetes as k8s
 import yaml
 from pydantic import Field, SecretStr, model_validator
 
@@ -16,13 +15,14 @@ from components.cost import Column, Demand, Item, Line, Note, Unpriced
 from components.model import Cidr, Model, Text
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
 from components.orchestrator.kubernetes_service import Place
-from components.registry import Anonymous, Login, NodeIdentity
+from components.pull import Anonymous, Login, NodeIdentity
+from components.sdk import k8s
 from components.service import Host, Name, Service
 from components.shell import command
 from components.usage import exact
 
 if TYPE_CHECKING:
-    from components.edge import Target
+    from components.aws.edge import Target
 
 Exposure = Literal["loadbalancer", "ingress", "nodeport"]
 Label = Annotated[

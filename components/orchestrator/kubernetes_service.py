@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components.orchestrator import Image
-from components.registry import Login
+from components.pull import Login
+from components.sdk import k8s
 from components.service import Service
 
 GRACE = 30

@@ -17,12 +17,12 @@ from pydantic import AfterValidator, Field
 from components.cost import COLUMNS, Demand, Item, Unpriced
 from components.model import Model, Text, wanted
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
-from components.registry import Anonymous, Login
+from components.pull import Anonymous, Login
 from components.service import Name, Service, of_no_service
 from components.shell import command
 
 if TYPE_CHECKING:
-    from components.edge import Target
+    from components.aws.edge import Target
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 

@@ -14,16 +14,15 @@ from decimal import Decimal
 from typing import Any, Literal, cast
 
 import pulumi
-import pulumi_aws as aws
 from pydantic import Field
 
-from components import iam
+from components.aws import iam, instances
+from components.aws.edge import Target
+from components.aws.fleet import INSTANCE_TYPES, SMALL, Ami, Architecture, TypeName, architecture, holding
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
-from components.edge import Target
-from components.instance_types import INSTANCE_TYPES, SMALL, Ami, Architecture, TypeName, architecture, holding
 from components.model import Model
-from components.orchestrator import HONOURED, Image, Workload, aws_logs, instances, refused, translated
+from components.orchestrator import HONOURED, Image, Workload, aws_logs, refused, translated
 from components.orchestrator.swarm import (
     Network,
     OnSwarm,
@@ -35,7 +34,8 @@ from components.orchestrator.swarm import (
     spec,
 )
 from components.orchestrator.swarm_boot import PORTS, TAG, UNSET, user_data
-from components.registry import Anonymous, AwsRole, Login
+from components.pull import Anonymous, AwsRole, Login
+from components.sdk import aws
 from components.service import Name, Service, of_no_service
 
 IMAGES: Mapping[Architecture, str] = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pulumi
 
 from components import backends
 from components.model import Model, NoOptions
+from components.pull import Pull
 from components.service import Service
 from components.shell import Shell, command, quoted
 
@@ -33,41 +34,6 @@ COMMIT = Shell("$(git rev-parse --short HEAD)")
 """A tag that names the commit, as a shell makes it."""
 TAG = Shell(f"{DEPLOYED}{COMMIT}")
 """One of a deployment, likewise."""
-
-
-@dataclass(frozen=True)
-class Anonymous:
-    """Anyone may pull."""
-
-
-@dataclass(frozen=True)
-class AwsRole:
-    """The puller's IAM role must allow `actions` on `arns`, and ecr:GetAuthorizationToken, which takes no resource."""
-
-    actions: tuple[str, ...]
-    arns: tuple[pulumi.Input[str], ...]
-
-
-@dataclass(frozen=True)
-class Cached(AwsRole):
-    """The same, from an ECR pull-through cache: what is not in it, ECR itself fetches with a login of its own."""
-
-
-@dataclass(frozen=True)
-class NodeIdentity:
-    """The nodes themselves may pull, by who they are on the registry's own cloud."""
-
-
-@dataclass(frozen=True)
-class Login:
-    """A user name and a password (always a secret) for `server`."""
-
-    server: str
-    username: pulumi.Input[str]
-    password: pulumi.Output[str] = field(repr=False)
-
-
-Pull = Anonymous | AwsRole | NodeIdentity | Login
 
 
 @dataclass(frozen=True)

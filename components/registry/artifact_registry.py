@@ -1,5 +1,7 @@
 """Google's Artifact Registry: near on Google Cloud; from anywhere else with a service account's key."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from importlib.util import find_spec
@@ -10,7 +12,9 @@ from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
 from components.model import Model, Text
-from components.registry import Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository, push_commands
+from components.pull import Login, NodeIdentity, Pull
+from components.registry import Registry, RegistryArgs, Repository, push_commands
+from components.sdk import gcp
 from components.service import Service
 from components.shell import command
 
@@ -112,7 +116,6 @@ def _repository(service: str, host: str, below: pulumi.Output[str], pull: Pull) 
 
 def _make(args: RegistryArgs, said: ArtifactRegistryOptions, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
     """A repository. Its images would go with it, so that `protect` has Pulumi refuse to delete it."""
-    import pulumi_gcp as gcp
 
     made = gcp.artifactregistry.Repository(
         "registry",

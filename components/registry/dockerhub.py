@@ -8,7 +8,7 @@ from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note
 from components.model import Model
-from components.registry import Anonymous, Login, Pull
+from components.pull import Anonymous, Login, Pull
 from components.registry.hosted import Account, Hosted, HostedOptions
 from components.service import Service
 

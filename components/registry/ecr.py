@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 import pulumi
-import pulumi_aws as aws
 from pydantic import Field
 
 from components.cost import Demand, Item, Line
 from components.model import Model
-from components.registry import DEPLOYED, AwsRole, Pull, Registry, RegistryArgs, Repository, push_commands
+from components.pull import AwsRole, Pull
+from components.registry import DEPLOYED, Registry, RegistryArgs, Repository, push_commands
+from components.sdk import aws
 from components.service import Service, of_no_service
 from components.shell import command
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import pulumi
-import pulumi_aws as aws
 
 from components.cost import Demand, Item, Line, Note
 from components.model import Model
-from components.registry import COMMIT, Anonymous, Pull, Registry, RegistryArgs, Repository, push_commands
+from components.pull import Anonymous, Pull
+from components.registry import COMMIT, Registry, RegistryArgs, Repository, push_commands
 from components.registry.ecr import login_command
+from components.sdk import aws
 
 REGION = "us-east-1"
 """The only region that has public repositories, whatever the stack's own (pulumi-aws, ecrpublic.Repository)."""

@@ -10,7 +10,8 @@ from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
 from components.model import Model, Text
-from components.registry import Anonymous, Cached, Login, Pull, Registry, RegistryArgs, Repository, push_commands
+from components.pull import Anonymous, Cached, Login, Pull
+from components.registry import Registry, RegistryArgs, Repository, push_commands
 from components.registry.oci import RepositoryPath
 from components.service import Service, of_no_service
 

@@ -8,7 +8,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Demand, Item, Unpriced
 from components.model import Model, Text
-from components.registry import COMMIT, Anonymous, Login, Pull, Registry, RegistryArgs, Repository, push_commands
+from components.pull import Anonymous, Login, Pull
+from components.registry import COMMIT, Registry, RegistryArgs, Repository, push_commands
 from components.shell import command
 
 HostPort = Annotated[

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
 from components.naming import label
-from components.registry import Cached, Login, RegistryArgs, ecr, tagged
+from components.pull import Cached, Login
+from components.registry import RegistryArgs, ecr, tagged
+from components.sdk import aws
 from components.shell import command
 
 PULL = (*ecr.PULL, "ecr:BatchImportUpstreamImage")

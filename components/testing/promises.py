@@ -23,13 +23,14 @@ import pulumi
 from pydantic import ValidationError
 
 from components import orchestrator, registry
-from components.choices import ExistingLoadBalancer, ExistingVpc
+from components.aws.gate import GateOptions
 from components.cost import COLUMNS, Column, Demand, Item, Line, Note
 from components.estimate import charge
-from components.gate import GateOptions
 from components.model import Model
+from components.network_options import ExistingLoadBalancer, ExistingVpc
 from components.orchestrator import Image, Orchestrator, OrchestratorArgs
-from components.registry import Anonymous, AwsRole, Login, NodeIdentity, Pull, Registry, RegistryArgs, Repository
+from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
+from components.registry import Registry, RegistryArgs, Repository
 from components.service import FEATURES, RESERVED_ENV, Service
 from components.testing.cloud import REGION, Cloud, arn
 from components.testing.engine import Graph, Node, deploy, start
@@ -443,9 +444,9 @@ def _around(
     common: dict[str, Any] = {"stack": STACK, "protect": False, "options": options}
     if cls.target is None:
         return OrchestratorArgs(**common, region=None), None
-    from components.edge import Edge, EdgeArgs
-    from components.network import Network, NetworkArgs
-    from components.vault import Vault, VaultArgs
+    from components.aws.edge import Edge, EdgeArgs
+    from components.aws.network import Network, NetworkArgs
+    from components.aws.vault import Vault, VaultArgs
 
     network = Network(
         "network", NetworkArgs(kind="nat-single", zones=2, region=REGION, endpoints=cls.vpc_endpoints, existing=vpc)

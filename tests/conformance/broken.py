@@ -11,7 +11,8 @@ from pydantic import Field
 from components.cost import Demand, Item, Line, Note, Unpriced
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, refused
-from components.registry import Anonymous, AwsRole, Login, Pull, Registry, RegistryArgs, Repository
+from components.pull import Anonymous, AwsRole, Login, Pull
+from components.registry import Registry, RegistryArgs, Repository
 from components.service import FEATURES, Replicas, Service
 
 

@@ -16,8 +16,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from components import registry
+from components.aws.network import CIDR
 from components.naming import label
-from components.network import CIDR
 from components.orchestrator import ORCHESTRATORS, load
 from components.pulling import cell
 from components.registry import REGISTRIES, RegistryArgs

@@ -14,18 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import prices
+from components.aws.edge import Edge, capacity_units
+from components.aws.network import Network
 from components.cost import COLUMNS, Column, Demand, Item, Line, Note, Unpriced
-from components.edge import Edge, capacity_units
 from components.estimate import Amount, Charge, Estimate, cents, estimate
 from components.model import Model, NoOptions
-from components.network import Network
 from components.orchestrator import Orchestrator
 from components.orchestrator.ecs_fargate import EcsFargate, EcsFargateOptions
 from components.orchestrator.eks import Eks, EksOptions
 from components.orchestrator.kubernetes import Kubernetes, KubernetesOptions
 from components.orchestrator.swarm_ec2 import SwarmEc2, SwarmEc2Options
 from components.prices import Price, Tier
-from components.registry import Anonymous, AwsRole, Login, Pull, Registry, RegistryArgs, Repository
+from components.pull import Anonymous, AwsRole, Login, Pull
+from components.registry import Registry, RegistryArgs, Repository
 from components.service import Service
 from components.testing.cloud import Cloud
 from components.testing.engine import start

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.instance_types import INSTANCE_TYPES, architecture
+from components.aws.fleet import INSTANCE_TYPES, architecture
 from components.orchestrator.ecs_ec2 import EcsEc2, EcsEc2Options, user_data
 from components.service import Service
 from components.testing.cloud import Cloud, arn

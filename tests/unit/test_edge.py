@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from components.edge import LAST, TLS_POLICY, WARM_UP_HEADER, priorities
-from components.network import CIDR
+from components.aws.edge import LAST, TLS_POLICY, WARM_UP_HEADER, priorities
+from components.aws.network import CIDR
 from components.service import Service
 from components.testing.engine import Graph
 from tests.program import DIGEST, EXISTING, config_for, run_program

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, Field, Secret, SecretStr
 
 from components import backends, registry
 from components.model import Model
-from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
+from components.pull import Anonymous, Pull
+from components.registry import Registry, RegistryArgs, Repository
 from components.testing.cloud import Cloud
 from components.testing.engine import start
 from config import stack_file

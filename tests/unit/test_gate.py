@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.gate import Expected, Gate, GateClosed, GateOptions, Health, weights
+from components.aws.gate import Expected, Gate, GateClosed, GateOptions, Health, weights
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 

@@ -8,8 +8,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.choices import ExistingVpc
-from components.network import ANYWHERE, CIDR, OLD_ZONES, Network, NetworkArgs
+from components.aws.network import ANYWHERE, CIDR, OLD_ZONES, Network, NetworkArgs
+from components.network_options import ExistingVpc
 from components.testing.cloud import Cloud
 from components.testing.engine import Graph, Node, deploy, start
 

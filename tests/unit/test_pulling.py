@@ -5,8 +5,9 @@ import pytest
 from components import orchestrator, registry
 from components.model import Model
 from components.orchestrator import ORCHESTRATORS
+from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
 from components.pulling import cell
-from components.registry import Anonymous, AwsRole, Login, NodeIdentity, Pull, Registry
+from components.registry import Registry
 from tests.conformance.broken import GoodRun
 from tests.pulling import (
     BLOCKS,

@@ -12,7 +12,8 @@ import pulumi
 import pytest
 
 from components import registry
-from components.registry import Anonymous, AwsRole, Cached, Login, NodeIdentity, RegistryArgs, Repository
+from components.pull import Anonymous, AwsRole, Cached, Login, NodeIdentity
+from components.registry import RegistryArgs, Repository
 from components.testing.cloud import Cloud
 from components.testing.engine import HIDDEN, Graph, deploy, start
 from config.problems import BadConfig

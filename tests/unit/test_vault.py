@@ -5,9 +5,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.aws.vault import Vault, VaultArgs
 from components.testing.cloud import Cloud
 from components.testing.engine import HIDDEN, Graph, deploy, start
-from components.vault import Vault, VaultArgs
 
 
 def vault(*secrets: tuple[str, str], protect: bool = False) -> tuple[Graph, list[Any]]:

@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ProfileNotFound
 from botocore.exceptions import ConnectionError as NoConnection
 
-from components.instance_types import INSTANCE_TYPES, architecture
+from components.aws.fleet import INSTANCE_TYPES, architecture
 from components.orchestrator.ecs_ec2 import EcsEc2Options
 from components.orchestrator.ecs_fargate import EcsFargateOptions, fargate_size
 from components.registry.ecr import EcrOptions

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from components.instance_types import INSTANCE_TYPES
+from components.aws.fleet import INSTANCE_TYPES
 
 PREFIX = re.compile(r"(?:EU|[A-Z]{3,4}\d{1,2})-")
 """What a usage type begins with outside us-east-1, and for some services there too: APN1-, EUC1-, EU-, USE1-."""

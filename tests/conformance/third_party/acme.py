@@ -9,11 +9,12 @@ from pydantic import Field
 from components.cost import Demand, Item, Line
 from components.model import Model
 from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused
-from components.registry import Anonymous, Pull, Registry, RegistryArgs, Repository
+from components.pull import Anonymous, Pull
+from components.registry import Registry, RegistryArgs, Repository
 from components.service import FEATURES, Service
 
 if TYPE_CHECKING:
-    from components.edge import Target
+    from components.aws.edge import Target
 
 
 class AcmeOptions(Model):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-import pulumi_aws as aws
+
+from components.sdk import aws
 
 METADATA: dict[str, Any] = {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1}
 """Credentials want a token (IMDSv2), which a container's bridge network is one hop too far for."""

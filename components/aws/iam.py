@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from components.registry import AwsRole, Pull
+from components.pull import AwsRole, Pull
 
 Statement = dict[str, Any]
 

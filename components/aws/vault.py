@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pulumi
-import pulumi_aws as aws
 
 from components.cost import Demand, Line
+from components.sdk import aws
 from components.usage import exact
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 import pulumi
-import pulumi_aws as aws
 
-from components.choices import ExistingVpc, Kind
 from components.cost import Demand, Line
+from components.network_options import ExistingVpc, Kind
+from components.sdk import aws
 
 CIDR = IPv4Network("10.0.0.0/16")
 SUBNET_PREFIX = 20

@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import pulumi
-import pulumi_aws as aws
 
-from components.choices import Domain, ExistingLoadBalancer
+from components.aws.gate import AskHealth, Expected, Gate, GateOptions
+from components.aws.network import ANYWHERE, Network
 from components.cost import Demand, Item, Line, Unpriced
-from components.gate import AskHealth, Expected, Gate, GateOptions
-from components.network import ANYWHERE, Network
+from components.network_options import Domain, ExistingLoadBalancer
+from components.sdk import aws
 from components.service import MAX_SEGMENTS, Service
 
 WARM_UP_HEADER = "x-switchyard-to"

@@ -1,0 +1,1 @@
+"""What only AWS has: what outlives every orchestrator there, and what orchestrators on AWS share."""
