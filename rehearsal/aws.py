@@ -41,6 +41,7 @@ BUCKET_LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfigura
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 SECRET = "aws:secretsmanager/secret:Secret"
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+SECRET_POLICY = "aws:secretsmanager/secretPolicy:SecretPolicy"
 ROLE = "aws:iam/role:Role"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 ROLE_POLICY_ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
@@ -607,6 +608,9 @@ RULES: Mapping[str, Rule] = {
         (1, 1, 1),
         _keys("secretId secretString secretBinary"),
         refs=(Ref("secretId", SECRET, holds=False),),
+    ),
+    SECRET_POLICY: Rule(
+        _of("{secretArn}"), (1, 1, 1), _keys("secretArn"), refs=(Ref("secretArn", SECRET, holds=False),)
     ),
     ROLE: Rule(
         _iam("role"),

@@ -594,6 +594,28 @@ def has_entry(world: World, thing: Thing) -> None:
 
 
 ANYWHERE = "0.0.0.0/0"
+INLINE = 10_240
+"""Characters of all inline policies of a role together, without white space; AWS raises it for nobody."""
+
+
+def policies_fit(world: World, thing: Thing) -> None:
+    """A role has room for so much."""
+    all_ = [
+        thing,
+        *(each for each in world.where(aws.ROLE_POLICY, "role", thing.get("role")) if not _same(each, thing)),
+    ]
+    if sum(len("".join(each.get("policy", "").split())) for each in all_) > INLINE:
+        raise Refused(
+            "LimitExceeded",
+            f"Maximum policy size of {INLINE} bytes exceeded for role {thing.get('role')}",
+            'IAM user guide, "IAM and AWS STS quotas"; IAM API, PutRolePolicy',
+        )
+
+
+def _same(one: Thing, other: Thing) -> bool:
+    return (one.urn, one.id) == (other.urn, other.id)
+
+
 CACHE_SECRET = "ecr-pullthroughcache/"
 NEED_LOGIN = ("ghcr.io", "registry-1.docker.io", "registry.gitlab.com", "cgr.dev")
 """Registries that ECR caches only with a login."""
@@ -654,6 +676,7 @@ ON_CREATE: Mapping[str, tuple[Check, ...]] = {
     aws.ACCESS_POLICY: (has_entry,),
     aws.ECR_PUBLIC_REPOSITORY: (public_region,),
     aws.ECR_CACHE_RULE: (cache_rule,),
+    aws.ROLE_POLICY: (policies_fit,),
 }
 """Also on update: the thing as it would be."""
 

@@ -291,10 +291,18 @@ class _Manager:
         value = next((each.get("secretString") for each in found if each.get("versionId") == version), None)
         if value is None:
             raise refusals.Refused("ResourceNotFoundException", f"no version {version} of {secret}", "Secrets Manager")
-        policies = self.world.where(aws.ROLE_POLICY, "role", self._role())
-        if not any(secret in each.get("policy", "") for each in policies):
+        if not self._may_read(secret):
             raise refusals.Refused("AccessDeniedException", f"{self.instance.name} may not read {secret}", "IAM")
         return str(value)
+
+    def _may_read(self, secret: str) -> bool:
+        """By a policy of the role, or of the secret itself."""
+        role = self.world.find(aws.ROLE, self._role())
+        of_role = self.world.where(aws.ROLE_POLICY, "role", self._role())
+        of_secret = self.world.where(aws.SECRET_POLICY, "secretArn", secret)
+        return any(secret in each.get("policy", "") for each in of_role) or any(
+            role.get("arn") in each.get("policy", "") for each in of_secret if role
+        )
 
 
 def _container(spec: Json) -> Json:

@@ -885,6 +885,19 @@ def test_who_pulls_from_a_cache_must_be_allowed_to_fill_it(town: Town) -> None:
     town.service(task=task)
 
 
+def test_a_role_has_room_for_so_many_characters_of_inline_policies(town: Town) -> None:
+    """White space does not count."""
+    half = town.make(types.ROLE_POLICY, "half", role=town.role.id, policy="x" * 5_120 + " \n" * 100)
+    town.make(types.ROLE_POLICY, "rest", role=town.role.id, policy="y" * 5_120)
+    another = town.make(types.ROLE, "another", assumeRolePolicy=TRUST)
+    town.make(types.ROLE_POLICY, "else", role=another.id, policy="z")
+    town.change(half, policy="x" * 5_120)
+    with no("LimitExceeded"):
+        town.make(types.ROLE_POLICY, "more", role=town.role.id, policy="z")
+    with no("LimitExceeded"):
+        town.change(half, policy="x" * 5_121)
+
+
 # --- behind the engine ------------------------------------------------------------------------------------------------
 
 
