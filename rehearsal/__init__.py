@@ -4,6 +4,7 @@ It serves Pulumi's provider protocol for the packages aws, eks and kubernetes, c
 AWS refuses, and takes its time. It proves order, replacements, refusals and recovery; AWS itself is never asked.
 """
 
-from rehearsal.cloud import Call, Cloud, Fault
+from rehearsal.cloud import Cloud
+from rehearsal.operations import Call, Fault
 
 __all__ = ["Call", "Cloud", "Fault"]

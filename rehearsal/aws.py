@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rehearsal import wire
-from rehearsal.world import ACCOUNT, World
+from rehearsal.state import ACCOUNT, CloudState
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
@@ -70,9 +70,9 @@ POD_IDENTITY = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 
 @dataclass(frozen=True)
 class Facts:
-    """What the outputs of a new thing follow from."""
+    """What the outputs of a new resource follow from."""
 
-    world: World
+    state: CloudState
     urn: str
     region: str
     inputs: wire.Properties
@@ -80,7 +80,7 @@ class Facts:
 
     def hex(self, length: int = 17) -> str:
         """Fresh hexadecimal digits."""
-        return self.world.hex(self.urn, length)
+        return self.state.hex(self.urn, length)
 
     def arn(self, rest: str, region: str | None = None) -> str:
         """`arn:aws:<service>:<region>:<account>:<resource>` from `<service>:<resource>`."""
@@ -89,7 +89,7 @@ class Facts:
 
 
 Make = Callable[[Facts], wire.Properties]
-"""What a new thing's own properties are; "id" is among them."""
+"""What a new resource's own properties are; "id" is among them."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ class Name:
 
 @dataclass(frozen=True)
 class Ref:
-    """An input that names another thing, which must exist."""
+    """An input that names another resource, which must exist."""
 
     path: str
     type: str
     holds: bool = True
-    """While this thing lives, the other cannot be deleted."""
+    """While this resource lives, the other cannot be deleted."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Rule:
     name: Name | None = None
     refs: tuple[Ref, ...] = ()
     unique: tuple[str, ...] = ()
-    """Inputs that no two things of the type in one region may share, all of them together."""
+    """Inputs that no two resources of the type in one region may share, all of them together."""
     taken: str = "AlreadyExists"
     """AWS's error code when they do."""
     missing: str = "NotFound"
@@ -173,7 +173,7 @@ def _vpc(facts: Facts) -> wire.Properties:
 
 
 def _default_group(facts: Facts) -> wire.Properties:
-    vpc = facts.world.find(VPC, facts.inputs["vpcId"])
+    vpc = facts.state.find(VPC, facts.inputs["vpcId"])
     id_ = vpc.get("defaultSecurityGroupId") if vpc else f"sg-{facts.hex()}"
     return {"id": id_, "arn": facts.arn(f"ec2:security-group/{id_}"), "name": "default", "ownerId": ACCOUNT}
 
@@ -191,7 +191,7 @@ def _interface(facts: Facts) -> wire.Properties:
 
 def _instance(facts: Facts) -> wire.Properties:
     wanted = facts.inputs.get("primaryNetworkInterface") or {}
-    interface = facts.world.find(NETWORK_INTERFACE, wanted.get("networkInterfaceId", ""))
+    interface = facts.state.find(NETWORK_INTERFACE, wanted.get("networkInterfaceId", ""))
     return _ec2("i", "instance")(facts) | {
         "privateIp": interface.get("privateIp") if interface else "",
         "instanceState": "running",
@@ -206,7 +206,7 @@ def _parameter(facts: Facts) -> wire.Properties:
 def _load_balancer(facts: Facts) -> wire.Properties:
     name, digits = facts.inputs["name"], facts.hex(16)
     arn = facts.arn(f"elasticloadbalancing:loadbalancer/app/{name}/{digits}")
-    subnets = [facts.world.find(SUBNET, each) for each in facts.inputs.get("subnets", [])]
+    subnets = [facts.state.find(SUBNET, each) for each in facts.inputs.get("subnets", [])]
     return {
         "id": arn,
         "arn": arn,
@@ -242,7 +242,7 @@ def _rule(facts: Facts) -> wire.Properties:
     made = _below("listener-rule", "listenerArn")(facts)
     if facts.inputs.get("priority"):
         return made
-    beside = facts.world.where(LISTENER_RULE, "listenerArn", facts.inputs["listenerArn"])
+    beside = facts.state.where(LISTENER_RULE, "listenerArn", facts.inputs["listenerArn"])
     return made | {"priority": 1 + max((each.get("priority", 0) for each in beside), default=0)}
 
 
@@ -323,8 +323,8 @@ def _named(service: str, kind: str) -> Make:
 
 def _task_definition(facts: Facts) -> wire.Properties:
     family = facts.inputs["family"]
-    facts.world.revisions[family] += 1
-    revision = facts.world.revisions[family]
+    facts.state.revisions[family] += 1
+    revision = facts.state.revisions[family]
     bare = facts.arn(f"ecs:task-definition/{family}")
     return {"id": family, "arn": f"{bare}:{revision}", "arnWithoutRevision": bare, "revision": revision}
 
@@ -352,7 +352,7 @@ def _scaling_policy(facts: Facts) -> wire.Properties:
 
 def _eks_cluster(facts: Facts) -> wire.Properties:
     name, digits = facts.inputs["name"], facts.hex(32).upper()
-    subnets = [facts.world.find(SUBNET, each) for each in wire.values(facts.inputs, "vpcConfig.subnetIds")]
+    subnets = [facts.state.find(SUBNET, each) for each in wire.values(facts.inputs, "vpcConfig.subnetIds")]
     vpc = next((each.get("vpcId") for each in subnets if each), "")
     made = {"clusterSecurityGroupId": f"sg-{facts.hex()}", "vpcId": vpc}
     return {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rehearsal import aws
-from rehearsal.world import Thing, World
+from rehearsal.state import CloudResource, CloudState
 
 BINDINGS = (
     "kubernetes:eks.amazonaws.com/v1:TargetGroupBinding",
@@ -36,53 +36,53 @@ class Target:
     why: str = ""
 
 
-def targets(world: World, group: Thing, now: float) -> list[Target]:
+def targets(state: CloudState, group: CloudResource, now: float) -> list[Target]:
     """All targets of a group, at a time in rehearsal seconds."""
     return [
-        Target(_address(group, index), port, *_state(world, group, since, now))
-        for index, (port, since) in enumerate(_registered(world, group))
+        Target(_address(group, index), port, *_state(state, group, since, now))
+        for index, (port, since) in enumerate(_registered(state, group))
     ]
 
 
-def _address(group: Thing, index: int) -> str:
+def _address(group: CloudResource, index: int) -> str:
     if group.get("targetType") == "instance":
         return f"i-{index:017x}"
     return f"10.0.{index // 250}.{1 + index % 250}"
 
 
-def healthy(world: World, group: Thing, now: float) -> int:
+def healthy(state: CloudState, group: CloudResource, now: float) -> int:
     """How many targets of a group would get requests."""
-    return sum(each.state == "healthy" for each in targets(world, group, now))
+    return sum(each.state == "healthy" for each in targets(state, group, now))
 
 
-def unserved(world: World, now: float) -> list[str]:
+def unserved(state: CloudState, now: float) -> list[str]:
     """Names of the rules by which callers get no answer: they give weight to a group without a healthy target.
 
     Rules that ask for a header are not for callers at large. A load balancer does not fail over between groups.
     """
     return [
         rule.name
-        for rule in world.every(aws.LISTENER_RULE)
+        for rule in state.every(aws.LISTENER_RULE)
         if rule.ready
         and not rule.get("conditions.httpHeader")
         and any(
-            weighted.get("weight", 1) > 0 and not (group and healthy(world, group, now))
+            weighted.get("weight", 1) > 0 and not (group and healthy(state, group, now))
             for weighted in _weighted(rule)
-            for group in [world.find(aws.TARGET_GROUP, weighted["arn"])]
+            for group in [state.find(aws.TARGET_GROUP, weighted["arn"])]
         )
     ]
 
 
-def _weighted(rule: Thing) -> list[dict[str, Any]]:
+def _weighted(rule: CloudResource) -> list[dict[str, Any]]:
     return [group for groups in rule.all("actions.forward") for group in groups.get("targetGroups", [])]
 
 
 def _state(
-    world: World, group: Thing, since: float, now: float
+    state: CloudState, group: CloudResource, since: float, now: float
 ) -> tuple[Literal["initial", "healthy", "unhealthy", "unused"], str, str]:
-    if not balancers(world, group):
+    if not balancers(state, group):
         return "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
-    if group.name in world.sick:
+    if group.name in state.unhealthy_groups:
         return "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]"
     if since == NEVER:
         return "unhealthy", "Target.FailedHealthChecks", "Health checks failed"
@@ -95,57 +95,57 @@ Registered = tuple[int, float]
 """A target's own port, and when its first checks are over."""
 
 
-def _registered(world: World, group: Thing) -> Iterator[Registered]:
+def _registered(state: CloudState, group: CloudResource) -> Iterator[Registered]:
     """Every target of a group: copies by their address and port, or nodes."""
-    for service in world.where(aws.ECS_SERVICE, "loadBalancers.targetGroupArn", group.id):
+    for service in state.where(aws.ECS_SERVICE, "loadBalancers.targetGroupArn", group.id):
         if service.ready:
             port = service.get("loadBalancers.containerPort", group.get("port"))
-            reached = _let_in(world, service.all("networkConfiguration.securityGroups"), port)
+            reached = _let_in(state, service.all("networkConfiguration.securityGroups"), port)
             # A service is done only when it is steady: its first checks are within its own time.
             yield from [(port, service.made if reached else NEVER)] * service.get("desiredCount", 1)
     for kind in BINDINGS:
-        for binding in world.where(kind, "spec.targetGroupARN", group.id):
+        for binding in state.where(kind, "spec.targetGroupARN", group.id):
             if binding.ready:
-                yield from _bound(world, binding, group)
-    yield from _nodes(world, group)
+                yield from _bound(state, binding, group)
+    yield from _nodes(state, group)
 
 
-def _let_in(world: World, groups: list[str], port: int) -> bool:
+def _let_in(state: CloudState, groups: list[str], port: int) -> bool:
     """Whether security groups let anyone in on a port. One without a rule is taken to be somebody else's."""
-    rules = [each for each in world.where(aws.INGRESS_RULE, "securityGroupId", *groups) if each.ready]
+    rules = [each for each in state.where(aws.INGRESS_RULE, "securityGroupId", *groups) if each.ready]
     return not rules or any(each.get("fromPort", 0) <= port <= each.get("toPort", port) for each in rules)
 
 
-def _nodes(world: World, group: Thing) -> Iterator[Registered]:
+def _nodes(state: CloudState, group: CloudResource) -> Iterator[Registered]:
     """For each node of a swarm in the group: by the routing mesh all answer for a service that runs somewhere."""
-    for attached in world.where(aws.TARGET_GROUP_ATTACHMENT, "targetGroupArn", group.id):
-        instance = world.find(aws.INSTANCE, attached.get("targetId"))
+    for attached in state.where(aws.TARGET_GROUP_ATTACHMENT, "targetGroupArn", group.id):
+        instance = state.find(aws.INSTANCE, attached.get("targetId"))
         if attached.ready and instance:
             port = attached.get("port", group.get("port"))
-            yield port, attached.made + FIRST_CHECKS if _answers(world, port) else NEVER
-    for attached in world.where(aws.AUTO_SCALING_ATTACHMENT, "lbTargetGroupArn", group.id):
-        workers = world.find(aws.AUTO_SCALING_GROUP, attached.get("autoscalingGroupName"))
+            yield port, attached.made + FIRST_CHECKS if _answers(state, port) else NEVER
+    for attached in state.where(aws.AUTO_SCALING_ATTACHMENT, "lbTargetGroupArn", group.id):
+        workers = state.find(aws.AUTO_SCALING_GROUP, attached.get("autoscalingGroupName"))
         if attached.ready and workers:
             port = group.get("port")  # the group's own: an attachment can say no other
-            since = attached.made + FIRST_CHECKS if _answers(world, port) else NEVER
+            since = attached.made + FIRST_CHECKS if _answers(state, port) else NEVER
             yield from [(port, since)] * workers.get("minSize")
 
 
-def _answers(world: World, port: int) -> bool:
-    return any(each.publishes(port) for each in world.swarms.values())
+def _answers(state: CloudState, port: int) -> bool:
+    return any(each.publishes(port) for each in state.swarms.values())
 
 
-def _bound(world: World, binding: Thing, group: Thing) -> Iterator[Registered]:
+def _bound(state: CloudState, binding: CloudResource, group: CloudResource) -> Iterator[Registered]:
     """The ready pods behind the Service that a binding names."""
 
-    def near(type_: str, path: str, value: str) -> list[Thing]:
+    def near(type_: str, path: str, value: str) -> list[CloudResource]:
         spot = (binding.cluster, binding.get("metadata.namespace"))
-        found = world.where(type_, path, value)
+        found = state.where(type_, path, value)
         return [each for each in found if each.ready and (each.cluster, each.get("metadata.namespace")) == spot]
 
     nodes = [
         each.get("vpcConfig.clusterSecurityGroupId")
-        for each in world.where(aws.EKS_CLUSTER, "endpoint", binding.cluster)
+        for each in state.where(aws.EKS_CLUSTER, "endpoint", binding.cluster)
     ]
     for service in near(SERVICE, "metadata.name", binding.get("spec.serviceRef.name")):
         selector = (service.get("spec.selector") or {}).items()
@@ -154,12 +154,12 @@ def _bound(world: World, binding: Thing, group: Thing) -> Iterator[Registered]:
             if selector <= labels.items():
                 port = deployment.get("spec.template.spec.containers.ports.containerPort", group.get("port"))
                 policies = near(POLICY, "metadata.namespace", binding.get("metadata.namespace"))
-                reached = _let_in(world, nodes, port) and _allowed(policies, labels, port)
+                reached = _let_in(state, nodes, port) and _allowed(policies, labels, port)
                 scalers = near(SCALER, "spec.scaleTargetRef.name", deployment.get("metadata.name"))
                 yield from [(port, binding.made + FIRST_CHECKS if reached else NEVER)] * replicas(deployment, scalers)
 
 
-def _allowed(policies: list[Thing], labels: dict[str, str], port: int) -> bool:
+def _allowed(policies: list[CloudResource], labels: dict[str, str], port: int) -> bool:
     """Whether a pod's NetworkPolicies let anyone in on a port. By name it is each pod's own."""
     theirs = [each for each in policies if (each.get("spec.podSelector.matchLabels") or {}).items() <= labels.items()]
     rules = [rule for policy in theirs for rule in policy.all("spec.ingress")]
@@ -167,26 +167,26 @@ def _allowed(policies: list[Thing], labels: dict[str, str], port: int) -> bool:
     return not theirs or any(isinstance(each, str) or each == port for each in open_)
 
 
-def replicas(deployment: Thing, scalers: list[Thing]) -> int:
+def replicas(deployment: CloudResource, scalers: list[CloudResource]) -> int:
     """Copies of a Deployment: what it says, else its autoscaler's least, else one."""
     least = max((each.get("spec.minReplicas", 1) for each in scalers), default=1)
     return int(deployment.get("spec.replicas") or least)
 
 
-def balancers(world: World, group: Thing) -> set[str]:
+def balancers(state: CloudState, group: CloudResource) -> set[str]:
     """ARNs of the load balancers that a group hangs on, by a rule or a listener's default action."""
     found = set()
     for path in aws.FORWARDED:
-        for rule in world.where(aws.LISTENER_RULE, f"actions.{path}", group.id):
-            listener = world.find(aws.LISTENER, rule.get("listenerArn"))
-            # A listener that somebody else made is in no world, but it stands for its load balancer.
+        for rule in state.where(aws.LISTENER_RULE, f"actions.{path}", group.id):
+            listener = state.find(aws.LISTENER, rule.get("listenerArn"))
+            # A listener that somebody else made is in no state, but it stands for its load balancer.
             found.add(listener.get("loadBalancerArn") if listener else rule.get("listenerArn"))
-        for listener in world.where(aws.LISTENER, f"defaultActions.{path}", group.id):
+        for listener in state.where(aws.LISTENER, f"defaultActions.{path}", group.id):
             found.add(listener.get("loadBalancerArn"))
     return found
 
 
-def forwarded(rule: Thing) -> set[str]:
+def forwarded(rule: CloudResource) -> set[str]:
     """ARNs of the target groups that a rule's or a listener's actions name."""
     actions = "defaultActions" if rule.type == aws.LISTENER else "actions"
     return {arn for path in aws.FORWARDED for arn in rule.all(f"{actions}.{path}")}

@@ -4,25 +4,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rehearsal import aws, instances, wire
-from rehearsal.refusals import Refused
-from rehearsal.world import ACCOUNT, Thing, World
+from rehearsal.state import ACCOUNT, CloudResource, CloudState, Refused
 
 
 @dataclass(frozen=True)
 class Question:
     """A data source that a program asks."""
 
-    world: World
+    state: CloudState
     region: str
     args: wire.Properties
 
-    def found(self, type_: str, key: str, code: str) -> Thing:
-        """The thing that the argument `key` names."""
+    def found(self, type_: str, key: str, code: str) -> CloudResource:
+        """The resource that the argument `key` names."""
         handle = self.args.get(key) or ""
-        thing = self.world.find(type_, handle)
-        if thing is None:
+        resource = self.state.find(type_, handle)
+        if resource is None:
             raise Refused(code, f"no {type_} {handle!r} exists in the rehearsal", "it only has what the stack makes")
-        return thing
+        return resource
 
 
 FEW_ZONES = {"us-west-1": 2}
@@ -62,7 +61,7 @@ def _partition(_: Question) -> wire.Properties:
 def _vpc(ask: Question) -> wire.Properties:
     """Somebody else's VPC is taken to be there: its id stands in the stack's config."""
     id_ = str(ask.args.get("id", ""))
-    if id_ in ask.world.existing:
+    if id_ in ask.state.existing:
         return {"id": id_, "cidrBlock": "10.0.0.0/16", "default": False, "enableDnsHostnames": True}
     vpc = ask.found(aws.VPC, "id", "InvalidVpcID.NotFound")
     return {"id": vpc.id, "cidrBlock": vpc.get("cidrBlock"), "arn": vpc.get("arn"), "default": False}
@@ -71,7 +70,7 @@ def _vpc(ask: Question) -> wire.Properties:
 def _zone(ask: Question) -> wire.Properties:
     """The zone is taken to be there: nothing in a stack makes one."""
     name = str(ask.args.get("name", "")).rstrip(".")
-    id_ = str(ask.args.get("zoneId") or f"Z{ask.world.stable(name, 13).upper()}")
+    id_ = str(ask.args.get("zoneId") or f"Z{ask.state.stable(name, 13).upper()}")
     servers = [f"ns-{number}.awsdns-{number}.example" for number in (1, 2, 3, 4)]
     return {
         "id": id_,
@@ -100,9 +99,9 @@ def _addon_version(ask: Question) -> wire.Properties:
 def _repository(ask: Question) -> wire.Properties:
     """A repository that the stack did not make is taken to be there: its name stands in the stack's config."""
     name = str(ask.args["name"])
-    facts = aws.Facts(ask.world, name, ask.region, {"name": name})
+    facts = aws.Facts(ask.state, name, ask.region, {"name": name})
     made = aws.RULES[aws.ECR_REPOSITORY].make(facts) | {"name": name}
-    ask.world.existing.add(made["repositoryUrl"])
+    ask.state.existing.add(made["repositoryUrl"])
     return made
 
 
@@ -111,7 +110,7 @@ def _parameter(ask: Question) -> wire.Properties:
     name = str(ask.args["name"])
     if name not in instances.IMAGES:
         raise Refused("ParameterNotFound", f"there is no parameter {name}", "SSM API")
-    value = instances.image(ask.world, ask.region, instances.IMAGES[name])
+    value = instances.image(ask.state, ask.region, instances.IMAGES[name])
     arn = f"arn:aws:ssm:{ask.region}::parameter{name}"
     return {"id": name, "arn": arn, "type": "String", "value": value, "insecureValue": value, "version": 1}
 
@@ -131,10 +130,10 @@ ANSWERS: Mapping[str, Answer] = {
 }
 
 
-def answer(token: str, world: World, region: str, args: wire.Properties) -> wire.Properties:
+def answer(token: str, state: CloudState, region: str, args: wire.Properties) -> wire.Properties:
     """What the data source `token` returns; raises `Refused` for one that the rehearsal does not have."""
     if token not in ANSWERS:
         raise Refused("NotRehearsed", f"the rehearsal has no answer to {token}", "rehearsal/invokes.py")
-    with world.lock:
+    with state.lock:
         region = args.get("region") or region
-        return args | {"region": region} | ANSWERS[token](Question(world, region, args))
+        return args | {"region": region} | ANSWERS[token](Question(state, region, args))

@@ -5,9 +5,8 @@ from typing import Any
 import yaml
 
 from rehearsal import aws, health, refusals, wire
-from rehearsal.package import Naming, Op, Package, Resource, public, updated
-from rehearsal.refusals import Refused
-from rehearsal.world import Thing
+from rehearsal.package import Naming, Op, Package, Urn, public, updated
+from rehearsal.state import CloudResource, Refused
 
 CLUSTER_WIDE = frozenset(
     {
@@ -41,9 +40,7 @@ class Kubernetes(Package):
 
     name = "kubernetes"
 
-    def check(
-        self, resource: Resource, news: wire.Properties, olds: wire.Properties, naming: Naming
-    ) -> wire.Properties:
+    def check(self, urn: Urn, news: wire.Properties, olds: wire.Properties, naming: Naming) -> wire.Properties:
         metadata = wire.reveal(news.get("metadata") or {})
         if not isinstance(metadata, dict) or metadata.get("name"):
             return news
@@ -60,55 +57,55 @@ class Kubernetes(Package):
         before, after = (wire.reveal(each.get("metadata") or {}) for each in (olds, news))
         return all(before.get(key) == after.get(key) for key in ("name", "namespace"))
 
-    def make(self, resource: Resource, inputs: wire.Properties, config: wire.Properties) -> Thing:
+    def make(self, urn: Urn, inputs: wire.Properties, config: wire.Properties) -> CloudResource:
         cluster = self._cluster(config)
         plain = wire.reveal(inputs)
         metadata = plain["metadata"]
-        found: dict[str, Any] = {"uid": self.world.hex(resource.urn, 32), "generation": 1}
+        found: dict[str, Any] = {"uid": self.state.hex(urn.text, 32), "generation": 1}
         if plain["kind"] not in CLUSTER_WIDE:
             found["namespace"] = metadata.get("namespace") or config.get("namespace") or "default"
         id_ = "/".join(filter(None, (found.get("namespace"), metadata["name"])))
         outputs = public(inputs) | {"metadata": wire.merged(inputs["metadata"], found)} | _computed(plain)
-        thing = Thing(resource.type, id_, resource.name, resource.urn, inputs, outputs, cluster=cluster.get("endpoint"))
-        self._refuse(cluster, thing)
-        return thing
+        resource = CloudResource(urn.type, id_, urn.name, urn.text, inputs, outputs, cluster=cluster.get("endpoint"))
+        self._refuse(cluster, resource)
+        return resource
 
-    def change(self, thing: Thing, inputs: wire.Properties, config: wire.Properties) -> Thing:
+    def change(self, resource: CloudResource, inputs: wire.Properties, config: wire.Properties) -> CloudResource:
         cluster = self._cluster(config)
-        kept = {key: thing.get(f"metadata.{key}") for key in ("uid", "namespace") if thing.get(f"metadata.{key}")}
-        kept["generation"] = thing.get("metadata.generation") + 1
-        changed = updated(thing, inputs)
+        kept = {key: resource.get(f"metadata.{key}") for key in ("uid", "namespace") if resource.get(f"metadata.{key}")}
+        kept["generation"] = resource.get("metadata.generation") + 1
+        changed = updated(resource, inputs)
         metadata = wire.merged(inputs["metadata"], kept)
         outputs = changed.outputs | {"metadata": metadata} | _computed(wire.reveal(inputs))
-        changed = Thing(**vars(changed) | {"outputs": outputs})
-        if thing.type in health.BINDINGS and thing.get(TARGET_GROUP) != changed.get(TARGET_GROUP):
+        changed = CloudResource(**vars(changed) | {"outputs": outputs})
+        if resource.type in health.BINDINGS and resource.get(TARGET_GROUP) != changed.get(TARGET_GROUP):
             raise Refused(
                 "Forbidden",
-                f"TargetGroupBinding update may not change {TARGET_GROUP} of {thing.id}",
+                f"TargetGroupBinding update may not change {TARGET_GROUP} of {resource.id}",
                 "aws-load-balancer-controller #2764",
             )
         self._can_run(cluster, changed)
         return changed
 
-    def delete(self, thing: Thing, config: wire.Properties) -> None:
+    def delete(self, resource: CloudResource, config: wire.Properties) -> None:
         self._cluster(config)
 
-    def find(self, resource: Resource, id_: str, config: wire.Properties) -> Thing | None:
+    def find(self, urn: Urn, id_: str, config: wire.Properties) -> CloudResource | None:
         cluster = self._cluster(config)
         address = cluster.get("endpoint")
-        same = self.world.where(resource.type, "metadata.name", id_.rpartition("/")[2])
+        same = self.state.where(urn.type, "metadata.name", id_.rpartition("/")[2])
         here = [each for each in same if (each.id, each.cluster) == (id_, address)]
-        return next((each for each in here if each.urn == resource.urn), here[0] if here else None)
+        return next((each for each in here if each.urn == urn.text), here[0] if here else None)
 
-    def seconds(self, op: Op, thing: Thing) -> float:
-        create, update, delete = SECONDS.get(thing.get("kind"), (1.0, 1.0, 1.0))
+    def seconds(self, op: Op, resource: CloudResource) -> float:
+        create, update, delete = SECONDS.get(resource.get("kind"), (1.0, 1.0, 1.0))
         return {"create": create, "update": update, "delete": delete, "read": 0.0}[op]
 
-    def went(self, thing: Thing) -> None:
-        if thing.get("kind") == "Namespace":
-            for each in [each for each in self.world if each.cluster == thing.cluster]:
-                if each.get("metadata.namespace") == thing.get("metadata.name"):
-                    self.world.remove(each)
+    def went(self, resource: CloudResource) -> None:
+        if resource.get("kind") == "Namespace":
+            for each in [each for each in self.state if each.cluster == resource.cluster]:
+                if each.get("metadata.namespace") == resource.get("metadata.name"):
+                    self.state.remove(each)
 
     def replaces_provider(self, olds: wire.Properties, news: wire.Properties) -> bool:
         """By its identifier where it has one, else by the address in its kubeconfig (pulumi-kubernetes, DiffConfig)."""
@@ -118,10 +115,10 @@ class Kubernetes(Package):
         before, after = (_address(wire.reveal(each)) for each in (olds, news))
         return before != after
 
-    def _cluster(self, config: wire.Properties) -> Thing:
+    def _cluster(self, config: wire.Properties) -> CloudResource:
         """The cluster that the provider's kubeconfig leads to."""
         address = _address(config)
-        for cluster in self.world.every(aws.EKS_CLUSTER):
+        for cluster in self.state.every(aws.EKS_CLUSTER):
             if cluster.ready and cluster.get("endpoint") == address:
                 return cluster
         raise Refused(
@@ -130,24 +127,26 @@ class Kubernetes(Package):
             "pulumi-kubernetes #1379, #2463",
         )
 
-    def _refuse(self, cluster: Thing, thing: Thing) -> None:
-        namespace, name = thing.get("metadata.namespace"), thing.get("metadata.name")
-        if namespace not in BUILT_IN | {None} and not self._here(NAMESPACE, namespace, thing):
+    def _refuse(self, cluster: CloudResource, resource: CloudResource) -> None:
+        namespace, name = resource.get("metadata.namespace"), resource.get("metadata.name")
+        if namespace not in BUILT_IN | {None} and not self._here(NAMESPACE, namespace, resource):
             raise Refused("NotFound", f'namespaces "{namespace}" not found', "Kubernetes API")
-        if any(each.id == thing.id for each in self._here(thing.type, name, thing)):
-            raise Refused("AlreadyExists", f"{thing.get('kind')} {thing.id} already exists", "pulumi-kubernetes #2926")
-        if thing.type in health.BINDINGS:
-            self._binds(cluster, thing)
-        self._can_run(cluster, thing)
+        if any(each.id == resource.id for each in self._here(resource.type, name, resource)):
+            raise Refused(
+                "AlreadyExists", f"{resource.get('kind')} {resource.id} already exists", "pulumi-kubernetes #2926"
+            )
+        if resource.type in health.BINDINGS:
+            self._binds(cluster, resource)
+        self._can_run(cluster, resource)
 
-    def _here(self, type_: str, name: str, thing: Thing) -> list[Thing]:
-        """Objects of a type and name in the cluster of `thing`."""
-        return [each for each in self.world.where(type_, "metadata.name", name) if each.cluster == thing.cluster]
+    def _here(self, type_: str, name: str, resource: CloudResource) -> list[CloudResource]:
+        """Objects of a type and name in the cluster of `resource`."""
+        return [each for each in self.state.where(type_, "metadata.name", name) if each.cluster == resource.cluster]
 
-    def _binds(self, cluster: Thing, binding: Thing) -> None:
+    def _binds(self, cluster: CloudResource, binding: CloudResource) -> None:
         """Auto Mode's controller may only register in groups that bear the cluster's name."""
         arn = binding.get(TARGET_GROUP, "")
-        group = self.world.find(aws.TARGET_GROUP, arn)
+        group = self.state.find(aws.TARGET_GROUP, arn)
         if group is None:
             raise Refused("TargetGroupNotFound", f"{binding.id} names {arn}, which does not exist", "ELBv2 API")
         if binding.get("apiVersion") != AUTO_MODE:
@@ -163,12 +162,12 @@ class Kubernetes(Package):
                 "AmazonEKSLoadBalancingPolicy v4; containers-roadmap #2508",
             )
 
-    def _can_run(self, cluster: Thing, thing: Thing) -> None:
-        for image in thing.all("spec.template.spec.containers.image"):
-            refusals.pinned(thing, image)
-            refusals.in_repository(self.world, image)
+    def _can_run(self, cluster: CloudResource, resource: CloudResource) -> None:
+        for image in resource.all("spec.template.spec.containers.image"):
+            refusals.pinned(resource, image)
+            refusals.in_repository(self.state, image)
             nodes = cluster.get("computeConfig.nodeRoleArn", "")
-            if ".dkr.ecr." in image and not refusals.may_pull(self.world, nodes, image):
+            if ".dkr.ecr." in image and not refusals.may_pull(self.state, nodes, image):
                 raise Refused(
                     "ErrImagePull",
                     f"the nodes of {cluster.id} may not pull {image}",

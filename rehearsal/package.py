@@ -2,12 +2,11 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from rehearsal import wire
-from rehearsal.refusals import Refused
-from rehearsal.world import Thing, World
+from rehearsal.state import CloudResource, CloudState, Refused
 
 Op = Literal["create", "read", "update", "delete"]
 
@@ -33,26 +32,30 @@ class Naming:
 
 
 @dataclass(frozen=True)
-class Resource:
-    """What the engine says of a resource with every call."""
+class Urn:
+    """What the engine calls a resource by, in every call."""
 
     type: str
     name: str
-    urn: str
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Urn":
+        """A URN ends in `::<its parents' types>$<type>::<name>`."""
+        _, _, types, name = text.split("::", 3)
+        return cls(types.rsplit("$", 1)[-1], name, text)
 
 
 class Package(ABC):
-    """One Pulumi package. The world is locked whenever one of these is called."""
+    """One Pulumi package. The cloud is locked whenever one of these is called."""
 
     name: ClassVar[str]
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, state: CloudState) -> None:
+        self.state = state
 
     @abstractmethod
-    def check(
-        self, resource: Resource, news: wire.Properties, olds: wire.Properties, naming: Naming
-    ) -> wire.Properties:
+    def check(self, urn: Urn, news: wire.Properties, olds: wire.Properties, naming: Naming) -> wire.Properties:
         """The inputs with what the provider fills in. Raises `Refused` for a type that it does not have."""
 
     @abstractmethod
@@ -64,34 +67,34 @@ class Package(ABC):
         """Whether a replacement must delete first, because both would have the same fixed name."""
 
     @abstractmethod
-    def make(self, resource: Resource, inputs: wire.Properties, config: wire.Properties) -> Thing:
-        """The thing that would be made, or a `Refused`. `config` is the provider's own."""
+    def make(self, urn: Urn, inputs: wire.Properties, config: wire.Properties) -> CloudResource:
+        """The resource that would be made, or a `Refused`. `config` is the provider's own."""
 
     @abstractmethod
-    def change(self, thing: Thing, inputs: wire.Properties, config: wire.Properties) -> Thing:
-        """The thing as it would be after an update, or a `Refused`."""
+    def change(self, resource: CloudResource, inputs: wire.Properties, config: wire.Properties) -> CloudResource:
+        """The resource as it would be after an update, or a `Refused`."""
 
     @abstractmethod
-    def delete(self, thing: Thing, config: wire.Properties) -> None:
-        """Raise `Refused` if `thing` cannot go now."""
+    def delete(self, resource: CloudResource, config: wire.Properties) -> None:
+        """Raise `Refused` if `resource` cannot go now."""
 
     @abstractmethod
-    def find(self, resource: Resource, id_: str, config: wire.Properties) -> Thing | None:
-        """The thing that the engine means."""
+    def find(self, urn: Urn, id_: str, config: wire.Properties) -> CloudResource | None:
+        """The resource that the engine means."""
 
     @abstractmethod
-    def seconds(self, op: Op, thing: Thing) -> float:
+    def seconds(self, op: Op, resource: CloudResource) -> float:
         """How long `op` usually takes."""
 
-    def unsteady(self, thing: Thing) -> str | None:
-        """Why `thing` is there but will never be well; None: it will."""
+    def unsteady(self, resource: CloudResource) -> str | None:
+        """Why `resource` is there but will never be well; None: it will."""
         return None
 
-    def came(self, thing: Thing) -> None:  # noqa: B027
-        """See to what else is so once `thing` is made or changed; by default nothing is."""
+    def came(self, resource: CloudResource) -> None:  # noqa: B027
+        """See to what else is so once `resource` is made or changed; by default nothing is."""
 
-    def went(self, thing: Thing) -> None:  # noqa: B027
-        """See to what else is so once `thing` is gone; by default nothing is."""
+    def went(self, resource: CloudResource) -> None:  # noqa: B027
+        """See to what else is so once `resource` is gone; by default nothing is."""
 
     def invoke(self, token: str, args: wire.Properties, config: wire.Properties) -> wire.Properties:
         """The answer to a data source."""
@@ -102,19 +105,9 @@ class Package(ABC):
         return False
 
 
-def updated(thing: Thing, inputs: wire.Properties) -> Thing:
-    """`thing` with other inputs: what the cloud computed stays."""
-    return Thing(
-        thing.type,
-        thing.id,
-        thing.name,
-        thing.urn,
-        inputs,
-        wire.updated(thing.inputs, thing.outputs, public(inputs)),
-        thing.made,
-        thing.cluster,
-        thing.ready,
-    )
+def updated(resource: CloudResource, inputs: wire.Properties) -> CloudResource:
+    """`resource` with other inputs: what the cloud computed stays."""
+    return replace(resource, inputs=inputs, outputs=wire.updated(resource.inputs, resource.outputs, public(inputs)))
 
 
 def public(inputs: wire.Properties) -> wire.Properties:

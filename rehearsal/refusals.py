@@ -1,6 +1,6 @@
 """What AWS refuses, and where that is known from. Each check is one function over the world.
 
-A check that fails raises `Refused`. They run before an operation begins, and see the thing as it would be.
+A check that fails raises `Refused`. They run before an operation begins, and see the resource as it would be.
 """
 
 import json
@@ -9,114 +9,105 @@ from typing import Any
 
 from components.model import is_example, is_public
 from rehearsal import aws, health, instances
-from rehearsal.world import Thing, World
+from rehearsal.state import CloudResource, CloudState, Refused
 
-
-class Refused(Exception):
-    """The cloud says no."""
-
-    def __init__(self, code: str, message: str, source: str) -> None:
-        super().__init__(f"{code}: {message} [{source}]")
-
-
-CUT_OFF = "nobody waited for the end; the cloud has done it all the same"
-"""What is said of an operation whose answer has nowhere to go."""
-
-Check = Callable[[World, Thing], None]
+Check = Callable[[CloudState, CloudResource], None]
 
 
 # --- for every type -----------------------------------------------------------------------------------------------
 
 
-def references(world: World, thing: Thing) -> None:
+def references(state: CloudState, resource: CloudResource) -> None:
     """What an input names must exist. What the stack's config names is taken to."""
-    for ref in aws.RULES[thing.type].refs:
-        for handle in thing.all(ref.path):
-            if handle and handle not in world.existing and not _is_there(world, ref.type, handle):
+    for ref in aws.RULES[resource.type].refs:
+        for handle in resource.all(ref.path):
+            if handle and handle not in state.existing and not _is_there(state, ref.type, handle):
                 code = aws.RULES[ref.type].missing
-                raise Refused(code, f"{ref.path} of {thing.name} names {handle}, which does not exist", "AWS API")
+                raise Refused(code, f"{ref.path} of {resource.name} names {handle}, which does not exist", "AWS API")
 
 
-def _is_there(world: World, type_: str, handle: str) -> bool:
+def _is_there(state: CloudState, type_: str, handle: str) -> bool:
     """A group that came with its VPC or cluster is in no program, but is there."""
-    if world.find(type_, handle):
+    if state.find(type_, handle):
         return True
-    implied = [*world.every(aws.VPC), *world.every(aws.EKS_CLUSTER)] if type_ == aws.SECURITY_GROUP else []
+    implied = [*state.every(aws.VPC), *state.every(aws.EKS_CLUSTER)] if type_ == aws.SECURITY_GROUP else []
     return any(
         handle in (each.get("defaultSecurityGroupId"), each.get("vpcConfig.clusterSecurityGroupId")) for each in implied
     )
 
 
-def collisions(world: World, thing: Thing) -> None:
-    """Fixed names and other things of which there can be one."""
-    rule = aws.RULES[thing.type]
-    key = _key(rule, thing)
+def collisions(state: CloudState, resource: CloudResource) -> None:
+    """Fixed names and other resources of which there can be one."""
+    rule = aws.RULES[resource.type]
+    key = _key(rule, resource)
     if None in key:
         return
-    for other in world.where(thing.type, rule.unique[-1], key[-1]):
-        if other is not thing and other.urn + other.id != thing.urn + thing.id and _key(rule, other) == key:
-            shared = ", ".join(f"{name} {thing.get(name)}" for name in rule.unique)
-            raise Refused(rule.taken, f"{thing.name}: {shared} is taken by {other.name}", "AWS API")
-    ghost = (thing.type, thing.get("region", ""), thing.get("name", ""))
-    if why := world.ghosts.get(ghost):
+    for other in state.where(resource.type, rule.unique[-1], key[-1]):
+        if other is not resource and other.urn + other.id != resource.urn + resource.id and _key(rule, other) == key:
+            shared = ", ".join(f"{name} {resource.get(name)}" for name in rule.unique)
+            raise Refused(rule.taken, f"{resource.name}: {shared} is taken by {other.name}", "AWS API")
+    reserved = (resource.type, resource.get("region", ""), resource.get("name", ""))
+    if why := state.reserved_names.get(reserved):
         raise Refused(
-            rule.taken, f"{thing.name}: the name {ghost[2]} is taken: {why}", "terraform-provider-aws #4467, #10259"
+            rule.taken,
+            f"{resource.name}: the name {reserved[2]} is taken: {why}",
+            "terraform-provider-aws #4467, #10259",
         )
 
 
-def _key(rule: aws.Rule, thing: Thing) -> tuple[Any, ...]:
+def _key(rule: aws.Rule, resource: CloudResource) -> tuple[Any, ...]:
     if not rule.unique:
         return (None,)
-    return (thing.get("region") if rule.regional else "", *(thing.get(path) for path in rule.unique))
+    return (resource.get("region") if rule.regional else "", *(resource.get(path) for path in rule.unique))
 
 
-def held(world: World, thing: Thing) -> None:
-    """A thing that others hold on to stays."""
+def held(state: CloudState, resource: CloudResource) -> None:
+    """A resource that others hold on to stays."""
     for type_, rule in aws.RULES.items():
         for ref in rule.refs:
-            if not ref.holds or ref.type != thing.type:
+            if not ref.holds or ref.type != resource.type:
                 continue
-            for other in world.where(type_, ref.path, *thing.handles):
-                if not _lets_go(thing, other):
+            for other in state.where(type_, ref.path, *resource.handles):
+                if not _lets_go(resource, other):
                     raise Refused(
-                        aws.RULES[thing.type].in_use,
-                        f"{thing.name} ({thing.id}) cannot be deleted: {other.name} ({type_}) uses it",
+                        aws.RULES[resource.type].in_use,
+                        f"{resource.name} ({resource.id}) cannot be deleted: {other.name} ({type_}) uses it",
                         "AWS API; pulumi-aws #4220, terraform-provider-aws #30640",
                     )
 
 
-def _lets_go(thing: Thing, other: Thing) -> bool:
+def _lets_go(resource: CloudResource, other: CloudResource) -> bool:
     policies = (aws.ROLE_POLICY, aws.ROLE_POLICY_ATTACHMENT)
-    return other.type in policies and bool(thing.get("forceDetachPolicies"))
+    return other.type in policies and bool(resource.get("forceDetachPolicies"))
 
 
 # --- load balancing -----------------------------------------------------------------------------------------------
 
 
-def forwards(world: World, thing: Thing) -> None:
+def forwards(state: CloudState, resource: CloudResource) -> None:
     """One to five groups in a forward, weights 0 to 999 and not all 0, groups that an ALB can use, each on one ALB."""
-    for groups in thing.all("actions.forward") + thing.all("defaultActions.forward"):
+    for groups in resource.all("actions.forward") + resource.all("defaultActions.forward"):
         weights = [group.get("weight", 1) for group in groups.get("targetGroups", [])]
         if not 1 <= len(weights) <= 5:
             raise Refused(
                 "TooManyTargetGroups",
-                f"{thing.name} forwards to {len(weights)} groups; 1 to 5 are possible",
+                f"{resource.name} forwards to {len(weights)} groups; 1 to 5 are possible",
                 "ELBv2 limits",
             )
         if not all(0 <= weight <= 999 for weight in weights) or not sum(weights):
             raise Refused(
                 "ValidationError",
-                f"{thing.name}: weights {weights}; each is 0 to 999, and one above 0",
+                f"{resource.name}: weights {weights}; each is 0 to 999, and one above 0",
                 "ELBv2 API; with 0 everywhere nobody is served",
             )
-    mine = _balancer(world, thing)
-    for arn in health.forwarded(thing):
-        group = world.find(aws.TARGET_GROUP, arn)
+    mine = _balancer(state, resource)
+    for arn in health.forwarded(resource):
+        group = state.find(aws.TARGET_GROUP, arn)
         if group is not None and mine is not None:
-            _fits(world, group, mine)
+            _fits(state, group, mine)
 
 
-def _fits(world: World, group: Thing, balancer: Thing) -> None:
+def _fits(state: CloudState, group: CloudResource, balancer: CloudResource) -> None:
     protocol = group.get("protocol", "HTTP")
     if group.get("targetType") != "lambda" and protocol not in ("HTTP", "HTTPS"):
         raise Refused(
@@ -128,35 +119,35 @@ def _fits(world: World, group: Thing, balancer: Thing) -> None:
         raise Refused(
             "InvalidConfigurationRequest", f"{group.name} is in another VPC than {balancer.name}", "ELBv2 API"
         )
-    if health.balancers(world, group) - {balancer.id}:
+    if health.balancers(state, group) - {balancer.id}:
         raise Refused(
             "TargetGroupAssociationLimit", f"{group.name} hangs on another load balancer already", "ELBv2 API"
         )
 
 
-def _balancer(world: World, thing: Thing) -> Thing | None:
-    listener = thing if thing.type == aws.LISTENER else world.find(aws.LISTENER, thing.get("listenerArn", ""))
-    return world.find(aws.LOAD_BALANCER, listener.get("loadBalancerArn", "")) if listener else None
+def _balancer(state: CloudState, resource: CloudResource) -> CloudResource | None:
+    listener = resource if resource.type == aws.LISTENER else state.find(aws.LISTENER, resource.get("listenerArn", ""))
+    return state.find(aws.LOAD_BALANCER, listener.get("loadBalancerArn", "")) if listener else None
 
 
-def zones(world: World, thing: Thing) -> None:
+def zones(state: CloudState, resource: CloudResource) -> None:
     """An application load balancer needs subnets in two zones at least."""
-    subnets = [world.find(aws.SUBNET, each) for each in thing.all("subnets")]
+    subnets = [state.find(aws.SUBNET, each) for each in resource.all("subnets")]
     found = {each.get("availabilityZone", each.id) for each in subnets if each}
     if all(subnets) and len(found) < 2:
         raise Refused(
             "ValidationError",
-            f"{thing.name}: at least two subnets in two different availability zones are needed",
+            f"{resource.name}: at least two subnets in two different availability zones are needed",
             "ELBv2 API",
         )
 
 
-def protected(_: World, thing: Thing) -> None:
+def protected(_: CloudState, resource: CloudResource) -> None:
     """Deletion protection."""
-    if thing.get("enableDeletionProtection") or thing.get("deletionProtection"):
+    if resource.get("enableDeletionProtection") or resource.get("deletionProtection"):
         raise Refused(
             "OperationNotPermitted",
-            f"{thing.name} cannot be deleted because deletion protection is enabled",
+            f"{resource.name} cannot be deleted because deletion protection is enabled",
             "ELBv2 and EKS API",
         )
 
@@ -164,17 +155,17 @@ def protected(_: World, thing: Thing) -> None:
 # --- containers ---------------------------------------------------------------------------------------------------
 
 
-def hangs_on_a_balancer(world: World, thing: Thing) -> None:
+def hangs_on_a_balancer(state: CloudState, resource: CloudResource) -> None:
     """ECS refuses a service whose target group no listener or rule names."""
-    for arn in thing.all("loadBalancers.targetGroupArn"):
-        group = world.find(aws.TARGET_GROUP, arn)
-        if group is not None and not health.balancers(world, group):
+    for arn in resource.all("loadBalancers.targetGroupArn"):
+        group = state.find(aws.TARGET_GROUP, arn)
+        if group is not None and not health.balancers(state, group):
             raise Refused(
                 "InvalidParameterException",
                 f"The target group with targetGroupArn {arn} does not have an associated load balancer.",
                 "aws-cdk #1160, cloudformation-coverage-roadmap #1868",
             )
-        if group is not None and group.get("targetType") != "ip" and _awsvpc(world, thing):
+        if group is not None and group.get("targetType") != "ip" and _awsvpc(state, resource):
             raise Refused(
                 "InvalidParameterException",
                 f"{group.name} has target type {group.get('targetType')}; network mode awsvpc needs ip",
@@ -182,20 +173,20 @@ def hangs_on_a_balancer(world: World, thing: Thing) -> None:
             )
 
 
-def _task(world: World, service: Thing) -> Thing | None:
-    return world.find(aws.TASK_DEFINITION, service.get("taskDefinition", ""))
+def _task(state: CloudState, service: CloudResource) -> CloudResource | None:
+    return state.find(aws.TASK_DEFINITION, service.get("taskDefinition", ""))
 
 
-def _awsvpc(world: World, service: Thing) -> bool:
-    task = _task(world, service)
+def _awsvpc(state: CloudState, service: CloudResource) -> bool:
+    task = _task(state, service)
     return task is not None and task.get("networkMode") == "awsvpc"
 
 
-def capacity(world: World, thing: Thing) -> None:
+def capacity(state: CloudState, resource: CloudResource) -> None:
     """A strategy may only name providers that the cluster has."""
-    cluster = world.find(aws.ECS_CLUSTER, thing.get("cluster", ""))
-    wanted = set(thing.all("capacityProviderStrategies.capacityProvider"))
-    parts = [each for each in world.every(aws.ECS_PROVIDERS) if cluster and each.get("clusterName") in cluster.handles]
+    cluster = state.find(aws.ECS_CLUSTER, resource.get("cluster", ""))
+    wanted = set(resource.all("capacityProviderStrategies.capacityProvider"))
+    parts = [each for each in state.every(aws.ECS_PROVIDERS) if cluster and each.get("clusterName") in cluster.handles]
     has = {name for part in parts for name in part.all("capacityProviders")}
     if cluster and wanted - has:
         missing = ", ".join(sorted(wanted - has))
@@ -206,20 +197,20 @@ def capacity(world: World, thing: Thing) -> None:
         )
 
 
-def capacity_in_use(world: World, thing: Thing) -> None:
+def capacity_in_use(state: CloudState, resource: CloudResource) -> None:
     """A cluster keeps its capacity providers while services use them."""
-    _unused(world, thing, set(thing.all("capacityProviders")))
+    _unused(state, resource, set(resource.all("capacityProviders")))
 
 
-def capacity_leaves(world: World, thing: Thing) -> None:
+def capacity_leaves(state: CloudState, resource: CloudResource) -> None:
     """The list of a cluster's capacity providers is put as a whole: what is not in it any more must not be in use."""
-    for before in world.where(aws.ECS_PROVIDERS, "clusterName", thing.get("clusterName")):
-        _unused(world, before, set(before.all("capacityProviders")) - set(thing.all("capacityProviders")))
+    for before in state.where(aws.ECS_PROVIDERS, "clusterName", resource.get("clusterName")):
+        _unused(state, before, set(before.all("capacityProviders")) - set(resource.all("capacityProviders")))
 
 
-def _unused(world: World, part: Thing, names: set[str]) -> None:
-    for service in world.every(aws.ECS_SERVICE):
-        cluster = world.find(aws.ECS_CLUSTER, service.get("cluster", ""))
+def _unused(state: CloudState, part: CloudResource, names: set[str]) -> None:
+    for service in state.every(aws.ECS_SERVICE):
+        cluster = state.find(aws.ECS_CLUSTER, service.get("cluster", ""))
         used = names.intersection(service.all("capacityProviderStrategies.capacityProvider"))
         if cluster and part.get("clusterName") in cluster.handles and used:
             raise Refused(
@@ -230,9 +221,9 @@ def _unused(world: World, part: Thing, names: set[str]) -> None:
             )
 
 
-def capacity_provider(world: World, thing: Thing) -> None:
+def capacity_provider(state: CloudState, resource: CloudResource) -> None:
     """Names that ECS keeps to itself, and what managed termination protection needs."""
-    name = thing.get("name", "")
+    name = resource.get("name", "")
     if name.startswith(("aws", "ecs", "fargate")):
         raise Refused(
             "ClientException",
@@ -240,177 +231,175 @@ def capacity_provider(world: World, thing: Thing) -> None:
             "ECS API, CreateCapacityProvider",
         )
     said = "autoScalingGroupProvider"
-    group = world.find(aws.AUTO_SCALING_GROUP, thing.get(f"{said}.autoScalingGroupArn", ""))
-    if thing.get(f"{said}.managedTerminationProtection") != "ENABLED":
+    group = state.find(aws.AUTO_SCALING_GROUP, resource.get(f"{said}.autoScalingGroupArn", ""))
+    if resource.get(f"{said}.managedTerminationProtection") != "ENABLED":
         return
-    if thing.get(f"{said}.managedScaling.status") != "ENABLED":
+    if resource.get(f"{said}.managedScaling.status") != "ENABLED":
         raise Refused(
             "ClientException",
-            f"{thing.name}: managed termination protection needs managed scaling",
+            f"{resource.name}: managed termination protection needs managed scaling",
             "ECS API, AutoScalingGroupProvider",
         )
     if group and not group.get("protectFromScaleIn"):
         raise Refused(
             "ClientException",
-            f"{thing.name}: managed termination protection needs a group that protects its instances from scale-in",
+            f"{resource.name}: managed termination protection needs a group that protects its instances from scale-in",
             "ECS API, AutoScalingGroupProvider",
         )
 
 
-def capacity_exists(world: World, thing: Thing) -> None:
+def capacity_exists(state: CloudState, resource: CloudResource) -> None:
     """A cluster takes AWS's own capacity providers, and the account's."""
-    for name in thing.all("capacityProviders"):
-        if name not in ("FARGATE", "FARGATE_SPOT") and not world.find(aws.CAPACITY_PROVIDER, name):
+    for name in resource.all("capacityProviders"):
+        if name not in ("FARGATE", "FARGATE_SPOT") and not state.find(aws.CAPACITY_PROVIDER, name):
             raise Refused("InvalidParameterException", f"there is no capacity provider {name}", "ECS API")
 
 
-def capacity_associated(world: World, thing: Thing) -> None:
+def capacity_associated(state: CloudState, resource: CloudResource) -> None:
     """Only a capacity provider that no cluster has can be deleted."""
-    for part in world.where(aws.ECS_PROVIDERS, "capacityProviders", *thing.handles):
+    for part in state.where(aws.ECS_PROVIDERS, "capacityProviders", *resource.handles):
         raise Refused(
             "ResourceInUseException",
-            f"the capacity provider {thing.get('name')} is associated with the cluster {part.get('clusterName')}",
+            f"the capacity provider {resource.get('name')} is associated with the cluster {part.get('clusterName')}",
             "ECS API, DeleteCapacityProvider; terraform-provider-aws #29152",
         )
 
 
-def instances_fit(world: World, thing: Thing) -> None:
+def instances_fit(state: CloudState, resource: CloudResource) -> None:
     """Where ECS finds no instance for a copy it goes on looking: the deployment never ends."""
-    task = _task(world, thing)
-    for group in instances.groups(world, thing):
+    task = _task(state, resource)
+    for group in instances.groups(state, resource):
         built_for = (task.get("runtimePlatform.cpuArchitecture", "X86_64") if task else "X86_64").lower()
         if built_for not in instances.architectures(group):
             raise Refused(
                 "CannotPlaceTask",
-                f"no container instance of {group.name} is {built_for}, as {thing.name} needs",
+                f"no container instance of {group.name} is {built_for}, as {resource.name} needs",
                 "ECS developer guide, service event messages: no container instance met all of its requirements",
             )
-        beside = [each for each in instances.services(world, group) if each.id != thing.id]
-        copies = sum(each.get("desiredCount", 1) for each in [*beside, thing])
+        beside = [each for each in instances.services(state, group) if each.id != resource.id]
+        copies = sum(each.get("desiredCount", 1) for each in [*beside, resource])
         room = instances.room(group)
         if room is not None and copies > room:
             raise Refused(
                 "CannotPlaceTask",
-                f"{group.name} has network interfaces for {room} copies, and with {thing.name} there are {copies}",
+                f"{group.name} has network interfaces for {room} copies, and with {resource.name} there are {copies}",
                 "ECS developer guide, service event messages: RESOURCE:ENI",
             )
 
 
-def instances_start(world: World, thing: Thing) -> None:
+def instances_start(state: CloudState, resource: CloudResource) -> None:
     """An image is for one architecture, and so is an instance type."""
-    template = instances.template(world, thing)
+    template = instances.template(state, resource)
     for built_for in ("x86_64", "arm64"):
-        newest = instances.image(world, thing.get("region", ""), built_for)
-        if template and template.get("imageId") == newest and instances.architectures(thing) - {built_for}:
+        newest = instances.image(state, resource.get("region", ""), built_for)
+        if template and template.get("imageId") == newest and instances.architectures(resource) - {built_for}:
             raise Refused(
                 "InvalidParameterValue",
                 f"the architecture {built_for} of the image {newest} does not match the instance types"
-                f" {', '.join(instances.types(thing))}",
+                f" {', '.join(instances.types(resource))}",
                 "EC2 API, RunInstances",
             )
 
 
-def instances_in_use(world: World, thing: Thing) -> None:
+def instances_in_use(state: CloudState, resource: CloudResource) -> None:
     """By force AWS would end the instances at once, and the copies on them; without it, protected ones stay."""
-    for service in instances.services(world, thing):
+    for service in instances.services(state, resource):
         raise Refused(
             "RuntimeCutOff",
-            f"copies of {service.name} run on the instances of {thing.name}",
+            f"copies of {service.name} run on the instances of {resource.name}",
             "EC2 Auto Scaling API, DeleteAutoScalingGroup",
         )
-    if thing.get("protectFromScaleIn") and not thing.get("forceDelete"):
+    if resource.get("protectFromScaleIn") and not resource.get("forceDelete"):
         raise Refused(
             "ScalingActivityInProgress",
-            f"the instances of {thing.name} are protected from scale-in, and it is not deleted by force",
+            f"the instances of {resource.name} are protected from scale-in, and it is not deleted by force",
             "terraform-provider-aws #18849, containers-roadmap #2862",
         )
 
 
-def instances_joined(world: World, thing: Thing) -> None:
+def instances_joined(state: CloudState, resource: CloudResource) -> None:
     """A cluster stays while instances are registered in it."""
-    for group in world.every(aws.AUTO_SCALING_GROUP):
-        if instances.cluster(world, group) is thing:
+    for group in state.every(aws.AUTO_SCALING_GROUP):
+        if instances.cluster(state, group) is resource:
             raise Refused(
                 "ClusterContainsContainerInstancesException",
-                f"instances of {group.name} are registered in the cluster {thing.name}",
+                f"instances of {group.name} are registered in the cluster {resource.name}",
                 "ECS API, DeleteCluster; terraform-provider-aws #18849",
             )
 
 
-def joins_as_what_it_is(world: World, thing: Thing) -> None:
+def joins_as_what_it_is(state: CloudState, resource: CloudResource) -> None:
     """Into a group of instances go instances that there are."""
-    group = world.find(aws.TARGET_GROUP, thing.get("targetGroupArn") or thing.get("lbTargetGroupArn", ""))
+    group = state.find(aws.TARGET_GROUP, resource.get("targetGroupArn") or resource.get("lbTargetGroupArn", ""))
     if group is not None and group.get("targetType") != "instance":
         raise Refused(
             "ValidationError",
             f"{group.name} has target type {group.get('targetType')}; an instance cannot be in it",
             "ELBv2 API, RegisterTargets",
         )
-    target = thing.get("targetId", "")
-    if target and not world.find(aws.INSTANCE, target) and target not in world.existing:
+    target = resource.get("targetId", "")
+    if target and not state.find(aws.INSTANCE, target) and target not in state.existing:
         raise Refused(
-            "InvalidTarget", f"{thing.name}: the instance {target} does not exist", "ELBv2 API, RegisterTargets"
+            "InvalidTarget", f"{resource.name}: the instance {target} does not exist", "ELBv2 API, RegisterTargets"
         )
 
 
-def keeps_quorum(world: World, thing: Thing) -> None:
+def keeps_quorum(state: CloudState, resource: CloudResource) -> None:
     """AWS would allow it, and the swarm could never be changed again, its services not even removed.
 
     The only manager may go: then there is no swarm any more, and the next one is new.
     """
-    from rehearsal import swarm  # which refuses in this module's words
-
-    for each in world.swarms.values():
-        if len(each.members) < 2 or thing.id not in each.members.values() or not each.services:
+    for each in state.swarms.values():
+        if len(each.members) < 2 or resource.id not in each.members.values() or not each.services:
             continue
-        if not swarm.has_quorum(world, each, without=thing.id):
+        if not instances.has_quorum(state, each, without=resource.id):
             raise Refused(
                 "QuorumLost",
-                f"without {thing.name} less than a majority is left of the {len(each.members)} managers of a swarm"
+                f"without {resource.name} less than a majority is left of the {len(each.members)} managers of a swarm"
                 f" that runs {len(each.services)} services",
                 'Docker docs, "Administer and maintain a swarm of Docker Engines"',
             )
 
 
-def can_pull(world: World, thing: Thing) -> None:
+def can_pull(state: CloudState, resource: CloudResource) -> None:
     """Every image has a digest, is in its repository, and the task may read it."""
-    task = _task(world, thing)
+    task = _task(state, resource)
     for image in images(task) if task else ():
-        pinned(thing, image)
-        in_repository(world, image)
-        if task and ".dkr.ecr." in image and not may_pull(world, task.get("executionRoleArn", ""), image):
+        pinned(resource, image)
+        in_repository(state, image)
+        if task and ".dkr.ecr." in image and not may_pull(state, task.get("executionRoleArn", ""), image):
             raise Refused(
                 "CannotPullContainerError",
-                f"the execution role of {thing.name} may not pull {image}",
+                f"the execution role of {resource.name} may not pull {image}",
                 "amazon-ecs-agent #1128",
             )
 
 
-def images(task: Thing) -> Iterator[str]:
+def images(task: CloudResource) -> Iterator[str]:
     """The images of a task definition."""
     containers = task.get("containerDefinitions", "[]")
     yield from (each["image"] for each in json.loads(containers) if each.get("image"))
 
 
-def pinned(thing: Thing, image: str) -> None:
+def pinned(resource: CloudResource, image: str) -> None:
     """A tag can be moved, so what runs would change without a deploy."""
     if "@sha256:" not in image:
         raise Refused(
             "ImageWithoutDigest",
-            f"{thing.name} runs {image}, which has no digest",
+            f"{resource.name} runs {image}, which has no digest",
             "Security Hub ECR.2: what runs must not change without a deploy",
         )
 
 
-def in_repository(world: World, image: str) -> None:
+def in_repository(state: CloudState, image: str) -> None:
     """A repository of this world has what was pushed to it, or what it fetches itself; all others are believed."""
     url, _, digest = image.partition("@")
-    made = [each for type_, path in REPOSITORY_URL.items() for each in world.where(type_, path, url)]
-    if not made and ".dkr.ecr." in url and url not in world.existing:
+    made = [each for type_, path in REPOSITORY_URL.items() for each in state.where(type_, path, url)]
+    if not made and ".dkr.ecr." in url and url not in state.existing:
         raise Refused("CannotPullContainerError", f"{url} is not a repository", "amazon-ecs-agent #1128")
-    if _cached(world, image):
-        world.pushed[url].add(digest)
-    if made and digest not in world.pushed[url]:
+    if _cached(state, image):
+        state.pushed[url].add(digest)
+    if made and digest not in state.pushed[url]:
         raise Refused(
             "CannotPullContainerError",
             f"failed to resolve ref {image}: not found",
@@ -425,73 +414,75 @@ REPOSITORY_URL: Mapping[str, str] = {
 """What holds images, and where it says its `<registry>/<name>`."""
 
 
-def repository_url(thing: Thing) -> str | None:
+def repository_url(resource: CloudResource) -> str | None:
     """A repository's `<registry>/<name>`; None: it is no repository."""
-    return thing.get(REPOSITORY_URL[thing.type]) if thing.type in REPOSITORY_URL else None
+    return resource.get(REPOSITORY_URL[resource.type]) if resource.type in REPOSITORY_URL else None
 
 
-def may_pull(world: World, role: str, image: str) -> bool:
+def may_pull(state: CloudState, role: str, image: str) -> bool:
     """Whether a role may pull an image from ECR; from a cache only if it may also have that filled."""
-    found = world.find(aws.ROLE, role)
+    found = state.find(aws.ROLE, role)
     if found is None:
-        return role in world.existing
-    if _cached(world, image) and not _allows(world, found, "ecr:BatchImportUpstreamImage", "ContainerRegistryPullOnly"):
+        return role in state.existing
+    if _cached(state, image) and not _allows(state, found, "ecr:BatchImportUpstreamImage", "ContainerRegistryPullOnly"):
         return False
-    return _allows(world, found, "ecr:BatchGetImage", "ContainerRegistry", "TaskExecution")
+    return _allows(state, found, "ecr:BatchGetImage", "ContainerRegistry", "TaskExecution")
 
 
-def _cached(world: World, image: str) -> bool:
+def _cached(state: CloudState, image: str) -> bool:
     path = image.partition("/")[2]
-    return any(path.startswith(f"{rule.get('ecrRepositoryPrefix')}/") for rule in world.every(aws.ECR_CACHE_RULE))
+    return any(path.startswith(f"{rule.get('ecrRepositoryPrefix')}/") for rule in state.every(aws.ECR_CACHE_RULE))
 
 
-def _allows(world: World, role: Thing, action: str, *managed: str) -> bool:
-    inline = world.where(aws.ROLE_POLICY, "role", *role.handles)
-    attached = world.where(aws.ROLE_POLICY_ATTACHMENT, "role", *role.handles)
+def _allows(state: CloudState, role: CloudResource, action: str, *managed: str) -> bool:
+    inline = state.where(aws.ROLE_POLICY, "role", *role.handles)
+    attached = state.where(aws.ROLE_POLICY_ATTACHMENT, "role", *role.handles)
     return any(action in each.get("policy", "") for each in inline) or any(
         name in each.get("policyArn", "") for each in attached for name in managed
     )
 
 
-def has_images(world: World, thing: Thing) -> None:
+def has_images(state: CloudState, resource: CloudResource) -> None:
     """ECR keeps a repository with images unless forced."""
-    if world.pushed[repository_url(thing) or ""] and not (thing.get("forceDelete") or thing.get("forceDestroy")):
-        raise Refused("RepositoryNotEmptyException", f"the repository {thing.id} still contains images", "ECR API")
+    if state.pushed[repository_url(resource) or ""] and not (
+        resource.get("forceDelete") or resource.get("forceDestroy")
+    ):
+        raise Refused("RepositoryNotEmptyException", f"the repository {resource.id} still contains images", "ECR API")
 
 
-def has_objects(world: World, thing: Thing) -> None:
+def has_objects(state: CloudState, resource: CloudResource) -> None:
     """S3 keeps a bucket with objects unless forced."""
-    if thing.id in world.written and not thing.get("forceDestroy"):
-        raise Refused("BucketNotEmpty", f"the bucket {thing.id} is not empty: access logs are in it", "S3 API")
+    if resource.id in state.written and not resource.get("forceDestroy"):
+        raise Refused("BucketNotEmpty", f"the bucket {resource.id} is not empty: access logs are in it", "S3 API")
 
 
 # --- ways out -----------------------------------------------------------------------------------------------------
 
 
-def way_out(world: World, thing: Thing) -> None:
+def way_out(state: CloudState, resource: CloudResource) -> None:
     """A runtime in a subnet without a way out never starts."""
-    if subnet := _stranded(world, thing):
+    if subnet := _stranded(state, resource):
         raise Refused(
             "ResourceInitializationError",
-            f"{thing.name} is in {subnet}, which has no way to the registry: no route to a gateway and no endpoints",
+            f"{resource.name} is in {subnet}, which has no way to the registry: no route to a gateway and no endpoints",
             "amazon-ecs-agent #1128; AWS re:Post on ResourceInitializationError",
         )
 
 
-def cut_off(world: World, thing: Thing) -> None:
+def cut_off(state: CloudState, resource: CloudResource) -> None:
     """AWS would allow it, and the runtime would then hang for ever in its own deletion."""
-    world.remove(thing)
+    state.remove(resource)
     try:
-        for runtime in [each for type_ in SUBNETS for each in world.every(type_)]:
-            if _stranded(world, runtime):
+        for runtime in [each for type_ in SUBNETS for each in state.every(type_)]:
+            if _stranded(state, runtime):
                 raise Refused(
                     "RuntimeCutOff",
-                    f"without {thing.name} ({thing.type}) the living {runtime.name} has no way out,"
+                    f"without {resource.name} ({resource.type}) the living {runtime.name} has no way out,"
                     " and cannot even be deleted in order",
                     "aws-samples/appmod-blueprints #582, awslabs/ai-on-eks #323",
                 )
     finally:
-        world.add(thing)
+        state.add(resource)
 
 
 SUBNETS: Mapping[str, str] = {
@@ -503,66 +494,66 @@ SUBNETS: Mapping[str, str] = {
 """What starts copies or nodes, and where it says in which subnets."""
 
 
-def _stranded(world: World, runtime: Thing) -> str | None:
+def _stranded(state: CloudState, runtime: CloudResource) -> str | None:
     """The first subnet of a runtime without a way out."""
-    if any(instances.groups(world, runtime)):
+    if any(instances.groups(state, runtime)):
         return None  # an instance pulls for its copies, by its own interface
     needed: tuple[str, ...] = NEEDED_ENDPOINTS
     if runtime.type == aws.AUTO_SCALING_GROUP:
-        public = instances.public(world, runtime)
-        of_ecs = instances.cluster(world, runtime) is not None
+        public = instances.public(state, runtime)
+        of_ecs = instances.cluster(state, runtime) is not None
         needed = (*needed, *(("ecs", "ecs-agent", "ecs-telemetry") if of_ecs else ("ssm",)))
     elif runtime.type == aws.INSTANCE:
-        return _stranded_instance(world, runtime)
+        return _stranded_instance(state, runtime)
     else:
         public = runtime.type == aws.EKS_CLUSTER or bool(runtime.get("networkConfiguration.assignPublicIp"))
     for handle in runtime.all(SUBNETS[runtime.type]):
-        subnet = world.find(aws.SUBNET, handle)
-        if subnet is not None and not (_routed(world, subnet, public) or _endpoints(world, subnet, needed)):
+        subnet = state.find(aws.SUBNET, handle)
+        if subnet is not None and not (_routed(state, subnet, public) or _endpoints(state, subnet, needed)):
             return subnet.name
     return None
 
 
-def _stranded_instance(world: World, instance: Thing) -> str | None:
+def _stranded_instance(state: CloudState, instance: CloudResource) -> str | None:
     """The subnet of an instance on an interface of its own, if it has no way out: a public address is one's own too."""
-    interface = world.find(aws.NETWORK_INTERFACE, instance.get("primaryNetworkInterface.networkInterfaceId", ""))
-    subnet = world.find(aws.SUBNET, interface.get("subnetId")) if interface else None
+    interface = state.find(aws.NETWORK_INTERFACE, instance.get("primaryNetworkInterface.networkInterfaceId", ""))
+    subnet = state.find(aws.SUBNET, interface.get("subnetId")) if interface else None
     if interface is None or subnet is None:
         return None
-    public = bool(world.where(aws.EIP, "networkInterface", interface.id))
+    public = bool(state.where(aws.EIP, "networkInterface", interface.id))
     needed = (*NEEDED_ENDPOINTS, "ssm", "ssmmessages", "ec2messages")
-    return None if _routed(world, subnet, public) or _endpoints(world, subnet, needed) else subnet.name
+    return None if _routed(state, subnet, public) or _endpoints(state, subnet, needed) else subnet.name
 
 
-def _routed(world: World, subnet: Thing, public: bool) -> bool:
-    associations = world.where(aws.ROUTE_TABLE_ASSOCIATION, "subnetId", subnet.id)
+def _routed(state: CloudState, subnet: CloudResource, public: bool) -> bool:
+    associations = state.where(aws.ROUTE_TABLE_ASSOCIATION, "subnetId", subnet.id)
     tables = {each.get("routeTableId") for each in associations}
-    if not tables and (vpc := world.find(aws.VPC, subnet.get("vpcId", ""))):
+    if not tables and (vpc := state.find(aws.VPC, subnet.get("vpcId", ""))):
         tables = {vpc.get("mainRouteTableId")}
-    routes = world.where(aws.ROUTE, "routeTableId", *tables)
-    nat = any(world.find(aws.NAT_GATEWAY, each.get("natGatewayId", "")) for each in routes)
-    return nat or (public and any(world.find(aws.INTERNET_GATEWAY, each.get("gatewayId", "")) for each in routes))
+    routes = state.where(aws.ROUTE, "routeTableId", *tables)
+    nat = any(state.find(aws.NAT_GATEWAY, each.get("natGatewayId", "")) for each in routes)
+    return nat or (public and any(state.find(aws.INTERNET_GATEWAY, each.get("gatewayId", "")) for each in routes))
 
 
 NEEDED_ENDPOINTS = ("ecr.api", "ecr.dkr", "s3", "logs")
 
 
-def _endpoints(world: World, subnet: Thing, needed: tuple[str, ...]) -> bool:
+def _endpoints(state: CloudState, subnet: CloudResource, needed: tuple[str, ...]) -> bool:
     """Whether images can be pulled, and logs written, without a gateway."""
-    beside = world.where(aws.VPC_ENDPOINT, "vpcId", subnet.get("vpcId"))
+    beside = state.where(aws.VPC_ENDPOINT, "vpcId", subnet.get("vpcId"))
     names = [each.get("serviceName", "") for each in beside]
     return all(any(name.endswith(f".{service}") for name in names) for service in needed)
 
 
-def cluster_needs_policy(world: World, thing: Thing) -> None:
+def cluster_needs_policy(state: CloudState, resource: CloudResource) -> None:
     """An EKS cluster whose role has lost its policies cannot take its own nodes and interfaces away."""
-    attached = world.where(aws.ROLE_POLICY_ATTACHMENT, "role", thing.get("role"))
-    twins = [each for each in attached if each is not thing and each.get("policyArn") == thing.get("policyArn")]
-    role = world.find(aws.ROLE, thing.get("role", ""))
-    for cluster in world.every(aws.EKS_CLUSTER):
+    attached = state.where(aws.ROLE_POLICY_ATTACHMENT, "role", resource.get("role"))
+    twins = [each for each in attached if each is not resource and each.get("policyArn") == resource.get("policyArn")]
+    role = state.find(aws.ROLE, resource.get("role", ""))
+    for cluster in state.every(aws.EKS_CLUSTER):
         roles = {cluster.get("roleArn"), cluster.get("computeConfig.nodeRoleArn")}
         if role and role.get("arn") in roles and not twins:
-            policy = thing.get("policyArn", "").rsplit("/", 1)[-1]
+            policy = resource.get("policyArn", "").rsplit("/", 1)[-1]
             raise Refused(
                 "RuntimeCutOff",
                 f"the cluster {cluster.id} is alive and needs {policy} while it is deleted",
@@ -570,10 +561,10 @@ def cluster_needs_policy(world: World, thing: Thing) -> None:
             )
 
 
-def public_access(_: World, thing: Thing) -> None:
+def public_access(_: CloudState, resource: CloudResource) -> None:
     """Who may reach a cluster's API over the internet must be able to come from there. A range for documentation stands
     for somebody's own here; EKS itself refuses that too."""
-    blocks = [each for each in thing.all("vpcConfig.publicAccessCidrs") if each != ANYWHERE]
+    blocks = [each for each in resource.all("vpcConfig.publicAccessCidrs") if each != ANYWHERE]
     if wrong := [each for each in blocks if not is_public(each) and not is_example(each)]:
         raise Refused(
             "InvalidParameterException",
@@ -582,13 +573,14 @@ def public_access(_: World, thing: Thing) -> None:
         )
 
 
-def has_entry(world: World, thing: Thing) -> None:
+def has_entry(state: CloudState, resource: CloudResource) -> None:
     """A policy is given to an access entry of the cluster, not to a role."""
-    entries = world.where(aws.ACCESS_ENTRY, "principalArn", thing.get("principalArn"))
-    if not any(each.get("clusterName") == thing.get("clusterName") for each in entries):
+    entries = state.where(aws.ACCESS_ENTRY, "principalArn", resource.get("principalArn"))
+    if not any(each.get("clusterName") == resource.get("clusterName") for each in entries):
         raise Refused(
             "ResourceNotFoundException",
-            f"{thing.name}: {thing.get('principalArn')} has no access entry in the cluster {thing.get('clusterName')}",
+            f"{resource.name}: {resource.get('principalArn')} has no access entry in the cluster"
+            f" {resource.get('clusterName')}",
             "EKS API, AssociateAccessPolicy",
         )
 
@@ -598,21 +590,21 @@ INLINE = 10_240
 """Characters of all inline policies of a role together, without white space; AWS raises it for nobody."""
 
 
-def policies_fit(world: World, thing: Thing) -> None:
+def policies_fit(state: CloudState, resource: CloudResource) -> None:
     """A role has room for so much."""
     all_ = [
-        thing,
-        *(each for each in world.where(aws.ROLE_POLICY, "role", thing.get("role")) if not _same(each, thing)),
+        resource,
+        *(each for each in state.where(aws.ROLE_POLICY, "role", resource.get("role")) if not _same(each, resource)),
     ]
     if sum(len("".join(each.get("policy", "").split())) for each in all_) > INLINE:
         raise Refused(
             "LimitExceeded",
-            f"Maximum policy size of {INLINE} bytes exceeded for role {thing.get('role')}",
+            f"Maximum policy size of {INLINE} bytes exceeded for role {resource.get('role')}",
             'IAM user guide, "IAM and AWS STS quotas"; IAM API, PutRolePolicy',
         )
 
 
-def _same(one: Thing, other: Thing) -> bool:
+def _same(one: CloudResource, other: CloudResource) -> bool:
     return (one.urn, one.id) == (other.urn, other.id)
 
 
@@ -621,42 +613,42 @@ NEED_LOGIN = ("ghcr.io", "registry-1.docker.io", "registry.gitlab.com", "cgr.dev
 """Registries that ECR caches only with a login."""
 
 
-def cache_rule(world: World, thing: Thing) -> None:
+def cache_rule(state: CloudState, resource: CloudResource) -> None:
     """A pull-through cache needs a login for most registries, under a name that ECR prescribes, and a short prefix."""
-    upstream, arn = thing.get("upstreamRegistryUrl"), thing.get("credentialArn")
-    if not 2 <= len(thing.get("ecrRepositoryPrefix", "")) <= 30:
+    upstream, arn = resource.get("upstreamRegistryUrl"), resource.get("credentialArn")
+    if not 2 <= len(resource.get("ecrRepositoryPrefix", "")) <= 30:
         raise Refused(
             "InvalidParameterException",
-            f"{thing.name}: the prefix {thing.get('ecrRepositoryPrefix')} must have 2 to 30 characters",
+            f"{resource.name}: the prefix {resource.get('ecrRepositoryPrefix')} must have 2 to 30 characters",
             "ECR API, CreatePullThroughCacheRule",
         )
     if upstream in NEED_LOGIN and not arn:
         raise Refused(
             "InvalidParameterException",
-            f"{thing.name}: {upstream} needs a login in Secrets Manager",
+            f"{resource.name}: {upstream} needs a login in Secrets Manager",
             'ECR user guide, "Sync an upstream registry": requires authentication',
         )
     if arn and f":secret:{CACHE_SECRET}" not in arn:
         raise Refused(
             "ValidationException",
-            f"{thing.name}: the name of the secret {arn} must begin with {CACHE_SECRET}",
+            f"{resource.name}: the name of the secret {arn} must begin with {CACHE_SECRET}",
             "ECR API, CreatePullThroughCacheRule, pattern of credentialArn",
         )
-    secret = world.find(aws.SECRET, arn) if arn else None
-    if secret and not world.where(aws.SECRET_VERSION, "secretId", *secret.handles):
+    secret = state.find(aws.SECRET, arn) if arn else None
+    if secret and not state.where(aws.SECRET_VERSION, "secretId", *secret.handles):
         raise Refused(
             "UnableToAccessSecretException",
-            f"{thing.name}: nothing is in the secret {secret.name} yet",
+            f"{resource.name}: nothing is in the secret {secret.name} yet",
             "ECR API, CreatePullThroughCacheRule",
         )
 
 
-def public_region(_: World, thing: Thing) -> None:
+def public_region(_: CloudState, resource: CloudResource) -> None:
     """ECR Public exists in one region."""
-    if thing.get("region") != "us-east-1":
+    if resource.get("region") != "us-east-1":
         raise Refused(
             "UnsupportedCommandException",
-            f"{thing.name}: public repositories can only be made in us-east-1",
+            f"{resource.name}: public repositories can only be made in us-east-1",
             "pulumi-aws, ecrpublic.Repository",
         )
 
@@ -678,7 +670,7 @@ ON_CREATE: Mapping[str, tuple[Check, ...]] = {
     aws.ECR_CACHE_RULE: (cache_rule,),
     aws.ROLE_POLICY: (policies_fit,),
 }
-"""Also on update: the thing as it would be."""
+"""Also on update: the resource as it would be."""
 
 ON_DELETE: Mapping[str, tuple[Check, ...]] = {
     aws.INSTANCE: (keeps_quorum,),
@@ -700,13 +692,13 @@ ON_DELETE: Mapping[str, tuple[Check, ...]] = {
 }
 
 
-def creating(world: World, thing: Thing) -> None:
-    """Raise `Refused` if AWS would not make `thing`, or change it into what it is here."""
-    for check in (references, collisions, *ON_CREATE.get(thing.type, ())):
-        check(world, thing)
+def creating(state: CloudState, resource: CloudResource) -> None:
+    """Raise `Refused` if AWS would not make `resource`, or change it into what it is here."""
+    for check in (references, collisions, *ON_CREATE.get(resource.type, ())):
+        check(state, resource)
 
 
-def deleting(world: World, thing: Thing) -> None:
-    """Raise `Refused` if AWS would not delete `thing` now."""
-    for check in (*ON_DELETE.get(thing.type, ()), held):
-        check(world, thing)
+def deleting(state: CloudState, resource: CloudResource) -> None:
+    """Raise `Refused` if AWS would not delete `resource` now."""
+    for check in (*ON_DELETE.get(resource.type, ()), held):
+        check(state, resource)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
@@ -15,18 +15,13 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from rehearsal import wire
 from rehearsal.eks import EksComponents
-from rehearsal.package import Naming, Package, Resource, public
-from rehearsal.refusals import CUT_OFF, Refused
-from rehearsal.world import Thing
-
-if TYPE_CHECKING:
-    from rehearsal.cloud import Cloud
+from rehearsal.operations import CUT_OFF, Operations
+from rehearsal.package import Naming, Package, Urn, public
+from rehearsal.state import CloudResource, Refused
 
 WORKERS = 256
 """Calls at once. One that takes rehearsal time holds a thread while it waits."""
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 1)]
-
-Response = TypeVar("Response")
 
 
 class Server:
@@ -142,11 +137,13 @@ class PackageServicer(Servicer):
             options.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE,
         )
         with self._answering(context):
-            inputs = self._package.check(resource_of(request), wire.load(request.news), wire.load(request.olds), naming)
+            inputs = self._package.check(
+                Urn.parse(request.urn), wire.load(request.news), wire.load(request.olds), naming
+            )
             return provider_pb2.CheckResponse(inputs=wire.dump(inputs))
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        type_ = resource_of(request).type
+        type_ = Urn.parse(request.urn).type
         olds, news = wire.load(request.old_inputs), wire.load(request.news)
         with self._answering(context):
             answer = _difference(wire.changes(olds, news), lambda path: self._package.replaces(type_, path))
@@ -172,124 +169,122 @@ class PackageServicer(Servicer):
 
 
 class CloudServicer(PackageServicer):
-    """A package whose resources are the pretend cloud's things.
+    """A package whose resources are the pretend cloud's.
 
     AWS finishes what was asked of it, whether or not anybody waits for the answer: what is cut off is done all the
     same, and at once. A provider that is told to stop answers with what it knows, a dead engine does not hear it.
     """
 
-    def __init__(self, package: Package, cloud: "Cloud") -> None:
+    def __init__(self, package: Package, operations: Operations) -> None:
         super().__init__(package)
-        self._cloud = cloud
+        self._state = package.state
+        self._operations = operations
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         if request.preview:
             return provider_pb2.CreateResponse(properties=wire.dump(public(wire.load(request.properties))))
-        resource = resource_of(request)
-        with self._answering(context), self._cloud.operation("create", resource, context) as operation:
-            world = self._cloud.world
-            with world.lock:
-                thing = self._package.make(resource, wire.load(request.properties), self._config(context))
-                world.add(thing)
+        urn = Urn.parse(request.urn)
+        with self._answering(context), self._operations.begin("create", urn, context) as operation:
+            with self._state.lock:
+                resource = self._package.make(urn, wire.load(request.properties), self._config(context))
+                self._state.add(resource)
             try:
-                operation.take(self._package.seconds("create", thing))
+                operation.take(self._package.seconds("create", resource))
             except BaseException:
-                with world.lock:
-                    world.remove(thing)
+                with self._state.lock:
+                    self._state.remove(resource)
                 raise
-            with world.lock:
-                thing.ready, thing.made = True, self._cloud.clock.now
-                self._package.came(thing)
+            with self._state.lock:
+                resource.ready, resource.made = True, self._operations.clock.now
+                self._package.came(resource)
                 if operation.cut_off:
-                    raise HalfMade(CUT_OFF, thing)
-                if why := self._package.unsteady(thing):
-                    raise HalfMade(why, thing)
-            return provider_pb2.CreateResponse(id=thing.id, properties=wire.dump(thing.outputs))
+                    raise HalfMade(CUT_OFF, resource)
+                if why := self._package.unsteady(resource):
+                    raise HalfMade(why, resource)
+            return provider_pb2.CreateResponse(id=resource.id, properties=wire.dump(resource.outputs))
 
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         inputs = wire.load(request.news)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=wire.dump(planned(request, inputs)))
-        resource = resource_of(request)
-        with self._answering(context), self._cloud.operation("update", resource, context) as operation:
-            with self._cloud.world.lock:
-                thing = self._there(resource, request.id, context)
-                changed = self._package.change(thing, inputs, self._config(context))
+        urn = Urn.parse(request.urn)
+        with self._answering(context), self._operations.begin("update", urn, context) as operation:
+            with self._state.lock:
+                resource = self._there(urn, request.id, context)
+                changed = self._package.change(resource, inputs, self._config(context))
             operation.take(self._package.seconds("update", changed))
-            with self._cloud.world.lock:
+            with self._state.lock:
                 if why := self._package.unsteady(changed):
                     raise Refused("RolledBack", why, "ECS: the former task definition goes on running")
-                self._cloud.world.change(thing, changed.inputs, changed.outputs)
-                self._package.came(thing)
-            return provider_pb2.UpdateResponse(properties=wire.dump(thing.outputs))
+                self._state.change(resource, changed.inputs, changed.outputs)
+                self._package.came(resource)
+            return provider_pb2.UpdateResponse(properties=wire.dump(resource.outputs))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        resource = resource_of(request)
-        with self._answering(context), self._cloud.operation("delete", resource, context) as operation:
-            world, config = self._cloud.world, self._config(context)
-            with world.lock:
-                thing = self._package.find(resource, request.id, config)
-                if thing is None:  # gone already, which is what was wanted
+        urn = Urn.parse(request.urn)
+        with self._answering(context), self._operations.begin("delete", urn, context) as operation:
+            config = self._config(context)
+            with self._state.lock:
+                resource = self._package.find(urn, request.id, config)
+                if resource is None:  # gone already, which is what was wanted
                     return empty_pb2.Empty()
-                self._package.delete(thing, config)
-                thing.ready = False
+                self._package.delete(resource, config)
+                resource.ready = False
             try:
-                operation.take(self._package.seconds("delete", thing))
+                operation.take(self._package.seconds("delete", resource))
             except BaseException:
-                thing.ready = True
+                resource.ready = True
                 raise
-            with world.lock:
-                world.remove(thing)
-                self._package.went(thing)
+            with self._state.lock:
+                self._state.remove(resource)
+                self._package.went(resource)
             return empty_pb2.Empty()
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        resource = resource_of(request)
-        with self._answering(context), self._cloud.operation("read", resource, context) as operation:
+        urn = Urn.parse(request.urn)
+        with self._answering(context), self._operations.begin("read", urn, context) as operation:
             operation.take(0)
-            thing = self._package.find(resource, request.id, self._config(context))
-            if thing is None:
+            resource = self._package.find(urn, request.id, self._config(context))
+            if resource is None:
                 return provider_pb2.ReadResponse()
             return provider_pb2.ReadResponse(
-                id=thing.id, properties=wire.dump(thing.outputs), inputs=wire.dump(thing.inputs)
+                id=resource.id, properties=wire.dump(resource.outputs), inputs=wire.dump(resource.inputs)
             )
 
     def Cancel(self, request: Any, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802
         # The engine also says so when it closes one provider among several, so only its own operations end.
-        self._cloud.cancel(context.peer())
+        self._operations.cancel(context.peer())
         return empty_pb2.Empty()
 
-    def _there(self, resource: Resource, id_: str, context: grpc.ServicerContext) -> Thing:
-        thing = self._package.find(resource, id_, self._config(context))
-        if thing is None:
-            raise Refused(
-                "NotFound", f"{resource.name} ({id_}) does not exist any more", "AWS API; run `pulumi refresh`"
-            )
-        return thing
+    def _there(self, urn: Urn, id_: str, context: grpc.ServicerContext) -> CloudResource:
+        resource = self._package.find(urn, id_, self._config(context))
+        if resource is None:
+            raise Refused("NotFound", f"{urn.name} ({id_}) does not exist any more", "AWS API; run `pulumi refresh`")
+        return resource
 
     @contextmanager
     def _answering(self, context: grpc.ServicerContext) -> Iterator[None]:
-        self._cloud.clock.touch()
+        self._operations.clock.touch()
         try:
             with super()._answering(context):
                 yield
         finally:
-            self._cloud.clock.touch()
+            self._operations.clock.touch()
 
 
 class HalfMade(Refused):
     """It exists, but is not well: the engine keeps it in the state and sees to it in the next run."""
 
-    def __init__(self, why: str, thing: Thing) -> None:
+    def __init__(self, why: str, resource: CloudResource) -> None:
         super().__init__("Unsteady", why, "ECS API")
-        self._thing = thing
+        self._resource = resource
 
     def status(self) -> grpc.Status:
         """The error as the engine wants it told: with what there is."""
         there = provider_pb2.ErrorResourceInitFailed(
-            id=self._thing.id,
-            properties=wire.dump(self._thing.outputs),
-            inputs=wire.dump(self._thing.inputs),
+            id=self._resource.id,
+            properties=wire.dump(self._resource.outputs),
+            inputs=wire.dump(self._resource.inputs),
             reasons=[str(self)],
         )
         rich = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(self))
@@ -298,12 +293,6 @@ class HalfMade(Refused):
         status.code, status.details = grpc.StatusCode.UNKNOWN, str(self)
         status.trailing_metadata = (("grpc-status-details-bin", rich.SerializeToString()),)
         return status
-
-
-def resource_of(request: Any) -> Resource:
-    """Older engines send the URN alone; it ends in `::<parents' types>$<type>::<name>`."""
-    _, _, types, name = request.urn.split("::", 3)
-    return Resource(types.rsplit("$", 1)[-1], name, request.urn)
 
 
 def planned(request: Any, inputs: wire.Properties) -> wire.Properties:

@@ -9,15 +9,15 @@ import gzip
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http.client import responses
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from components.orchestrator.swarm_boot import TAG
 from components.orchestrator.swarm_ssm import Request
-from rehearsal import aws, refusals, ssm
-from rehearsal.world import Thing, World
+from rehearsal import aws, instances, refusals
+from rehearsal.apis import ssm
+from rehearsal.state import CloudResource, CloudState, Refused, Swarm, published
 
 Json = Any
 NO_LEADER = (
@@ -26,84 +26,50 @@ NO_LEADER = (
 )
 
 
-class No(Exception):
+class EngineRefusal(Exception):
     """The engine refuses; the arguments are the status and its message."""
 
 
-@dataclass
-class Swarm:
-    """The swarm of one stack: who decides in it, and what is on it."""
-
-    id: str
-    members: dict[str, str] = field(default_factory=dict)
-    """Node -> instance of each manager, also of those whose instance is gone."""
-    left: set[str] = field(default_factory=set)
-    """Instances that were managers and stepped down: they do not come back by themselves."""
-    networks: dict[str, Json] = field(default_factory=dict)
-    secrets: dict[str, Json] = field(default_factory=dict)
-    services: dict[str, Json] = field(default_factory=dict)
-
-    def publishes(self, port: int) -> bool:
-        """Whether its nodes answer on a port."""
-        return any(port == each for service in self.services.values() for each in published(service["Spec"]))
-
-
-def published(spec: Json) -> list[int]:
-    """The ports that a service takes."""
-    return [port["PublishedPort"] for port in spec.get("EndpointSpec", {}).get("Ports", [])]
-
-
-def members(world: World, tag: str, stack: str) -> list[str]:
+def members(state: CloudState, tag: str, stack: str) -> list[str]:
     """The instances that bear a tag, as far as they have started."""
-    return [each.id for each in world.every(aws.INSTANCE) if each.ready and each.get("tags", {}).get(tag) == stack]
+    return [each.id for each in state.every(aws.INSTANCE) if each.ready and each.get("tags", {}).get(tag) == stack]
 
 
-def living(world: World, swarm: Swarm) -> list[str]:
-    """The nodes of the managers whose instances are there."""
-    return [node for node, instance in swarm.members.items() if world.find(aws.INSTANCE, instance)]
-
-
-def has_quorum(world: World, swarm: Swarm, without: str = "") -> bool:
-    """Whether more than half of the managers are there; `without`: an instance that is not counted."""
-    there = [node for node in living(world, swarm) if swarm.members[node] != without]
-    return len(there) > len(swarm.members) // 2
-
-
-def swarm_of(world: World, stack: str) -> Swarm:
+def swarm_of(state: CloudState, stack: str) -> Swarm:
     """The swarm of a stack. An instance that has started is a member; where nobody is left it makes another swarm."""
-    found = world.swarms.get(stack)
-    if found is None or not living(world, found):
-        found = world.swarms[stack] = Swarm(world.hex(f"swarm {stack}", 25))
+    found = state.swarms.get(stack)
+    if found is None or not instances.living(state, found):
+        found = state.swarms[stack] = Swarm(state.hex(f"swarm {stack}", 25))
     known = {*found.members.values(), *found.left}
-    for instance in members(world, TAG, stack):
-        if instance not in known and (not found.members or has_quorum(world, found)):
+    for instance in members(state, TAG, stack):
+        if instance not in known and (not found.members or instances.has_quorum(state, found)):
             found.members[f"node-of-{instance}"] = instance
     return found
 
 
-def run(world: World, instance: str, script: str) -> ssm.Ran:
+def run(state: CloudState, instance: str, script: str) -> ssm.CommandResult:
     """What a manager's instance makes of a command."""
-    with world.lock:
-        thing = world.find(aws.INSTANCE, instance)
-        if thing is None:
-            return ssm.Ran(1, "", f"{instance} does not exist")
+    with state.lock:
+        resource = state.find(aws.INSTANCE, instance)
+        if resource is None:
+            return ssm.CommandResult(1, "", f"{instance} does not exist")
         try:
-            status, answer = _Manager(world, thing, Request.read(script)).answer()
-        except refusals.Refused as refusal:
-            return ssm.Ran(254, "", str(refusal))
+            status, answer = _Manager(state, resource, Request.read(script)).answer()
+        except Refused as refusal:
+            return ssm.CommandResult(254, "", str(refusal))
     head = f"HTTP/1.1 {status} {responses[status]}\r\nContent-Type: application/json\r\n\r\n"
     text = base64.b64encode(gzip.compress(head.encode() + json.dumps(answer).encode())).decode()
-    return ssm.Ran(0, f"{len(text)} /run/answer\n{text}")
+    return ssm.CommandResult(0, f"{len(text)} /run/answer\n{text}")
 
 
 class _Manager:
     """One request on one manager."""
 
-    def __init__(self, world: World, instance: Thing, request: Request) -> None:
-        self.world = world
+    def __init__(self, state: CloudState, instance: CloudResource, request: Request) -> None:
+        self.state = state
         self.instance = instance
         self.request = request
-        self.swarm = swarm_of(world, instance.get("tags", {})[TAG])
+        self.swarm = swarm_of(state, instance.get("tags", {})[TAG])
         split = urlsplit(request.path)
         self.path = unquote(re.sub(r"^/v[\d.]+", "", split.path))
         self.query = dict(parse_qsl(split.query))
@@ -113,11 +79,13 @@ class _Manager:
         for method, pattern, act in ROUTES:
             if method == self.request.method and (found := re.fullmatch(pattern, self.path)):
                 try:
-                    if act not in (_Manager.version, _Manager.info) and not has_quorum(self.world, self.swarm):
-                        raise No(500, NO_LEADER)
+                    if act not in (_Manager.version, _Manager.info) and not instances.has_quorum(
+                        self.state, self.swarm
+                    ):
+                        raise EngineRefusal(500, NO_LEADER)
                     return 200, act(self, *found.groups())
-                except No as no:
-                    status, message = no.args
+                except EngineRefusal as refusal:
+                    status, message = refusal.args
                     return status, {"message": message}
         return 404, {"message": f"the rehearsal's engine has no {self.request.method} {self.path}"}
 
@@ -173,7 +141,7 @@ class _Manager:
     def change_service(self, identity: str) -> Json:
         found, spec = self.service(identity), self.request.body()
         if int(self.query["version"]) != found["Version"]["Index"]:
-            raise No(500, "rpc error: code = Unknown desc = update out of sequence")
+            raise EngineRefusal(500, "rpc error: code = Unknown desc = update out of sequence")
         self._may_run(spec, found["ID"])
         found["Spec"] = spec
         found["Version"]["Index"] += 1
@@ -211,8 +179,8 @@ class _Manager:
 
     def node(self, identity: str) -> Json:
         if identity not in self.swarm.members:
-            raise No(404, f"node {identity} not found")
-        instance = self.world.find(aws.INSTANCE, self.swarm.members[identity])
+            raise EngineRefusal(404, f"node {identity} not found")
+        instance = self.state.find(aws.INSTANCE, self.swarm.members[identity])
         return {
             "ID": identity,
             "Version": {"Index": 1},
@@ -228,41 +196,45 @@ class _Manager:
         """Demote a manager."""
         self.node(identity)
         if self.request.body()["Role"] != "worker":
-            raise No(400, "the rehearsal's managers can only be demoted")
+            raise EngineRefusal(400, "the rehearsal's managers can only be demoted")
         if len(self.swarm.members) == 1:
-            raise No(412, "attempting to demote the last manager of the swarm")
+            raise EngineRefusal(412, "attempting to demote the last manager of the swarm")
         self.swarm.left.add(self.swarm.members.pop(identity))
 
     def remove_node(self, identity: str) -> Json:
         if identity in self.swarm.members:
-            raise No(412, f"node {identity} is a cluster manager and is a member of the raft cluster")
+            raise EngineRefusal(412, f"node {identity} is a cluster manager and is a member of the raft cluster")
 
     # --- what they have in common
 
-    def _new(self, kind: dict[str, Json], thing: Json) -> str:
-        identity = self.world.hex(f"swarm {self.swarm.id}", 25)
-        kind[identity] = {**thing, "ID": identity, "Id": identity}
+    def _new(self, kind: dict[str, Json], resource: Json) -> str:
+        identity = self.state.hex(f"swarm {self.swarm.id}", 25)
+        kind[identity] = {**resource, "ID": identity, "Id": identity}
         return identity
 
     def _of(self, what: str, kind: dict[str, Json], identity: str) -> Json:
         for each in kind.values():
             if identity in (each["ID"], each.get("Spec", {}).get("Name")):
                 return each
-        raise No(404, f"{what} {identity} not found")
+        raise EngineRefusal(404, f"{what} {identity} not found")
 
     def _unused(self, what: str, identity: str, users: Callable[[Json], list[Json]], key: str) -> None:
         for each in self.swarm.services.values():
             if any(user[key] == identity for user in users(each["Spec"])):
-                raise No(400, f"{what} {identity} is in use by service {each['Spec']['Name']}")
+                raise EngineRefusal(400, f"{what} {identity} is in use by service {each['Spec']['Name']}")
 
     def _may_run(self, spec: Json, own: str) -> None:
         for identity, other in self.swarm.services.items():
             if identity == own:
                 continue
             if other["Spec"]["Name"] == spec["Name"]:
-                raise No(409, "rpc error: code = AlreadyExists desc = name conflicts with an existing object")
+                raise EngineRefusal(
+                    409, "rpc error: code = AlreadyExists desc = name conflicts with an existing object"
+                )
             for port in set(published(other["Spec"])) & set(published(spec)):
-                raise No(400, f"port '{port}' is already in use by service '{other['Spec']['Name']}' ({identity})")
+                raise EngineRefusal(
+                    400, f"port '{port}' is already in use by service '{other['Spec']['Name']}' ({identity})"
+                )
         for each in spec["TaskTemplate"].get("Networks", []):
             self.network(each["Target"])
         for each in _container(spec).get("Secrets", []):
@@ -271,35 +243,35 @@ class _Manager:
 
     def _may_pull(self, image: str) -> None:
         refusals.pinned(self.instance, image)
-        refusals.in_repository(self.world, image)
+        refusals.in_repository(self.state, image)
         if ".dkr.ecr." in image:
             if not self.request.login.startswith("ecr:"):
-                raise No(403, "denied: no basic auth credentials")
-            if not refusals.may_pull(self.world, self._role(), image):
-                raise No(403, f"denied: the role of {self.instance.name} may not pull {image}")
+                raise EngineRefusal(403, "denied: no basic auth credentials")
+            if not refusals.may_pull(self.state, self._role(), image):
+                raise EngineRefusal(403, f"denied: the role of {self.instance.name} may not pull {image}")
         elif self.request.login:
             self._value(self.request.login)
 
     def _role(self) -> str:
-        profile = self.world.find(aws.INSTANCE_PROFILE, self.instance.get("iamInstanceProfile", ""))
+        profile = self.state.find(aws.INSTANCE_PROFILE, self.instance.get("iamInstanceProfile", ""))
         return str(profile.get("role")) if profile else ""
 
     def _value(self, reference: str) -> str:
         """The value of a secret, if it is there and the instance may read it."""
         secret, _, version = reference.partition(":::")
-        found = self.world.where(aws.SECRET_VERSION, "secretId", secret)
+        found = self.state.where(aws.SECRET_VERSION, "secretId", secret)
         value = next((each.get("secretString") for each in found if each.get("versionId") == version), None)
         if value is None:
-            raise refusals.Refused("ResourceNotFoundException", f"no version {version} of {secret}", "Secrets Manager")
+            raise Refused("ResourceNotFoundException", f"no version {version} of {secret}", "Secrets Manager")
         if not self._may_read(secret):
-            raise refusals.Refused("AccessDeniedException", f"{self.instance.name} may not read {secret}", "IAM")
+            raise Refused("AccessDeniedException", f"{self.instance.name} may not read {secret}", "IAM")
         return str(value)
 
     def _may_read(self, secret: str) -> bool:
         """By a policy of the role, or of the secret itself."""
-        role = self.world.find(aws.ROLE, self._role())
-        of_role = self.world.where(aws.ROLE_POLICY, "role", self._role())
-        of_secret = self.world.where(aws.SECRET_POLICY, "secretArn", secret)
+        role = self.state.find(aws.ROLE, self._role())
+        of_role = self.state.where(aws.ROLE_POLICY, "role", self._role())
+        of_secret = self.state.where(aws.SECRET_POLICY, "secretArn", secret)
         return any(secret in each.get("policy", "") for each in of_role) or any(
             role.get("arn") in each.get("policy", "") for each in of_secret if role
         )

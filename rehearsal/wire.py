@@ -44,7 +44,7 @@ def dump(properties: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def reveal(value: Any) -> Any:
-    """`value` with every secret unwrapped: for the world, which is a cloud and knows them."""
+    """`value` with every secret unwrapped: for the state, which is a cloud and knows them."""
     if rpc.is_rpc_secret(value):
         return reveal(rpc.unwrap_rpc_secret(value))
     if isinstance(value, dict):

@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from rehearsal.run import Listener, Report, Step
-from rehearsal.run import rehearse as run
+from yard.rehearsing import Listener, Report, Step
+from yard.rehearsing import rehearse as run
 
 ROOT = Path(__file__).resolve().parent.parent
 SIMULATED = (

@@ -24,13 +24,13 @@ from components.orchestrator import ORCHESTRATORS
 from components.orchestrator.kubernetes import KubernetesOptions
 from config.settings import Settings
 from config.stack_file import PLACEHOLDER, BadStack, NoStack, StackFile
-from rehearsal.run import _StackConfig
 from tests.imports import imported
 from tests.program import ROOT, config_for
 from tools import pulumi_cli
 from yard.checks import Finding, aws, docker, kubernetes, machine, project
 from yard.checks.project import UNREADABLE, Owned
 from yard.doctor import doctor
+from yard.rehearsing import _StackConfig
 
 SECURE = {"secure": "v1:abc:def"}
 NOTHING = Owned(frozenset())

@@ -17,7 +17,8 @@ from botocore.loaders import JSONFileLoader, Loader
 from pulumi import automation as auto
 from pulumi.automation import _server
 
-from rehearsal import Call, Cloud, kms
+from rehearsal import Call, Cloud
+from rehearsal.apis import kms
 from yard import engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rehearsal import Call, Cloud, health, kms
+from rehearsal import Call, Cloud, health
 from rehearsal import aws as types
-from rehearsal.run import environment
-from rehearsal.world import Thing, World
+from rehearsal.apis import kms
+from rehearsal.state import CloudResource, CloudState
 from tests.program import config_for
 from tests.stack import Stack
+from yard.rehearsing import environment
 
 GATE = {"interval": 0.01, "timeout": 20, "settle": 0}
 """As fast as it goes: what the gate decides is tested, not how long it waits."""
@@ -29,7 +30,7 @@ class Passage(Stack):
         """As `Stack`'s. The repositories that the first one makes have the images of the configuration from their
         beginning; what comes later has to be pushed."""
         changed = super().up()
-        self.cloud.world.images.clear()
+        self.cloud.state.images.clear()
         return changed
 
     def push(self, digest: str) -> None:
@@ -49,11 +50,11 @@ class Passage(Stack):
     def serving(self) -> list[str]:
         """The orchestrators that have traffic, by the load balancer's own rules; none of their groups is without
         a healthy target."""
-        with self.cloud.world.lock:
-            assert not health.unserved(self.cloud.world, math.inf)  # on a cloud where no time passes
-            (rule,) = [each for each in self.cloud.world.every(types.LISTENER_RULE) if each.name == "api"]
+        with self.cloud.state.lock:
+            assert not health.unserved(self.cloud.state, math.inf)  # on a cloud where no time passes
+            (rule,) = [each for each in self.cloud.state.every(types.LISTENER_RULE) if each.name == "api"]
             groups = [group for forward in rule.all("actions.forward") for group in forward["targetGroups"]]
-            found = [self.cloud.world.find(types.TARGET_GROUP, group["arn"]) for group in groups if group["weight"] > 0]
+            found = [self.cloud.state.find(types.TARGET_GROUP, group["arn"]) for group in groups if group["weight"] > 0]
             return [each.name.removeprefix("api-") for each in found if each]
 
     def since(self, mark: int) -> list[Call]:
@@ -72,37 +73,37 @@ class Watch:
 
     def __call__(self, call: Call) -> None:
         if self.stack and call.done is not None:
-            world, now = self.stack.cloud.world, self.stack.cloud.clock.now
-            with world.lock:
+            state, now = self.stack.cloud.state, self.stack.cloud.clock.now
+            with state.lock:
                 # Where no time passes, whatever takes time is over.
-                if health.unserved(world, now or math.inf) or not answered(world, 80):
+                if health.unserved(state, now or math.inf) or not answered(state, 80):
                     self.unserved.append(f"{call.op} {call.name}")
 
 
-def answered(world: World, port: int, host: str = "") -> bool:
+def answered(state: CloudState, port: int, host: str = "") -> bool:
     """Whether the load balancer hands a request at a port to a group, or sends the caller to where it does. Without a
     host: whichever name was called."""
-    listeners = [each for each in world.every(types.LISTENER) if each.ready and each.get("port") == port]
-    if not listeners or not _open(world, port):
+    listeners = [each for each in state.every(types.LISTENER) if each.ready and each.get("port") == port]
+    if not listeners or not _open(state, port):
         return False
-    rules = [each for each in world.where(types.LISTENER_RULE, "listenerArn", listeners[0].id) if each.ready]
+    rules = [each for each in state.where(types.LISTENER_RULE, "listenerArn", listeners[0].id) if each.ready]
     actions = [
         rule.get("actions") for rule in sorted(rules, key=lambda each: int(each.get("priority"))) if _for(rule, host)
     ]
     action = [*actions, listeners[0].get("defaultActions")][0]
     to = action.get("redirect")
     if to:
-        return answered(world, int(to["port"]), to.get("host", host))
+        return answered(state, int(to["port"]), to.get("host", host))
     return bool(action["type"] == "forward")
 
 
-def _for(rule: Thing, host: str) -> bool:
+def _for(rule: CloudResource, host: str) -> bool:
     hosts = rule.all("conditions.hostHeader.values")
     return not rule.get("conditions.httpHeader") and (not hosts or host in hosts)
 
 
-def _open(world: World, port: int) -> bool:
-    return any(each.ready and each.get("fromPort") == port for each in world.every(types.INGRESS_RULE))
+def _open(state: CloudState, port: int) -> bool:
+    return any(each.ready and each.get("fromPort") == port for each in state.every(types.INGRESS_RULE))
 
 
 def _made_up(value: Any) -> bool:

@@ -19,15 +19,17 @@ from pulumi.runtime.proto import provider_pb2
 
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
-from rehearsal import Cloud, kms, kubernetes, wire
+from rehearsal import Cloud, kubernetes, wire
 from rehearsal import aws as types
-from rehearsal.run import environment
-from rehearsal.server import Server, Servicer, resource_of
-from rehearsal.world import Thing, World
+from rehearsal.apis import kms
+from rehearsal.package import Urn
+from rehearsal.server import Server, Servicer
+from rehearsal.state import CloudResource, CloudState
 from tests.engine import states
 from tests.engine.passage import GATE
 from tests.program import BLOCKS, DIGEST, EXISTING
 from tests.stack import Stack
+from yard.rehearsing import environment
 
 ON_AWS = ("ecs-fargate", "ecs-ec2", "eks", "swarm-ec2")
 REFUSED = {("ecr", "kubernetes"), ("ecr", "swarm")}
@@ -179,9 +181,9 @@ class Echo(Servicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
-        resource, made = resource_of(request), wire.load(request.properties)
-        made_up = World.stable(resource.urn, 25)
-        if resource.type.endswith(":Secret"):
+        urn, made = Urn.parse(request.urn), wire.load(request.properties)
+        made_up = CloudState.stable(urn.text, 25)
+        if urn.type.endswith(":Secret"):
             made["name"] = made_up  # its provider names it
         return provider_pb2.CreateResponse(id=made_up, properties=wire.dump(made))
 
@@ -197,9 +199,10 @@ class Sky(Cloud):
         super().__enter__()
         if "kubernetes" in self._case.orchestrators:
             facts = {"endpoint": SERVER, "arn": "prod", "name": "prod"}
-            self.world.add(Thing(types.EKS_CLUSTER, "prod", "prod", "", {}, facts, ready=True))
-            apps = {"kind": "Namespace", "metadata": {"name": NAMESPACE}}
-            self.world.add(Thing(kubernetes.NAMESPACE, NAMESPACE, NAMESPACE, "", {}, apps, cluster=SERVER, ready=True))
+            self.state.add(CloudResource(types.EKS_CLUSTER, "prod", "prod", "", {}, facts, ready=True))
+            inputs = {"kind": "Namespace", "metadata": {"name": NAMESPACE}}
+            apps = CloudResource(kubernetes.NAMESPACE, NAMESPACE, NAMESPACE, "", {}, inputs, cluster=SERVER, ready=True)
+            self.state.add(apps)
         if "swarm" in self._case.orchestrators:
             self._servers["pulumi-python"] = Server(Echo("aws"))
         return self

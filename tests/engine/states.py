@@ -16,10 +16,11 @@ import yaml
 from pulumi import automation as auto
 from pulumi.automation.events import StepEventMetadata
 
-from rehearsal import Cloud, kms
-from rehearsal.run import environment
+from rehearsal import Cloud
+from rehearsal.apis import kms
 from tests.program import ROOT
 from yard import engine
+from yard.rehearsing import environment
 
 FILE = Path(__file__).with_name("states.json.xz")
 STATE = ".pulumi/stacks/switchyard/dev.json"
@@ -86,7 +87,7 @@ class Viewer:
     def restore(self, name: str, edit: Callable[[str], str] = str) -> None:
         """Be the stack of that name; with what `edit` makes of its state, as text."""
         kept = recorded()[name]
-        self._cloud.world.existing |= set(kept["exists"])
+        self._cloud.state.existing |= set(kept["exists"])
         self._write(kept["file"])
         self._state.write_text(edit(json.dumps(kept["state"])), encoding="utf-8")
 

@@ -38,9 +38,9 @@ def test_a_cache_outlives_every_orchestrator_and_leaves_nothing(
             assert not [call for call in stack.since(mark) if call.type in cached]
         assert stack.edge() == edge  # there and straight back: P11
         # The login is in one place, and the state hides it.
-        assert [thing.type for thing in stack.cloud.world if TOKEN in str(thing.plain)] == [types.SECRET_VERSION]
+        assert [each.type for each in stack.cloud.state if TOKEN in str(each.plain)] == [types.SECRET_VERSION]
         assert TOKEN not in stack.saved()
 
         stack.destroy()
-        assert len(stack.cloud.world) == 0
+        assert len(stack.cloud.state) == 0
         stack.up()  # nothing of the first life is in the way of a second

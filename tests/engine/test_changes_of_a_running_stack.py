@@ -56,9 +56,9 @@ def as_version_0_1_0_left_it(stack: Passage, listener: str) -> None:
             each["inputs"]["port"] = each["outputs"]["port"] = 8080
     former["resources"] = [each for each in former["resources"] if not each["urn"].endswith(rules)]
     stack.stack.import_stack(auto.Deployment(exported.version, former))
-    for rule in stack.cloud.world.every(types.LISTENER_RULE):
+    for rule in stack.cloud.state.every(types.LISTENER_RULE):
         if rule.urn.endswith(rules):
-            stack.cloud.world.remove(rule)
+            stack.cloud.state.remove(rule)
 
 
 class TestDomain:
@@ -68,8 +68,8 @@ class TestDomain:
             name, edge = own_name(stack), stack.edge()
             change(stack, watch, domain=DOMAIN)
             assert stack.outputs["url"] == "https://api.example.com"
-            assert answered(stack.cloud.world, 443, "api.example.com")
-            assert answered(stack.cloud.world, 80, name)
+            assert answered(stack.cloud.state, 443, "api.example.com")
+            assert answered(stack.cloud.state, 80, name)
             change(stack, watch, domain=None)
             assert (own_name(stack), stack.edge()) == (name, edge)
 

@@ -11,7 +11,7 @@ import grpc  # type: ignore[import-untyped]
 import pytest
 from pulumi.runtime import _grpc_settings
 
-from rehearsal import ssm
+from rehearsal.apis import ssm
 from yard import engine
 
 CALL = "/engine/Call"
@@ -47,9 +47,9 @@ def test_an_engine_at_the_address_of_one_that_is_gone_is_reached() -> None:
 def test_commands_that_run_at_once_are_told_apart() -> None:
     together = Barrier(2)
 
-    def run(_instance: str, script: str) -> ssm.Ran:
+    def run(_instance: str, script: str) -> ssm.CommandResult:
         together.wait(30)
-        return ssm.Ran(0, script)
+        return ssm.CommandResult(0, script)
 
     endpoint = ssm.serve(lambda *_: [], run)
     client: Any = boto3.client(

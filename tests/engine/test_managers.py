@@ -16,7 +16,7 @@ SERVICES = {"api": {"digest": f"sha256:{'a' * 64}", "replicas": 2, "memory": 256
 
 def swarm(stack: Passage) -> str:
     """The id of the stack's swarm."""
-    (found,) = stack.cloud.world.swarms.values()
+    (found,) = stack.cloud.state.swarms.values()
     return found.id
 
 
@@ -40,7 +40,7 @@ def test_managers_are_replaced_one_by_one_and_callers_are_answered_all_the_while
         assert stack.preview() == {}
 
         stack.destroy()
-        assert len(stack.cloud.world) == 0
+        assert len(stack.cloud.state) == 0
 
 
 def test_the_only_manager_takes_the_swarm_with_it_and_all_is_made_again(tmp_path: Path) -> None:
@@ -67,4 +67,4 @@ def test_the_only_manager_takes_the_swarm_with_it_and_all_is_made_again(tmp_path
         assert swarm(stack) == after
         assert stack.serving() == ["swarm-ec2"]
         stack.destroy()
-        assert len(stack.cloud.world) == 0
+        assert len(stack.cloud.state) == 0

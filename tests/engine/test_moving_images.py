@@ -62,6 +62,6 @@ def test_copies_run_on_until_their_images_are_in_the_new_registry(
         stack.up()
         for old, new in pairwise(way):
             move(stack, old, new, key)
-        assert {thing.type for thing in stack.cloud.world} & REPOSITORIES == {left}
+        assert {each.type for each in stack.cloud.state} & REPOSITORIES == {left}
         stack.destroy()
-        assert len(stack.cloud.world) == 0
+        assert len(stack.cloud.state) == 0

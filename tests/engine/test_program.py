@@ -85,7 +85,7 @@ def is_a_safe_switch(calls: list[Call], old: str, new: str) -> None:
 
 
 def goes_in_order(calls: list[Call], old: str) -> None:
-    """What an orchestrator is made of goes kind after kind; where two share their names, each thing before its own."""
+    """What an orchestrator is made of goes kind after kind; where two share their names, each before its own."""
     for first, then in pairwise(GOES[old]):
         gone, going = ([call for call in calls if (call.op, call.type) == ("delete", each)] for each in (first, then))
         assert gone
@@ -135,7 +135,7 @@ def test_up_again_every_switch_and_destroy(tmp_path: Path, registry: str, preset
         stack.up()
         mark = len(stack.cloud.calls)
         stack.destroy()
-        assert len(stack.cloud.world) == 0
+        assert len(stack.cloud.state) == 0
         gone = stack.since(mark)
         goes_in_order(gone, first)
         # P10: what needs a way out while it dies has one.
@@ -212,7 +212,7 @@ def test_instances_that_do_not_come_or_go_are_seen_to_in_the_next_run(tmp_path: 
         assert not _done(stack)
         assert stack.serving() == ["ecs-fargate"]
         stack.up()
-        assert not stack.cloud.world.every(types.AUTO_SCALING_GROUP)
+        assert not stack.cloud.state.every(types.AUTO_SCALING_GROUP)
         assert stack.preview() == {}
 
 
@@ -234,12 +234,12 @@ def test_copies_move_to_instances_of_another_architecture_in_two_steps(tmp_path:
             stack.up()
             assert stack.serving() == ["ecs-ec2"]
         assert stack.preview() == {}
-        assert [each.name for each in stack.cloud.world.every(types.AUTO_SCALING_GROUP)] == ["ec2-arm64"]
+        assert [each.name for each in stack.cloud.state.every(types.AUTO_SCALING_GROUP)] == ["ec2-arm64"]
 
 
 def test_the_gate_keeps_the_traffic_from_sick_copies(tmp_path: Path) -> None:
     gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
-    with passage(tmp_path, more={"gate": gate}, sick=["api-eks"]) as stack:
+    with passage(tmp_path, more={"gate": gate}, unhealthy_groups=["api-eks"]) as stack:
         stack.up()
         stack.set(orchestrator="eks")
         with pytest.raises(engine.EngineError) as closed:
@@ -252,7 +252,7 @@ def test_the_gate_keeps_the_traffic_from_sick_copies(tmp_path: Path) -> None:
         stack.set(orchestrator="ecs-fargate")  # the way back is an ordinary `up`
         stack.up()
         assert stack.serving() == ["ecs-fargate"]
-        assert types.EKS_CLUSTER not in {thing.type for thing in stack.cloud.world}
+        assert types.EKS_CLUSTER not in {each.type for each in stack.cloud.state}
 
 
 def test_a_move_by_hand_touches_nothing_but_weights(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def adopt(stack: Passage) -> None:
     saved = stack.stack.export_stack()
     assert saved.deployment
     (interrupted,) = saved.deployment["pending_operations"]
-    (cluster,) = stack.cloud.world.every(types.EKS_CLUSTER)
+    (cluster,) = stack.cloud.state.every(types.EKS_CLUSTER)
     taken = [*saved.deployment["resources"], interrupted["resource"] | {"id": cluster.id}]
     deployment = {**saved.deployment, "resources": taken, "pending_operations": []}
     stack.stack.import_stack(auto.Deployment(saved.version, deployment))
@@ -286,8 +286,8 @@ def adopt(stack: Passage) -> None:
 
 def give_up(stack: Passage) -> None:
     """Delete it on AWS by other means, and have the state forget it."""
-    (cluster,) = stack.cloud.world.every(types.EKS_CLUSTER)
-    stack.cloud.world.remove(cluster)
+    (cluster,) = stack.cloud.state.every(types.EKS_CLUSTER)
+    stack.cloud.state.remove(cluster)
     stack.stack.refresh(clear_pending_creates=True)
 
 
@@ -306,7 +306,7 @@ def test_a_killed_engine_leaves_a_stack_that_can_be_mended(
         cure(stack)
         stack.up()
         assert [call.ok for call in stack.cloud.calls if (call.op, call.type) == ("create", types.EKS_CLUSTER)] == made
-        assert len(stack.cloud.world.every(types.EKS_CLUSTER)) == 1
+        assert len(stack.cloud.state.every(types.EKS_CLUSTER)) == 1
         assert stack.serving() == ["eks"]
         assert stack.preview() == {}
 
@@ -366,7 +366,7 @@ def _kill_engine() -> None:
 def test_a_service_waits_for_its_first_image(tmp_path: Path) -> None:
     with passage(tmp_path, services={"api": {"port": 8080}}) as stack:
         stack.up()
-        made = {thing.type for thing in stack.cloud.world}
+        made = {each.type for each in stack.cloud.state}
         assert types.ECR_REPOSITORY in made
         assert SERVICE not in made
         assert GROUP not in made
@@ -389,9 +389,9 @@ def test_a_secret_is_nowhere_in_plain_text(tmp_path: Path, key: str) -> None:
     with passage(tmp_path, orchestrator=key, secrets={path: "correct-horse-battery"}) as stack:
         stack.up()
         assert "correct-horse-battery" not in stack.saved()
-        everything = [str(thing.plain) for thing in stack.cloud.world]
+        everything = [str(each.plain) for each in stack.cloud.state]
         holders = [
-            thing.type for thing, text in zip(stack.cloud.world, everything, strict=True) if "correct-horse" in text
+            each.type for each, text in zip(stack.cloud.state, everything, strict=True) if "correct-horse" in text
         ]
         in_the_vault = "aws:secretsmanager/secretVersion:SecretVersion"
         assert holders == ["kubernetes:core/v1:Secret" if key == "eks" else in_the_vault]
@@ -406,12 +406,12 @@ def test_what_exists_is_used_and_not_made(tmp_path: Path) -> None:
     existing = ["vpc-123", "subnet-1", "subnet-2", "subnet-3", "sg-1", listener]
     with passage(tmp_path, more=more, existing=existing) as stack:
         stack.up()
-        made = {thing.type for thing in stack.cloud.world}
+        made = {each.type for each in stack.cloud.state}
         assert not made & {types.VPC, types.SUBNET, types.LOAD_BALANCER, types.LISTENER}
         assert stack.outputs["url"] == "https://api.example.com"
         assert stack.preview() == {}
         stack.destroy()
-        assert len(stack.cloud.world) == 0
+        assert len(stack.cloud.state) == 0
 
 
 def test_who_administers_a_cluster_has_access_while_it_is_there(tmp_path: Path) -> None:
@@ -419,7 +419,7 @@ def test_who_administers_a_cluster_has_access_while_it_is_there(tmp_path: Path) 
     with passage(tmp_path, orchestrator="eks", more={"eks": {"admins": roles}}) as stack:
         stack.up()
         assert stack.preview() == {}
-        policies = stack.cloud.world.every(types.ACCESS_POLICY)
+        policies = stack.cloud.state.every(types.ACCESS_POLICY)
         assert sorted(each.get("principalArn") for each in policies) == roles
         assert {each.get("policyArn").rpartition("/")[2] for each in policies} == {"AmazonEKSClusterAdminPolicy"}
         mark = len(stack.cloud.calls)

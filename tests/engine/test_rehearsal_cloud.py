@@ -26,10 +26,8 @@ from rehearsal.health import targets
 from rehearsal.instances import IMAGES
 from rehearsal.invokes import answer
 from rehearsal.kubernetes import Kubernetes
-from rehearsal.package import Naming, Resource
-from rehearsal.refusals import Refused
-from rehearsal.swarm import Swarm
-from rehearsal.world import Thing, World
+from rehearsal.package import Naming, Urn
+from rehearsal.state import CloudResource, CloudState, Refused, Swarm
 from tests.engine.conftest import REGION, Lab, MakeLab, Program, nothing
 
 pytestmark = pytest.mark.engine
@@ -42,32 +40,32 @@ TRUST = '{"Version": "2012-10-17", "Statement": []}'
 
 
 class Account:
-    """Makes and deletes things as the provider would."""
+    """Makes and deletes resources as the provider would."""
 
     def __init__(self) -> None:
-        self.world = World()
-        self._package = Aws(self.world)
+        self.state = CloudState()
+        self._package = Aws(self.state)
 
-    def make(self, type_: str, name: str = "it", /, **inputs: Any) -> Thing:
-        """Create a thing; its inputs are as the engine sends them."""
-        resource = Resource(type_, name, f"urn:pulumi:lab::rehearsal::{type_}::{name}")
-        checked = self._package.check(resource, inputs, {}, Naming(name, b"seed"))
-        thing = self._package.make(resource, checked, {"region": REGION})
-        thing.ready = True
-        self.world.add(thing)
-        self._package.came(thing)
-        return thing
+    def make(self, type_: str, name: str = "it", /, **inputs: Any) -> CloudResource:
+        """Create a resource; its inputs are as the engine sends them."""
+        urn = Urn(type_, name, f"urn:pulumi:lab::rehearsal::{type_}::{name}")
+        checked = self._package.check(urn, inputs, {}, Naming(name, b"seed"))
+        resource = self._package.make(urn, checked, {"region": REGION})
+        resource.ready = True
+        self.state.add(resource)
+        self._package.came(resource)
+        return resource
 
-    def change(self, thing: Thing, **inputs: Any) -> None:
-        """Update a thing's inputs."""
-        changed = self._package.change(thing, thing.inputs | inputs, {"region": REGION})
-        self.world.change(thing, changed.inputs, changed.outputs)
+    def change(self, resource: CloudResource, **inputs: Any) -> None:
+        """Update a resource's inputs."""
+        changed = self._package.change(resource, resource.inputs | inputs, {"region": REGION})
+        self.state.change(resource, changed.inputs, changed.outputs)
 
-    def delete(self, thing: Thing) -> None:
+    def delete(self, resource: CloudResource) -> None:
         """Delete it."""
-        self._package.delete(thing, {"region": REGION})
-        self.world.remove(thing)
-        self._package.went(thing)
+        self._package.delete(resource, {"region": REGION})
+        self.state.remove(resource)
+        self._package.went(resource)
 
 
 class Town(Account):
@@ -99,23 +97,23 @@ class Town(Account):
         self.providers = make(types.ECS_PROVIDERS, clusterName=self.cluster.get("name"), capacityProviders=["FARGATE"])
         self.role = make(types.ROLE, assumeRolePolicy=TRUST)
 
-    def target_group(self, name: str, **inputs: Any) -> Thing:
+    def target_group(self, name: str, **inputs: Any) -> CloudResource:
         """A target group of type ip."""
         usual = {"port": 80, "protocol": "HTTP", "vpcId": self.vpc.id, "targetType": "ip"}
         return self.make(types.TARGET_GROUP, name, **(usual | inputs))
 
-    def let_in(self, group: str, port: int) -> Thing:
+    def let_in(self, group: str, port: int) -> CloudResource:
         """A rule that lets the load balancer in on a port."""
         source = {"referencedSecurityGroupId": self.group.id, "ipProtocol": "tcp"}
         return self.make(types.INGRESS_RULE, securityGroupId=group, fromPort=port, toPort=port, **source)
 
-    def rule(self, weights: dict[str, int], name: str = "rule", priority: int = 1) -> Thing:
+    def rule(self, weights: dict[str, int], name: str = "rule", priority: int = 1) -> CloudResource:
         """A listener rule that forwards to groups by ARN."""
         groups = [{"arn": arn, "weight": weight} for arn, weight in weights.items()]
         actions = [{"type": "forward", "forward": {"targetGroups": groups}}]
         return self.make(types.LISTENER_RULE, name, listenerArn=self.listener.id, priority=priority, actions=actions)
 
-    def task(self, image: str = IMAGE) -> Thing:
+    def task(self, image: str = IMAGE) -> CloudResource:
         """A task definition."""
         containers = json.dumps([{"name": "api", "image": image}])
         role = self.role.get("arn")
@@ -123,7 +121,7 @@ class Town(Account):
             types.TASK_DEFINITION, networkMode="awsvpc", containerDefinitions=containers, executionRoleArn=role
         )
 
-    def service(self, **inputs: Any) -> Thing:
+    def service(self, **inputs: Any) -> CloudResource:
         """An ECS service with two copies in `targets`."""
         usual = {
             "cluster": self.cluster.id,
@@ -149,23 +147,23 @@ def no(code: str, words: str = "") -> Any:
 def test_a_town_can_be_made_used_and_taken_down(town: Town) -> None:
     rule = town.rule({town.targets.id: 1})
     service = town.service()
-    assert [each.state for each in targets(town.world, town.targets, 0)] == ["healthy", "healthy"]
-    task = town.world.every(types.TASK_DEFINITION)
-    for thing in (service, *task, rule, town.targets, town.listener, town.balancer, town.group, town.providers):
-        town.delete(thing)
-    for thing in (town.cluster, town.role, town.route, *town.associations, *town.subnets, town.table, town.gateway):
-        town.delete(thing)
+    assert [each.state for each in targets(town.state, town.targets, 0)] == ["healthy", "healthy"]
+    task = town.state.every(types.TASK_DEFINITION)
+    for resource in (service, *task, rule, town.targets, town.listener, town.balancer, town.group, town.providers):
+        town.delete(resource)
+    for resource in (town.cluster, town.role, town.route, *town.associations, *town.subnets, town.table, town.gateway):
+        town.delete(resource)
     town.delete(town.vpc)
-    assert not len(town.world)
+    assert not len(town.state)
 
 
 @pytest.mark.parametrize("what", ["vpc", "gateway", "table", "subnets", "group"])
 def test_a_network_part_in_use_stays(town: Town, what: str) -> None:
     town.rule({town.targets.id: 1})
     town.service()
-    thing = getattr(town, what)
+    resource = getattr(town, what)
     with pytest.raises(Refused, match=r"^(DependencyViolation|RuntimeCutOff): "):
-        town.delete(thing[0] if isinstance(thing, list) else thing)
+        town.delete(resource[0] if isinstance(resource, list) else resource)
 
 
 def test_a_target_group_in_a_rule_stays_and_without_it_goes(town: Town) -> None:
@@ -191,12 +189,12 @@ def test_ecs_on_awsvpc_wants_targets_of_type_ip(town: Town) -> None:
 def test_two_of_three_managers_may_not_go_while_services_run(town: Town) -> None:
     managers = [town.make(types.INSTANCE, f"manager-{index}", instanceType="t3.small") for index in range(3)]
     nodes = {f"node-{each.id}": each.id for each in managers}
-    town.world.swarms["dev"] = Swarm("swarm", members=nodes, services={"api": {"Spec": {}}})
+    town.state.swarms["dev"] = Swarm("swarm", members=nodes, services={"api": {"Spec": {}}})
     first, second, _ = managers
     town.delete(first)  # the others are a majority
     with pytest.raises(Refused, match="less than a majority is left of the 3 managers"):
         town.delete(second)
-    town.world.swarms["dev"].services.clear()
+    town.state.swarms["dev"].services.clear()
     town.delete(second)  # nothing is lost by it any more
 
 
@@ -228,13 +226,15 @@ class Fleet(Town):
         self.providers = self.associate(self.provider)
         self.rule({self.targets.id: 1})
 
-    def launch_template(self, name: str, **inputs: Any) -> Thing:
+    def launch_template(self, name: str, **inputs: Any) -> CloudResource:
         """One whose instances join the cluster and have public addresses."""
         interfaces = [{"associatePublicIpAddress": "true", "securityGroups": [self.group.id]}]
         usual = {"networkInterfaces": interfaces, "userData": self.script}
         return self.make(types.LAUNCH_TEMPLATE, name, **(usual | inputs))
 
-    def fleet(self, name: str, template: Thing | None = None, type_: str = "t3.small", **inputs: Any) -> Thing:
+    def fleet(
+        self, name: str, template: CloudResource | None = None, type_: str = "t3.small", **inputs: Any
+    ) -> CloudResource:
         """An Auto Scaling group."""
         specification = {"launchTemplateId": (template or self.template).id, "version": "1"}
         policy = {"launchTemplateSpecification": specification, "overrides": [{"instanceType": type_}]}
@@ -247,7 +247,7 @@ class Fleet(Town):
         }
         return self.make(types.AUTO_SCALING_GROUP, name, **(usual | inputs))
 
-    def capacity(self, name: str, instances: Thing, scaling: str = "ENABLED") -> Thing:
+    def capacity(self, name: str, instances: CloudResource, scaling: str = "ENABLED") -> CloudResource:
         """A capacity provider with managed termination protection."""
         said = {
             "autoScalingGroupArn": instances.get("arn"),
@@ -256,12 +256,12 @@ class Fleet(Town):
         }
         return self.make(types.CAPACITY_PROVIDER, name, autoScalingGroupProvider=said)
 
-    def associate(self, *providers: Thing) -> Thing:
+    def associate(self, *providers: CloudResource) -> CloudResource:
         """Let the cluster have capacity providers."""
         names = [each.get("name") for each in providers]
         return self.make(types.ECS_PROVIDERS, clusterName=self.cluster.get("name"), capacityProviders=names)
 
-    def service(self, **inputs: Any) -> Thing:
+    def service(self, **inputs: Any) -> CloudResource:
         """An ECS service with two copies on the instances."""
         strategy = [{"capacityProvider": self.provider.get("name"), "weight": 1}]
         usual = {"capacityProviderStrategies": strategy, "networkConfiguration": {"subnets": self.ids}}
@@ -351,7 +351,7 @@ def test_a_copy_needs_instances_of_its_architecture_and_these_an_image_of_theirs
     fleet.associate(fleet.provider, provider)
     with no("CannotPlaceTask"):
         fleet.service(capacityProviderStrategies=[{"capacityProvider": provider.get("name")}])
-    newest = answer("aws:ssm/getParameter:getParameter", fleet.world, REGION, {"name": next(iter(IMAGES))})[
+    newest = answer("aws:ssm/getParameter:getParameter", fleet.state, REGION, {"name": next(iter(IMAGES))})[
         "insecureValue"
     ]
     template = fleet.launch_template("newest", imageId=newest)
@@ -359,7 +359,7 @@ def test_a_copy_needs_instances_of_its_architecture_and_these_an_image_of_theirs
     with no("InvalidParameterValue"):
         fleet.fleet("other", template, type_="t4g.small")
     with no("ParameterNotFound"):
-        answer("aws:ssm/getParameter:getParameter", fleet.world, REGION, {"name": "/acme/secret"})
+        answer("aws:ssm/getParameter:getParameter", fleet.state, REGION, {"name": "/acme/secret"})
 
 
 def test_instances_need_a_way_out_for_themselves_and_their_copies(fleet: Fleet) -> None:
@@ -387,7 +387,7 @@ def test_an_image_needs_a_digest_a_repository_and_permission(town: Town) -> None
         town.service(task=town.task(f"{url}-other@{digest}").get("arn"))
     with no("CannotPullContainerError", "failed to resolve ref .*: not found"):
         town.service(task=ours)
-    town.world.pushed[url].add(digest)
+    town.state.pushed[url].add(digest)
     with no("CannotPullContainerError", "may not pull"):
         town.service(task=ours)
     town.make(types.ROLE_POLICY, role=town.role.id, policy='{"Action": ["ecr:BatchGetImage"]}')
@@ -401,33 +401,33 @@ def test_a_new_repository_is_empty_but_for_what_is_said_to_be_in_each(town: Town
     )
     for type_, named in kinds:
         for images in (set(), {"sha256:1"}):
-            town.world.images = images
+            town.state.images = images
             repository = town.make(type_, **named)
             url = refusals.repository_url(repository)
             assert url
-            assert town.world.pushed[url] == images
+            assert town.state.pushed[url] == images
             for digest in ("sha256:1", "sha256:2"):
                 if digest in images:
-                    refusals.in_repository(town.world, f"{url}@{digest}")
+                    refusals.in_repository(town.state, f"{url}@{digest}")
                 else:
                     with no("CannotPullContainerError"):
-                        refusals.in_repository(town.world, f"{url}@{digest}")
-            town.world.pushed[url].clear()
+                        refusals.in_repository(town.state, f"{url}@{digest}")
+            town.state.pushed[url].clear()
             town.delete(repository)
 
 
 def test_a_cache_fetches_what_is_pulled(town: Town) -> None:
     town.make(types.ECR_CACHE_RULE, ecrRepositoryPrefix="shop/aws", upstreamRegistryUrl="public.ecr.aws")
     url = town.make(types.ECR_REPOSITORY, name="shop/aws/acme/api").get("repositoryUrl")
-    refusals.in_repository(town.world, f"{url}@sha256:1")
-    assert town.world.pushed[url] == {"sha256:1"}
+    refusals.in_repository(town.state, f"{url}@sha256:1")
+    assert town.state.pushed[url] == {"sha256:1"}
 
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_repository_with_images_stays_unless_forced(town: Town, force: bool) -> None:
     repository = town.make(types.ECR_REPOSITORY, name="acme/api", forceDelete=force)
     town.delete(town.make(types.ECR_REPOSITORY, "empty", name="acme/empty"))
-    town.world.pushed[repository.get("repositoryUrl")].add("sha256:1")
+    town.state.pushed[repository.get("repositoryUrl")].add("sha256:1")
     if force:
         town.delete(repository)
     else:
@@ -480,7 +480,7 @@ def test_copies_are_reached_on_the_port_that_their_group_lets_in(town: Town) -> 
     town.service(networkConfiguration=network, loadBalancers=[mapping], desiredCount=1)
 
     def states() -> list[tuple[int, str]]:
-        return [(each.port, each.state) for each in targets(town.world, town.targets, 0)]
+        return [(each.port, each.state) for each in targets(town.state, town.targets, 0)]
 
     assert states() == [(8080, "healthy")]  # no rule is known, so it is somebody else's group
     town.let_in(town.group.id, 9000)
@@ -559,7 +559,7 @@ def test_a_role_with_policies_stays_unless_forced(town: Town, type_: str) -> Non
 
 @pytest.mark.parametrize("reference", ["vpc-0", "vpc-1"])
 def test_what_an_input_names_must_exist(town: Town, reference: str) -> None:
-    town.world.existing.add("vpc-1")
+    town.state.existing.add("vpc-1")
     if reference == "vpc-1":
         town.make(types.SUBNET, vpcId=reference, cidrBlock="10.9.0.0/24")
     else:
@@ -567,7 +567,7 @@ def test_what_an_input_names_must_exist(town: Town, reference: str) -> None:
             town.make(types.SUBNET, vpcId=reference, cidrBlock="10.9.0.0/24")
 
 
-def private(town: Town) -> Thing:
+def private(town: Town) -> CloudResource:
     """A subnet without a route."""
     return town.make(types.SUBNET, "private", vpcId=town.vpc.id, cidrBlock="10.0.9.0/24", availabilityZone=f"{REGION}c")
 
@@ -649,7 +649,7 @@ def test_a_policy_is_given_to_an_access_entry_of_the_cluster(town: Town) -> None
     assert town.make(types.ACCESS_POLICY, **inputs).id == f"lab#{admin}#{policy}"
 
 
-def logging_cluster(town: Town, *logs: str, name: str = "lab") -> Thing:
+def logging_cluster(town: Town, *logs: str, name: str = "lab") -> CloudResource:
     """A cluster whose control plane writes these logs."""
     network, role = {"subnetIds": town.ids}, town.role.get("arn")
     return town.make(
@@ -669,14 +669,14 @@ def test_a_control_plane_makes_the_log_group_that_it_misses_and_leaves_it(
     town.delete(logging_cluster(town, *logs))
     for each in groups:
         town.delete(each)
-    assert [each.name for each in town.world.every(types.LOG_GROUP)] == [CONTROL_PLANE] * left
+    assert [each.name for each in town.state.every(types.LOG_GROUP)] == [CONTROL_PLANE] * left
 
 
 def test_the_log_group_of_a_cluster_that_lives_comes_back_without_an_end(town: Town) -> None:
     group = town.make(types.LOG_GROUP, name=CONTROL_PLANE, retentionInDays=7)
     logging_cluster(town, "audit")
     town.delete(group)
-    (again,) = town.world.every(types.LOG_GROUP)
+    (again,) = town.state.every(types.LOG_GROUP)
     assert (again.get("name"), again.get("retentionInDays")) == (CONTROL_PLANE, None)
     with no("ResourceAlreadyExistsException"):
         town.make(types.LOG_GROUP, name=CONTROL_PLANE)
@@ -686,8 +686,8 @@ class Kube:
     """Objects in the EKS cluster `lab` of a town."""
 
     def __init__(self, town: Town) -> None:
-        self.world = town.world
-        self._package = Kubernetes(town.world)
+        self.state = town.state
+        self._package = Kubernetes(town.state)
         role = town.role.get("arn")
         compute = {"nodeRoleArn": role}
         network = {"subnetIds": town.ids}
@@ -705,27 +705,29 @@ class Kube:
             )
         }
 
-    def make(self, kind: str, name: str, namespace: str | None = None, version: str = "v1", **body: Any) -> Thing:
+    def make(
+        self, kind: str, name: str, namespace: str | None = None, version: str = "v1", **body: Any
+    ) -> CloudResource:
         """Create an object."""
         group = version if "/" in version else f"core/{version}"
-        resource = Resource(f"kubernetes:{group}:{kind}", name, f"urn:{kind}:{name}")
+        urn = Urn(f"kubernetes:{group}:{kind}", name, f"urn:{kind}:{name}")
         metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
         inputs = {"apiVersion": version, "kind": kind, "metadata": metadata, **body}
-        thing = self._package.make(resource, inputs, self.config)
-        thing.ready = True
-        self.world.add(thing)
-        return thing
+        resource = self._package.make(urn, inputs, self.config)
+        resource.ready = True
+        self.state.add(resource)
+        return resource
 
-    def change(self, thing: Thing, **body: Any) -> None:
+    def change(self, resource: CloudResource, **body: Any) -> None:
         """Update an object."""
-        changed = self._package.change(thing, thing.inputs | body, self.config)
-        self.world.change(thing, changed.inputs, changed.outputs)
+        changed = self._package.change(resource, resource.inputs | body, self.config)
+        self.state.change(resource, changed.inputs, changed.outputs)
 
-    def delete(self, thing: Thing) -> None:
+    def delete(self, resource: CloudResource) -> None:
         """Delete an object."""
-        self._package.delete(thing, self.config)
-        self.world.remove(thing)
-        self._package.went(thing)
+        self._package.delete(resource, self.config)
+        self.state.remove(resource)
+        self._package.went(resource)
 
 
 @pytest.fixture
@@ -742,13 +744,13 @@ def test_kubernetes_knows_its_names_and_namespaces(kube: Kube) -> None:
     with no("AlreadyExists"):
         kube.make("ConfigMap", "settings", "apps")
     kube.delete(apps)
-    assert [each.id for each in kube.world if each.cluster] == ["kube-system/settings"]
+    assert [each.id for each in kube.state if each.cluster] == ["kube-system/settings"]
 
 
 def test_a_cluster_that_is_gone_cannot_be_reached_and_takes_its_objects_along(town: Town, kube: Kube) -> None:
     made = kube.make("Namespace", "apps")
     town.delete(kube.cluster)
-    assert not [each for each in town.world if each.cluster]
+    assert not [each for each in town.state if each.cluster]
     with no("ClusterUnreachable"):
         kube.make("Namespace", "more")
     with no("ClusterUnreachable"):
@@ -756,7 +758,7 @@ def test_a_cluster_that_is_gone_cannot_be_reached_and_takes_its_objects_along(to
 
 
 def test_auto_mode_binds_only_groups_with_its_clusters_tag(town: Town, kube: Kube) -> None:
-    def bind(arn: str, **spec: Any) -> Thing:
+    def bind(arn: str, **spec: Any) -> CloudResource:
         service = {"serviceRef": {"name": "api", "port": 80}, "targetGroupARN": arn, **spec}
         return kube.make("TargetGroupBinding", "api", "default", "eks.amazonaws.com/v1", spec=service)
 
@@ -784,7 +786,7 @@ def test_pods_are_reached_on_the_port_that_their_cluster_and_policy_let_in(town:
     town.rule({group.id: 1})
 
     def states() -> list[tuple[int, str]]:
-        return [(each.port, each.state) for each in targets(town.world, group, 60)]
+        return [(each.port, each.state) for each in targets(town.state, group, 60)]
 
     labels = {"app": "api"}
     spec = {"serviceRef": {"name": "api", "port": 80}, "targetGroupARN": group.id, "targetType": "ip"}
@@ -810,7 +812,7 @@ def test_the_copies_behind_a_binding_are_its_targets(town: Town, kube: Kube) -> 
     group = town.target_group("tagged", tags={"eks:eks-cluster-name": "lab"})
 
     def states() -> list[str]:
-        return [each.state for each in targets(town.world, group, 60)]
+        return [each.state for each in targets(town.state, group, 60)]
 
     spec = {"serviceRef": {"name": "api", "port": 80}, "targetGroupARN": group.id, "targetType": "ip"}
     kube.make("TargetGroupBinding", "api", "default", "eks.amazonaws.com/v1", spec=spec)
@@ -824,12 +826,12 @@ def test_the_copies_behind_a_binding_are_its_targets(town: Town, kube: Kube) -> 
     scale = {"scaleTargetRef": {"kind": "Deployment", "name": "api"}, "minReplicas": 3}
     kube.make("HorizontalPodAutoscaler", "api", "default", "autoscaling/v2", spec=scale)
     assert states() == ["healthy"] * 3
-    town.world.sick.add("tagged")
+    town.state.unhealthy_groups.add("tagged")
     assert states() == ["unhealthy"] * 3
 
 
 def test_pods_need_a_digest_and_nodes_that_may_pull(town: Town, kube: Kube) -> None:
-    def deploy(image: str) -> Thing:
+    def deploy(image: str) -> CloudResource:
         pod = {"metadata": {"labels": {"app": "api"}}, "spec": {"containers": [{"image": image}]}}
         return kube.make("Deployment", "api", "default", "apps/v1", spec={"template": pod})
 
@@ -838,7 +840,7 @@ def test_pods_need_a_digest_and_nodes_that_may_pull(town: Town, kube: Kube) -> N
     image = f"{town.make(types.ECR_REPOSITORY, name='acme/api').get('repositoryUrl')}@sha256:{'c' * 64}"
     with no("CannotPullContainerError"):
         deploy(image)
-    town.world.pushed[image.partition("@")[0]].add(image.partition("@")[2])
+    town.state.pushed[image.partition("@")[0]].add(image.partition("@")[2])
     with no("ErrImagePull"):
         deploy(image)
     pull = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
@@ -849,7 +851,7 @@ def test_pods_need_a_digest_and_nodes_that_may_pull(town: Town, kube: Kube) -> N
 
 
 def test_a_cache_needs_a_login_that_ecr_can_find_and_read(town: Town) -> None:
-    def rule(**inputs: Any) -> Thing:
+    def rule(**inputs: Any) -> CloudResource:
         usual = {"ecrRepositoryPrefix": "shop/ghcr", "upstreamRegistryUrl": "ghcr.io"}
         return town.make(types.ECR_CACHE_RULE, **(usual | inputs))
 
@@ -939,7 +941,7 @@ def test_changes_replacements_refresh_and_secrets(make_lab: MakeLab) -> None:
 
     assert lab.preview(program) == {"create": 8}
     assert not lab.cloud.calls
-    assert not len(lab.cloud.world)
+    assert not len(lab.cloud.state)
     assert lab.up(program) == {"create": 8}
     assert "swordfish" not in lab.saved()
     name = lab.resource("group")["outputs"]["name"]
@@ -955,15 +957,15 @@ def test_changes_replacements_refresh_and_secrets(make_lab: MakeLab) -> None:
     assert lab.calls("create", "group")[-1].done < lab.calls("delete", "group")[0].begun  # type: ignore[operator]
     assert lab.resource("group")["outputs"]["name"] != name
 
-    there = lab.cloud.world.every(types.TARGET_GROUP)[0]
+    there = lab.cloud.state.every(types.TARGET_GROUP)[0]
     other = {"deregistrationDelay": 5}
-    lab.cloud.world.change(there, there.inputs | other, there.outputs | other)
-    lab.cloud.world.remove(lab.cloud.world.every(types.ECR_REPOSITORY)[0])
+    lab.cloud.state.change(there, there.inputs | other, there.outputs | other)
+    lab.cloud.state.remove(lab.cloud.state.every(types.ECR_REPOSITORY)[0])
     lab.stack.refresh()
     assert lab.resource("group")["outputs"]["deregistrationDelay"] == 5
     assert lab.up(changed) == {"create": 1, "update": 1}
     lab.destroy()
-    assert not len(lab.cloud.world)
+    assert not len(lab.cloud.state)
 
 
 def test_a_fixed_name_is_deleted_before_it_is_made_again(make_lab: MakeLab) -> None:
@@ -992,19 +994,19 @@ def test_what_is_not_known_is_refused_by_name(make_lab: MakeLab) -> None:
     assert "does not know aws:sqs/queue:Queue" in lab.refused(program)
     assert "no answer to aws:ec2/getAmi:getAmi" in lab.refused(question)
     assert "/not/there" in lab.refused(existing)
-    assert not len(lab.cloud.world)
+    assert not len(lab.cloud.state)
 
 
 def test_the_engine_shows_the_refusal_and_keeps_what_is_there(make_lab: MakeLab) -> None:
     lab = make_lab()
 
-    def program(sick: bool = False) -> None:
+    def program(double: bool = False) -> None:
         aws.cloudwatch.LogGroup("one", name="/same")
-        if sick:
+        if double:
             aws.cloudwatch.LogGroup("two", name="/same", opts=pulumi.ResourceOptions(depends_on=[]))
 
     lab.up(program)
-    said = lab.refused(lambda: program(sick=True))
+    said = lab.refused(lambda: program(double=True))
     assert "ResourceAlreadyExistsException: two: name /same is taken by one" in said
     assert [each.ok for each in lab.calls("create", "two")] == [False]
     assert lab.preview(program) == {}
@@ -1022,10 +1024,10 @@ def test_faults_fail_hang_and_drop(make_lab: MakeLab) -> None:
     assert lab.up(lambda: program(1)) == {"create": 1}
     lab.refused(lambda: program(2))  # the connection is gone in the middle
     wait_until(lambda: len([each for each in lab.calls("create") if each.done]) == 3)
-    assert len(lab.cloud.world) == 2  # AWS finished it, and the state does not know
+    assert len(lab.cloud.state) == 2  # AWS finished it, and the state does not know
     assert lab.up(lambda: program(2)) == {"create": 1}
     assert [each.ok for each in lab.calls("create")] == [False, True, False, True]
-    assert len(lab.cloud.world) == 3
+    assert len(lab.cloud.state) == 3
 
 
 @pytest.mark.parametrize(("how", "known"), [(signal.SIGINT, True), (signal.SIGKILL, False)])
@@ -1040,7 +1042,7 @@ def test_what_an_interrupted_or_killed_engine_was_making_is_made(
         aws.cloudwatch.LogGroup("logs", name="/fixed")
 
     interrupted(lab, "create", how, program)
-    assert len(lab.cloud.world) == 1
+    assert len(lab.cloud.state) == 1
     if how == signal.SIGKILL:
         lab.stack.cancel()  # it left its lock
     if known:
@@ -1177,7 +1179,7 @@ def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
     (made,) = lab.calls("create", "lab-eksCluster")
     assert made.end is not None
     assert made.end - made.start == 540
-    roles = {each.get("policyArn").rsplit("/")[-1] for each in lab.cloud.world.every(types.ROLE_POLICY_ATTACHMENT)}
+    roles = {each.get("policyArn").rsplit("/")[-1] for each in lab.cloud.state.every(types.ROLE_POLICY_ATTACHMENT)}
     assert roles == {
         *("AmazonEKSClusterPolicy", "AmazonEKSComputePolicy", "AmazonEKSBlockStoragePolicy"),
         *("AmazonEKSLoadBalancingPolicy", "AmazonEKSNetworkingPolicy"),
@@ -1190,18 +1192,18 @@ def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
     wait_until(lambda: health(lab, arn) == [("healthy", None)] * 2)
     lab.up(lambda: program(copies=3))
     assert len(health(lab, arn)) == 3
-    lab.cloud.world.sick.add("pods")
+    lab.cloud.state.unhealthy_groups.add("pods")
     assert health(lab, arn) == [("unhealthy", "Target.ResponseCodeMismatch")] * 3
 
     # Another identifier is another cluster for the provider: all its objects go and come again.
     assert lab.preview(lambda: program(copies=3, identifier="other")) == {"replace": 6}
     lab.destroy()
-    assert not len(lab.cloud.world)
+    assert not len(lab.cloud.state)
     assert not lab.calls("delete", "password"), "what goes with the cluster is not deleted one by one"
 
 
 def test_a_service_that_never_gets_healthy_is_kept_and_seen_to_in_the_next_run(make_lab: MakeLab) -> None:
-    lab = make_lab(sick={"tasks"})
+    lab = make_lab(unhealthy_groups={"tasks"})
 
     def program(image: str = IMAGE) -> None:
         vpc, subnets, ready = network()
@@ -1227,12 +1229,12 @@ def test_a_service_that_never_gets_healthy_is_kept_and_seen_to_in_the_next_run(m
 
     assert "circuit breaker: tasks failed ELB health checks" in lab.refused(program)
     assert lab.resource("lab")
-    lab.cloud.world.sick.clear()
+    lab.cloud.state.unhealthy_groups.clear()
     assert lab.up(program) == {"update": 1}
     assert lab.preview(program) == {}
 
-    lab.cloud.world.sick.add("tasks")
-    (service,) = lab.cloud.world.every(types.ECS_SERVICE)
+    lab.cloud.state.unhealthy_groups.add("tasks")
+    (service,) = lab.cloud.state.every(types.ECS_SERVICE)
     running = service.get("taskDefinition")
     bad = IMAGE.replace("a" * 64, "b" * 64)
     assert "the former task definition goes on running" in lab.refused(lambda: program(bad))

@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 
 from components import orchestrator
 from config.stack_file import PLACEHOLDER
-from rehearsal.run import Listener, Report, rehearse
 from tests.engine.conftest import ROOT
 from yard.rehearse import rehearse as command
+from yard.rehearsing import Listener, Report, rehearse
 
 pytestmark = pytest.mark.engine
 

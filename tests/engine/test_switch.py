@@ -51,7 +51,7 @@ def test_it_prepares_shifts_and_retires(tmp_path: Path) -> None:
 
 def test_it_stops_before_sick_copies_and_can_be_aborted(tmp_path: Path) -> None:
     gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
-    with passage(tmp_path, more={"gate": gate}, sick=["api-eks"]) as stack:
+    with passage(tmp_path, more={"gate": gate}, unhealthy_groups=["api-eks"]) as stack:
         stack.up()
         diary = Diary(stack)
         with pytest.raises(EngineError, match=r"Target\.ResponseCodeMismatch"):
@@ -146,8 +146,8 @@ def test_called_again_after_a_failure_it_finishes(
         diary.open().run("eks")
         assert stack.serving() == ["eks"]
         assert stack.preview() == {}
-        assert stack.cloud.world.every(types.EKS_CLUSTER)
-        assert not stack.cloud.world.every(types.ECS_CLUSTER)
+        assert stack.cloud.state.every(types.EKS_CLUSTER)
+        assert not stack.cloud.state.every(types.ECS_CLUSTER)
 
 
 @pytest.mark.parametrize(

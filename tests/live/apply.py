@@ -30,10 +30,9 @@ from pulumi.runtime.proto import provider_pb2
 
 from rehearsal import wire
 from rehearsal.kubernetes import CLUSTER_WIDE, Kubernetes
-from rehearsal.package import public
-from rehearsal.refusals import Refused
-from rehearsal.server import HalfMade, PackageServicer, planned, resource_of
-from rehearsal.world import Thing, World
+from rehearsal.package import Urn, public
+from rehearsal.server import HalfMade, PackageServicer, planned
+from rehearsal.state import CloudResource, CloudState, Refused
 from tests.live.readiness import DEFAULT_TIMEOUT, look_at
 from tools.kube.api import Api, ApiError, Object
 
@@ -53,8 +52,8 @@ class Stopped(Exception):
 class Unwell(HalfMade):
     """It is there, and the engine keeps it with the reasons why it is not well."""
 
-    def __init__(self, why: str, thing: Thing) -> None:
-        super().__init__(why, thing)
+    def __init__(self, why: str, resource: CloudResource) -> None:
+        super().__init__(why, resource)
         self._why = why
 
     def __str__(self) -> str:
@@ -68,7 +67,7 @@ class ApplyServicer(PackageServicer):
     """Seconds that it waits for an object at most, where a test has not the time that the program gives."""
 
     def __init__(self) -> None:
-        super().__init__(Kubernetes(World()))
+        super().__init__(Kubernetes(CloudState()))
         self._apis: dict[tuple[str, str | None], Api] = {}
 
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -224,9 +223,9 @@ def _outputs(inputs: wire.Properties, live: Object) -> wire.Properties:
 
 
 def _unwell(what: str, error: Exception, request: Any, inputs: wire.Properties, live: Object) -> Unwell:
-    resource = resource_of(request)
-    thing = Thing(resource.type, _id(live), resource.name, resource.urn, inputs, _outputs(inputs, live))
-    return Unwell(f'"{_id(live)}" {what}, but failed to fully initialize or become live: {error}', thing)
+    urn = Urn.parse(request.urn)
+    resource = CloudResource(urn.type, _id(live), urn.name, urn.text, inputs, _outputs(inputs, live))
+    return Unwell(f'"{_id(live)}" {what}, but failed to fully initialize or become live: {error}', resource)
 
 
 def _wait(name: str, why_not: Callable[[], Sequence[str]], seconds: float, context: grpc.ServicerContext) -> None:

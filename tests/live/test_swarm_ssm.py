@@ -20,7 +20,7 @@ from components.orchestrator import swarm_boot, swarm_ssm
 from components.orchestrator.swarm_client import SwarmError, connection
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider
 from components.orchestrator.swarm_nodes import identity, joined
-from rehearsal import ssm
+from rehearsal.apis import ssm
 from tests.live.conftest import HOST
 from tests.live.login_registry import PASSWORD, USER, login_registry
 from tests.live.project import ROOT, free_port
@@ -46,7 +46,7 @@ class Instance:
     place: Path
     ran: list[str] = field(default_factory=list)
 
-    def run(self, instance: str, script: str) -> ssm.Ran:
+    def run(self, instance: str, script: str) -> ssm.CommandResult:
         """Run what `swarm_ssm` wrote, and nothing else."""
         assert instance == "i-manager"
         ours = re.fullmatch(r"#!/bin/bash\ntail -c \+\d+ /[\w./-]+ \| head -c \d+(\nrm -f /[\w./-]+)?", script)
@@ -55,7 +55,7 @@ class Instance:
         local = script.replace("/var/run/docker.sock", SOCKET)
         env = {"PATH": f"{self.place}:{os.environ['PATH']}", "SECRETS": str(self.place), "TMPDIR": str(self.place)}
         done = subprocess.run(["bash", "-c", local], capture_output=True, text=True, timeout=90, env=env, check=False)
-        return ssm.Ran(done.returncode, done.stdout, done.stderr)
+        return ssm.CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
 from config.stack_file import PLACEHOLDER, NoStack, StackFile, dotted
-from rehearsal import health, kms
-from rehearsal.cloud import Call, Cloud
+from rehearsal import Call, Cloud, health
+from rehearsal.apis import kms
 from yard import engine
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
@@ -202,7 +202,7 @@ class _Rehearsal:
         self._noted: set[str] = set()
 
     def run(self, scale: float) -> None:
-        """All phases; raises `Broken` or `EngineError` at the first thing that is wrong."""
+        """All phases; raises `Broken` or `EngineError` at the first each that is wrong."""
         with (
             tempfile.TemporaryDirectory(prefix="switchyard-rehearsal-") as place,
             Cloud(scale, on_call=self._saw, existing=self._config.existing, images=self._config.digests) as self._cloud,
@@ -231,7 +231,7 @@ class _Rehearsal:
         at = self._config.orchestrator
         self._up("up", f"make everything on {at}")
         self._report.url["before"] = self._url()
-        before = {thing.urn for thing in self._cloud.world}
+        before = {each.urn for each in self._cloud.state}
         self._no_change("preview", "look again: nothing may change")
         self._set("orchestrator", self._to)
         self._up("switch", f"to {self._to}, in one `pulumi up`")
@@ -241,14 +241,14 @@ class _Rehearsal:
         self._no_change("switch-preview", "look again: nothing may change")
         self._set("orchestrator", at)
         self._up("back", f"to {at}")
-        if odd := sorted(before ^ {thing.urn for thing in self._cloud.world}):
+        if odd := sorted(before ^ {each.urn for each in self._cloud.state}):
             raise Broken(f"there and back again is not the same: {', '.join(odd)}")
         if self._config.protected:
             self._set("protect", "false")
             self._up("unprotect", "take the protection off, or AWS keeps what is protected")
         self._begin("destroy", "remove everything")
         self._finish(engine.Watch().run(self._stack.destroy).summary.resource_changes)
-        if left := [f"{thing.name} ({thing.type})" for thing in self._cloud.world]:
+        if left := [f"{each.name} ({each.type})" for each in self._cloud.state]:
             raise Broken(f"destroy left {', '.join(left)}")
 
     def _up(self, phase: str, what: str) -> None:
@@ -301,8 +301,8 @@ class _Rehearsal:
             self._listener.step(step)
         if self._phase != "destroy" and not self._broken:
             now = self._cloud.clock.now
-            with self._cloud.world.lock:
-                unserved = health.unserved(self._cloud.world, now)
+            with self._cloud.state.lock:
+                unserved = health.unserved(self._cloud.state, now)
             if unserved:
                 rules = ", ".join(unserved)
                 self._broken = f"after {call.op} of {call.name} ({call.type}) callers of {rules} would be answered 503"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from rehearsal.endpoint import Endpoint, Handler
+from rehearsal.apis.endpoint import Endpoint, Handler
 from rehearsal.health import Target
 
 NAMESPACE = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"

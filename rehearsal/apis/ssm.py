@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from rehearsal.endpoint import BadRequest, Endpoint, JsonHandler
+from rehearsal.apis.endpoint import BadRequest, Endpoint, JsonHandler
 
 LONGEST = 24_000
 """Characters of a command's output that GetCommandInvocation gives (SSM API)."""
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandResult:
     """How a command ended."""
 
     code: int
@@ -20,7 +20,7 @@ class Ran:
     err: str = ""
 
 
-Run = Callable[[str, str], Ran]
+Run = Callable[[str, str], CommandResult]
 """(instance, shell script) -> how it ended."""
 Online = Callable[[str, str], Iterable[str]]
 """(tag, its value) -> the instances that Systems Manager reaches."""
@@ -30,7 +30,7 @@ def serve(online: Online, run: Run) -> Endpoint:
     """Answer until closed."""
 
     class Answering(_Handler):
-        commands: dict[str, Ran] = {}
+        commands: dict[str, CommandResult] = {}
         numbers = itertools.count()
         instances = staticmethod(online)
         execute = staticmethod(run)
@@ -39,7 +39,7 @@ def serve(online: Online, run: Run) -> Endpoint:
 
 
 class _Handler(JsonHandler):
-    commands: dict[str, Ran]
+    commands: dict[str, CommandResult]
     numbers: Iterator[int]
     """Of the commands. Several may come at once, so none can be told by how many have ended."""
     instances: Online

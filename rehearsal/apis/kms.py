@@ -6,7 +6,7 @@ back as it was: whoever can read a rehearsal can as well ask this.
 
 from typing import Any
 
-from rehearsal.endpoint import Endpoint, JsonHandler
+from rehearsal.apis.endpoint import Endpoint, JsonHandler
 
 SECRETS_PROVIDER = "awskms:///alias/rehearsal?region=us-east-1"
 """For `pulumi stack init --secrets-provider`. From a passphrase each run of the CLI would derive the key anew, in a
