@@ -16,6 +16,9 @@ class AwsRole:
 
     actions: tuple[str, ...]
     arns: tuple[pulumi.Input[str], ...]
+    stack_arns: tuple[pulumi.Input[str], ...] = ()
+    """ARNs of the repositories of all the stack's services, for a role that pulls for every one of them: as few as can
+    be, and one and the same tuple for each service. Empty: the registry cannot say."""
 
 
 @dataclass(frozen=True)

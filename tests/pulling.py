@@ -81,11 +81,13 @@ def holders(found: Graph) -> list[Node]:
 
 
 def statements(found: Graph, service: str) -> Iterator[tuple[list[str], list[str]]]:
-    """What a role may do at `service`: actions, resources."""
-    for policy in found.of("iam/rolePolicy:RolePolicy"):
+    """What a role may do at `service`: actions, resources. In a policy of a secret's own, all is that secret."""
+    policies = [*found.of("iam/rolePolicy:RolePolicy"), *found.of("secretsmanager/secretPolicy:SecretPolicy")]
+    for policy in policies:
+        secret = policy.inputs.get("secretArn")
         for each in json.loads(policy.inputs["policy"])["Statement"]:
             if any(action.startswith(f"{service}:") for action in each["Action"]):
-                yield each["Action"], each["Resource"]
+                yield each["Action"], [secret] if secret else each["Resource"]
 
 
 def image(found: Graph, key: str) -> str:

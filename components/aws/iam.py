@@ -28,7 +28,7 @@ def trust(service: str, *actions: str) -> str:
 
 
 def pulling(pull: Pull) -> list[Statement]:
-    """What a role needs in order to pull."""
+    """What the role of one service needs in order to pull."""
     if not isinstance(pull, AwsRole):
         return []
     # The token is for the whole registry: AWS defines no resource for it (ECR, "Actions, resources, condition keys").

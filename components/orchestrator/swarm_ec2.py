@@ -10,6 +10,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Literal, cast
 
@@ -34,7 +35,7 @@ from components.orchestrator.swarm import (
     spec,
 )
 from components.orchestrator.swarm_boot import PORTS, TAG, UNSET, user_data
-from components.pull import Anonymous, AwsRole, Login
+from components.pull import Anonymous, AwsRole, Login, Pull
 from components.sdk import aws
 from components.service import Name, Service, of_no_service
 
@@ -198,7 +199,7 @@ class SwarmEc2(SwarmRuntime):
         stack = self.args.stack
         # AWS keeps names that begin with these two to itself (SSM API, PutParameter).
         self.prefix = f"/{self.key}/{stack}" if stack.startswith(("aws", "ssm")) else f"/{stack}/{self.key}"
-        self.roles = {role: self._role(role, child) for role in ROLES}
+        self.may_pull: dict[tuple[pulumi.Input[str], ...], pulumi.Resource] = {}
         self.nodes = self._security_group(child)
         self.managers = self._managers(child)
         self.cluster = Cluster(
@@ -231,7 +232,7 @@ class SwarmEc2(SwarmRuntime):
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """A Swarm service, done when every copy is healthy; then every node joins the target group."""
         assert self.args.network is not None
-        allowed = self._allow(name, image)
+        allowed = self._allow(name, image.pull)
         opened = [self._open(name, target)] if target else []
         login, may_log_in = self._login(name, image)
         wanted = spec(self, name, service, image, self.options.port(name) if target else None)
@@ -286,20 +287,26 @@ class SwarmEc2(SwarmRuntime):
         }
         return {"Name": "awslogs", "Options": options}
 
-    def _role(self, role: str, child: pulumi.ResourceOptions) -> aws.iam.Role:
-        """A role without permissions yet."""
-        return aws.iam.Role(f"{self.key}-{role}", assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
-
-    def _profile(self, role: str, *statements: iam.Statement) -> tuple[aws.iam.InstanceProfile, pulumi.Resource]:
-        """How instances get a role, and what it allows from the start: commands by SSM, and `statements`."""
+    def _profile(
+        self, role: str, *statements: iam.Statement
+    ) -> tuple[aws.iam.Role, aws.iam.InstanceProfile, pulumi.Resource]:
+        """A role for instances, how they get it, and what it allows from the start: commands by SSM, logs, and
+        `statements`. Patterns say what services need: a role has room for 10,240 characters, whatever their number."""
+        assert self.args.vault is not None
         child = pulumi.ResourceOptions(parent=self)
+        made = aws.iam.Role(f"{self.key}-{role}", assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
+        streams = pulumi.Output.concat(self.args.vault.log_group_arn, f":log-stream:*/{self.key}/*")
         policy = aws.iam.RolePolicy(
             role,
-            role=self.roles[role].name,
-            policy=iam.document(iam.allow(AGENT, ["*"]), *statements),  # AWS defines no resource for the agent's
+            role=made.name,
+            policy=iam.document(
+                iam.allow(AGENT, ["*"]),  # AWS defines no resource for them
+                iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [streams]),
+                *statements,
+            ),
             opts=child,
         )
-        return aws.iam.InstanceProfile(f"{self.key}-{role}", role=self.roles[role].name, opts=child), policy
+        return made, aws.iam.InstanceProfile(f"{self.key}-{role}", role=made.name, opts=child), policy
 
     def _security_group(self, child: pulumi.ResourceOptions) -> aws.ec2.SecurityGroup:
         """Nodes talk to each other, by Swarm's ports alone; services open theirs to the load balancer."""
@@ -337,7 +344,7 @@ class SwarmEc2(SwarmRuntime):
             "managers", "StringList", pulumi.Output.all(*[ip for _, ip, _ in homes]).apply(",".join)
         )
         tokens = {role: self._parameter(f"{role}-token", "SecureString", pulumi.Output.secret(UNSET)) for role in ROLES}
-        profile, may_join = self._profile(
+        self.manager_role, profile, self.may_manage = self._profile(
             "manager",
             iam.allow(["ssm:GetParameter"], [known.arn, *[each.arn for each in tokens.values()]]),
             iam.allow(["ssm:PutParameter"], [each.arn for each in tokens.values()]),
@@ -346,7 +353,7 @@ class SwarmEc2(SwarmRuntime):
         self.joined: pulumi.Resource = known
         made = []
         for index, (interface, address, way_out) in enumerate(homes):
-            before = [self.joined, may_join, *way_out, *self.rules, *self.args.network.ready]
+            before = [self.joined, self.may_manage, *way_out, *self.rules, *self.args.network.ready]
             instance = self._manager(index, interface, profile, before)
             made.append(instance)
             self.joined = Manager(
@@ -419,7 +426,7 @@ class SwarmEc2(SwarmRuntime):
         """The nodes that only run copies."""
         network = self.args.network
         assert network is not None
-        profile, may_join = self._profile("worker", self.may_work)
+        _, profile, may_join = self._profile("worker", self.may_work)
         script = user_data("worker", str(self.args.region), self.prefix)
         template = instances.template(
             f"{self.key}-worker",
@@ -451,34 +458,37 @@ class SwarmEc2(SwarmRuntime):
         """AWS's public parameter that names the nodes' image."""
         return IMAGES[architecture(self.options.instance_type)]
 
-    def _allow(self, name: str, image: Image) -> list[pulumi.Resource]:
-        """What nodes may do for one service: write its logs, and pull its image."""
-        assert self.args.vault is not None
-        streams = pulumi.Output.concat(self.args.vault.log_group_arn, f":log-stream:{name}/*")
-        document = iam.document(
-            iam.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [streams]), *iam.pulling(image.pull)
-        )
-        return [
-            aws.iam.RolePolicy(
-                f"{name}--{role}",
-                role=self.roles[role].name,
-                policy=document,
-                opts=pulumi.ResourceOptions(parent=self),
+    def _allow(self, name: str, pull: Pull) -> list[pulumi.Resource]:
+        """What the managers need in order to pull a service's image. Workers pull with a login of theirs, which allows
+        what the role may that asked for it (ECR API, GetAuthorizationToken)."""
+        if not isinstance(pull, AwsRole):
+            return []
+        arns = pull.stack_arns or pull.arns
+        if arns not in self.may_pull:
+            self.may_pull[arns] = aws.iam.RolePolicy(
+                "pull" if pull.stack_arns else f"{name}--pull",  # no service's name has two dashes in a row
+                role=self.manager_role.name,
+                policy=iam.document(*iam.pulling(replace(pull, arns=arns))),
+                opts=pulumi.ResourceOptions(
+                    parent=self,
+                    # There was one for each service once, with its logs. The role may have no room for one more
+                    # before they go, so the first becomes this one.
+                    aliases=[pulumi.Alias(name=f"{name}--manager")],
+                    depends_on=[self.may_manage],
+                ),
             )
-            for role in ROLES
-        ]
+        return [self.may_pull[arns]]
 
     def _kept(self, service: str, what: str, value: pulumi.Output[str]) -> tuple[pulumi.Output[str], pulumi.Resource]:
-        """A value in Secrets Manager: the reference to it, and the managers' permission to read it."""
+        """A value in Secrets Manager: the reference to it, and the managers' permission to read it. The secret has it:
+        the managers' role has no room for many, and no pattern fits, as secrets are named at random."""
         assert self.args.vault is not None
         arn, reference = self.args.vault.secret(service, what, value)
-        name = f"{service}--{what}"
-        may_read = aws.iam.RolePolicy(
-            name,
-            # IAM takes 128 characters, of which Pulumi adds 8; the name of a variable may have as many by itself.
-            name_prefix=f"{service}--" if len(name) > 120 else None,
-            role=self.roles["manager"].name,
-            policy=iam.document(iam.allow(["secretsmanager:GetSecretValue"], [arn])),
+        reading = iam.allow(["secretsmanager:GetSecretValue"], ["*"])  # in a secret's own policy: this secret
+        may_read = aws.secretsmanager.SecretPolicy(
+            f"{service}--{what}",
+            secret_arn=arn,
+            policy=iam.document({**reading, "Principal": {"AWS": self.manager_role.arn}}),
             opts=pulumi.ResourceOptions(parent=self),
         )
         return reference, may_read

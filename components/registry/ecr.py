@@ -55,21 +55,28 @@ class Ecr(Registry):
 
     def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         options = cast(EcrOptions, args.options)
-        return {
-            service: self._existing(service, options.repositories[service])
+        repositories = {
+            service: self._existing(options.repositories[service])
             if service in options.repositories
-            else self._own(service, args, options.keep, child)
+            # A person types the name.
+            else make(service, f"{args.namespace}/{service}", retention(options.keep), args.protect, child)
             for service in args.services
         }
+        own = [each.arn for service, each in repositories.items() if service not in options.repositories]
+        others = [each.arn for service, each in repositories.items() if service in options.repositories]
+        stack_arns = (*(below(args.namespace, arn) for arn in own[:1]), *others)
+        return {
+            service: _repository(service, each.repository_url, AwsRole(PULL, (each.arn,), stack_arns))
+            for service, each in repositories.items()
+        }
 
-    def _own(self, service: str, args: RegistryArgs, keep: int, child: pulumi.ResourceOptions) -> Repository:
-        name = f"{args.namespace}/{service}"  # a person types it
-        repository = make(service, name, retention(keep), args.protect, child)
-        return _repository(service, repository.repository_url, repository.arn)
+    def _existing(self, name: str) -> pulumi.Output[aws.ecr.GetRepositoryResult]:
+        return aws.ecr.get_repository_output(name=name, opts=pulumi.InvokeOutputOptions(parent=self))
 
-    def _existing(self, service: str, name: str) -> Repository:
-        found = aws.ecr.get_repository_output(name=name, opts=pulumi.InvokeOutputOptions(parent=self))
-        return _repository(service, found.repository_url, found.arn)
+
+def below(prefix: str, arn: pulumi.Output[str]) -> pulumi.Output[str]:
+    """The ARNs of all repositories whose names begin with `prefix/`, as a pattern; `arn` is that of one of them."""
+    return arn.apply(lambda known: f"{known.partition('/')[0]}/{prefix}/*")
 
 
 def make(service: str, name: str, policy: str, protect: bool, opts: pulumi.ResourceOptions) -> aws.ecr.Repository:
@@ -87,12 +94,8 @@ def make(service: str, name: str, policy: str, protect: bool, opts: pulumi.Resou
     return repository
 
 
-def _repository(service: str, url: pulumi.Output[str], arn: pulumi.Output[str]) -> Repository:
-    return Repository(
-        url=url,
-        pull=AwsRole(PULL, (arn,)),
-        push=url.apply(lambda known: _push(service, known)),
-    )
+def _repository(service: str, url: pulumi.Output[str], pull: AwsRole) -> Repository:
+    return Repository(url=url, pull=pull, push=url.apply(lambda known: _push(service, known)))
 
 
 def _push(service: str, url: str) -> str:

@@ -50,10 +50,12 @@ def cache(
     )
     # Nobody may pull before ECR knows where to fetch from.
     ready = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[rule]))
-    return {
-        service: _cached(service, ecr.make(service, f"{prefix}/{path}", retention(), args.protect, ready))
+    made = {
+        service: ecr.make(service, f"{prefix}/{path}", retention(), args.protect, ready)
         for service, path in paths.items()
     }
+    stack_arns = tuple(ecr.below(prefix, each.arn) for each in list(made.values())[:1])
+    return {service: _cached(each, stack_arns) for service, each in made.items()}
 
 
 def _secret(name: str, login: Login, args: RegistryArgs, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
@@ -72,9 +74,9 @@ def _secret(name: str, login: Login, args: RegistryArgs, child: pulumi.ResourceO
     return pulumi.Output.all(secret.arn, version.id).apply(lambda both: str(both[0]))
 
 
-def _cached(service: str, repository: aws.ecr.Repository) -> CachedRepository:
+def _cached(repository: aws.ecr.Repository, stack_arns: tuple[pulumi.Output[str], ...]) -> CachedRepository:
     url = repository.repository_url
-    return CachedRepository(url, Cached(PULL, (repository.arn,)), url.apply(_fill))
+    return CachedRepository(url, Cached(PULL, (repository.arn,), stack_arns), url.apply(_fill))
 
 
 def _fill(url: str) -> str:

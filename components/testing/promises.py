@@ -196,8 +196,11 @@ OTHERWISE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 """Feature -> what services say that ask for something else than in ASKING."""
 OF_THE_EDGE = frozenset({"health", "host", "path"})
 """What the edge itself does for a service of any orchestrator behind it."""
-EDGE = re.compile(r"^aws:(lb(?!/targetGroupAttachment)|alb|elb|route53|acm|ecr|ecrpublic|secretsmanager|cloudwatch)/")
-"""What outlives every orchestrator, so none may make it. Who is in a target group is an orchestrator's own affair."""
+EDGE = re.compile(
+    r"^aws:(lb(?!/targetGroupAttachment)|alb|elb|route53|acm|ecr|ecrpublic|secretsmanager(?!/secretPolicy)|cloudwatch)/"
+)
+"""What outlives every orchestrator, so none may make it. Who is in a target group, and who may read a secret, is an
+orchestrator's own affair."""
 
 
 class OrchestratorPromises:

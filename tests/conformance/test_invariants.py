@@ -5,6 +5,7 @@ A graph shows wiring; that the engine keeps to it is for tests/engine.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -25,7 +26,7 @@ from components.testing.cloud import Cloud
 from components.testing.engine import Graph, Node, deploy, start
 from config.presets import PRESETS
 from config.problems import BadConfig
-from tests.program import BLOCKS, DIGEST, config_for, run_program
+from tests.program import BLOCKS, DIGEST, EXISTING, config_for, run_program
 
 SECRETS = ("correct-horse", "battery-staple")
 LOGINS = {
@@ -449,6 +450,36 @@ def _check_dns(node: Node) -> None:
     assert DNS.match(name)
     assert len(name) <= 63
     assert DNS.match(metadata.get("namespace", "default"))
+
+
+INLINE = 10_240
+"""Characters of all inline policies of a role together, without white space; AWS raises it for nobody (IAM quotas)."""
+MANY: dict[str, dict[str, Any]] = {
+    f"service-number-{index}": {"digest": DIGEST, "public": False, "memory": 128} for index in range(100)
+}
+
+
+@pytest.mark.parametrize(
+    ("registry", "orchestrator"),
+    [*((each, "swarm-ec2") for each in ("ecr", "ghcr", "ecr-public")), *(("oci", each) for each in ON_AWS)],
+)
+def test_a_role_has_room_for_what_100_services_with_three_secrets_each_need(registry: str, orchestrator: str) -> None:
+    """Of all orchestrators with the registry whose login is one secret more for each service; of the one whose nodes
+    share their roles with all others too."""
+    secrets = {"secrets": dict.fromkeys(("DATABASE_PASSWORD", "SESSION_KEY", "PAYMENTS_TOKEN"), SECRETS[0])}
+    login = {"oci": {**BLOCKS["oci"], **LOGINS["oci"]}}
+    room = {
+        "ecs-ec2": {**BLOCKS["ecs-ec2"], "max": 100},
+        "swarm-ec2": {"instance-type": "m5.4xlarge", "workers": 2},
+    }
+    asked: dict[str, Any] = {name: {**each, **secrets} for name, each in MANY.items()}
+    config = config_for(registry, orchestrator, "trial", **asked)
+    found = run_program({**config, **EXISTING, **login, **room}, ("services", *LOGINS))
+    held: Counter[str] = Counter()
+    for each in found.of("iam/rolePolicy:RolePolicy"):
+        held[each.inputs["role"]] += len("".join(each.inputs["policy"].split()))
+    assert held
+    assert {role: size for role, size in held.items() if size > INLINE} == {}
 
 
 @given(PULUMI, PULUMI, SERVICE)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal import Call, Cloud
 from rehearsal import aws as types
 from tests.engine.passage import Passage, Watch, passage
 
@@ -67,4 +68,34 @@ def test_the_only_manager_takes_the_swarm_with_it_and_all_is_made_again(tmp_path
         assert swarm(stack) == after
         assert stack.serving() == ["swarm-ec2"]
         stack.destroy()
+        assert len(stack.cloud.state) == 0
+
+
+def test_what_a_service_may_is_there_before_it_starts_and_until_it_is_gone(tmp_path: Path) -> None:
+    seen: dict[str, set[str]] = {}
+    """What is done to a permission -> the services that there are by then."""
+
+    def look(call: Call) -> None:
+        if call.type in (types.ROLE_POLICY, types.SECRET_POLICY) and call.op != "read":
+            running = [
+                each["Spec"]["Name"] for swarm in clouds[0].state.swarms.values() for each in swarm.services.values()
+            ]
+            seen[f"{call.op} {call.name}"] = {name.removeprefix("switchyard-dev-") for name in running}
+
+    clouds: list[Cloud] = []
+    secrets = {**SECRET, "switchyard:services.web.secrets.KEY": "battery-staple"}
+    both = {**SERVICES, "web": {**SERVICES["api"], "path": "/web"}}
+    with passage(tmp_path, orchestrator="swarm-ec2", services=both, secrets=secrets, on_call=look) as stack:
+        clouds.append(stack.cloud)
+        stack.up()
+        assert not seen["create pull"]
+        assert "api" not in seen["create api--KEY"]
+        assert "web" not in seen["create web--KEY"]
+
+        seen.clear()
+        stack.set(services={**SERVICES, "web": {"path": "/web"}})  # without an image it waits, and runs no more
+        stack.up()
+        assert seen == {"delete web--KEY": {"api"}}
+        stack.destroy()
+        assert not seen["delete pull"]
         assert len(stack.cloud.state) == 0

@@ -22,7 +22,22 @@ ON_KUBERNETES: Mapping[str, str] = {
         "what a container says when it fails is in the error of `up`"
     ),
 }
-CHANGED_ON_PURPOSE: Mapping[str, Mapping[str, str]] = {"eks": ON_KUBERNETES, "kubernetes": ON_KUBERNETES}
+ON_SWARM_EC2: Mapping[str, str] = dict.fromkeys(
+    (
+        "create aws:secretsmanager/secretPolicy:SecretPolicy",
+        "update aws:iam/rolePolicy:RolePolicy policy",
+        "delete aws:iam/rolePolicy:RolePolicy",
+        "note aws:iam/rolePolicy:RolePolicy dependencies",
+        "note pulumi-python:dynamic/swarm:Secret dependencies",
+        "note pulumi-python:dynamic/swarm:Service dependencies",
+    ),
+    "a role has room for what any number of services need: one policy for all, and of each secret its own",
+)
+CHANGED_ON_PURPOSE: Mapping[str, Mapping[str, str]] = {
+    "eks": ON_KUBERNETES,
+    "kubernetes": ON_KUBERNETES,
+    "swarm-ec2": ON_SWARM_EC2,
+}
 """Orchestrator -> what the next `up` does to each recorded stack that has it -> why. A step is written as `Step.kind`
 writes it, operation, type and what differs: "update kubernetes:apps/v1:Deployment spec.replicas"."""
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from functools import cache
 from typing import Any
 
@@ -24,11 +25,13 @@ from components.orchestrator.swarm_ec2 import SwarmEc2, SwarmEc2Options
 from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider, check_quorum, joined
 from components.orchestrator.swarm_ssm import Adapter, NoAccessError, NoManagerError, Request, request_of, response
 from components.service import Service
+from components.testing.cloud import arn
 from components.testing.engine import Graph
 from config.problems import BadConfig
 from tests.program import DIGEST, EXISTING, config_for, run_program
 
 PASSWORD = "hunter2"
+REPOSITORIES = "arn:aws:ecr:us-east-1:123456789012:repository/"
 TOKEN = "s3cr3t-token"
 INSTANCE, SERVICE = "ec2/instance:Instance", "dynamic/swarm:Service"
 MANAGER, CLUSTER = "dynamic/swarm:Manager", "dynamic/swarm:Cluster"
@@ -57,7 +60,7 @@ def within(registry: str = "ecr", **block: Any) -> Graph:
     config = config_for(registry, "swarm-ec2", api=API)
     login = {"host": "registry.example.com", "username": "robot", "password": TOKEN}
     blocks = {"oci": login, "swarm-ec2": {"workers": 2, **block}}
-    return run_program({**config, **EXISTING, **blocks}, ("services", "oci"))
+    return run_program({**config, **EXISTING, **blocks}, ("services", "oci", "ghcr"))
 
 
 def policies(found: Graph, role: str) -> list[dict[str, Any]]:
@@ -159,15 +162,62 @@ class TestPermissions:
     def test_nothing_but_what_has_no_resource_is_allowed_on_all(self, role: str) -> None:
         wide = {action for each in policies(graph(), role) if each["Resource"] == ["*"] for action in each["Action"]}
         agents = {each for each in wide if each.startswith(("ssmmessages:", "ec2messages:"))}
-        assert wide - agents == {"ssm:UpdateInstanceInformation", "ecr:GetAuthorizationToken"}
+        token = {"ecr:GetAuthorizationToken"} if role == "manager" else set()
+        assert wide - agents == {"ssm:UpdateInstanceInformation"} | token
+
+    @pytest.mark.parametrize(
+        ("registry", "below"), [("ecr", "switchyard-dev"), ("ghcr", "switchyard-dev/ghcr"), ("oci", None)]
+    )
+    def test_managers_pull_from_the_stacks_own_repositories_and_workers_with_a_login_of_theirs(
+        self, registry: str, below: str | None
+    ) -> None:
+        found = within(registry)
+        pulls = [each["Resource"] for each in policies(found, "manager") if "ecr:BatchGetImage" in each["Action"]]
+        assert pulls == ([[f"{REPOSITORIES}{below}/*"]] if below else [])
+        made = [each.inputs["name"] for each in found.of("ecr/repository:Repository")]
+        assert all(fnmatch(f"{REPOSITORIES}{name}", allowed) for name in made for (allowed,) in pulls)
+        assert "ecr:" not in json.dumps(policies(found, "worker"))
+
+    def test_managers_pull_from_the_very_repositories_that_others_made(self) -> None:
+        config = config_for("ecr", "swarm-ec2", **SERVICES) | {"ecr": {"repositories": {"web": "acme/site"}}}
+        found = policies(run_program(config, ("services",)), "manager")
+        pulls = [each["Resource"] for each in found if "ecr:BatchGetImage" in each["Action"]]
+        assert pulls == [[f"{REPOSITORIES}switchyard-dev/*", f"{REPOSITORIES}acme/site"]]
 
     @pytest.mark.parametrize("role", ["manager", "worker"])
-    def test_nodes_pull_from_the_very_repositories_and_write_the_very_logs(self, role: str) -> None:
-        found = policies(graph(), role)
-        pulls = [each["Resource"] for each in found if "ecr:BatchGetImage" in each["Action"]]
-        assert sorted(arn.rpartition("/")[2] for (arn,) in pulls) == ["api", "web", "worker"]
-        logs = [arn for each in found if "logs:PutLogEvents" in each["Action"] for arn in each["Resource"]]
-        assert sorted(arn.partition("log-stream:")[2] for arn in logs) == ["api/*", "web/*", "worker/*"]
+    def test_nodes_write_this_orchestrators_streams_of_this_stacks_logs(self, role: str) -> None:
+        logs = [
+            arn for each in policies(graph(), role) if "logs:PutLogEvents" in each["Action"] for arn in each["Resource"]
+        ]
+        assert logs == ["arn:aws:logs:us-east-1:123456789012:log-group:/switchyard-dev:log-stream:*/swarm-ec2/*"]
+        tag = spec(graph(), "api")["TaskTemplate"]["LogDriver"]["Options"]["tag"]
+        assert fnmatch(f"log-stream:{tag}", logs[0].partition("/switchyard-dev:")[2])
+
+    def test_managers_read_the_very_secrets_before_a_service_needs_them(self) -> None:
+        found = within("oci")
+        allowed = found.of("secretsmanager/secretPolicy:SecretPolicy")
+        assert [each.name for each in allowed] == ["api--registry-login", "api--DB_PASSWORD"]
+        for each in allowed:
+            assert each.from_inputs["secretArn"] == {found.one("secretsmanager/secret:Secret", each.name).urn}
+            assert json.loads(each.inputs["policy"])["Statement"] == [
+                {
+                    "Effect": "Allow",
+                    "Action": ["secretsmanager:GetSecretValue"],
+                    "Resource": ["*"],  # in a policy of its own: this secret
+                    "Principal": {"AWS": arn("iam", "role/swarm-ec2-manager-0a1b2c3")},
+                }
+            ]
+            assert each.urn in found.waits_for(found.one(SERVICE, "api"))
+
+    def test_every_service_waits_for_the_one_permission_to_pull(self) -> None:
+        (pull,) = [
+            each for each in graph().of("iam/rolePolicy:RolePolicy") if "ecr:BatchGetImage" in each.inputs["policy"]
+        ]
+        assert all(pull.urn in graph().waits_for(graph().one(SERVICE, name)) for name in SERVICES)
+
+    def test_without_workers_there_is_no_role_of_theirs(self) -> None:
+        found = within(workers=0)
+        assert not [each for each in found if each.type.startswith("aws:iam/") and "worker" in each.name]
 
     def test_a_token_is_written_by_the_first_manager_and_left_alone(self) -> None:
         for role in ("manager", "worker"):
