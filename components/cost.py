@@ -65,6 +65,8 @@ class Demand:
     services: Mapping[str, Service]
     usage: Usage
     on_aws: bool
+    edge: bool
+    """Whether there is a load balancer."""
     network: Kind
     public_ip: bool
     """Whether copies or their nodes have public addresses."""

@@ -8,11 +8,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 
 from components import prices
+from components.aws.edge import Edge
+from components.aws.network import Network
+from components.aws.vault import Vault
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
-from components.model import Model
-from components.orchestrator import Orchestrator
+from components.orchestrator import OrchestratorOptions
 from components.prices import Price, Tier
-from components.registry import Registry
+from components.registry import RegistryOptions
 
 CENT = Decimal("0.01")
 SMALLEST = Decimal("1e-12")
@@ -140,37 +142,34 @@ def cents(usd: Decimal) -> Decimal:
 
 def estimate(
     demand: Demand,
-    registry: tuple[str, type[Registry], Model],
-    runtimes: Mapping[str, tuple[type[Orchestrator], Model]],
+    images: RegistryOptions,
+    runtimes: Sequence[OrchestratorOptions],
     region: str,
-    beside: Sequence[tuple[type[Registry], Model]] = (),
+    beside: Sequence[RegistryOptions] = (),
 ) -> Estimate:
     """The estimate of a registry and the orchestrators that run the services; with several of them, of a move.
     `beside` are registries that nobody pulls from yet."""
-    name, images, options = registry
     items: list[Item] = []
-    for _, (runtime, block) in sorted(runtimes.items()):
-        own = replace(demand, pulls={each: runtime.pulls(block, each, demand) for each in demand.services})
-        items += [
-            each for each in runtime.costs(block, own) if not (isinstance(each, Line) and each.shared and each in items)
-        ]
+    for runtime in runtimes:
+        own = replace(demand, pulls={each: runtime.pulls(each, demand) for each in demand.services})
+        items += [each for each in runtime.costs(own) if not (isinstance(each, Line) and each.shared and each in items)]
         demand = replace(
             demand, pulls={each: demand.pulls.get(each, Decimal(0)) + own.pulls[each] for each in own.pulls}
         )
-    items += images.costs(options, demand)
-    for other, block in beside:
-        items += other.costs(block, replace(demand, pulls=dict.fromkeys(demand.pulls, Decimal(0))))
-    for each, block in ((images, options), *beside):
-        items += map(Note, each.notes(block, demand.on_aws))
-    if demand.on_aws:  # imported here, so that a stack off AWS does not load AWS's package
-        from components.aws.edge import Edge
-        from components.aws.network import Network
-        from components.aws.vault import Vault
-
-        items += [*Network.costs(demand), *Edge.costs(demand), *Vault.costs(demand)]
+    items += images.costs(demand)
+    for other in beside:
+        items += other.costs(replace(demand, pulls=dict.fromkeys(demand.pulls, Decimal(0))))
+    for each in (images, *beside):
+        items += map(Note, each.notes(demand.on_aws))
+    if demand.on_aws:
+        items += Network.costs(demand)
+    if demand.edge:
+        items += Edge.costs(demand)
+    if demand.on_aws:
+        items += Vault.costs(demand)
     return Estimate(
-        registry=name,
-        orchestrators=tuple(sorted(runtimes)),
+        registry=images.key,
+        orchestrators=tuple(each.key for each in runtimes),
         network=demand.network if demand.on_aws else "",
         charges=tuple(charge(each, demand, region) for each in items if isinstance(each, Line)),
         unpriced=tuple(each for each in items if isinstance(each, Unpriced)),

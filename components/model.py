@@ -118,7 +118,3 @@ class Model(BaseModel):
         strict=True,
         alias_generator=lambda name: name.replace("_", "-"),
     )
-
-
-class NoOptions(Model):
-    """A backend without settings of its own."""

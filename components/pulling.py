@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from components.model import Model
-from components.orchestrator import Orchestrator
+from components.orchestrator import OrchestratorOptions
 from components.pull import Anonymous, AwsRole, Cached, Login, NodeIdentity, Pull
-from components.registry import Registry
+from components.registry import RegistryOptions
 
 How = Literal["anonymous", "native role", "cache", "secret", "refresher", "refused"]
 
@@ -29,13 +28,13 @@ class Cell:
     """The reason, where it is refused."""
 
 
-def cell(registry: type[Registry], options: Model, runtime: type[Orchestrator]) -> Cell:
+def cell(registry: RegistryOptions, runtime: OrchestratorOptions) -> Cell:
     """What `runtime` gets in order to pull from `registry`.
 
     anonymous: nothing. native role: statements for the role of its tasks or nodes, on the very repositories. cache: the
     same, and leave to have them filled. secret: a reference to the login. refresher: a login that it renews itself.
     """
-    pull = registry.pulled_by(options, on_aws=runtime.target is not None)
+    pull = registry.pulled_by(on_aws=runtime.platform == "aws")
     if not issubclass(pull, runtime.pulls_by):
         return Cell(pull, "refused", next(why for kind, why in WHY.items() if issubclass(pull, kind)))
     if pull is Anonymous:

@@ -1,49 +1,53 @@
-"""From settings to what the components on AWS are asked for."""
+"""From settings to what stands on AWS."""
 
 from components import orchestrator
-from components.aws.edge import EdgeArgs
+from components.aws.edge import Edge, EdgeArgs
+from components.aws.foundation import Foundation
 from components.aws.gate import aws_health
 from components.aws.network import Network, NetworkArgs
-from components.aws.vault import VaultArgs
+from components.aws.vault import Vault, VaultArgs
 from config.settings import Settings
+
+
+def foundation(stack: Settings) -> Foundation | None:
+    """Make what outlives every orchestrator on AWS; None off AWS."""
+    if not stack.on_aws:
+        return None
+    network = Network("network", network_args(stack))
+    vault = Vault("vault", vault_args(stack))
+    edge = Edge("edge", edge_args(stack, network)) if stack.behind_edge else None
+    return Foundation(region=stack.region, profile=stack.profile, network=network, vault=vault, edge=edge)
 
 
 def network_args(stack: Settings) -> NetworkArgs:
     """The network that the stack chose."""
-    keys = stack.keys
-    assert keys.network is not None
-    assert keys.zones is not None
-    assert stack.region is not None
     return NetworkArgs(
-        kind=keys.network,
-        zones=keys.zones,
+        kind=stack.config.network,
+        zones=stack.config.zones,
         region=stack.region,
         endpoints=stack.vpc_endpoints,
-        existing=keys.vpc,
+        existing=stack.config.vpc,
     )
 
 
 def vault_args(stack: Settings) -> VaultArgs:
     """The vault that the stack chose."""
-    keys = stack.keys
-    assert keys.log_days is not None
-    return VaultArgs(stack=stack.stack, log_days=keys.log_days, protect=bool(keys.protect))
+    return VaultArgs(stack=stack.stack, log_days=stack.config.log_days, protect=stack.config.protect)
 
 
 def edge_args(stack: Settings, network: Network) -> EdgeArgs:
     """The edge that the stack chose."""
-    keys = stack.keys
-    assert stack.region is not None
+    config = stack.config
     return EdgeArgs(
         network=network,
-        domain=keys.domain,
+        domain=config.domain,
         hosts=tuple(sorted({service.host for service in stack.services.values() if service.host})),
-        existing=keys.load_balancer,
-        protect=bool(keys.protect),
-        strict=bool(keys.strict),
-        access_logs=bool(keys.access_logs),
+        existing=config.load_balancer,
+        protect=config.protect,
+        strict=config.strict,
+        access_logs=config.access_logs,
         routes={name: service for name, service in stack.services.items() if service.public},
         orchestrators=orchestrator.names(),
-        gate=keys.gate,
+        gate=config.gate,
         ask_health=aws_health(stack.region, stack.profile),
     )

@@ -1,26 +1,22 @@
 """What no key shows by itself: contradictions between keys, and what the chosen backends cannot do."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from components.model import Model
-from components.orchestrator import Orchestrator
 from components.pulling import cell
-from components.registry import Registry
 from components.service import Service
 from config.encrypted import PLAINLY, Encrypted
 from config.fields import secrets_in
 from config.problems import ENCRYPTED, PLAIN, Words
+from config.settings import Settings
 from config.stack_file import Steps, dotted
-
-if TYPE_CHECKING:
-    from config.settings import Settings
 
 Contradiction = tuple[str, object, str]
 """Path of the key, its value, what is wanted."""
 
 
-def contradictions(settings: "Settings", encrypted: Encrypted) -> Iterator[Contradiction]:
+def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contradiction]:
     """What each key by itself does not show."""
     yield from _traffic(settings)
     yield from _images(settings)
@@ -31,8 +27,8 @@ def contradictions(settings: "Settings", encrypted: Encrypted) -> Iterator[Contr
         yield from _aws(settings)
 
 
-def _traffic(settings: "Settings") -> Iterator[Contradiction]:
-    traffic, keys = settings.keys.traffic, settings.keys
+def _traffic(settings: Settings) -> Iterator[Contradiction]:
+    traffic, keys = settings.config.traffic, settings.config
     if not traffic:
         return
     if keys.orchestrator not in traffic:
@@ -50,12 +46,12 @@ def _traffic(settings: "Settings") -> Iterator[Contradiction]:
         yield "traffic", traffic, "at most 5 orchestrators: a listener rule takes no more target groups"
 
 
-def _images(settings: "Settings") -> Iterator[Contradiction]:
-    keys = settings.keys
+def _images(settings: Settings) -> Iterator[Contradiction]:
+    keys = settings.config
     for name, images in settings.registries.items():
         path = "registry" if name == keys.registry else "pull-from"
-        for key, cls in settings.orchestrators.items():
-            pulled = cell(images, settings.options[name], cls)
+        for key, runtime in settings.orchestrators.items():
+            pulled = cell(images, runtime)
             if pulled.how == "refused":
                 yield path, name, f"one whose images {key} can pull: {pulled.why}"
         if settings.on_aws and keys.network == "endpoints" and not images.vpc_endpoints:
@@ -63,7 +59,7 @@ def _images(settings: "Settings") -> Iterator[Contradiction]:
             yield "network", "endpoints", want
 
 
-def _plain_secrets(settings: "Settings", encrypted: Encrypted) -> Iterator[Contradiction]:
+def _plain_secrets(settings: Settings, encrypted: Encrypted) -> Iterator[Contradiction]:
     """Secrets that are not encrypted, and what is encrypted for the provider and no secret."""
     for steps, value in _secrets(settings):
         if encrypted.is_plain(steps, value):
@@ -73,10 +69,10 @@ def _plain_secrets(settings: "Settings", encrypted: Encrypted) -> Iterator[Contr
             yield key, ENCRYPTED, f"plain text, {PLAINLY}"
 
 
-def _secrets(settings: "Settings") -> Iterator[tuple[Steps, Any]]:
+def _secrets(settings: Settings) -> Iterator[tuple[Steps, Any]]:
     """Each secret, with the way to it from the name of its key on."""
-    yield from secrets_in(settings.keys, ())
-    for backend, options in settings.options.items():
+    yield from secrets_in(settings.config, ())
+    for backend, options in settings.backends.items():
         yield from secrets_in(options, (backend,))
 
 
@@ -85,41 +81,43 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "vpc": ("network", "zones"),
 }
 """A thing that exists -> the keys that only concern one of our own."""
-ON_AWS = ("domain", "network", "zones", "vpc", "load_balancer", "access_logs", "strict", "log_days", "gate")
+ON_AWS = ("network", "zones", "vpc", "log_days")
 """Keys of what stands on AWS alone."""
+AT_THE_EDGE = ("domain", "load_balancer", "access_logs", "strict", "gate")
+"""Keys of the load balancer, which stands there too."""
 
 
-def superfluous(settings: "Settings") -> Iterator[Contradiction]:
+def superfluous(settings: Settings) -> Iterator[Contradiction]:
     """Keys that the stack sets and nothing would read: to be taken out."""
-    keys = settings.keys
+    keys = settings.config
     if keys.pull_from == keys.registry:
         yield "pull-from", keys.pull_from, "another registry than `registry`, or nothing once its images are there"
-    unread = dict.fromkeys([] if settings.on_aws else ON_AWS, f"an orchestrator on AWS, not {keys.orchestrator}")
+    unread = dict.fromkeys(
+        () if settings.behind_edge else AT_THE_EDGE,
+        f"an orchestrator behind the load balancer, not {keys.orchestrator}",
+    )
+    if not settings.on_aws:
+        unread = dict.fromkeys((*ON_AWS, *AT_THE_EDGE), f"an orchestrator on AWS, not {keys.orchestrator}")
     for existing, ours in ELSEWHERE.items():
         if settings.on_aws and getattr(keys, existing):
             name = existing.replace("_", "-")
             unread |= dict.fromkeys(ours, f"nothing beside `{name}`: what exists already has its own")
     for field, want in unread.items():
-        if field in settings.said:
+        if field in settings.given:
             value = getattr(keys, field)
             said = value.model_dump(by_alias=True) if isinstance(value, Model) else value
             yield field.replace("_", "-"), said, want
 
 
-def _backends(settings: "Settings") -> Iterator[Contradiction]:
-    keys = settings.keys
-    protect = bool(keys.protect)
-    for key, cls in settings.orchestrators.items():
+def _backends(settings: Settings) -> Iterator[Contradiction]:
+    keys = settings.config
+    for key, runtime in settings.orchestrators.items():
         for name, service in settings.services.items():
-            for feature, reason in cls.refusals(service).items():
+            for feature, reason in runtime.refusals(service).items():
                 path = "replicas" if feature == "autoscaling" else feature
                 yield f"services.{name}.{path}", _asked(service, feature), f"what {key} can do: {reason}"
-    backends: Mapping[str, type[Registry] | type[Orchestrator]] = {
-        **settings.registries,
-        **settings.orchestrators,
-    }
-    for key, backend in backends.items():
-        for path, value, want in backend.check(settings.options[key], settings.services, protect):
+    for key, backend in settings.backends.items():
+        for path, value, want in backend.check(settings.services, keys.protect):
             yield f"{key}.{path}", value, want
 
 
@@ -129,9 +127,9 @@ def _asked(service: Service, feature: str) -> object:
     return getattr(service, feature) if feature != "secrets" else sorted(service.secrets)
 
 
-def _routes(settings: "Settings") -> Iterator[Contradiction]:
+def _routes(settings: Settings) -> Iterator[Contradiction]:
     taken: dict[tuple[str | None, str], str] = {}
-    if not settings.on_aws:
+    if not settings.behind_edge:
         return
     for name, service in settings.services.items():
         if not service.public:
@@ -146,21 +144,21 @@ def _routes(settings: "Settings") -> Iterator[Contradiction]:
         taken.setdefault(route, name)
 
 
-def _aws(settings: "Settings") -> Iterator[Contradiction]:
-    keys = settings.keys
-    if settings.region is None:
+def _aws(settings: Settings) -> Iterator[Contradiction]:
+    keys = settings.config
+    if not settings.region:
         yield "aws:region", None, "the AWS region to run in, such as us-east-1 or ap-northeast-1"
     if not keys.vpc.private_subnets if keys.vpc else keys.network == "public":
-        for key, cls in settings.orchestrators.items():
-            if want := cls.stranded(settings.options[key]):
+        for runtime in settings.orchestrators.values():
+            if want := runtime.needs_way_out:
                 yield ("vpc.private-subnets", [], want) if keys.vpc else ("network", "public", want)
     if keys.load_balancer and not keys.vpc:
         yield "vpc", None, "the VPC of the existing load balancer: {id, public-subnets}"
     yield from _hosts(settings)
 
 
-def _hosts(settings: "Settings") -> Iterator[Contradiction]:
-    domain = settings.keys.domain
+def _hosts(settings: Settings) -> Iterator[Contradiction]:
+    domain = settings.config.domain
     if domain is None:
         return
     named = {"domain.name": domain.name} | {

@@ -4,61 +4,84 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 
 from components import orchestrator, prices, registry
 from components.cost import COLUMNS, Demand, Unpriced
 from components.estimate import Amount, Estimate, estimate
-from components.model import Model, NoOptions
 from components.network_options import Kind
-from components.orchestrator import Orchestrator
+from components.options import Options
+from components.orchestrator import OrchestratorOptions
 from components.pulling import cell
-from components.registry import Registry
+from components.registry import RegistryOptions
 from components.service import Service
 from components.usage import Usage
 from config.reader import Reader
 from config.settings import Settings
 
+M = TypeVar("M", bound=Options)
+
 
 @dataclass(frozen=True)
 class Pair:
-    """A registry, and the orchestrators that run the services: one, or in a move several; each with its options."""
+    """A registry, and the orchestrators that run the services: one, or in a move several."""
 
-    registry: str
-    images: type[Registry]
-    options: Model
-    runtimes: Mapping[str, tuple[type[Orchestrator], Model]]
-    unset: tuple[str, ...] = ()
-    """Backends that the stack has no block for, and that give no example of one."""
-    beside: tuple[tuple[type[Registry], Model], ...] = ()
+    images: RegistryOptions
+    runtimes: tuple[OrchestratorOptions, ...]
+    beside: tuple[RegistryOptions, ...] = ()
     """Registries that are up while images move, and that nobody pulls from yet."""
 
     @property
+    def names(self) -> tuple[str, tuple[str, ...]]:
+        """The registry's, and the orchestrators'."""
+        return self.images.key, tuple(each.key for each in self.runtimes)
+
+    @property
     def on_aws(self) -> bool:
-        """Whether there is a load balancer on AWS."""
-        return any(runtime.target for runtime, _ in self.runtimes.values())
+        """Whether something runs on AWS."""
+        return any(runtime.platform == "aws" for runtime in self.runtimes)
 
     def refusals(self, services: Mapping[str, Service]) -> Iterator[str]:
         """Why there is no such pair; nothing where there is."""
-        for runtime, _ in self.runtimes.values():
-            if (pulled := cell(self.images, self.options, runtime)).how == "refused":
+        for runtime in self.runtimes:
+            if (pulled := cell(self.images, runtime)).how == "refused":
                 yield pulled.why
             for name, each in services.items():
                 for feature, why in runtime.refusals(each).items():
                     yield f"{feature} of {name}: {why}"
 
 
+@dataclass(frozen=True)
+class Unset:
+    """A pair with backends that the stack has no block for, and that give no example of one."""
+
+    registry: str
+    orchestrator: str
+    no_registry: bool
+    no_orchestrator: bool
+
+    @property
+    def names(self) -> tuple[str, tuple[str, ...]]:
+        """The registry's, and the orchestrator's."""
+        return self.registry, (self.orchestrator,)
+
+    def unpriced(self) -> Iterator[Unpriced]:
+        """Why nothing can be said of it."""
+        for name, unset in ((self.registry, self.no_registry), (self.orchestrator, self.no_orchestrator)):
+            if unset:
+                yield Unpriced("compute", name, "the stack has no block for it, and it gives no example")
+
+
 def of_stack(stack: Settings, usage: Usage | None = None) -> Estimate:
     """What the stack's registry and orchestrators cost, with the services that have an image; during a move, all of
     its orchestrators. Raises `prices.NoPrices` where the region's prices are not known."""
-    runtimes = {key: (cls, stack.options[key]) for key, cls in stack.orchestrators.items()}
     name = stack.pulled_from
-    beside = tuple((cls, stack.options[key]) for key, cls in stack.registries.items() if key != name)
-    pair = Pair(name, stack.registries[name], stack.options[name], runtimes, beside=beside)
+    beside = tuple(each for key, each in stack.registries.items() if key != name)
+    pair = Pair(stack.registries[name], tuple(each for _, each in sorted(stack.orchestrators.items())), beside)
     running = {name: each for name, each in stack.services.items() if each.digest}
-    return _estimate(stack, pair, running, usage or stack.keys.usage, stack.region or "")
+    return _estimate(stack, pair, running, usage or stack.config.usage, stack.region)
 
 
 def every_pair(stack: Settings, usage: Usage, region: str) -> Iterator[Estimate]:
@@ -67,31 +90,29 @@ def every_pair(stack: Settings, usage: Usage, region: str) -> Iterator[Estimate]
         yield of_pair(stack, pair, usage, region)
 
 
-def pairs(stack: Settings, region: str) -> Iterator[Pair]:
+def pairs(stack: Settings, region: str) -> Iterator[Pair | Unset]:
     """Each registry with each orchestrator. A backend that the stack has no block for is taken as its example."""
     reader = Reader(pulumi.Config())
 
-    def options(name: str, cls: type[Registry] | type[Orchestrator]) -> Model | None:
-        return stack.options.get(name) or reader.block(name, cls.Options, cls.example(region))
+    def options(name: str, model: type[M]) -> M | None:
+        return reader.block(name, model, model.example(region))
 
-    runtimes = {key: (cls := orchestrator.load(key), options(key, cls)) for key in orchestrator.names()}
+    runtimes = {
+        key: stack.orchestrators.get(key) or options(key, orchestrator.load(key).Options)
+        for key in orchestrator.names()
+    }
     for name in registry.names():
-        images = registry.load(name)
-        block = options(name, images)
-        for key, (runtime, own) in runtimes.items():
-            unset = tuple(each for each, said in ((name, block), (key, own)) if said is None)
-            yield Pair(name, images, block or NoOptions(), {key: (runtime, own or NoOptions())}, unset)
+        images = stack.registries.get(name) or options(name, registry.load(name).Options)
+        for key, runtime in runtimes.items():
+            yield Pair(images, (runtime,)) if images and runtime else Unset(name, key, not images, not runtime)
 
 
-def of_pair(stack: Settings, pair: Pair, usage: Usage, region: str) -> Estimate:
+def of_pair(stack: Settings, pair: Pair | Unset, usage: Usage, region: str) -> Estimate:
     """What a pair costs, all of the stack's services running. Raises `prices.NoPrices`."""
-    if pair.unset:
-        unknown = (
-            Unpriced("compute", name, "the stack has no block for it, and it gives no example") for name in pair.unset
-        )
-        return Estimate(pair.registry, tuple(pair.runtimes), unpriced=tuple(unknown))
+    if isinstance(pair, Unset):
+        return Estimate(pair.registry, (pair.orchestrator,), unpriced=tuple(pair.unpriced()))
     if why := tuple(pair.refusals(stack.services)):
-        return Estimate(pair.registry, tuple(pair.runtimes), refused=why)
+        return Estimate(*pair.names, refused=why)
     return _estimate(stack, pair, stack.services, usage, region)
 
 
@@ -105,7 +126,7 @@ def as_output(stack: Settings) -> dict[str, Any]:
         "usd": _text(found.amount()),
         "columns": {column: _text(found.amount(column)) for column in COLUMNS},
         "unknown": found.unknown,
-        "usage": stack.keys.usage.model_dump(mode="json", by_alias=True),
+        "usage": stack.config.usage.model_dump(mode="json", by_alias=True),
     }
 
 
@@ -116,35 +137,34 @@ def _text(amount: Amount) -> str:
 def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usage: Usage, region: str) -> Estimate:
     if pair.on_aws:
         prices.require("aws", region)
-    keys, network = stack.keys, _network(stack, pair)
-    runtimes = [runtime for runtime, _ in pair.runtimes.values()]
+    config, network = stack.config, _network(stack, pair)
     demand = Demand(
         services=services,
         usage=usage,
         on_aws=pair.on_aws,
+        edge=any(each.target for each in pair.runtimes),
         network=network,
         public_ip=network == "public",
-        zones=len(keys.vpc.public_subnets) if keys.vpc else keys.zones or 0,
-        log_days=keys.log_days or 0,
-        protect=bool(keys.protect),
-        access_logs=bool(keys.access_logs),
-        domain=keys.domain is not None,
-        own_network=keys.vpc is None,
-        own_load_balancer=keys.load_balancer is None,
-        endpoints=pair.images.vpc_endpoints.union(*[each.vpc_endpoints for each in runtimes]),
-        pull=pair.images.pulled_by(pair.options, pair.on_aws),
+        zones=len(config.vpc.public_subnets) if config.vpc else config.zones,
+        log_days=config.log_days,
+        protect=config.protect,
+        access_logs=config.access_logs,
+        domain=config.domain is not None,
+        own_network=config.vpc is None,
+        own_load_balancer=config.load_balancer is None,
+        endpoints=pair.images.vpc_endpoints.union(*[each.vpc_endpoints for each in pair.runtimes]),
+        pull=pair.images.pulled_by(pair.on_aws),
     )
-    return estimate(demand, (pair.registry, pair.images, pair.options), pair.runtimes, region, pair.beside)
+    return estimate(demand, pair.images, pair.runtimes, region, pair.beside)
 
 
 def _network(stack: Settings, pair: Pair) -> Kind:
     """The stack's network; or the cheapest that does, where the pair cannot work in that."""
-    keys = stack.keys
-    if keys.vpc:
-        return "nat-single" if keys.vpc.private_subnets else "public"
-    assert keys.network is not None
-    if keys.network == "endpoints" and not pair.images.vpc_endpoints:
+    config = stack.config
+    if config.vpc:
+        return "nat-single" if config.vpc.private_subnets else "public"
+    if config.network == "endpoints" and not pair.images.vpc_endpoints:
         return "nat-single"
-    if keys.network == "public" and any(runtime.stranded(options) for runtime, options in pair.runtimes.values()):
+    if config.network == "public" and any(each.needs_way_out for each in pair.runtimes):
         return "nat-single"
-    return keys.network
+    return config.network

@@ -1,6 +1,7 @@
 """What `pulumi up` tells at its end: the URL, where to push, what to do next."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 
@@ -11,24 +12,24 @@ from config.settings import Settings
 
 
 def export(
-    stack: Settings, url: pulumi.Output[str] | Mapping[str, pulumi.Output[str] | None], images: Registry
+    stack: Settings, url: pulumi.Output[str] | Mapping[str, pulumi.Output[str] | None], images: Registry[Any]
 ) -> None:
     """Export the stack's outputs. `url` is the edge's, or off the edge each service's own."""
     pulumi.export("url", url)
-    pulumi.export("registry", stack.keys.registry)
-    pulumi.export("orchestrator", stack.keys.orchestrator)
+    pulumi.export("registry", stack.config.registry)
+    pulumi.export("orchestrator", stack.config.orchestrator)
     pulumi.export("repositories", {name: each.url for name, each in images.repositories.items()})
     pulumi.export("push", {name: each.push for name, each in images.repositories.items()})
     pulumi.export(
         "logs",
         {
-            name: [cls.logs(stack.stack, name, stack.options[key]) for key, cls in stack.orchestrators.items()]
+            name: [each.logs(stack.stack, name) for each in stack.orchestrators.values()]
             for name, service in stack.services.items()
             if service.digest
         },
     )
     pulumi.export("cost", as_output(stack))
-    limits = [note for name, each in stack.registries.items() for note in each.notes(stack.options[name], stack.on_aws)]
+    limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]
     if notes := [*_waiting(stack), *_moving(stack), *_plain(stack), *limits]:
         pulumi.export("next", notes)
 
@@ -44,7 +45,7 @@ def _waiting(stack: Settings) -> list[str]:
 
 
 def _moving(stack: Settings) -> list[str]:
-    if stack.pulled_from == stack.keys.registry:
+    if stack.pulled_from == stack.config.registry:
         return []
     return [
         f"images still come from {stack.pulled_from}: run the commands under `push`, set each service's digest to what"
@@ -53,6 +54,6 @@ def _moving(stack: Settings) -> list[str]:
 
 
 def _plain(stack: Settings) -> list[str]:
-    if not stack.on_aws or stack.keys.domain or stack.keys.load_balancer:
+    if not stack.behind_edge or stack.config.domain or stack.config.load_balancer:
         return []
     return ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS"]

@@ -1,10 +1,10 @@
 """Reads a stack's raw configuration into models, and keeps everything that is wrong with it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
@@ -14,8 +14,8 @@ from components import orchestrator, registry
 from components.aws.gate import GateOptions
 from components.model import Model
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
-from components.orchestrator import Orchestrator
-from components.registry import Registry
+from components.orchestrator import OrchestratorOptions
+from components.registry import RegistryOptions
 from components.service import Name, Service
 from components.shell import command
 from components.usage import Usage
@@ -37,6 +37,11 @@ from config.problems import (
 from config.stack_file import StackFile, Steps, steps_of
 
 M = TypeVar("M", bound=Model)
+Of = TypeVar("Of", bound=Model, covariant=True)
+
+
+LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
+"""What CloudWatch takes as a retention, in days."""
 
 
 class Keys(Model):
@@ -53,7 +58,7 @@ class Keys(Model):
     zones: int | None = Field(default=None, ge=2, le=3)
     vpc: ExistingVpc | None = None
     load_balancer: ExistingLoadBalancer | None = None
-    log_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653] | None = None
+    log_days: LogDays | None = None
     protect: bool | None = None
     access_logs: bool | None = None
     strict: bool | None = None
@@ -66,14 +71,20 @@ TEXT = frozenset({"registry", "pull-from", "orchestrator", "preset", "network"})
 UNSET = ("", "{}", "preset")
 
 
+class HasOptions(Protocol[Of]):
+    """A backend's component, which knows the class of its options."""
+
+    @property
+    def Options(self) -> type[Of]: ...  # noqa: N802 - as the class variable is called
+
+
 @dataclass(frozen=True)
 class Choices:
     """What could be read."""
 
     keys: Keys
-    registries: Mapping[str, type[Registry]]
-    orchestrators: Mapping[str, type[Orchestrator]]
-    options: Mapping[str, Model]
+    registries: Mapping[str, RegistryOptions]
+    orchestrators: Mapping[str, OrchestratorOptions]
 
 
 class Reader:
@@ -90,16 +101,22 @@ class Reader:
         raw = {key: value for key, value in self._raw() if value is not None}
         own = self._in_clear({key: value for key, value in raw.items() if key in own_keys()})
         keys = self._model(Keys, own, "")
-        registries = {key: registry.load(key) for key in self._registries(own)}
-        runtimes = {key: orchestrator.load(key) for key in self._orchestrators(own)}
-        blocks: Mapping[str, type[Registry] | type[Orchestrator]] = {**registries, **runtimes}
-        options = {key: self._block(key, each.Options, raw.get(key, {})) for key, each in blocks.items()}
-        read = {key: each for key, each in options.items() if each is not None}
-        for key, found in {**read, **({"services": keys.services} if keys else {})}.items():
-            self._has_a_secret(key, found)
-        if keys is None or not registries or not runtimes or len(read) < len(options):
+        registries = self._blocks(registry.load, self._registries(own), raw)
+        runtimes = self._blocks(orchestrator.load, self._orchestrators(own), raw)
+        for key, found in {**registries, **runtimes, "services": keys.services if keys else None}.items():
+            if found is not None:
+                self._has_a_secret(key, found)
+        read = {key: each for key, each in registries.items() if each is not None}
+        ran = {key: each for key, each in runtimes.items() if each is not None}
+        if keys is None or not read or not ran or len(read) + len(ran) < len(registries) + len(runtimes):
             return None
-        return Choices(keys, registries, runtimes, read)
+        return Choices(keys, read, ran)
+
+    def _blocks(
+        self, load: Callable[[str], HasOptions[M]], names: Sequence[str], raw: Mapping[str, Any]
+    ) -> dict[str, M | None]:
+        """The block of each backend; None for one that cannot be read."""
+        return {key: self._block(key, load(key).Options, raw.get(key, {})) for key in names}
 
     def _raw(self) -> Iterator[tuple[str, Any]]:
         """Each key of the project with its value; a misspelt one is a problem."""

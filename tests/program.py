@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from components import orchestrator, registry
+from components.orchestrator import OrchestratorOptions
+from components.registry import RegistryOptions
 from components.testing.cloud import Cloud
 from components.testing.engine import Graph, deploy, start
 
@@ -32,6 +35,16 @@ EXISTING: Mapping[str, Any] = {
 }
 """Somebody else's network and load balancer. With these a stack on AWS makes little but what its registry and its
 orchestrator are about, so it is the quicker one to ask about them."""
+
+
+def runtime_options(key: str) -> OrchestratorOptions:
+    """An orchestrator's, of the smallest block that works."""
+    return orchestrator.load(key).Options.model_validate_json(json.dumps(BLOCKS.get(key, {})))
+
+
+def registry_options(name: str) -> RegistryOptions:
+    """A registry's, likewise."""
+    return registry.load(name).Options.model_validate_json(json.dumps(BLOCKS.get(name, {})))
 
 
 def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Any) -> dict[str, Any]:

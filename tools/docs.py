@@ -17,17 +17,17 @@ import yaml
 from pydantic import BaseModel
 
 from components.aws.gate import GateOptions
-from components.model import NoOptions
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
-from components.orchestrator import ORCHESTRATORS, Orchestrator, Support
+from components.options import Options
+from components.orchestrator import ORCHESTRATORS, OrchestratorOptions, Support
 from components.pulling import Cell, cell
-from components.registry import REGISTRIES, Registry
+from components.registry import REGISTRIES, RegistryOptions
 from components.service import FEATURES, NAME, Replicas, Service
 from components.usage import PRESETS as MONTHS
 from components.usage import Usage
+from config.load import FROM_PRESET
 from config.presets import PRESETS
 from config.reader import Keys
-from config.settings import FROM_PRESET
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by `make docs` from the code. Change it there. -->"
@@ -154,7 +154,7 @@ def _presets() -> Iterator[list[str]]:
 def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]]]:
     """The rows that have a block of their own, and its model."""
     for name, path in rows.items():
-        if (options := resolve_name(path).Options) is not NoOptions:
+        if (options := resolve_name(path).Options).model_fields:
             yield name, options
 
 
@@ -289,8 +289,8 @@ CASES: Mapping[str, Mapping[str, Schema]] = {
 
 def support() -> Iterator[str]:
     """What works with what."""
-    runtimes: dict[str, type[Orchestrator]] = {name: resolve_name(path) for name, path in ORCHESTRATORS.items()}
-    registries: dict[str, type[Registry]] = {name: resolve_name(path) for name, path in REGISTRIES.items()}
+    runtimes = {name: _options(path, NAMED.get(name, {})) for name, path in ORCHESTRATORS.items()}
+    registries = {name: resolve_name(path).Options for name, path in REGISTRIES.items()}
     columns = [f"`{name}`" for name in runtimes]
     yield "# What works with what"
     yield SUPPORT
@@ -322,13 +322,13 @@ def _support(said: Support) -> str:
 
 
 def pull_table(
-    registries: Mapping[str, type[Registry]], runtimes: Mapping[str, type[Orchestrator]]
+    registries: Mapping[str, type[RegistryOptions]], runtimes: Mapping[str, OrchestratorOptions]
 ) -> Iterator[tuple[str, list[Cell]]]:
     """Each case of each registry, and its cells, one an orchestrator."""
     for name, registry in registries.items():
         for case, block in CASES.get(name, {f"`{name}`": {}}).items():
-            options = registry.Options.model_validate(block)
-            yield case, [cell(registry, options, each) for each in runtimes.values()]
+            options = registry.model_validate(block)
+            yield case, [cell(options, each) for each in runtimes.values()]
 
 
 def _how(found: Cell) -> str:
@@ -341,22 +341,23 @@ def _refused(table: Iterable[tuple[str, list[Cell]]]) -> str:
     return "\n".join(f"- {reason}." for reason in reasons)
 
 
-def _places(runtimes: Mapping[str, type[Orchestrator]]) -> Iterator[list[str]]:
+def _places(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:
     edge = {True: "behind the load balancer", False: "publishes ports itself"}
     yield ["where callers come in", *[edge[each.target is not None] for each in runtimes.values()]]
     yield ["in `traffic`", *["works" if each.target else "**refused**" for each in runtimes.values()]]
-    yield ["logs of a service", *[_logs(name, each) for name, each in runtimes.items()]]
+    yield ["logs of a service", *[f"`{each.logs('STACK', 'SERVICE')}`" for each in runtimes.values()]]
 
 
 NAMED: Mapping[str, Schema] = {"kubernetes": {"context": "CONTEXT"}}
 """Orchestrators whose block must name something: what their commands show in its place."""
 
 
-def _logs(name: str, runtime: type[Orchestrator]) -> str:
-    return f"`{runtime.logs('STACK', 'SERVICE', runtime.Options.model_validate(NAMED.get(name, {})))}`"
+def _options(path: str, block: Schema) -> OrchestratorOptions:
+    options: OrchestratorOptions = resolve_name(path).Options.model_validate(block)
+    return options
 
 
-def _endpoints(backends: Mapping[str, type[Registry] | type[Orchestrator]]) -> Iterator[list[str]]:
+def _endpoints(backends: Mapping[str, type[Options] | Options]) -> Iterator[list[str]]:
     for name, backend in backends.items():
         yield [f"`{name}`", _one_of(sorted(backend.vpc_endpoints)) or "**refused**: it has none"]
 

@@ -130,7 +130,7 @@ def _kubernetes(settings: Settings) -> Iterator[Finding]:
     from components.orchestrator.kubernetes import KubernetesOptions  # only such a stack loads the package
     from yard.checks.kubernetes import cluster
 
-    return cluster(cast(KubernetesOptions, settings.options["kubernetes"]))
+    return cluster(cast(KubernetesOptions, settings.orchestrators["kubernetes"]))
 
 
 def _aws(file: StackFile, settings: Settings) -> Iterator[Finding]:

@@ -111,7 +111,7 @@ def _only_aws(stack: str, at: str, to: str) -> None:
         known = orchestrator.names()
         if key not in known:
             raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}")
-        if orchestrator.load(key).target is None:
+        if orchestrator.load(key).Options.target is None:
             raise Broken(
                 f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it"
             )

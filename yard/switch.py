@@ -98,7 +98,7 @@ class Switch:
                 raise SwitchError(
                     f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}"
                 )
-            if orchestrator.load(key).target is None:
+            if orchestrator.load(key).Options.target is None:
                 raise SwitchError(f"{key} is not behind the load balancer, so no traffic can be shared with it")
         if odd := set(self.traffic) - {self.home, to}:
             raise SwitchError(f"a move to {', '.join(sorted(odd))} is under way: finish it or --abort first")

@@ -19,6 +19,7 @@ from components.cost import Demand, Item, Line, Unpriced
 from components.network_options import Domain, ExistingLoadBalancer
 from components.sdk import aws
 from components.service import MAX_SEGMENTS, Service
+from components.workload import Registration, Target, Workload
 
 WARM_UP_HEADER = "x-switchyard-to"
 """A request with this header goes to the orchestrator it names, whatever the weights: to try a newcomer first."""
@@ -41,19 +42,6 @@ RegisterTargets), ECS says the container's and a binding the pod's, and health c
 Were it the service's, a change of that would replace the group, for AWS fixes it, and the new one would be empty."""
 LAST = 50_000
 """The last priority that a listener has; those of `priorities` are below it."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where an orchestrator registers the copies of one service."""
-
-    group_arn: pulumi.Output[str]
-    ready: pulumi.Resource
-    """The warm-up rule: until it exists the group hangs on no load balancer, and ECS refuses it."""
-    security_group_id: pulumi.Output[str]
-    """Who may connect to the copies."""
-    nodes: int | None = None
-    """How many healthy targets show that the service is up, where the targets are nodes; None: one a copy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,20 +99,10 @@ class Edge(pulumi.ComponentResource):
             yield Line(column, "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")
         yield Line("transfer", "responses", demand.usage.served, "GB", "transfer.internet", free="transfer.free")
 
-    def target(
-        self,
-        service_name: str,
-        service: Service,
-        orchestrator: str,
-        kind: Literal["ip", "instance"],
-        tags: Mapping[str, str],
-        port: int | None = None,
-        nodes: int | None = None,
-    ) -> Target:
+    def target(self, service_name: str, service: Service, orchestrator: str, registration: Registration) -> Target:
         """A target group of `orchestrator`'s own for the service, and the rule that hangs it on the load balancer.
 
-        Never shared: the Kubernetes controllers evict targets that are not theirs. `port` is what instances publish,
-        where it is not the service's own; `nodes` is for the gate.
+        Never shared: the Kubernetes controllers evict targets that are not theirs.
         """
         child = pulumi.ResourceOptions(parent=self)
         name = f"{service_name}-{orchestrator}"
@@ -132,9 +110,9 @@ class Edge(pulumi.ComponentResource):
             name,
             # Never a fixed name: it could not be replaced while a rule uses it. AWS takes 32 characters, this prefix 6.
             name_prefix=f"{service_name[:5]}-",
-            port=(port or service.port) if kind == "instance" else EACH_ITS_OWN,
+            port=registration.port if registration.kind == "instance" else EACH_ITS_OWN,
             protocol="HTTP",  # inside the VPC, from one security group to another; see docs/decisions
-            target_type=kind,
+            target_type=registration.kind,
             vpc_id=self._args.network.vpc_id,
             deregistration_delay=DEREGISTRATION_DELAY,
             health_check={
@@ -145,9 +123,9 @@ class Edge(pulumi.ComponentResource):
                 "healthy_threshold": 2,
                 "unhealthy_threshold": 3,
             },
-            tags=dict(tags),
+            tags=dict(registration.tags),
             # Version 0.1.0 gave groups of addresses the service's port: they stay.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["port"] if kind == "ip" else None),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["port"] if registration.kind == "ip" else None),
         )
         rule = aws.lb.ListenerRule(
             f"{name}--warm-up",  # no service's name has two dashes in a row, so none is called like this
@@ -160,46 +138,28 @@ class Edge(pulumi.ComponentResource):
             actions=[{"type": "forward", "target_group_arn": group.arn}],
             opts=child,
         )
-        return Target(group.arn, rule, self._security_group, nodes)
+        return Target(group.arn, rule, self._security_group, registration)
 
     def traffic(
-        self,
-        service_name: str,
-        service: Service,
-        weights: Mapping[str, int],
-        targets: Mapping[str, Target],
-        healthy: list[pulumi.Resource],
+        self, service_name: str, service: Service, weights: Mapping[str, int], workloads: Mapping[str, Workload]
     ) -> None:
-        """Share the service's requests by `weights`, once everything in `healthy` is done and the gate is open."""
-        self._gate.expected[service_name] = Expected(service.replicas.min, service.health)
+        """Share the service's requests by `weights`, once each workload with weight is healthy and the gate is open."""
+        targets = {key: each.target for key, each in sorted(workloads.items()) if each.target}
+        if not targets:
+            return
+        self._gate.expected[service_name] = Expected(
+            service.replicas.min, service.health, tuple(each.registration.nodes for each in targets.values())
+        )
+        groups: Any = [{"arn": each.group_arn, "weight": weights[key]} for key, each in targets.items()]
+        healthy = [each for key, workload in workloads.items() if weights[key] > 0 for each in workload.healthy]
         aws.lb.ListenerRule(
             service_name,
             listener_arn=self._listener,
             priority=self._priorities[service_name, None],
             conditions=_conditions(service),
-            actions=[
-                {
-                    "type": "forward",
-                    "forward": {
-                        "target_groups": [
-                            {"arn": self._awaited(target), "weight": weights[key]}
-                            for key, target in sorted(targets.items())
-                        ]
-                    },
-                }
-            ],
+            actions=[{"type": "forward", "forward": {"target_groups": groups}}],
             opts=pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=self._gate.binding),
         )
-
-    def _awaited(self, target: Target) -> pulumi.Output[str]:
-        """The group's ARN; whoever knows it knows that the gate has been told what to wait for."""
-
-        def tell(arn: str) -> str:
-            if target.nodes is not None:
-                self._gate.nodes[arn] = target.nodes
-            return arn
-
-        return target.group_arn.apply(tell)
 
     def _make(self, name: str, args: EdgeArgs) -> None:
         child = pulumi.ResourceOptions(parent=self)

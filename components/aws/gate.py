@@ -54,6 +54,9 @@ class Expected:
     """Healthy targets in each group with weight."""
     path: str
     """What the load balancer asks them, for the message."""
+    nodes: tuple[int | None, ...] = ()
+    """For each group of the rule, in its order: the healthy targets wanted in it, where these are not the copies but
+    nodes before them; None, or nothing: the copies."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,6 @@ class Gate:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     expected: dict[str, Expected] = field(default_factory=dict)
-    nodes: dict[str, int] = field(default_factory=dict)
-    """Target group ARN -> healthy targets wanted in it, where its targets are not the copies but nodes before them."""
 
     @cached_property
     def binding(self) -> pulumi.ResourceHookBinding:
@@ -79,9 +80,10 @@ class Gate:
         before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))
         newcomers = after.keys() - before.keys()
         serving = self._serving(before) if newcomers else 0
+        nodes = dict(zip(groups(args.new_inputs or {}), self.expected[args.name].nodes, strict=False))
         for group, weight in after.items():
             share = ceil(weight * serving / sum(after.values())) if group in newcomers else 0
-            self.wait(args.name, group, share)
+            self.wait(args.name, group, share, nodes.get(group))
 
     def _settle(self, args: pulumi.ResourceHookArgs) -> None:
         before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))
@@ -94,11 +96,12 @@ class Gate:
         targets = [target for group in groups for target in self.ask(group)]
         return sum(state == "healthy" and not address.startswith("i-") for address, state, _ in targets)
 
-    def wait(self, service: str, group: str, share: int = 0) -> None:
+    def wait(self, service: str, group: str, share: int = 0, nodes: int | None = None) -> None:
         """Return once `group` was healthy for enough looks in a row; raise `GateClosed` when time is up. `share` is how
-        many copies it takes to serve what the group is about to get, where that is more than the service's least."""
+        many copies it takes to serve what the group is about to get, where that is more than the service's least;
+        `nodes`, how many targets are wanted where these are nodes."""
         deadline = self.clock() + self.options.timeout
-        wanted, good = self._wanted(service, group, share), 0
+        wanted, good = nodes or max(self.expected[service].healthy, share), 0
         while True:
             targets = self.ask(group)
             good = good + 1 if sum(state == "healthy" for _, state, _ in targets) >= wanted else 0
@@ -107,9 +110,6 @@ class Gate:
             if not good and self.clock() >= deadline:  # what is healthy now gets the looks that are left
                 raise GateClosed(self._why(service, wanted, targets))
             self.sleep(self.options.interval)
-
-    def _wanted(self, service: str, group: str, share: int) -> int:
-        return self.nodes.get(group) or max(self.expected[service].healthy, share)
 
     def _why(self, service: str, wanted: int, targets: list[Health]) -> str:
         states = Counter(state for _, state, _ in targets)
@@ -136,11 +136,15 @@ class Gate:
 
 def weights(rule: Mapping[str, Any]) -> dict[str, int]:
     """Target group ARN -> weight, for those that a listener rule's inputs give a weight above 0."""
+    return {arn: weight for arn, weight in groups(rule).items() if weight > 0}
+
+
+def groups(rule: Mapping[str, Any]) -> dict[str, int]:
+    """Target group ARN -> weight, for all of a listener rule's inputs, in their order."""
     return {
         group["arn"]: group.get("weight", 1)
         for action in rule.get("actions", [])
         for group in (action.get("forward") or {}).get("targetGroups", [])
-        if group.get("weight", 1) > 0
     }
 
 

@@ -1,26 +1,22 @@
-"""Orchestrators: what runs the copies. To add one: a subclass in a file of its own and a row in ORCHESTRATORS."""
+"""Orchestrators: what runs the copies. To add one: a file with options and component, and a row in ORCHESTRATORS."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import pulumi
 
 from components import backends
-from components.model import Model, NoOptions
-from components.pull import Pull
+from components.aws.edge import Edge
+from components.aws.foundation import Foundation
+from components.cost import Demand, Item, Unpriced
+from components.options import Options, options_of
 from components.service import FEATURES, Service
-
-if TYPE_CHECKING:  # a stack off AWS does not load AWS's package
-    from decimal import Decimal
-
-    from components.aws.edge import Target
-    from components.aws.network import Network
-    from components.aws.vault import Vault
-    from components.cost import Demand, Item
+from components.workload import Image, Registration, Target, TargetKind, Workload
 
 ORCHESTRATORS = {
     "ecs-fargate": "components.orchestrator.ecs_fargate:EcsFargate",
@@ -60,71 +56,87 @@ OLDER = refused("the backend is older than this field, so it would ignore it; ta
 """What a third party's backend does with a feature that it has never heard of."""
 
 
-@dataclass(frozen=True)
-class Image:
-    """What to run: a repository and a digest, never a tag."""
+class OrchestratorOptions(Options):
+    """All that can be known of an orchestrator before anything is made."""
 
-    url: pulumi.Output[str]
-    digest: str
-    pull: Pull
-
-    @property
-    def ref(self) -> pulumi.Output[str]:
-        """The address a runtime pulls, `url@sha256:...`."""
-        return pulumi.Output.concat(self.url, "@", self.digest)
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A service that runs on an orchestrator."""
-
-    healthy: tuple[pulumi.Resource, ...]
-    """Done only when the service is healthy; traffic waits for them."""
-    url: pulumi.Output[str] | None = None
-    """Where it answers by itself; None behind the edge."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrchestratorArgs:
-    """What every orchestrator is given. The two that only AWS has are None off AWS."""
-
-    stack: str
-    """The stack's name as a DNS label of at most 40 characters: for the few names that must be fixed."""
-    region: str | None
-    protect: bool
-    """True in production. It guards what outlives an orchestrator; the orchestrator itself must be able to go."""
-    options: Model
-    network: Network | None = None
-    vault: Vault | None = None
-    profile: str | None = None
-    """The profile whose credentials make what is on AWS; None: the default ones."""
-
-
-class Orchestrator(pulumi.ComponentResource, ABC):
-    """A runtime for the services of a stack."""
-
-    key: ClassVar[str]
-    """Its name in config, in ORCHESTRATORS and in the environment of each copy."""
-    token: ClassVar[str]
-    """The type in the URN. It outlives the class's name, so it is written out."""
-    Options: ClassVar[type[Model]] = NoOptions
-    """The config block `switchyard:<key>` that only this backend understands."""
+    platform: ClassVar[Literal["aws", "any"]] = "any"
+    """aws: it stands on the stack's network and vault there. any: on what exists already."""
+    target: ClassVar[TargetKind | None] = None
+    """What it registers at the edge; None: it is off the edge and publishes ports itself."""
     capabilities: ClassVar[Mapping[str, Support]]
     """What it does with each of `FEATURES`; none may be missing."""
-    target: ClassVar[Literal["ip", "instance"] | None]
-    """What it registers at the edge; None: it is outside the edge and publishes ports itself."""
     pulls_by: ClassVar[tuple[type, ...]]
     """The kinds of pull access it can use."""
     renews: ClassVar[bool] = False
     """Its nodes have no AWS role: it pulls by `AwsRole` with ECR's 12-hour login, which it renews in time."""
-    vpc_endpoints: ClassVar[frozenset[str]] = frozenset()
-    """VPC endpoint services it needs where the network has no other way out."""
 
-    args: OrchestratorArgs
+    @abstractmethod
+    def logs(self, stack: str, service: str) -> str:
+        """The command that shows a service's logs."""
 
-    def __init__(self, name: str, args: OrchestratorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def registers(self, name: str, service: Service, stack: str, protect: bool) -> Registration | None:
+        """What it registers at the edge for a service; None: nothing, off the edge or for one that is not public."""
+        return Registration(self.target, service.port) if self.target and service.public else None
+
+    def pulls(self, service: str, demand: Demand) -> Decimal:
+        """How often a service's image is pulled for one deployment: here once for each copy."""
+        return demand.copies(service)
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """What it costs a month, with all that it makes."""
+        yield Unpriced("compute", "copies", "the orchestrator's backend does not state what it costs")
+
+    @property
+    def needs_way_out(self) -> str | None:
+        """What is wanted instead of a public network, where its copies could not get out of one; None: they can."""
+        return None
+
+    @classmethod
+    def support(cls, feature: str) -> Support:
+        """What it does with a feature of a service."""
+        return cls.capabilities.get(feature, OLDER)
+
+    @classmethod
+    def refusals(cls, service: Service) -> dict[str, str]:
+        """Feature -> reason, for each feature that `service` asks for and this orchestrator refuses."""
+        asked = {name: cls.support(name) for name, wanted in FEATURES.items() if wanted(service)}
+        return {name: each.why for name, each in asked.items() if each.how == "refused"}
+
+
+Of = TypeVar("Of", bound=OrchestratorOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrchestratorArgs(Generic[Of]):
+    """What every orchestrator is given."""
+
+    stack: str
+    """The stack's name as a DNS label of at most 40 characters: for the few names that must be fixed."""
+    protect: bool
+    """True in production. It guards what outlives an orchestrator; the orchestrator itself must be able to go."""
+    options: Of
+    foundation: Foundation | None = None
+    """Given to those on AWS."""
+
+
+class Orchestrator(pulumi.ComponentResource, ABC, Generic[Of]):
+    """A runtime for the services of a stack."""
+
+    token: ClassVar[str]
+    """The type in the URN. It outlives the class's name, so it is written out."""
+    Options: ClassVar[type[OrchestratorOptions]]
+    """The class of its options: what it is generic over."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        options = options_of(cls)
+        if options and issubclass(options, OrchestratorOptions):
+            cls.Options = options
+
+    def __init__(self, name: str, args: OrchestratorArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.token, name, None, opts)
         self.args = args
+        self.options = args.options
         self.register_outputs(self.build(pulumi.ResourceOptions(parent=self)))
 
     @abstractmethod
@@ -135,64 +147,27 @@ class Orchestrator(pulumi.ComponentResource, ABC):
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """Run one service. `target` is None for a service that is not public, and off the edge."""
 
-    def target_port(self, name: str, service: Service) -> int:
-        """The port on which the targets of a service answer, where they are instances."""
-        return service.port
-
-    @property
-    def target_nodes(self) -> int | None:
-        """How many healthy targets show that a service is up, where the targets are nodes; None: one a copy."""
-        return None
-
-    @classmethod
-    def target_tags(cls, stack: str) -> dict[str, str]:
-        """Tags its target groups must bear. Plain text: the edge may not depend on an orchestrator."""
-        return {}
-
-    @classmethod
-    @abstractmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        """The command that shows a service's logs."""
-
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        """What its own block cannot say by types alone: (path in the block, value, what is wanted) for each problem."""
-        yield from ()
-
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        """The smallest block that works, with names made up: for whoever looks at an orchestrator that the stack has
-        not set up. `region` is the stack's on AWS."""
-        return {}
-
-    @classmethod
-    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
-        """How often a service's image is pulled for one deployment: here once for each copy."""
-        return demand.copies(service)
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
-        """What it costs a month, with all that it makes."""
-        from components.cost import Unpriced
-
-        yield Unpriced("compute", "copies", "the orchestrator's backend does not state what it costs")
-
-    @classmethod
-    def stranded(cls, options: Model) -> str | None:
-        """What is wanted instead of a public network, where its copies could not get out of one; None: they can."""
-        return None
-
-    @classmethod
-    def refusals(cls, service: Service) -> dict[str, str]:
-        """Feature -> reason, for each feature that `service` asks for and this orchestrator refuses."""
-        asked = [name for name, wanted in FEATURES.items() if wanted(service)]
-        support = {name: cls.capabilities.get(name, OLDER) for name in asked}
-        return {name: each.why for name, each in support.items() if each.how == "refused"}
+    def serve(self, name: str, service: Service, image: Image, edge: Edge | None) -> Workload:
+        """Run one service, with a target at the edge where it registers one."""
+        registration = self.options.registers(name, service, self.args.stack, self.args.protect)
+        target = edge.target(name, service, self.options.key, registration) if edge and registration else None
+        return replace(self.run(name, service, image, target), target=target)
 
 
-def load(key: str) -> type[Orchestrator]:
+class AwsOrchestrator(Orchestrator[Of]):
+    """An orchestrator on AWS, which stands on the stack's foundation there."""
+
+    def __init__(self, name: str, args: OrchestratorArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
+        if args.foundation is None:
+            raise TypeError(f"{name} runs on AWS: give it a foundation")
+        self.region, self.profile = args.foundation.region, args.foundation.profile
+        self.network, self.vault = args.foundation.network, args.foundation.vault
+        super().__init__(name, args, opts)
+
+
+def load(key: str) -> type[Orchestrator[Any]]:
     """The orchestrator behind a config value; raises `UnknownBackend` with the valid names."""
-    cls: type[Orchestrator] = backends.load("orchestrator", key, ORCHESTRATORS, GROUP)
+    cls: type[Orchestrator[Any]] = backends.load("orchestrator", key, ORCHESTRATORS, GROUP)
     return cls
 
 

@@ -6,18 +6,25 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import pulumi
 
 from components.aws import iam
-from components.aws.edge import DEREGISTRATION_DELAY, Target
+from components.aws.edge import DEREGISTRATION_DELAY
 from components.cost import Demand, Item, Line, Unpriced, secrets
-from components.model import Model
-from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, aws_logs, translated
+from components.orchestrator import (
+    HONOURED,
+    AwsOrchestrator,
+    OrchestratorOptions,
+    Support,
+    aws_logs,
+    translated,
+)
 from components.pull import Anonymous, AwsRole, Login
 from components.sdk import aws
 from components.service import Service
+from components.workload import Image, Target, Workload
 
 MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="20m")
 """A first deployment has nothing to roll back to and would be retried for ever; this ends it, and the `up` with it."""
@@ -56,11 +63,30 @@ class Placement:
     """How copies are spread over instances; None: there are none to choose from."""
 
 
-class Ecs(Orchestrator):
-    """A cluster, and for each service a task definition, two roles and a service in it."""
+class EcsOptions(OrchestratorOptions):
+    """What the blocks of all of them have in common."""
 
+    platform = "aws"
     target = "ip"
     pulls_by = (Anonymous, AwsRole, Login)
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """What does not depend on where the copies run."""
+        yield Line("control plane", "ECS", demand.hours, "cluster-hour", "ecs.cluster")
+        yield from secrets(demand)
+        if demand.protect:
+            yield Unpriced("logs", "metrics of Container Insights", "how many there are is not known")
+
+    def logs(self, stack: str, service: str) -> str:
+        return aws_logs.follow(stack, f"{service}/{self.key}")
+
+
+E = TypeVar("E", bound=EcsOptions)
+
+
+class Ecs(AwsOrchestrator[E]):
+    """A cluster, and for each service a task definition, two roles and a service in it."""
+
     compatibility: ClassVar[Literal["FARGATE", "EC2"]]
     """Where the tasks run, in ECS's words."""
     tmpfs: ClassVar[bool]
@@ -70,18 +96,6 @@ class Ecs(Orchestrator):
     """The cluster's ARN; `build` sets it."""
     capacity: list[pulumi.Resource]
     """What must be there before the copies and go after them; `build` sets it."""
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
-        """What does not depend on where the copies run."""
-        yield Line("control plane", "ECS", demand.hours, "cluster-hour", "ecs.cluster")
-        yield from secrets(demand)
-        if demand.protect:
-            yield Unpriced("logs", "metrics of Container Insights", "how many there are is not known")
-
-    @classmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        return aws_logs.follow(stack, f"{service}/{cls.key}")
 
     @abstractmethod
     def size(self, name: str, service: Service) -> tuple[int, int]:
@@ -94,14 +108,12 @@ class Ecs(Orchestrator):
     def make_cluster(self, child: pulumi.ResourceOptions) -> aws.ecs.Cluster:
         """A cluster of our own."""
         return aws.ecs.Cluster(
-            self.key,
+            self.options.key,
             settings=[{"name": "containerInsights", "value": "enabled" if self.args.protect else "disabled"}],
             opts=child,
         )
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
-        network = self.args.network
-        assert network is not None
         child = pulumi.ResourceOptions(parent=self)
         task, may_start = self._task(name, service, image)
         group, rules = self._security_group(name, service, target)
@@ -120,7 +132,7 @@ class Ecs(Orchestrator):
             deployment_circuit_breaker={"enable": True, "rollback": True},
             wait_for_steady_state=True,
             network_configuration={
-                "subnets": network.workload_subnets,
+                "subnets": self.network.workload_subnets,
                 "security_groups": [group.id],
                 "assign_public_ip": placement.public_ip,
             },
@@ -139,7 +151,7 @@ class Ecs(Orchestrator):
                     *([target.ready] if target else []),
                     *may_start,
                     *rules,
-                    *network.ready,
+                    *self.network.ready,
                     *self.capacity,
                 ],
                 ignore_changes=["desiredCount"] if service.replicas.scales else None,
@@ -157,9 +169,7 @@ class Ecs(Orchestrator):
         child = pulumi.ResourceOptions(parent=self)
         # In version 0.1.0 its name said no port.
         former = pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=name)])
-        network = self.args.network
-        assert network is not None
-        group, out = network.group(name, f"Copies of {name} on {self.key}", child)
+        group, out = self.network.group(name, f"Copies of {name} on {self.options.key}", child)
         rules: list[pulumi.Resource] = [out]
         if target:
             rules.append(
@@ -179,11 +189,9 @@ class Ecs(Orchestrator):
 
     def _task(self, name: str, service: Service, image: Image) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
         """The task definition, and what must be there before (and go after) the copies."""
-        vault = self.args.vault
-        assert vault is not None
         child = pulumi.ResourceOptions(parent=self)
         secrets = {
-            variable: vault.secret(name, variable, pulumi.Output.secret(value.get_secret_value()))
+            variable: self.vault.secret(name, variable, pulumi.Output.secret(value.get_secret_value()))
             for variable, value in sorted(service.secrets.items())
         }
         login = self._login(name, image)
@@ -194,7 +202,7 @@ class Ecs(Orchestrator):
             policy=iam.document(
                 iam.allow(
                     ["logs:CreateLogStream", "logs:PutLogEvents"],
-                    [pulumi.Output.concat(vault.log_group_arn, f":log-stream:{name}/*")],
+                    [pulumi.Output.concat(self.vault.log_group_arn, f":log-stream:{name}/*")],
                 ),
                 *iam.pulling(image.pull),
                 *_reading([*[arn for arn, _ in secrets.values()], *([login] if login is not None else [])]),
@@ -220,7 +228,7 @@ class Ecs(Orchestrator):
             volumes=[{"name": volume} for volume in self._volumes(service)],
             container_definitions=pulumi.Output.all(
                 image=image.ref,
-                log_group=vault.log_group,
+                log_group=self.vault.log_group,
                 login=login,
                 secrets={variable: reference for variable, (_, reference) in secrets.items()},
             ).apply(lambda known: json.dumps([self._container(name, service, **known)])),
@@ -238,7 +246,7 @@ class Ecs(Orchestrator):
             "essential": True,
             "portMappings": [{"containerPort": service.port, "protocol": "tcp"}],
             "environment": [
-                {"name": each, "value": value} for each, value in service.environment(name, self.key).items()
+                {"name": each, "value": value} for each, value in service.environment(name, self.options.key).items()
             ],
             "secrets": [{"name": variable, "valueFrom": reference} for variable, reference in secrets.items()],
             "readonlyRootFilesystem": True,
@@ -254,8 +262,8 @@ class Ecs(Orchestrator):
                 "logDriver": "awslogs",
                 "options": {
                     "awslogs-group": log_group,
-                    "awslogs-region": self.args.region,
-                    "awslogs-stream-prefix": f"{name}/{self.key}",
+                    "awslogs-region": self.region,
+                    "awslogs-stream-prefix": f"{name}/{self.options.key}",
                 },
             },
         }
@@ -278,9 +286,8 @@ class Ecs(Orchestrator):
         """The ARN of the secret with the registry's login, where the image needs one."""
         if not isinstance(image.pull, Login):
             return None
-        assert self.args.vault is not None
         login = pulumi.Output.json_dumps({"username": image.pull.username, "password": image.pull.password})
-        return self.args.vault.secret(name, "registry-login", pulumi.Output.secret(login))[0]
+        return self.vault.secret(name, "registry-login", pulumi.Output.secret(login))[0]
 
     def _scale(self, name: str, service: Service, running: aws.ecs.Service, child: pulumi.ResourceOptions) -> None:
         cluster_name = self.cluster.apply(lambda arn: arn.rsplit("/", 1)[-1])

@@ -9,7 +9,6 @@ import base64
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import cast
 
 import pulumi
 from pydantic import Field
@@ -28,9 +27,8 @@ from components.aws.fleet import (
 )
 from components.cost import Demand, Item, Note
 from components.cost import instances as rented
-from components.model import Model
 from components.orchestrator import HONOURED, translated
-from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
+from components.orchestrator.ecs import CAPABILITIES, Ecs, EcsOptions, Placement
 from components.sdk import aws
 from components.service import Service
 
@@ -43,8 +41,17 @@ SMALLEST = 128
 """CPU units that a task on EC2 must ask for at least (ECS API, RegisterTaskDefinition)."""
 
 
-class EcsEc2Options(Model):
+class EcsEc2Options(EcsOptions):
     """`switchyard:ecs-ec2`."""
+
+    key = "ecs-ec2"
+    vpc_endpoints = frozenset({"ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager"})
+    capabilities = {
+        **CAPABILITIES,
+        "cpu": translated("at least 0.125 vCPU, the smallest that ECS takes"),
+        "memory": HONOURED,
+        "writable": translated("tmpfs of 256 MiB, which counts towards the copy's memory"),
+    }
 
     instance_types: tuple[TypeName, ...] = Field(
         default=(SMALL["x86_64"],),
@@ -75,86 +82,70 @@ class EcsEc2Options(Model):
         """The instance types of one architecture."""
         return [each for each in self.instance_types if architecture(each) == wanted]
 
-
-class EcsEc2(Ecs):
-    """ECS whose capacity is instances: a launch template, a group and a capacity provider for each architecture."""
-
-    key = "ecs-ec2"
-    token = "switchyard:orchestrator:EcsEc2"
-    Options = EcsEc2Options
-    compatibility = "EC2"
-    tmpfs = True
-    vpc_endpoints = frozenset({"ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager"})
-    capabilities = {
-        **CAPABILITIES,
-        "cpu": translated("at least 0.125 vCPU, the smallest that ECS takes"),
-        "memory": HONOURED,
-        "writable": translated("tmpfs of 256 MiB, which counts towards the copy's memory"),
-    }
-
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        block = cast(EcsEc2Options, options)
-        if block.max < block.min:
-            yield "max", block.max, f"at least min, {block.min}"
-        if block.ami and len({architecture(each) for each in block.instance_types}) > 1:
-            yield "ami", block.ami, "no image, or instance types of one architecture: an image is for one only"
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+        if self.max < self.min:
+            yield "max", self.max, f"at least min, {self.min}"
+        if self.ami and len({architecture(each) for each in self.instance_types}) > 1:
+            yield "ami", self.ami, "no image, or instance types of one architecture: an image is for one only"
         for wanted in IMAGES:
             theirs = {name: service for name, service in services.items() if service.architecture == wanted}
-            types = block.types(wanted)
+            types = self.types(wanted)
             if theirs and not types:
                 yield (
                     "instance-types",
-                    list(block.instance_types),
+                    list(self.instance_types),
                     f"a type of {wanted} too, such as {SMALL[wanted]}, for {', '.join(theirs)}",
                 )
             elif theirs and all(each in INSTANCE_TYPES for each in types):
                 yield from _too_small(types, theirs)
-                yield from _too_few(types, theirs, block.max)
+                yield from _too_few(types, theirs, self.max)
 
-    @classmethod
-    def stranded(cls, options: Model) -> str | None:
-        if cast(EcsEc2Options, options).isolated:
+    @property
+    def needs_way_out(self) -> str | None:
+        if self.isolated:
             return None
         return (
-            f"a network by which copies on {cls.key} get out: nat-single, nat-per-az or endpoints (AWS gives them no"
-            f" public address on EC2); or {cls.key}.isolated true, if they need not get out"
+            f"a network by which copies on {self.key} get out: nat-single, nat-per-az or endpoints (AWS gives them no"
+            f" public address on EC2); or {self.key}.isolated true, if they need not get out"
         )
 
-    @classmethod
-    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+    def pulls(self, service: str, demand: Demand) -> Decimal:
         """Once for each instance that has copies."""
         wanted = demand.services[service].architecture
-        return min(demand.copies(service), cls._fleet(cast(EcsEc2Options, options), wanted, demand)[1])
+        return min(demand.copies(service), self._fleet(wanted, demand)[1])
 
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """As many instances as the copies need, of the preferred type."""
-        yield from super().costs(options, demand)
-        block = cast(EcsEc2Options, options)
+        yield from super().costs(demand)
         for wanted in IMAGES:
-            kind, count = cls._fleet(block, wanted, demand)
+            kind, count = self._fleet(wanted, demand)
             if count:
-                yield from rented("instances", kind, count, block.disk, demand)
-            if count and kind not in block.instance_types:
+                yield from rented("instances", kind, count, self.disk, demand)
+            if count and kind not in self.instance_types:
                 yield Note(
                     f"ecs-ec2 is priced with {kind}, as its instance types have no room for every service's copies"
                 )
 
-    @classmethod
-    def _fleet(cls, block: EcsEc2Options, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
+    def _fleet(self, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
         """The instance type for copies of an architecture, and how many of it they need."""
         theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
-        kind = (block.types(wanted) or [SMALL[wanted]])[0]
+        kind = (self.types(wanted) or [SMALL[wanted]])[0]
         for service in theirs.values():
             kind = holding(kind, service.cpu, service.memory)
         if not theirs or kind not in INSTANCE_TYPES:
-            return kind, Decimal(block.min if block.types(wanted) else 0)
+            return kind, Decimal(self.min if self.types(wanted) else 0)
         copies = [(each, float(demand.copies(name))) for name, each in theirs.items()]
-        return kind, Decimal(max(block.min, whole(max(_needs(INSTANCE_TYPES[kind], copies).values()))))
+        return kind, Decimal(max(self.min, whole(max(_needs(INSTANCE_TYPES[kind], copies).values()))))
+
+
+class EcsEc2(Ecs[EcsEc2Options]):
+    """ECS whose capacity is instances: a launch template, a group and a capacity provider for each architecture."""
+
+    token = "switchyard:orchestrator:EcsEc2"
+    compatibility = "EC2"
+    tmpfs = True
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        self.options = cast(EcsEc2Options, self.args.options)
         cluster = self.make_cluster(child)
         self.cluster = cluster.arn
         profile, may_join = self._profile(cluster)
@@ -166,7 +157,7 @@ class EcsEc2(Ecs):
         }
         self.capacity = [
             aws.ecs.ClusterCapacityProviders(
-                self.key,
+                self.options.key,
                 cluster_name=cluster.name,
                 capacity_providers=[each.name for each in self.capacity_providers.values()],
                 opts=child,
@@ -196,10 +187,10 @@ class EcsEc2(Ecs):
         every log of the account. Here pulling and logging are the execution roles', as on Fargate.
         """
         child = pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(self.key, assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
+        role = aws.iam.Role(self.options.key, assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
         of_the_cluster = {"Condition": {"ArnEquals": {"ecs:cluster": cluster.arn}}}
         policy = aws.iam.RolePolicy(
-            self.key,
+            self.options.key,
             role=role.name,
             policy=iam.document(
                 iam.allow(
@@ -210,15 +201,15 @@ class EcsEc2(Ecs):
             ),
             opts=child,
         )
-        return aws.iam.InstanceProfile(self.key, role=role.name, opts=child), policy
+        return aws.iam.InstanceProfile(self.options.key, role=role.name, opts=child), policy
 
     def _security_group_of_instances(self) -> tuple[aws.ec2.SecurityGroup, pulumi.Resource]:
         """Nothing comes in: requests go to the copies, which have interfaces and a group of their own."""
         child = pulumi.ResourceOptions(parent=self)
-        network = self.args.network
-        assert network is not None
-        name = f"{self.key}--instances"  # no service's name has two dashes in a row, so none is called like this
-        return network.group(name, f"Instances of {self.key}", child)
+        name = (
+            f"{self.options.key}--instances"  # no service's name has two dashes in a row, so none is called like this
+        )
+        return self.network.group(name, f"Instances of {self.options.key}", child)
 
     def _template(
         self,
@@ -227,8 +218,6 @@ class EcsEc2(Ecs):
         profile: aws.iam.InstanceProfile,
         group: aws.ec2.SecurityGroup,
     ) -> aws.ec2.LaunchTemplate:
-        network = self.args.network
-        assert network is not None
         return instances.template(
             f"ec2-{wanted}",
             self,
@@ -237,7 +226,7 @@ class EcsEc2(Ecs):
             profile=profile,
             group=group,
             disk=self.options.disk,
-            public_ip=network.public_ip,
+            public_ip=self.network.public_ip,
             user_data=cluster.name.apply(user_data),
         )
 
@@ -245,8 +234,6 @@ class EcsEc2(Ecs):
         self, wanted: Architecture, template: aws.ec2.LaunchTemplate, before: list[pulumi.Resource]
     ) -> aws.ecs.CapacityProvider:
         """Instances of one architecture, as many as the copies need."""
-        network = self.args.network
-        assert network is not None
         types = self.options.types(wanted)
         if unknown := [each for each in types if each not in INSTANCE_TYPES]:
             pulumi.log.info(
@@ -258,7 +245,7 @@ class EcsEc2(Ecs):
             f"ec2-{wanted}",
             min_size=self.options.min,
             max_size=self.options.max,
-            vpc_zone_identifiers=network.workload_subnets,
+            vpc_zone_identifiers=self.network.workload_subnets,
             mixed_instances_policy={
                 "launch_template": instances.launched(template, types),
                 "instances_distribution": {
@@ -280,12 +267,12 @@ class EcsEc2(Ecs):
             # protected or not. When the group goes, the services are gone already: nothing runs on them.
             force_delete=True,
             tags=[
-                {"key": "Name", "value": f"{self.args.stack}-{self.key}", "propagate_at_launch": True},
+                {"key": "Name", "value": f"{self.args.stack}-{self.options.key}", "propagate_at_launch": True},
                 # ECS puts it there anyway; undeclared, each preview would take it off.
                 {"key": "AmazonECSManaged", "value": "true", "propagate_at_launch": True},
             ],
             # The routes: an instance without a way out cannot join the cluster, nor say that it leaves.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *network.ready]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *self.network.ready]),
         )
         return aws.ecs.CapacityProvider(
             f"ec2-{wanted}",  # AWS takes no name that begins with "ecs"

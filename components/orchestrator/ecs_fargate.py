@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import cast
 
 import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note
-from components.model import Model
 from components.orchestrator import translated
-from components.orchestrator.ecs import CAPABILITIES, Ecs, Placement
+from components.orchestrator.ecs import CAPABILITIES, Ecs, EcsOptions, Placement
 from components.sdk import aws
 from components.service import Service
 
 
-class EcsFargateOptions(Model):
+class EcsFargateOptions(EcsOptions):
     """`switchyard:ecs-fargate`."""
 
-    cluster: str | None = Field(default=None, description="ARN of a cluster that exists; Switchyard then makes none.")
-    spot: bool = Field(
-        default=False,
-        description="Run what is above the first copy on Fargate Spot: cheaper, but AWS may take it back.",
-    )
-
-
-class EcsFargate(Ecs):
-    """ECS whose capacity is AWS's own."""
-
     key = "ecs-fargate"
-    token = "switchyard:orchestrator:EcsFargate"
-    Options = EcsFargateOptions
-    compatibility = "FARGATE"
-    tmpfs = False  # Fargate has none (ECS developer guide, "Task definition differences for Fargate")
     vpc_endpoints = frozenset({"logs", "secretsmanager"})
     capabilities = {
         **CAPABILITIES,
@@ -45,10 +29,15 @@ class EcsFargate(Ecs):
         ),
     }
 
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    cluster: str | None = Field(default=None, description="ARN of a cluster that exists; Switchyard then makes none.")
+    spot: bool = Field(
+        default=False,
+        description="Run what is above the first copy on Fargate Spot: cheaper, but AWS may take it back.",
+    )
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """What Fargate sells for each copy, by the hour, on demand."""
-        yield from super().costs(options, demand)
+        yield from super().costs(demand)
         for name, service in demand.services.items():
             units, memory = fargate_size(service.cpu, service.memory)
             hours, key = demand.copies(name) * demand.hours, f"fargate.{service.architecture}"
@@ -57,13 +46,20 @@ class EcsFargate(Ecs):
         if demand.public_ip:
             hours = demand.all_copies * demand.hours
             yield Line("network", "public IPv4, one a copy", hours, "address-hour", "ipv4.hour")
-        if cast(EcsFargateOptions, options).spot:
+        if self.spot:
             yield Note(
                 "what runs on Fargate Spot costs less, up to 70 % they say; it is priced on demand, as its price moves"
             )
 
+
+class EcsFargate(Ecs[EcsFargateOptions]):
+    """ECS whose capacity is AWS's own."""
+
+    token = "switchyard:orchestrator:EcsFargate"
+    compatibility = "FARGATE"
+    tmpfs = False  # Fargate has none (ECS developer guide, "Task definition differences for Fargate")
+
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        self.options = cast(EcsFargateOptions, self.args.options)
         self.capacity = []
         if self.options.cluster:
             self.cluster = pulumi.Output.from_input(self.options.cluster)
@@ -71,7 +67,7 @@ class EcsFargate(Ecs):
         cluster = self.make_cluster(child)
         self.capacity.append(
             aws.ecs.ClusterCapacityProviders(
-                self.key,
+                self.options.key,
                 cluster_name=cluster.name,
                 capacity_providers=["FARGATE", "FARGATE_SPOT"],
                 opts=child,
@@ -82,7 +78,6 @@ class EcsFargate(Ecs):
 
     def placement(self, service: Service) -> Placement:
         """Spot has no way back to on-demand when AWS has none left, so the first copy never runs on it."""
-        assert self.args.network is not None
         providers: list[aws.ecs.ServiceCapacityProviderStrategyArgsDict] = [
             {"capacity_provider": "FARGATE", "base": 1, "weight": 0 if self.options.spot else 1}
         ]
@@ -91,7 +86,7 @@ class EcsFargate(Ecs):
         return Placement(
             providers=providers,
             mark="spot" if self.options.spot else "on-demand",
-            public_ip=self.args.network.public_ip,
+            public_ip=self.network.public_ip,
         )
 
     def size(self, name: str, service: Service) -> tuple[int, int]:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from ipaddress import ip_network
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 import pulumi
 from pydantic import Field
 
 from components.aws import iam
-from components.aws.edge import DEREGISTRATION_DELAY, Target
+from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, holding, whole
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
-from components.model import Cidr, Model, Text, is_example, is_public
-from components.orchestrator import HONOURED, Image, Orchestrator, Workload, aws_logs, kubernetes_service, translated
+from components.model import Cidr, Text, is_example, is_public
+from components.options import Contradiction
+from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
 from components.pull import Anonymous, AwsRole, Login
 from components.sdk import aws, eks, k8s
 from components.service import PORTS, Service
 from components.usage import exact
+from components.workload import Image, Registration, Target, Workload
 
 OPEN_ACCESS = ("0.0.0.0/0",)
 NAMED = (
@@ -39,8 +42,23 @@ NODE_DISK = 80
 """GiB (EKS user guide, "Node Class Specification", ephemeralStorage)."""
 
 
-class EksOptions(Model):
+class EksOptions(OrchestratorOptions):
     """`switchyard:eks`."""
+
+    key = "eks"
+    platform = "aws"
+    target = "ip"
+    pulls_by = (Anonymous, AwsRole, Login)
+    # Nodes without another way out (EKS user guide, "Private clusters").
+    vpc_endpoints = frozenset({"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "logs", "sts"})
+    capabilities = {
+        **kubernetes_service.CAPABILITIES,
+        "health": translated("readiness probe, and the load balancer's health check"),
+        "secrets": translated("Kubernetes Secret, encrypted by EKS"),
+        "path": translated("listener rule"),
+        "host": translated("listener rule"),
+        "public": translated("without a binding and a NetworkPolicy nothing may connect"),
+    }
 
     version: Annotated[str, Text(r"^1\.\d\d$", "a Kubernetes version, such as 1.34")] | None = Field(
         default=None,
@@ -49,6 +67,7 @@ class EksOptions(Model):
     access: tuple[Cidr, ...] = Field(
         default=OPEN_ACCESS,
         min_length=1,
+        examples=[["203.0.113.0/24"]],
         description="Public IPv4 ranges (CIDR) that may reach the cluster's API, where every call needs IAM"
         " credentials as well. With `protect` they must be named.",
     )
@@ -57,47 +76,25 @@ class EksOptions(Model):
         description="ARNs of IAM roles, besides whoever makes the cluster, that may run `pulumi up` on it: CI's role.",
     )
 
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        for index, block in enumerate(self.access):
+            if wanted := _wanted_instead(block, protect):
+                yield f"access[{index}]", block, wanted
 
-class Eks(Orchestrator):
-    """A cluster, a namespace for the stack, and for each service the objects of `kubernetes_service`."""
+    def registers(self, name: str, service: Service, stack: str, protect: bool) -> Registration | None:
+        registration = super().registers(name, service, stack, protect)
+        # Auto Mode's role may register targets only in groups that bear its cluster's name
+        # (AWS managed policy AmazonEKSLoadBalancingPolicy).
+        return registration and replace(registration, tags={"eks:eks-cluster-name": stack})
 
-    key = "eks"
-    token = "switchyard:orchestrator:Eks"
-    Options = EksOptions
-    target = "ip"
-    pulls_by = (Anonymous, AwsRole, Login)
-    # Nodes without another way out (EKS user guide, "Private clusters").
-    vpc_endpoints = frozenset({"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "logs", "sts"})
-    capabilities = {
-        "port": HONOURED,
-        "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
-        "memory": translated("memory request and limit"),
-        "replicas": HONOURED,
-        "autoscaling": translated("HorizontalPodAutoscaler on CPU"),
-        "health": translated("readiness probe, and the load balancer's health check"),
-        "env": HONOURED,
-        "secrets": translated("Kubernetes Secret, encrypted by EKS"),
-        "command": translated("args of the container"),
-        "path": translated("listener rule"),
-        "host": translated("listener rule"),
-        "public": translated("without a binding and a NetworkPolicy nothing may connect"),
-        "digest": HONOURED,
-        "architecture": translated("nodeSelector kubernetes.io/arch"),
-        "user": translated("runAsUser, runAsGroup and fsGroup"),
-        "writable": translated("emptyDir of at most 256 MiB"),
-    }
+    def logs(self, stack: str, service: str) -> str:
+        return aws_logs.follow(stack, f"{service}.{self.key}.")
 
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        return {"access": ["203.0.113.0/24"]}
-
-    @classmethod
-    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+    def pulls(self, service: str, demand: Demand) -> Decimal:
         """Once for each node that has copies."""
-        return min(demand.copies(service), cls._nodes(demand.services[service].architecture, demand)[1])
+        return min(demand.copies(service), self._nodes(demand.services[service].architecture, demand)[1])
 
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """The control plane, and as many nodes of one size as the copies need, with Auto Mode's fee for each."""
         extended = demand.usage.extended_support
         key = "eks.cluster-extended" if extended else "eks.cluster"
@@ -108,7 +105,7 @@ class Eks(Orchestrator):
                 " extended support would be charged only if that were changed"
             )
         for wanted in NODES:
-            kind, count = cls._nodes(wanted, demand)
+            kind, count = self._nodes(wanted, demand)
             if count:
                 yield from instances("nodes", kind, count, NODE_DISK, demand)
                 yield Line("compute", "Auto Mode", count * demand.hours, "instance-hour", f"eks.auto.{kind}")
@@ -123,8 +120,7 @@ class Eks(Orchestrator):
             kept = written * demand.log_days * 12 / 365
             yield Line("logs", "the cluster's audit log, kept", kept, "GB-month", "logs.storage")
 
-    @classmethod
-    def _nodes(cls, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
+    def _nodes(self, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
         """The type of the nodes for copies of an architecture, and how many of it they need."""
         theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
         cpu, memory = RESERVED
@@ -141,55 +137,21 @@ class Eks(Orchestrator):
         )
         return kind, Decimal(whole(needed))
 
+
+class Eks(AwsOrchestrator[EksOptions]):
+    """A cluster, a namespace for the stack, and for each service the objects of `kubernetes_service`."""
+
+    token = "switchyard:orchestrator:Eks"
+
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        network, vault = self.args.network, self.args.vault
-        assert network is not None
-        assert vault is not None
-        options = cast(EksOptions, self.args.options)
-        for block in filter(is_example, options.access):
+        for block in filter(is_example, self.options.access):
             pulumi.log.warn(
                 f"eks.access: {block} is reserved for documentation, and EKS refuses it: name your own", self
             )
-        # The cluster is a packaged component: what it depends on has to come in through its inputs.
-        audit = vault.runtime_logs("eks-control-plane", f"/aws/eks/{self.args.stack}/cluster")
-        ready = pulumi.Output.all(*[each.urn for each in (*network.ready, audit)])
-        self._cluster = eks.Cluster(
-            "eks",
-            # Fixed and known beforehand: the edge tags the target groups with it, and may not depend on the cluster.
-            name=self.args.stack,
-            version=options.version,
-            vpc_id=network.vpc_id,
-            subnet_ids=[
-                pulumi.Output.all(subnet, ready).apply(lambda both: str(both[0])) for subnet in network.workload_subnets
-            ],
-            authentication_mode=eks.AuthenticationMode.API,
-            access_entries={each: _admin(each) for each in options.admins} or None,
-            auto_mode={"enabled": True},
-            # Auto Mode brings nodes and DNS of its own.
-            create_instance_role=False,
-            skip_default_node_group=True,
-            coredns_addon_options={"enabled": False},
-            endpoint_private_access=True,
-            endpoint_public_access=True,
-            public_access_cidrs=list(options.access),
-            enabled_cluster_log_types=["audit", "authenticator"],
-            # No deletion protection, whatever `protect` says: a switch away from here must be able to remove it.
-            upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
-            opts=child,
-        )
+        self._cluster = self._make_cluster(child)
         # By way of an output of the cluster's, so that the cluster stays until what uses the name is gone.
         self._cluster_name = self._cluster.cluster_security_group_id.apply(lambda _: self.args.stack)
-        provider = k8s.Provider(
-            "eks",
-            # The cluster's own kubeconfig takes whatever credentials it finds.
-            kubeconfig=self._cluster.get_kubeconfig(profile_name=self.args.profile)
-            if self.args.profile
-            else self._cluster.kubeconfig_json,
-            # Without it a changed kubeconfig would replace every object in the cluster.
-            cluster_identifier=self.args.stack,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster]),
-        )
-        self._inside = pulumi.ResourceOptions(parent=self, provider=provider, deleted_with=self._cluster)
+        self._inside = pulumi.ResourceOptions(parent=self, provider=self._connect(), deleted_with=self._cluster)
         # A new pod counts as ready only once the load balancer has found it healthy: else a rollout is over while all
         # old pods drain and no new one is served yet (AWS Load Balancer Controller, "Pod readiness gate"). The label is
         # Auto Mode's own.
@@ -208,30 +170,54 @@ class Eks(Orchestrator):
         self._ship_logs()
         return {"cluster": self.args.stack}
 
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        for index, block in enumerate(cast(EksOptions, options).access):
-            if wanted := _wanted_instead(block, protect):
-                yield f"access[{index}]", block, wanted
+    def _make_cluster(self, child: pulumi.ResourceOptions) -> eks.Cluster:
+        # The cluster is a packaged component: what it depends on has to come in through its inputs.
+        audit = self.vault.runtime_logs("eks-control-plane", f"/aws/eks/{self.args.stack}/cluster")
+        ready = pulumi.Output.all(*[each.urn for each in (*self.network.ready, audit)])
+        return eks.Cluster(
+            "eks",
+            # Fixed and known beforehand: the edge tags the target groups with it, and may not depend on the cluster.
+            name=self.args.stack,
+            version=self.options.version,
+            vpc_id=self.network.vpc_id,
+            subnet_ids=[
+                pulumi.Output.all(subnet, ready).apply(lambda both: str(both[0]))
+                for subnet in self.network.workload_subnets
+            ],
+            authentication_mode=eks.AuthenticationMode.API,
+            access_entries={each: _admin(each) for each in self.options.admins} or None,
+            auto_mode={"enabled": True},
+            # Auto Mode brings nodes and DNS of its own.
+            create_instance_role=False,
+            skip_default_node_group=True,
+            coredns_addon_options={"enabled": False},
+            endpoint_private_access=True,
+            endpoint_public_access=True,
+            public_access_cidrs=list(self.options.access),
+            enabled_cluster_log_types=["audit", "authenticator"],
+            # No deletion protection, whatever `protect` says: a switch away from here must be able to remove it.
+            upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
+            opts=child,
+        )
 
-    @classmethod
-    def target_tags(cls, stack: str) -> dict[str, str]:
-        # Auto Mode's role may register targets only in groups that bear its cluster's name
-        # (AWS managed policy AmazonEKSLoadBalancingPolicy).
-        return {"eks:eks-cluster-name": stack}
-
-    @classmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        return aws_logs.follow(stack, f"{service}.{cls.key}.")
+    def _connect(self) -> k8s.Provider:
+        return k8s.Provider(
+            "eks",
+            # The cluster's own kubeconfig takes whatever credentials it finds.
+            kubeconfig=self._cluster.get_kubeconfig(profile_name=self.profile)
+            if self.profile
+            else self._cluster.kubeconfig_json,
+            # Without it a changed kubeconfig would replace every object in the cluster.
+            cluster_identifier=self.args.stack,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster]),
+        )
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
-        network = self.args.network
-        assert network is not None
         place = kubernetes_service.Place(
-            orchestrator=self.key,
+            orchestrator=self.options.key,
             stack=self.args.stack,
             namespace=self._cluster_namespace,
-            callers=[network.cidr],
+            callers=[self.network.cidr],
             drain=DEREGISTRATION_DELAY + 10,
             opts=self._inside,
         )
@@ -290,8 +276,6 @@ class Eks(Orchestrator):
 
     def _ship_logs(self) -> None:
         """Write what the copies print to the stack's log group, one stream a pod."""
-        vault = self.args.vault
-        assert vault is not None
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             "eks-logs", assume_role_policy=iam.trust("pods.eks.amazonaws.com", "sts:TagSession"), opts=child
@@ -302,7 +286,7 @@ class Eks(Orchestrator):
             policy=iam.document(
                 iam.allow(
                     ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                    [pulumi.Output.concat(vault.log_group_arn, ":*")],
+                    [pulumi.Output.concat(self.vault.log_group_arn, ":*")],
                 )
             ),
             opts=child,
@@ -320,7 +304,7 @@ class Eks(Orchestrator):
                         "fluentBit": {
                             "config": {
                                 "extraFiles": {
-                                    "application-log.conf": vault.log_group.apply(self._fluent_bit),
+                                    "application-log.conf": self.vault.log_group.apply(self._fluent_bit),
                                     # What the nodes themselves print is Auto Mode's business.
                                     "dataplane-log.conf": "",
                                     "host-log.conf": "",
@@ -369,8 +353,8 @@ class Eks(Orchestrator):
                     "Match": "application.*",
                     "region": "${AWS_REGION}",
                     "log_group_name": log_group,
-                    "log_stream_prefix": f"unnamed.{self.key}.",
-                    "log_stream_template": f"$kubernetes['container_name'].{self.key}.$kubernetes['pod_name']",
+                    "log_stream_prefix": f"unnamed.{self.options.key}.",
+                    "log_stream_template": f"$kubernetes['container_name'].{self.options.key}.$kubernetes['pod_name']",
                     "log_key": "log",
                 },
             ),

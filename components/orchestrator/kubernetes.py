@@ -5,24 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import pulumi
 import yaml
 from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
-from components.model import Cidr, Model, Text
-from components.orchestrator import HONOURED, Image, Orchestrator, Workload, kubernetes_service, translated
+from components.model import Cidr, Text
+from components.options import Contradiction
+from components.orchestrator import Orchestrator, OrchestratorOptions, kubernetes_service, translated
 from components.orchestrator.kubernetes_service import Place
 from components.pull import Anonymous, Login, NodeIdentity
 from components.sdk import k8s
 from components.service import Host, Name, Service
 from components.shell import command
 from components.usage import exact
-
-if TYPE_CHECKING:
-    from components.aws.edge import Target
+from components.workload import Image, Target, Workload
 
 Exposure = Literal["loadbalancer", "ingress", "nodeport"]
 Label = Annotated[
@@ -54,11 +53,24 @@ ONLY: Mapping[str, frozenset[Exposure]] = {
 """Fields that mean something with some exposures alone."""
 
 
-class KubernetesOptions(Model):
+class KubernetesOptions(OrchestratorOptions):
     """`switchyard:kubernetes`."""
+
+    key = "kubernetes"
+    pulls_by = (Anonymous, Login, NodeIdentity)
+    capabilities = {
+        **kubernetes_service.CAPABILITIES,
+        "port": translated("the container's port; the URL has 80, 443 or the node port"),
+        "autoscaling": translated("HorizontalPodAutoscaler on CPU; the cluster must have metrics-server"),
+        "secrets": translated("Kubernetes Secret; encrypted at rest where the cluster is set up so"),
+        "path": translated("rule of the Ingress; with another `exposure` it is an error"),
+        "host": translated("rule of the Ingress; with another `exposure` it is an error"),
+        "public": translated("false: nothing exposes it, and by NetworkPolicy nothing may connect"),
+    }
 
     context: str = Field(
         min_length=1,
+        examples=["existing"],
         description="The context in the kubeconfig. It also identifies the cluster: under another name everything is"
         " made anew.",
     )
@@ -124,43 +136,25 @@ class KubernetesOptions(Model):
             raise ValueError("kubeconfig and kubeconfig-file are both set: keep one")
         return self
 
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        yield from _no_context(self)
+        for field in sorted(self.model_fields_set & ONLY.keys()):
+            if self.exposure not in ONLY[field]:
+                wanted = " or ".join(sorted(ONLY[field]))
+                yield "exposure", self.exposure, f"{wanted}, or no {field.replace('_', '-')}, which means nothing here"
+        public = {name: service for name, service in services.items() if service.public}
+        yield from _ingress_problems(self, public) if self.exposure == "ingress" else _port_problems(self, public)
 
-class Kubernetes(Orchestrator):
-    """A namespace, and for each service the objects of `kubernetes_service` and what exposes it."""
+    def logs(self, stack: str, service: str) -> str:
+        """Those of the pods that run; a cluster keeps no others."""
+        chosen = ",".join(f"{key}={value}" for key, value in kubernetes_service.labels(stack, service).items())
+        place = ("--context", self.context, "--namespace", self.namespace or stack)
+        return command("kubectl", "logs", *place, "--selector", chosen, "--follow")
 
-    key = "kubernetes"
-    token = "switchyard:orchestrator:Kubernetes"
-    Options = KubernetesOptions
-    target = None
-    pulls_by = (Anonymous, Login, NodeIdentity)
-    capabilities = {
-        "port": translated("the container's port; the URL has 80, 443 or the node port"),
-        "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
-        "memory": translated("memory request and limit"),
-        "replicas": HONOURED,
-        "autoscaling": translated("HorizontalPodAutoscaler on CPU; the cluster must have metrics-server"),
-        "health": translated("readiness probe"),
-        "env": HONOURED,
-        "secrets": translated("Kubernetes Secret; encrypted at rest where the cluster is set up so"),
-        "command": translated("args of the container"),
-        "path": translated("rule of the Ingress; with another `exposure` it is an error"),
-        "host": translated("rule of the Ingress; with another `exposure` it is an error"),
-        "public": translated("false: nothing exposes it, and by NetworkPolicy nothing may connect"),
-        "digest": HONOURED,
-        "architecture": translated("nodeSelector kubernetes.io/arch"),
-        "user": translated("runAsUser, runAsGroup and fsGroup"),
-        "writable": translated("emptyDir of at most 256 MiB"),
-    }
-
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        return {"context": "existing"}
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """What is known of a cluster that exists: on GKE Autopilot, the copies."""
         if demand.usage.cluster == "gke-autopilot":
-            yield from _autopilot(cast(KubernetesOptions, options).context, demand)
+            yield from _autopilot(self.context, demand)
         else:
             why = "the cluster exists already, and its price is its owner's to know"
             yield Unpriced("compute", "copies", why)
@@ -168,10 +162,15 @@ class Kubernetes(Orchestrator):
         for column, what in OUTSIDE:
             yield Unpriced(column, what, "it is the cluster's own")
 
+
+class Kubernetes(Orchestrator[KubernetesOptions]):
+    """A namespace, and for each service the objects of `kubernetes_service` and what exposes it."""
+
+    token = "switchyard:orchestrator:Kubernetes"
+
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        self.options = cast(KubernetesOptions, self.args.options)
         provider = k8s.Provider(
-            self.key,
+            self.options.key,
             kubeconfig=_kubeconfig(self.options),
             context=self.options.context,
             # Without it a changed kubeconfig (another address, another login) would replace every object.
@@ -185,14 +184,14 @@ class Kubernetes(Orchestrator):
     def _namespace(self) -> pulumi.Output[str]:
         existing, stack = self.options.namespace, self.args.stack
         if existing is None:
-            return kubernetes_service.namespace(self.key, stack, self.inside)
+            return kubernetes_service.namespace(self.options.key, stack, self.inside)
         # Of what others run there nothing may be touched.
-        kubernetes_service.deny(self.key, stack, existing, kubernetes_service.part_of(stack), self.inside)
+        kubernetes_service.deny(self.options.key, stack, existing, kubernetes_service.part_of(stack), self.inside)
         return pulumi.Output.from_input(existing)
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         place = Place(
-            orchestrator=self.key,
+            orchestrator=self.options.key,
             stack=self.args.stack,
             namespace=self.namespace,
             callers=self.options.callers,
@@ -267,25 +266,6 @@ class Kubernetes(Orchestrator):
         scheme = "https" if self.options.ingress_tls else "http"
         return f"{scheme}://{service.host or self.options.ingress_host}{service.path.rstrip('/')}"
 
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        given = cast(KubernetesOptions, options)
-        yield from _no_context(given)
-        for field in sorted(given.model_fields_set & ONLY.keys()):
-            if given.exposure not in ONLY[field]:
-                wanted = " or ".join(sorted(ONLY[field]))
-                yield "exposure", given.exposure, f"{wanted}, or no {field.replace('_', '-')}, which means nothing here"
-        public = {name: service for name, service in services.items() if service.public}
-        yield from _ingress_problems(given, public) if given.exposure == "ingress" else _port_problems(given, public)
-
-    @classmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        """Those of the pods that run; a cluster keeps no others."""
-        given = cast(KubernetesOptions, options)
-        chosen = ",".join(f"{key}={value}" for key, value in kubernetes_service.labels(stack, service).items())
-        place = ("--context", given.context, "--namespace", given.namespace or stack)
-        return command("kubectl", "logs", *place, "--selector", chosen, "--follow")
-
 
 PENDING = "pending"
 """Stands in a preview for what the cluster has yet to give."""
@@ -308,7 +288,7 @@ def _kubeconfig(options: KubernetesOptions) -> pulumi.Input[str] | None:
     return options.kubeconfig_file
 
 
-def _no_context(options: KubernetesOptions) -> Iterator[tuple[str, object, str]]:
+def _no_context(options: KubernetesOptions) -> Iterator[Contradiction]:
     """A kubeconfig that cannot be read, or that has no such context."""
     files = [file for file in kubeconfig_files(options) if file.is_file()]
     if not options.kubeconfig and not files:
@@ -342,7 +322,7 @@ def _contexts(kubeconfig: str) -> list[str]:
     return [str(each["name"]) for each in (yaml.safe_load(kubeconfig) or {}).get("contexts") or []]
 
 
-def _ingress_problems(options: KubernetesOptions, public: Mapping[str, Service]) -> Iterator[tuple[str, object, str]]:
+def _ingress_problems(options: KubernetesOptions, public: Mapping[str, Service]) -> Iterator[Contradiction]:
     """A public service without a host, or two at one place."""
     taken: dict[tuple[str | None, str], str] = {}
     for name, service in public.items():
@@ -353,7 +333,7 @@ def _ingress_problems(options: KubernetesOptions, public: Mapping[str, Service])
             yield "ingress-host", host, f"a route of its own for {name} (its host or path): {other} has the same"
 
 
-def _port_problems(options: KubernetesOptions, public: Mapping[str, Service]) -> Iterator[tuple[str, object, str]]:
+def _port_problems(options: KubernetesOptions, public: Mapping[str, Service]) -> Iterator[Contradiction]:
     """Routes that only an Ingress can make, and node ports that cannot be."""
     for name, service in public.items():
         if service.host or service.path != "/":

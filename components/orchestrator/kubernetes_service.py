@@ -8,13 +8,31 @@ from typing import Any
 
 import pulumi
 
-from components.orchestrator import Image
+from components.orchestrator import HONOURED, Support, translated
 from components.pull import Login
 from components.sdk import k8s
 from components.service import Service
+from components.workload import Image
 
 GRACE = 30
 """Seconds a pod has to finish what is under way once it has drained, until it is killed."""
+CAPABILITIES: Mapping[str, Support] = {
+    "port": HONOURED,
+    "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
+    "memory": translated("memory request and limit"),
+    "replicas": HONOURED,
+    "autoscaling": translated("HorizontalPodAutoscaler on CPU"),
+    "health": translated("readiness probe"),
+    "env": HONOURED,
+    "secrets": translated("Kubernetes Secret"),
+    "command": translated("args of the container"),
+    "public": translated("false: by NetworkPolicy nothing may connect"),
+    "digest": HONOURED,
+    "architecture": translated("nodeSelector kubernetes.io/arch"),
+    "user": translated("runAsUser, runAsGroup and fsGroup"),
+    "writable": translated("emptyDir of at most 256 MiB"),
+}
+"""What these objects do with the features of a service, on every cluster; each adds what leads to them from outside."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,21 +8,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from pkgutil import resolve_name
 from platform import release
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import pulumi
 from pydantic import AfterValidator, Field
 
 from components.cost import COLUMNS, Demand, Item, Unpriced
-from components.model import Model, Text, wanted
-from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused, translated
+from components.model import Text, wanted
+from components.options import Contradiction
+from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
 from components.service import Name, Service, of_no_service
 from components.shell import command
-
-if TYPE_CHECKING:
-    from components.aws.edge import Target
+from components.workload import Image, Target, Workload
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 
@@ -55,8 +54,34 @@ EngineAddress = Annotated[
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class SwarmOptions(Model):
+class SwarmOptions(OrchestratorOptions):
     """`switchyard:swarm`."""
+
+    key = "swarm"
+    pulls_by = (Anonymous, Login)
+    capabilities = {
+        "port": translated("published on the engine's host, under `switchyard:swarm.ports` where that is given"),
+        "cpu": HONOURED,
+        "memory": translated("reserved and limited: a copy that needs more is killed"),
+        "replicas": HONOURED,
+        "autoscaling": refused("Swarm has no autoscaler; give replicas as one number"),
+        "health": translated(
+            "the image's own HEALTHCHECK tells Swarm; on this machine `up` also waits until the path answers"
+        ),
+        "env": HONOURED,
+        "secrets": translated(
+            "Swarm secret, a file for the service's user alone: NAME_FILE=/run/secrets/NAME is set in place of NAME, "
+            "which an engine would show to all who may inspect"
+        ),
+        "command": HONOURED,
+        "path": refused("there is no edge before Swarm; each service answers on a port of its own"),
+        "host": refused("there is no edge before Swarm; each service answers on a port of its own"),
+        "public": translated("false: no port is published; services of the stack reach it by its name"),
+        "digest": HONOURED,
+        "architecture": translated("placement on nodes of that platform"),
+        "user": HONOURED,
+        "writable": translated("tmpfs: in memory, and within the service's memory"),
+    }
 
     host: EngineAddress | None = Field(
         default=None,
@@ -74,6 +99,27 @@ class SwarmOptions(Model):
     timeout: int = Field(
         default=300, ge=10, le=3600, description="Seconds a service may take until all copies are healthy."
     )
+
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        """Ports that two services would take, or that no service has."""
+        taken: dict[int, str] = {}
+        yield from of_no_service("ports", self.ports, services)
+        for name, service in services.items():
+            port = self.ports.get(name, service.port)
+            if service.public and (other := taken.setdefault(port, name)) != name:
+                yield f"ports.{name}", port, f"another port than {other}'s, which is published under the same"
+
+    def logs(self, stack: str, service: str) -> str:
+        """The engine keeps them, rotated."""
+        return command("docker", "service", "logs", "--follow", f"{stack}-{service}")
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """It runs on machines that are there already."""
+        for column in COLUMNS:
+            if column != "registry":
+                yield Unpriced(
+                    column, "the swarm", "its machines are there already, and their price is their owner's to know"
+                )
 
 
 class OnSwarm(pulumi.dynamic.Resource):
@@ -105,12 +151,12 @@ class SwarmService(OnSwarm, module="swarm", name="Service"):
     kept_by = "components.orchestrator.swarm_engine:ServiceProvider"
 
 
-class SwarmRuntime(Orchestrator):
+class SwarmRuntime(Orchestrator[Of]):
     """What services on a swarm need, whoever keeps the swarm."""
 
     publish: Literal["ingress", "host"]
     """How ports are published; `build` sets it, and the next."""
-    network: Network
+    overlay: Network
 
     @abstractmethod
     def secret(self, service: str, variable: str, value: str) -> Secret:
@@ -121,55 +167,17 @@ class SwarmRuntime(Orchestrator):
         """Where the copies of a service write their logs, as the engine is told."""
 
 
-class Swarm(SwarmRuntime):
+class Swarm(SwarmRuntime[SwarmOptions]):
     """A network for the stack, and a Swarm service for each service."""
 
-    key = "swarm"
     token = "switchyard:orchestrator:Swarm"
-    Options = SwarmOptions
-    target = None
-    pulls_by = (Anonymous, Login)
-    capabilities = {
-        "port": translated("published on the engine's host, under `switchyard:swarm.ports` where that is given"),
-        "cpu": HONOURED,
-        "memory": translated("reserved and limited: a copy that needs more is killed"),
-        "replicas": HONOURED,
-        "autoscaling": refused("Swarm has no autoscaler; give replicas as one number"),
-        "health": translated(
-            "the image's own HEALTHCHECK tells Swarm; on this machine `up` also waits until the path answers"
-        ),
-        "env": HONOURED,
-        "secrets": translated(
-            "Swarm secret, a file for the service's user alone: NAME_FILE=/run/secrets/NAME is set in place of NAME, "
-            "which an engine would show to all who may inspect"
-        ),
-        "command": HONOURED,
-        "path": refused("there is no edge before Swarm; each service answers on a port of its own"),
-        "host": refused("there is no edge before Swarm; each service answers on a port of its own"),
-        "public": translated("false: no port is published; services of the stack reach it by its name"),
-        "digest": HONOURED,
-        "architecture": translated("placement on nodes of that platform"),
-        "user": HONOURED,
-        "writable": translated("tmpfs: in memory, and within the service's memory"),
-    }
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
-        """It runs on machines that are there already."""
-        for column in COLUMNS:
-            if column != "registry":
-                yield Unpriced(
-                    column, "the swarm", "its machines are there already, and their price is their owner's to know"
-                )
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         """An overlay network of the stack's own, on which services find each other by name."""
-        assert isinstance(self.args.options, SwarmOptions)
-        self.options = self.args.options
         self.host = self.options.host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self.publish = publish_mode(self.options.publish, self.host)
-        self.network = Network(
-            self.key,
+        self.overlay = Network(
+            self.options.key,
             {"host": self.host, "prefix": self.args.stack, "encrypt": self.options.encrypt},
             child,
         )
@@ -220,29 +228,8 @@ class Swarm(SwarmRuntime):
         """Whether the published ports are this machine's."""
         return address(self.host) == "localhost"
 
-    @classmethod
-    def check(
-        cls,
-        options: Model,
-        services: Mapping[str, Service],
-        protect: bool,
-    ) -> Iterator[tuple[str, object, str]]:
-        """Ports that two services would take, or that no service has."""
-        assert isinstance(options, SwarmOptions)
-        taken: dict[int, str] = {}
-        yield from of_no_service("ports", options.ports, services)
-        for name, service in services.items():
-            port = options.ports.get(name, service.port)
-            if service.public and (other := taken.setdefault(port, name)) != name:
-                yield f"ports.{name}", port, f"another port than {other}'s, which is published under the same"
 
-    @classmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        """The engine keeps them, rotated."""
-        return command("docker", "service", "logs", "--follow", f"{stack}-{service}")
-
-
-def spec(swarm: SwarmRuntime, name: str, service: Service, image: Image, port: int | None) -> dict[str, Any]:
+def spec(swarm: SwarmRuntime[Any], name: str, service: Service, image: Image, port: int | None) -> dict[str, Any]:
     """What the engine is asked for, in its own terms (Docker Engine API, ServiceCreate)."""
     labels = {"switchyard.stack": swarm.args.stack, "switchyard.service": name}
     order = "stop-first" if swarm.publish == "host" and port else "start-first"
@@ -257,7 +244,7 @@ def spec(swarm: SwarmRuntime, name: str, service: Service, image: Image, port: i
             },
             "RestartPolicy": {"Condition": "any", "Delay": SECOND},
             "Placement": {"Platforms": [{"Architecture": PLATFORMS[service.architecture], "OS": "linux"}]},
-            "Networks": [{"Target": swarm.network.id, "Aliases": [name]}],
+            "Networks": [{"Target": swarm.overlay.id, "Aliases": [name]}],
             "LogDriver": swarm.log_driver(name),
         },
         "Mode": {"Replicated": {"Replicas": service.replicas.min}},
@@ -267,11 +254,13 @@ def spec(swarm: SwarmRuntime, name: str, service: Service, image: Image, port: i
     }
 
 
-def container(swarm: SwarmRuntime, name: str, service: Service, image: Image, labels: dict[str, str]) -> dict[str, Any]:
+def container(
+    swarm: SwarmRuntime[Any], name: str, service: Service, image: Image, labels: dict[str, str]
+) -> dict[str, Any]:
     """One copy: nothing but its own user, a file system it cannot write to, and no capabilities."""
     secrets = {key: swarm.secret(name, key, value.get_secret_value()) for key, value in service.secrets.items()}
     files = {f"{key}_FILE": f"/run/secrets/{key}" for key in secrets}
-    env = {**service.environment(name, swarm.key), **files}
+    env = {**service.environment(name, swarm.options.key), **files}
     wanted: dict[str, Any] = {
         "Image": image.ref,
         "Args": list(service.command),

@@ -12,24 +12,23 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pulumi
 from pydantic import Field
 
 from components.aws import iam, instances
-from components.aws.edge import Target
 from components.aws.fleet import INSTANCE_TYPES, SMALL, Ami, Architecture, TypeName, architecture, holding
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
-from components.model import Model
-from components.orchestrator import HONOURED, Image, Workload, aws_logs, refused, translated
+from components.options import Contradiction
+from components.orchestrator import HONOURED, AwsOrchestrator, OrchestratorOptions, aws_logs, refused, translated
 from components.orchestrator.swarm import (
     Network,
     OnSwarm,
     Port,
     Secret,
-    Swarm,
+    SwarmOptions,
     SwarmRuntime,
     SwarmService,
     spec,
@@ -38,6 +37,7 @@ from components.orchestrator.swarm_boot import PORTS, TAG, UNSET, user_data
 from components.pull import Anonymous, AwsRole, Login, Pull
 from components.sdk import aws
 from components.service import Name, Service, of_no_service
+from components.workload import Image, Registration, Target, Workload
 
 IMAGES: Mapping[Architecture, str] = {
     "x86_64": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
@@ -59,8 +59,26 @@ AGENT = (
 of the account, and so the managers' token, which is not for workers."""
 
 
-class SwarmEc2Options(Model):
+class SwarmEc2Options(OrchestratorOptions):
     """`switchyard:swarm-ec2`."""
+
+    key = "swarm-ec2"
+    platform = "aws"
+    target = "instance"
+    pulls_by = (Anonymous, AwsRole, Login)
+    renews = True
+    vpc_endpoints = frozenset({"ec2messages", "logs", "secretsmanager", "ssm", "ssmmessages"})
+    capabilities = {
+        **SwarmOptions.capabilities,
+        "port": translated("published on every node under a port of its own; callers see the load balancer's"),
+        "autoscaling": refused("Swarm has no autoscaler; give replicas as one number"),
+        "health": translated(
+            "the image's own HEALTHCHECK tells Swarm; the load balancer asks the path through every node"
+        ),
+        "path": translated("listener rule"),
+        "host": translated("listener rule"),
+        "public": HONOURED,
+    }
 
     instance_type: TypeName = Field(default=SMALL["x86_64"], description="EC2 instance type of every node.")
     managers: Literal[1, 3] | None = Field(
@@ -94,6 +112,65 @@ class SwarmEc2Options(Model):
         digits = int.from_bytes(hashlib.sha256(service.encode()).digest()[:4], "big")
         return self.ports.get(service, FIRST_PORT + digits % (LAST_PORT - FIRST_PORT + 1))
 
+    def registers(self, name: str, service: Service, stack: str, protect: bool) -> Registration | None:
+        """The port under which every node publishes the service: all answer for it, wherever the copies are."""
+        registration = super().registers(name, service, stack, protect)
+        nodes = _count(self, protect) + self.workers
+        return registration and replace(registration, port=self.port(name), nodes=nodes)
+
+    def logs(self, stack: str, service: str) -> str:
+        return aws_logs.follow(stack, f"{service}/{self.key}")
+
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        """Ports that two services would take, and nodes that copies do not run or fit on."""
+        taken: dict[int, str] = {port: "the swarm itself" for _, port in PORTS}
+        yield from of_no_service("ports", self.ports, services)
+        for name, service in services.items():
+            port = self.port(name)
+            if service.public and (other := taken.setdefault(port, name)) != name:
+                yield f"ports.{name}", port, f"another port than that of {other}, which every node has open already"
+            if service.architecture != architecture(self.instance_type):
+                yield (
+                    "instance-type",
+                    self.instance_type,
+                    f"a type of {service.architecture} for {name}; every node is of one type",
+                )
+        if self.ami and _count(self, protect) > 1 and not self.workers:
+            yield (
+                "workers",
+                self.workers,
+                "at least 1 where `ami` is given: a new image replaces the managers one by one, and they are targets of"
+                " the load balancer again only when all are done",
+            )
+        yield from _too_small(self, services, protect)
+
+    def pulls(self, service: str, demand: Demand) -> Decimal:
+        """Once for each node that has copies."""
+        return min(demand.copies(service), self._sized(demand)[1])
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """The nodes: those that are configured, or as many as the copies need."""
+        kind, count = self._sized(demand)
+        yield from rented("nodes", kind, count, self.disk, demand)
+        yield from secrets(demand)
+        if kind != self.instance_type or count != _count(self, demand.protect) + self.workers:
+            yield Note(f"swarm-ec2 is priced with {count} nodes {kind}, as the copies need them")
+
+    def _sized(self, demand: Demand) -> tuple[str, Decimal]:
+        """The type of the nodes, and how many of it there are."""
+        kind = self.instance_type
+        for service in demand.services.values():
+            if architecture(kind) != service.architecture:
+                kind = SMALL[service.architecture]
+            kind = holding(kind, service.cpu, service.memory + SYSTEM)
+        nodes = _count(self, demand.protect) + self.workers
+        if known := INSTANCE_TYPES.get(kind):
+            # An update starts a new copy before it stops an old one.
+            spare = max((each.memory for each in demand.services.values()), default=0)
+            memory = sum(demand.copies(name) * each.memory for name, each in demand.services.items()) + spare
+            nodes = max(nodes, math.ceil(memory / (known.memory - SYSTEM)))
+        return kind, Decimal(nodes)
+
 
 class Manager(OnSwarm, module="swarm", name="Manager"):
     """An instance that is a manager of the swarm; gone, it was one no more before its instance went."""
@@ -109,107 +186,31 @@ class Cluster(OnSwarm, module="swarm", name="Cluster"):
     """Its id."""
 
 
-class SwarmEc2(SwarmRuntime):
+class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
     """Instances that are a swarm, an overlay network, and a Swarm service for each service."""
 
-    key = "swarm-ec2"
     token = "switchyard:orchestrator:SwarmEc2"
-    Options = SwarmEc2Options
-    target = "instance"
-    pulls_by = (Anonymous, AwsRole, Login)
-    renews = True
-    vpc_endpoints = frozenset({"ec2messages", "logs", "secretsmanager", "ssm", "ssmmessages"})
     publish = "ingress"
-    capabilities = {
-        **Swarm.capabilities,
-        "port": translated("published on every node under a port of its own; callers see the load balancer's"),
-        "autoscaling": refused("Swarm has no autoscaler; give replicas as one number"),
-        "health": translated(
-            "the image's own HEALTHCHECK tells Swarm; the load balancer asks the path through every node"
-        ),
-        "path": translated("listener rule"),
-        "host": translated("listener rule"),
-        "public": HONOURED,
-    }
-
-    @classmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        return aws_logs.follow(stack, f"{service}/{cls.key}")
-
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        """Ports that two services would take, and nodes that copies do not run or fit on."""
-        block = cast(SwarmEc2Options, options)
-        taken: dict[int, str] = {port: "the swarm itself" for _, port in PORTS}
-        yield from of_no_service("ports", block.ports, services)
-        for name, service in services.items():
-            port = block.port(name)
-            if service.public and (other := taken.setdefault(port, name)) != name:
-                yield f"ports.{name}", port, f"another port than that of {other}, which every node has open already"
-            if service.architecture != architecture(block.instance_type):
-                yield (
-                    "instance-type",
-                    block.instance_type,
-                    f"a type of {service.architecture} for {name}; every node is of one type",
-                )
-        if block.ami and _count(block, protect) > 1 and not block.workers:
-            yield (
-                "workers",
-                block.workers,
-                "at least 1 where `ami` is given: a new image replaces the managers one by one, and they are targets of"
-                " the load balancer again only when all are done",
-            )
-        yield from _too_small(block, services, protect)
-
-    @classmethod
-    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
-        """Once for each node that has copies."""
-        return min(demand.copies(service), cls._sized(cast(SwarmEc2Options, options), demand)[1])
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
-        """The nodes: those that are configured, or as many as the copies need."""
-        block = cast(SwarmEc2Options, options)
-        kind, count = cls._sized(block, demand)
-        yield from rented("nodes", kind, count, block.disk, demand)
-        yield from secrets(demand)
-        if kind != block.instance_type or count != _count(block, demand.protect) + block.workers:
-            yield Note(f"swarm-ec2 is priced with {count} nodes {kind}, as the copies need them")
-
-    @classmethod
-    def _sized(cls, block: SwarmEc2Options, demand: Demand) -> tuple[str, Decimal]:
-        """The type of the nodes, and how many of it there are."""
-        kind = block.instance_type
-        for service in demand.services.values():
-            if architecture(kind) != service.architecture:
-                kind = SMALL[service.architecture]
-            kind = holding(kind, service.cpu, service.memory + SYSTEM)
-        nodes = _count(block, demand.protect) + block.workers
-        if known := INSTANCE_TYPES.get(kind):
-            # An update starts a new copy before it stops an old one.
-            spare = max((each.memory for each in demand.services.values()), default=0)
-            memory = sum(demand.copies(name) * each.memory for name, each in demand.services.items()) + spare
-            nodes = max(nodes, math.ceil(memory / (known.memory - SYSTEM)))
-        return kind, Decimal(nodes)
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         """The managers, one after the other; then the swarm's identity, the workers and an overlay network."""
-        self.options = cast(SwarmEc2Options, self.args.options)
-        self.host = f"ssm://{self.args.region}/{self.args.stack}"
+        self.host = f"ssm://{self.region}/{self.args.stack}"
         stack = self.args.stack
         # AWS keeps names that begin with these two to itself (SSM API, PutParameter).
-        self.prefix = f"/{self.key}/{stack}" if stack.startswith(("aws", "ssm")) else f"/{stack}/{self.key}"
+        self.prefix = (
+            f"/{self.options.key}/{stack}" if stack.startswith(("aws", "ssm")) else f"/{stack}/{self.options.key}"
+        )
         self.may_pull: dict[tuple[pulumi.Input[str], ...], pulumi.Resource] = {}
         self.nodes = self._security_group(child)
         self.managers = self._managers(child)
         self.cluster = Cluster(
-            self.key,
+            self.options.key,
             {"host": self.host, "managers": [each.id for each in self.managers], "swarm": None},
             pulumi.ResourceOptions(parent=self, depends_on=[self.joined]),
         )
         self.workers = self._workers() if self.options.workers else None
-        self.network = Network(
-            self.key,
+        self.overlay = Network(
+            self.options.key,
             {**self.on_swarm, "prefix": self.args.stack, "encrypt": False},
             child,
         )
@@ -220,18 +221,8 @@ class SwarmEc2(SwarmRuntime):
         """By what a resource on the swarm is reached, and of which swarm it is: on another one it is another."""
         return {"host": self.host, "swarm": self.cluster.swarm}
 
-    @property
-    def target_nodes(self) -> int:
-        """Every node answers for every service, wherever the copies are."""
-        return len(self.managers) + self.options.workers
-
-    def target_port(self, name: str, service: Service) -> int:
-        """The port under which every node publishes the service."""
-        return self.options.port(name)
-
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """A Swarm service, done when every copy is healthy; then every node joins the target group."""
-        assert self.args.network is not None
         allowed = self._allow(name, image.pull)
         opened = [self._open(name, target)] if target else []
         login, may_log_in = self._login(name, image)
@@ -254,7 +245,7 @@ class SwarmEc2(SwarmRuntime):
                     *allowed,
                     *may_log_in,
                     *opened,
-                    *self.args.network.ready,
+                    *self.network.ready,
                 ],
             ),
         )
@@ -277,11 +268,10 @@ class SwarmEc2(SwarmRuntime):
 
     def log_driver(self, service: str) -> dict[str, Any]:
         """The stack's log group. Without room in between, a slow log would hold the copy up."""
-        assert self.args.vault is not None
         options = {
-            "awslogs-group": self.args.vault.log_group,
-            "awslogs-region": self.args.region,
-            "tag": f"{service}/{self.key}/{{{{.ID}}}}",
+            "awslogs-group": self.vault.log_group,
+            "awslogs-region": self.region,
+            "tag": f"{service}/{self.options.key}/{{{{.ID}}}}",
             "mode": "non-blocking",
             "max-buffer-size": "4m",
         }
@@ -292,10 +282,9 @@ class SwarmEc2(SwarmRuntime):
     ) -> tuple[aws.iam.Role, aws.iam.InstanceProfile, pulumi.Resource]:
         """A role for instances, how they get it, and what it allows from the start: commands by SSM, logs, and
         `statements`. Patterns say what services need: a role has room for 10,240 characters, whatever their number."""
-        assert self.args.vault is not None
         child = pulumi.ResourceOptions(parent=self)
-        made = aws.iam.Role(f"{self.key}-{role}", assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
-        streams = pulumi.Output.concat(self.args.vault.log_group_arn, f":log-stream:*/{self.key}/*")
+        made = aws.iam.Role(f"{self.options.key}-{role}", assume_role_policy=iam.trust("ec2.amazonaws.com"), opts=child)
+        streams = pulumi.Output.concat(self.vault.log_group_arn, f":log-stream:*/{self.options.key}/*")
         policy = aws.iam.RolePolicy(
             role,
             role=made.name,
@@ -306,13 +295,12 @@ class SwarmEc2(SwarmRuntime):
             ),
             opts=child,
         )
-        return made, aws.iam.InstanceProfile(f"{self.key}-{role}", role=made.name, opts=child), policy
+        return made, aws.iam.InstanceProfile(f"{self.options.key}-{role}", role=made.name, opts=child), policy
 
     def _security_group(self, child: pulumi.ResourceOptions) -> aws.ec2.SecurityGroup:
         """Nodes talk to each other, by Swarm's ports alone; services open theirs to the load balancer."""
-        assert self.args.network is not None
-        name = f"{self.key}--nodes"  # no service's name has two dashes in a row, so none is called like this
-        group, out = self.args.network.group(name, f"Nodes of {self.key}", child)
+        name = f"{self.options.key}--nodes"  # no service's name has two dashes in a row, so none is called like this
+        group, out = self.network.group(name, f"Nodes of {self.options.key}", child)
         self.rules: list[pulumi.Resource] = [out]
         self.rules += [
             aws.vpc.SecurityGroupIngressRule(
@@ -330,8 +318,7 @@ class SwarmEc2(SwarmRuntime):
 
     def _managers(self, child: pulumi.ResourceOptions) -> list[aws.ec2.Instance]:
         """The managers. Each waits until the one before it has joined, so that no two are ever replaced at once."""
-        assert self.args.network is not None
-        subnets = self.args.network.workload_subnets
+        subnets = self.network.workload_subnets
         count = _count(self.options, self.args.protect)
         if 1 < count > len(subnets):
             pulumi.log.warn(
@@ -353,7 +340,7 @@ class SwarmEc2(SwarmRuntime):
         self.joined: pulumi.Resource = known
         made = []
         for index, (interface, address, way_out) in enumerate(homes):
-            before = [self.joined, self.may_manage, *way_out, *self.rules, *self.args.network.ready]
+            before = [self.joined, self.may_manage, *way_out, *self.rules, *self.network.ready]
             instance = self._manager(index, interface, profile, before)
             made.append(instance)
             self.joined = Manager(
@@ -366,7 +353,7 @@ class SwarmEc2(SwarmRuntime):
     def _parameter(self, name: str, kind: str, value: pulumi.Input[str]) -> aws.ssm.Parameter:
         """What nodes look up when they start. Tokens are written there by the first manager."""
         return aws.ssm.Parameter(
-            f"{self.key}-{name}",
+            f"{self.options.key}-{name}",
             name=f"{self.prefix}/{name}",
             type=kind,
             value=value,
@@ -377,18 +364,17 @@ class SwarmEc2(SwarmRuntime):
         self, index: int, subnet: pulumi.Output[str]
     ) -> tuple[aws.ec2.NetworkInterface, pulumi.Output[str], list[pulumi.Resource]]:
         """An interface whose address outlives the instance on it, and its way out in a public subnet."""
-        assert self.args.network is not None
         child = pulumi.ResourceOptions(parent=self)
         interface = aws.ec2.NetworkInterface(
             f"manager-{index}", subnet_id=subnet, security_groups=[self.nodes.id], opts=child
         )
-        if not self.args.network.public_ip:
+        if not self.network.public_ip:
             return interface, interface.private_ip, []
         public = aws.ec2.Eip(
             f"manager-{index}",
             domain="vpc",
             network_interface=interface.id,  # an interface made beforehand gets no public address by itself
-            opts=pulumi.ResourceOptions(parent=self, depends_on=self.args.network.ready),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self.network.ready),
         )
         return interface, interface.private_ip, [public]
 
@@ -411,9 +397,9 @@ class SwarmEc2(SwarmRuntime):
             iam_instance_profile=profile.name,
             metadata_options=aws.ec2.InstanceMetadataOptionsArgs(**instances.METADATA),
             root_block_device={"encrypted": True, "volume_type": "gp3", "volume_size": self.options.disk},
-            user_data=user_data("manager" if index else "first", str(self.args.region), self.prefix),
+            user_data=user_data("manager" if index else "first", self.region, self.prefix),
             user_data_replace_on_change=True,
-            tags={"Name": f"{self.args.stack}-{self.key}-manager-{index}", TAG: self.args.stack},
+            tags={"Name": f"{self.args.stack}-{self.options.key}-manager-{index}", TAG: self.args.stack},
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=before,
@@ -424,33 +410,35 @@ class SwarmEc2(SwarmRuntime):
 
     def _workers(self) -> aws.autoscaling.Group:
         """The nodes that only run copies."""
-        network = self.args.network
-        assert network is not None
         _, profile, may_join = self._profile("worker", self.may_work)
-        script = user_data("worker", str(self.args.region), self.prefix)
+        script = user_data("worker", self.region, self.prefix)
         template = instances.template(
-            f"{self.key}-worker",
+            f"{self.options.key}-worker",
             self,
             ami=self.options.ami,
             parameter=self._parameter_of_image,
             profile=profile,
             group=self.nodes,
             disk=self.options.disk,
-            public_ip=network.public_ip,
+            public_ip=self.network.public_ip,
             user_data=base64.b64encode(script.encode()).decode(),
         )
         return aws.autoscaling.Group(
-            f"{self.key}-worker",
+            f"{self.options.key}-worker",
             min_size=self.options.workers,
             max_size=self.options.workers,
-            vpc_zone_identifiers=network.workload_subnets,
+            vpc_zone_identifiers=self.network.workload_subnets,
             mixed_instances_policy={"launch_template": instances.launched(template, [self.options.instance_type])},
             instance_refresh={
                 "strategy": "Rolling",
                 "preferences": {"min_healthy_percentage": 100, "max_healthy_percentage": 110},
             },
-            tags=[{"key": "Name", "value": f"{self.args.stack}-{self.key}-worker", "propagate_at_launch": True}],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.cluster, may_join, *self.rules, *network.ready]),
+            tags=[
+                {"key": "Name", "value": f"{self.args.stack}-{self.options.key}-worker", "propagate_at_launch": True}
+            ],
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[self.cluster, may_join, *self.rules, *self.network.ready]
+            ),
         )
 
     @property
@@ -482,8 +470,7 @@ class SwarmEc2(SwarmRuntime):
     def _kept(self, service: str, what: str, value: pulumi.Output[str]) -> tuple[pulumi.Output[str], pulumi.Resource]:
         """A value in Secrets Manager: the reference to it, and the managers' permission to read it. The secret has it:
         the managers' role has no room for many, and no pattern fits, as secrets are named at random."""
-        assert self.args.vault is not None
-        arn, reference = self.args.vault.secret(service, what, value)
+        arn, reference = self.vault.secret(service, what, value)
         reading = iam.allow(["secretsmanager:GetSecretValue"], ["*"])  # in a secret's own policy: this secret
         may_read = aws.secretsmanager.SecretPolicy(
             f"{service}--{what}",
@@ -496,7 +483,7 @@ class SwarmEc2(SwarmRuntime):
     def _login(self, name: str, image: Image) -> tuple[dict[str, pulumi.Input[str]] | None, list[pulumi.Resource]]:
         """Where the manager finds the login that it hands to the nodes, and its permission; None: anyone may pull."""
         if isinstance(image.pull, AwsRole):
-            return {"from": f"ecr:{self.args.region}"}, []
+            return {"from": f"ecr:{self.region}"}, []
         if not isinstance(image.pull, Login):
             return None, []
         login = pulumi.Output.json_dumps({"username": image.pull.username, "password": image.pull.password})
@@ -538,9 +525,7 @@ def _count(options: SwarmEc2Options, protect: bool) -> int:
     return options.managers or (3 if protect else 1)
 
 
-def _too_small(
-    options: SwarmEc2Options, services: Mapping[str, Service], protect: bool
-) -> Iterator[tuple[str, object, str]]:
+def _too_small(options: SwarmEc2Options, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
     """Copies that the nodes have no memory for. An update starts a new copy before it stops an old one."""
     known = INSTANCE_TYPES.get(options.instance_type)
     if known is None or not services:

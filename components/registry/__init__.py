@@ -1,22 +1,19 @@
-"""Registries: where images are kept. To add one: a subclass in a file of its own and a row in REGISTRIES."""
+"""Registries: where images are kept. To add one: a file with its options and its component, and a row in REGISTRIES."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import pulumi
 
 from components import backends
-from components.model import Model, NoOptions
+from components.cost import Demand, Item, Unpriced
+from components.options import Options, options_of
 from components.pull import Pull
-from components.service import Service
 from components.shell import Shell, command, quoted
-
-if TYPE_CHECKING:
-    from components.cost import Demand, Item
 
 REGISTRIES = {
     "artifact-registry": "components.registry.artifact_registry:ArtifactRegistry",
@@ -55,8 +52,28 @@ class Repository:
         return self.url if self.cache is None else self.cache
 
 
+class RegistryOptions(Options):
+    """All that can be known of a registry before anything is made. Where `vpc_endpoints` is empty, nobody can pull from
+    it in a network without a way out."""
+
+    @abstractmethod
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
+        """The kind of pull access that its images need, by a runtime on AWS or elsewhere."""
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """What it costs a month."""
+        yield Unpriced("registry", "images", "the registry's backend does not state what it costs")
+
+    def notes(self, on_aws: bool) -> Iterator[str]:
+        """What `up` says at its end: limits of the registry's that this stack may meet."""
+        yield from ()
+
+
+Of = TypeVar("Of", bound=RegistryOptions)
+
+
 @dataclass(frozen=True, kw_only=True)
-class RegistryArgs:
+class RegistryArgs(Generic[Of]):
     """What every registry is asked for."""
 
     services: tuple[str, ...]
@@ -67,56 +84,33 @@ class RegistryArgs:
     """True keeps images when the stack is destroyed (the destroy then fails and says so)."""
     on_aws: bool
     """True where the runtimes are on AWS."""
-    options: Model
+    options: Of
 
 
-class Registry(pulumi.ComponentResource, ABC):
+class Registry(pulumi.ComponentResource, ABC, Generic[Of]):
     """Somewhere to keep the images of every service of a stack."""
 
     token: ClassVar[str]
     """The type in the URN. It outlives the class's name, so it is written out."""
-    Options: ClassVar[type[Model]] = NoOptions
-    """The config block `switchyard:<name>` that only this backend understands."""
-    vpc_endpoints: ClassVar[frozenset[str]] = frozenset()
-    """VPC endpoint services that pulls need where the network has no other way out; empty: none exist."""
-
+    Options: ClassVar[type[RegistryOptions]]
+    """The class of its options: what it is generic over."""
     repositories: Mapping[str, Repository]
 
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        """What its own block cannot say by types alone: (path in the block, value, what is wanted) for each problem."""
-        yield from ()
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        options = options_of(cls)
+        if options and issubclass(options, RegistryOptions):
+            cls.Options = options
 
-    @classmethod
-    @abstractmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
-        """The kind of pull access that its images need, known before anything is made."""
-
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        """The smallest block that works, with names made up: for whoever looks at a registry that the stack has not
-        set up. `region` is the stack's on AWS."""
-        return {}
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
-        """What it costs a month."""
-        from components.cost import Unpriced
-
-        yield Unpriced("registry", "images", "the registry's backend does not state what it costs")
-
-    @classmethod
-    def notes(cls, options: Model, on_aws: bool) -> Iterator[str]:
-        """What `up` says at its end: limits of the registry's that this stack may meet."""
-        yield from ()
-
-    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: RegistryArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.token, name, None, opts)
-        self.repositories = self.build(args, pulumi.ResourceOptions(parent=self))
+        self.args = args
+        self.options = args.options
+        self.repositories = self.build(pulumi.ResourceOptions(parent=self))
         self.register_outputs({"repositories": {key: each.url for key, each in self.repositories.items()}})
 
     @abstractmethod
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """Make the backend's resources under `child`; return one repository a service."""
 
 
@@ -131,9 +125,9 @@ def push_commands(service: str, url: str, tag: Shell = TAG) -> list[str]:
     return [command("docker", "tag", service, image), command("docker", "push", image)]
 
 
-def load(name: str) -> type[Registry]:
+def load(name: str) -> type[Registry[Any]]:
     """The registry behind a config value; raises `UnknownBackend` with the valid names."""
-    cls: type[Registry] = backends.load("registry", name, REGISTRIES, GROUP)
+    cls: type[Registry[Any]] = backends.load("registry", name, REGISTRIES, GROUP)
     return cls
 
 

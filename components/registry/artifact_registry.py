@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import pulumi
 from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
-from components.model import Model, Text
+from components.model import Text
+from components.options import Contradiction
 from components.pull import Login, NodeIdentity, Pull
-from components.registry import Registry, RegistryArgs, Repository, push_commands
+from components.registry import Registry, RegistryOptions, Repository, push_commands
 from components.sdk import gcp
 from components.service import Service
 from components.shell import command
@@ -31,8 +32,10 @@ MISSING = (
 )
 
 
-class ArtifactRegistryOptions(Model):
+class ArtifactRegistryOptions(RegistryOptions):
     """`switchyard:artifact-registry`."""
+
+    key = "artifact-registry"
 
     project: Id = Field(description="Id of the Google Cloud project.")
     location: Id = Field(description="Region or multi-region, such as asia-northeast1 or us.")
@@ -55,39 +58,22 @@ class ArtifactRegistryOptions(Model):
         " are, on GKE.",
     )
 
-
-class ArtifactRegistry(Registry):
-    """One repository for the stack, and in it an image a service."""
-
-    token = "switchyard:registry:ArtifactRegistry"
-    Options = ArtifactRegistryOptions
-
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         """That what makes a repository is installed, and that the key is not the path to it."""
-        said = cast(ArtifactRegistryOptions, options)
-        if said.repository is None and find_spec(PACKAGE) is None:
+        if self.repository is None and find_spec(PACKAGE) is None:
             yield "repository", None, MISSING
-        key = said.service_account_key
+        key = self.service_account_key
         if key and key.get_secret_value().endswith(".json"):
             yield "service-account-key", key, "what is in the key's file, not the file's name"
 
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
         """With the key where there is one, else by who the nodes are."""
-        return Login if cast(ArtifactRegistryOptions, options).service_account_key else NodeIdentity
+        return Login if self.service_account_key else NodeIdentity
 
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        near = "asia-northeast1" if region.startswith("ap-") else "us"
-        return {"project": "acme", "location": near, "repository": "images", "service-account-key": "{}"}
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """Storage, and the way out of Google Cloud for all but a cluster there, which is taken to be near."""
-        said = cast(ArtifactRegistryOptions, options)
         free = "artifact-registry.storage-free"
-        kept = demand.stored(said.keep)
+        kept = demand.stored(self.keep)
         yield Line(
             "registry", "images in Artifact Registry", kept, "GB-month", "artifact-registry.storage", free, "google"
         )
@@ -95,42 +81,51 @@ class ArtifactRegistry(Registry):
         if not demand.on_aws and demand.usage.cluster == "gke-autopilot":
             yield Line(*pulls, "artifact-registry.transfer-location", vendor="google")
         else:
-            yield Line(*pulls, "artifact-registry.internet", vendor="google", region=said.location)
+            yield Line(*pulls, "artifact-registry.internet", vendor="google", region=self.location)
 
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        near = "asia-northeast1" if region.startswith("ap-") else "us"
+        return {"project": "acme", "location": near, "repository": "images", "service-account-key": "{}"}
+
+
+class ArtifactRegistry(Registry[ArtifactRegistryOptions]):
+    """One repository for the stack, and in it an image a service."""
+
+    token = "switchyard:registry:ArtifactRegistry"
+
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `<location>-docker.pkg.dev/<project>/<repository>/<service>`."""
-        said = cast(ArtifactRegistryOptions, args.options)
+        said = self.options
         host = f"{said.location}-docker.pkg.dev"
-        name = pulumi.Output.from_input(said.repository) if said.repository else _make(args, said, child)
+        name = pulumi.Output.from_input(said.repository) if said.repository else self._make(child)
         key = said.service_account_key
         pull = Login(host, "_json_key", pulumi.Output.secret(key.get_secret_value())) if key else NodeIdentity()
         below = pulumi.Output.concat(f"{host}/{said.project}/", name)
-        return {service: _repository(service, host, below, pull) for service in args.services}
+        return {service: _repository(service, host, below, pull) for service in self.args.services}
+
+    def _make(self, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """A repository. Its images would go with it, so that `protect` has Pulumi refuse to delete it."""
+        made = gcp.artifactregistry.Repository(
+            "registry",
+            project=self.options.project,
+            location=self.options.location,
+            repository_id=self.args.namespace,  # a person types it
+            format="DOCKER",
+            description=f"Images of {self.args.namespace}",
+            # Tags are not immutable: such a tag cannot be deleted either, so nothing would ever expire. What runs is
+            # named by its digest.
+            cleanup_policies=[
+                {"id": "keep-newest", "action": "KEEP", "most_recent_versions": {"keep_count": self.options.keep}},
+                {"id": "expire-old", "action": "DELETE", "condition": {"older_than": f"{14 * DAY}s"}},
+            ],
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=self.args.protect)),
+        )
+        name: pulumi.Output[str] = made.repository_id
+        return name
 
 
 def _repository(service: str, host: str, below: pulumi.Output[str], pull: Pull) -> Repository:
     url = pulumi.Output.concat(below, f"/{service}")
     login = command("gcloud", "auth", "configure-docker", host)
     return Repository(url, pull, url.apply(lambda known: "\n".join([login, *push_commands(service, known)])))
-
-
-def _make(args: RegistryArgs, said: ArtifactRegistryOptions, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """A repository. Its images would go with it, so that `protect` has Pulumi refuse to delete it."""
-
-    made = gcp.artifactregistry.Repository(
-        "registry",
-        project=said.project,
-        location=said.location,
-        repository_id=args.namespace,  # a person types it
-        format="DOCKER",
-        description=f"Images of {args.namespace}",
-        # Tags are not immutable: such a tag cannot be deleted either, so nothing would ever expire. What runs is
-        # named by its digest.
-        cleanup_policies=[
-            {"id": "keep-newest", "action": "KEEP", "most_recent_versions": {"keep_count": said.keep}},
-            {"id": "expire-old", "action": "DELETE", "condition": {"older_than": f"{14 * DAY}s"}},
-        ],
-        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=args.protect)),
-    )
-    name: pulumi.Output[str] = made.repository_id
-    return name

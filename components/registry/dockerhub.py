@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any, cast
 
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note
-from components.model import Model
+from components.options import Contradiction
 from components.pull import Anonymous, Login, Pull
 from components.registry.hosted import Account, Hosted, HostedOptions
 from components.service import Service
@@ -24,27 +23,18 @@ LIMITS: dict[type[Pull], str] = {
 class DockerHubOptions(HostedOptions):
     """`switchyard:dockerhub`."""
 
-    namespace: Account = Field(description="The user or organisation that the repositories belong to.")
-
-
-class DockerHub(Hosted):
-    """A repository a service, `docker.io/<namespace>/<stack>-<service>`. Nothing there expires."""
-
-    token = "switchyard:registry:DockerHub"
     key = "dockerhub"
-    Options = DockerHubOptions
     host = "docker.io"
     server = "https://index.docker.io/v1/"
     upstream = "registry-1.docker.io"
 
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        return {"namespace": "acme", "username": "robot", "password": "token"}
+    namespace: Account = Field(
+        examples=["acme"], description="The user or organisation that the repositories belong to."
+    )
 
-    @classmethod
-    def charged(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def charged(self, demand: Demand) -> Iterator[Item]:
         """The plan. The free one has one private repository; storage and pulls cost nothing (fair use)."""
-        private = 0 if cast(DockerHubOptions, options).public else len(demand.services)
+        private = 0 if self.public else len(demand.services)
         plan = "pro" if private > 1 else "personal"
         yield Line("registry", f"plan {plan.title()}", Decimal(1), "account-month", f"plan.{plan}", vendor="docker")
         yield Line("registry", "images at Docker Hub", demand.stored(None), "GB", "storage", vendor="docker")
@@ -54,32 +44,32 @@ class DockerHub(Hosted):
                 " the plan Pro costs less"
             )
 
-    @classmethod
-    def path(cls, options: Model, namespace: str, service: str) -> str:
+    def path(self, namespace: str, service: str) -> str:
         """A repository's name has no slash in it."""
-        said = cast(DockerHubOptions, options)
-        return f"{said.namespace}/{said.repositories.get(service, f'{namespace}-{service}')}"
+        return f"{self.namespace}/{self.repositories.get(service, f'{namespace}-{service}')}"
 
-    @classmethod
-    def before_push(cls, options: Model) -> list[str]:
+    def before_push(self) -> list[str]:
         """A new repository is as public as the account's settings say; by default everyone sees it."""
-        said = cast(DockerHubOptions, options)
-        seen = "anyone may pull it" if said.public else "make it at hub.docker.com before that, as a private one"
+        seen = "anyone may pull it" if self.public else "make it at hub.docker.com before that, as a private one"
         return [
             f"# The first push makes the repository, public unless the account's default is private: {seen}.",
             "docker login  # with a token that may write",
         ]
 
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         """Names that only other registries take, besides."""
-        yield from super().check(options, services, protect)
-        for name, repository in cast(DockerHubOptions, options).repositories.items():
+        yield from super().check(services, protect)
+        for name, repository in self.repositories.items():
             if "/" in repository:
                 yield f"repositories.{name}", repository, "a name without a slash: Docker Hub has no folders"
 
-    @classmethod
-    def notes(cls, options: Model, on_aws: bool) -> Iterator[str]:
+    def notes(self, on_aws: bool) -> Iterator[str]:
         """Docker Hub counts pulls."""
-        if on_aws and (limit := LIMITS.get(cls.pulled_by(options, on_aws))):
+        if on_aws and (limit := LIMITS.get(self.pulled_by(on_aws))):
             yield limit
+
+
+class DockerHub(Hosted[DockerHubOptions]):
+    """A repository a service, `docker.io/<namespace>/<stack>-<service>`. Nothing there expires."""
+
+    token = "switchyard:registry:DockerHub"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import cast
 
 import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line
-from components.model import Model
+from components.options import Contradiction
 from components.pull import AwsRole, Pull
-from components.registry import DEPLOYED, Registry, RegistryArgs, Repository, push_commands
+from components.registry import DEPLOYED, Registry, RegistryOptions, Repository, push_commands
 from components.sdk import aws
 from components.service import Service, of_no_service
 from components.shell import command
@@ -20,8 +19,11 @@ from components.shell import command
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
 
-class EcrOptions(Model):
+class EcrOptions(RegistryOptions):
     """`switchyard:ecr`."""
+
+    key = "ecr"
+    vpc_endpoints = frozenset({"ecr.api", "ecr.dkr"})
 
     keep: int = Field(
         default=30,
@@ -33,28 +35,23 @@ class EcrOptions(Model):
         default={}, description="Service -> name of a repository that exists; Switchyard then only uses it."
     )
 
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        yield from of_no_service("repositories", self.repositories, services)
 
-class Ecr(Registry):
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
+        return AwsRole
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        yield from lines(demand, self.keep)
+
+
+class Ecr(Registry[EcrOptions]):
     """A private repository a service: immutable tags, scan on push, retention."""
 
     token = "switchyard:registry:Ecr"
-    Options = EcrOptions
-    vpc_endpoints = frozenset({"ecr.api", "ecr.dkr"})
 
-    @classmethod
-    def check(cls, options: Model, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
-        yield from of_no_service("repositories", cast(EcrOptions, options).repositories, services)
-
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
-        return AwsRole
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
-        yield from lines(demand, cast(EcrOptions, options).keep)
-
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
-        options = cast(EcrOptions, args.options)
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        options, args = self.options, self.args
         repositories = {
             service: self._existing(options.repositories[service])
             if service in options.repositories

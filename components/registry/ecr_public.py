@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 import pulumi
 
 from components.cost import Demand, Item, Line, Note
-from components.model import Model
 from components.pull import Anonymous, Pull
-from components.registry import COMMIT, Registry, RegistryArgs, Repository, push_commands
+from components.registry import COMMIT, Registry, RegistryOptions, Repository, push_commands
 from components.registry.ecr import login_command
 from components.sdk import aws
 
@@ -18,17 +17,15 @@ REGION = "us-east-1"
 LOGIN = login_command("ecr-public", REGION, "public.ecr.aws")
 
 
-class EcrPublic(Registry):
-    """A public repository a service. It has no lifecycle rules: nothing expires, so nothing running can."""
+class EcrPublicOptions(RegistryOptions):
+    """`switchyard:ecr-public`, which is empty."""
 
-    token = "switchyard:registry:EcrPublic"
+    key = "ecr-public"
 
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
         return Anonymous
 
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """Nothing expires, so that the images of a year add up."""
         free = "ecr-public.storage-free"
         yield Line("registry", "images in ECR Public", demand.stored(None), "GB-month", "ecr-public.storage", free)
@@ -38,15 +35,21 @@ class EcrPublic(Registry):
             yield Line("transfer", "pulls from ECR Public", demand.pulled, "GB", "ecr-public.transfer-anonymous")
             yield Note("ECR Public lets others than AWS pull 500 GB a month without a login, and then no more")
 
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
-        return {service: self._repository(service, args, child) for service in args.services}
 
-    def _repository(self, service: str, args: RegistryArgs, child: pulumi.ResourceOptions) -> Repository:
+class EcrPublic(Registry[EcrPublicOptions]):
+    """A public repository a service. It has no lifecycle rules: nothing expires, so nothing running can."""
+
+    token = "switchyard:registry:EcrPublic"
+
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        return {service: self._repository(service, child) for service in self.args.services}
+
+    def _repository(self, service: str, child: pulumi.ResourceOptions) -> Repository:
         url = aws.ecrpublic.Repository(
             service,
-            repository_name=f"{args.namespace}/{service}",  # a person types it
+            repository_name=f"{self.args.namespace}/{service}",  # a person types it
             region=REGION,
-            force_destroy=not args.protect,
+            force_destroy=not self.args.protect,
             opts=child,
         ).repository_uri
         return Repository(

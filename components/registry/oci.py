@@ -1,15 +1,15 @@
 """Any OCI registry by host: Harbor, GitLab, one on this machine. It exists already, so nothing is made."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import pulumi
 from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Demand, Item, Unpriced
-from components.model import Model, Text
+from components.model import Text
 from components.pull import Anonymous, Login, Pull
-from components.registry import COMMIT, Registry, RegistryArgs, Repository, push_commands
+from components.registry import COMMIT, Registry, RegistryOptions, Repository, push_commands
 from components.shell import command
 
 HostPort = Annotated[
@@ -29,10 +29,15 @@ RepositoryPath = Annotated[
 ]
 
 
-class OciOptions(Model):
+class OciOptions(RegistryOptions):
     """`switchyard:oci`."""
 
-    host: HostPort = Field(description="Where the registry answers, such as localhost:5000 or harbor.example.com.")
+    key = "oci"
+
+    host: HostPort = Field(
+        examples=["registry.example.com"],
+        description="Where the registry answers, such as localhost:5000 or harbor.example.com.",
+    )
     namespace: RepositoryPath | None = Field(
         default=None,
         description="What stands before a service's name, such as a project; by default the stack's name.",
@@ -49,35 +54,24 @@ class OciOptions(Model):
             raise ValueError(f"{given} is set without {missing}: set both, or neither when anyone may pull")
         return self
 
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
+        """With a user name by that login, else by anyone."""
+        return Login if self.username else Anonymous
 
-class Oci(Registry):
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """It is somebody's own."""
+        yield Unpriced("registry", "images", f"what {self.host} costs is for whoever runs it to say")
+
+
+class Oci(Registry[OciOptions]):
     """A repository appears with its first push."""
 
     token = "switchyard:registry:Oci"
-    Options = OciOptions
 
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
-        """With a user name by that login, else by anyone."""
-        assert isinstance(options, OciOptions)
-        return Login if options.username else Anonymous
-
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        return {"host": "registry.example.com"}
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
-        """It is somebody's own."""
-        assert isinstance(options, OciOptions)
-        yield Unpriced("registry", "images", f"what {options.host} costs is for whoever runs it to say")
-
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `host/namespace/service`."""
-        options = args.options
-        assert isinstance(options, OciOptions)
-        base = f"{options.host}/{options.namespace or args.namespace}"
-        return {service: _repository(service, f"{base}/{service}", options) for service in args.services}
+        base = f"{self.options.host}/{self.options.namespace or self.args.namespace}"
+        return {service: _repository(service, f"{base}/{service}", self.options) for service in self.args.services}
 
 
 def _repository(service: str, url: str, options: OciOptions) -> Repository:

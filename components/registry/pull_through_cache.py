@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -37,7 +38,12 @@ class CachedRepository:
 
 
 def cache(
-    name: str, upstream: str, login: Login, paths: Mapping[str, str], args: RegistryArgs, child: pulumi.ResourceOptions
+    name: str,
+    upstream: str,
+    login: Login,
+    paths: Mapping[str, str],
+    args: RegistryArgs[Any],
+    child: pulumi.ResourceOptions,
 ) -> Mapping[str, CachedRepository]:
     """A rule for the stack with the login for `upstream`, and a repository for each service's path there."""
     prefix = f"{label(args.namespace, PREFIX_LIMIT - len(name) - 1)}/{name}"
@@ -58,7 +64,7 @@ def cache(
     return {service: _cached(each, stack_arns) for service, each in made.items()}
 
 
-def _secret(name: str, login: Login, args: RegistryArgs, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
+def _secret(name: str, login: Login, args: RegistryArgs[Any], child: pulumi.ResourceOptions) -> pulumi.Output[str]:
     """The ARN of the login, once that is in it. ECR wants this prefix and these keys ("Storing your credentials")."""
     secret = aws.secretsmanager.Secret(
         name,

@@ -13,28 +13,34 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import pulumi
 from pydantic import ValidationError
 
 from components import orchestrator, registry
+from components.aws.edge import Edge, EdgeArgs
+from components.aws.foundation import Foundation
 from components.aws.gate import GateOptions
-from components.cost import COLUMNS, Column, Demand, Item, Line, Note
+from components.aws.network import Network, NetworkArgs
+from components.aws.vault import Vault, VaultArgs
+from components.cost import COLUMNS, Column, Demand, Line, Note
 from components.estimate import charge
 from components.model import Model
 from components.network_options import ExistingLoadBalancer, ExistingVpc
-from components.orchestrator import Image, Orchestrator, OrchestratorArgs
+from components.options import Options
+from components.orchestrator import Orchestrator, OrchestratorArgs, OrchestratorOptions
 from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
 from components.registry import Registry, RegistryArgs, Repository
 from components.service import FEATURES, RESERVED_ENV, Service
 from components.testing.cloud import REGION, Cloud, arn
 from components.testing.engine import Graph, Node, deploy, start
 from components.usage import Usage
+from components.workload import Image
 
 PROJECT = "shop"
 STACK = "shop-dev"
@@ -42,6 +48,7 @@ DIGEST = f"sha256:{'1' * 64}"
 URL = "registry.example.com/shop/api"
 PASSWORD = "correct-horse-battery-staple"
 Block = Mapping[str, Any]
+B = TypeVar("B", bound=Options)
 
 
 PULLING = frozenset(
@@ -78,7 +85,7 @@ class RegistryPromises:
     def test_how_it_is_pulled_is_known_beforehand(self, name: str, block: Block) -> None:
         cls = registry.load(name)
         made = _registry(name, json.dumps(block))
-        assert {type(each) for each in made.pulls} == {cls.pulled_by(_options(cls.Options, block), True)}
+        assert {type(each) for each in made.pulls} == {_options(cls.Options, block).pulled_by(True)}
 
     def test_a_person_can_push(self, name: str, block: Block) -> None:
         made = _registry(name, json.dumps(block))
@@ -116,10 +123,10 @@ class RegistryPromises:
         cls = registry.load(name)
         options = _options(cls.Options, block)
         for on_aws in (True, False):
-            _check_stated("registry", cls.costs, options, _demand(cls.pulled_by(options, on_aws), on_aws))
+            _check_stated("registry", options, _demand(options.pulled_by(on_aws), on_aws))
 
     def test_what_it_pulls_through_is_named(self, name: str, block: Block) -> None:
-        assert all(re.fullmatch(r"[a-z0-9.-]+", each) for each in registry.load(name).vpc_endpoints)
+        assert all(re.fullmatch(r"[a-z0-9.-]+", each) for each in registry.load(name).Options.vpc_endpoints)
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,9 @@ def _registry(name: str, block: str) -> _Kept:
     cls = registry.load(name)
     engine = start(Cloud(), project=PROJECT)
     options = _options(cls.Options, json.loads(block))
-    args = RegistryArgs(services=("api", "web"), namespace=STACK, protect=False, on_aws=True, options=options)
+    args: RegistryArgs[Any] = RegistryArgs(
+        services=("api", "web"), namespace=STACK, protect=False, on_aws=True, options=options
+    )
     kept: dict[str, Repository] = {}
 
     def program() -> dict[str, Any]:
@@ -207,7 +216,7 @@ class OrchestratorPromises:
     """What an orchestrator promises; parametrise a subclass with `name` and `block`."""
 
     def test_its_key_is_its_name(self, name: str, block: Block) -> None:
-        assert orchestrator.load(name).key == name
+        assert orchestrator.load(name).Options.key == name
 
     def test_its_token_is_its_own_and_has_three_parts(self, name: str, block: Block) -> None:
         tokens = [orchestrator.load(each).token for each in orchestrator.names()]
@@ -217,32 +226,28 @@ class OrchestratorPromises:
         _check_block(orchestrator.load(name).Options)
 
     def test_it_says_what_it_does_with_every_feature(self, name: str, block: Block) -> None:
-        assert set(orchestrator.load(name).capabilities) == set(FEATURES)
+        assert set(orchestrator.load(name).Options.capabilities) == set(FEATURES)
 
     def test_what_is_not_simply_honoured_is_explained(self, name: str, block: Block) -> None:
-        for feature, support in orchestrator.load(name).capabilities.items():
+        for feature, support in orchestrator.load(name).Options.capabilities.items():
             if support.how == "refused":
                 assert len(support.why.split()) > 3, f"the reason for refusing {feature} is no sentence"
             elif support.how == "translated":
                 assert support.why, f"{feature} is translated into nothing"
 
     def test_what_it_refuses_is_refused_before_anything_is_made(self, name: str, block: Block) -> None:
-        for feature, support in orchestrator.load(name).capabilities.items():
-            said, graph = _complaint(name, block, ASKING[feature])
-            key = f"services.api.{'replicas' if feature == 'autoscaling' else feature} "
-            if support.how == "refused":
-                assert key in said, f"{feature} is not refused"
-                assert support.why in said
-                assert not len(graph)
-            else:
-                assert key not in said
+        options = orchestrator.load(name).Options
+        for feature, support in options.capabilities.items():
+            found, graph = _refused(options, _service(ASKING[feature]))
+            assert found.get(feature) == (support.why if support.how == "refused" else None)
+            assert not len(graph)
 
     def test_what_it_does_not_refuse_it_does_not_ignore(self, name: str, block: Block) -> None:
         cls = orchestrator.load(name)
         ignored = [
             feature
             for feature in FEATURES
-            if cls.capabilities[feature].how != "refused"
+            if cls.Options.capabilities[feature].how != "refused"
             and any(
                 _seen(name, block, feature, ASKING[feature]) == _seen(name, block, feature, other)
                 for other in OTHERWISE[feature]
@@ -251,13 +256,13 @@ class OrchestratorPromises:
         assert not ignored, f"whatever a service says of {', '.join(ignored)}, it is run the same"
 
     def test_it_can_pull_somehow(self, name: str, block: Block) -> None:
-        pulls_by = orchestrator.load(name).pulls_by
+        pulls_by = orchestrator.load(name).Options.pulls_by
         assert pulls_by
         assert set(pulls_by) <= {Anonymous, AwsRole, Login, NodeIdentity}
 
     def test_a_block_that_is_right_has_no_problem(self, name: str, block: Block) -> None:
         cls = orchestrator.load(name)
-        assert not list(cls.check(_options(cls.Options, block), {"api": _service(_all_of(cls))}, False))
+        assert not list(_options(cls.Options, block).check({"api": _service(_all_of(cls))}, False))
 
     def test_everything_it_makes_is_below_it(self, name: str, block: Block) -> None:
         ran = _run(name, json.dumps(block))
@@ -285,7 +290,7 @@ class OrchestratorPromises:
 
     def test_behind_the_edge_it_has_no_url_of_its_own(self, name: str, block: Block) -> None:
         ran = _run(name, json.dumps(block))
-        assert (ran.url is None) == (orchestrator.load(name).target is not None)
+        assert (ran.url is None) == (orchestrator.load(name).Options.target is not None)
 
     def test_a_copy_is_told_who_it_is(self, name: str, block: Block) -> None:
         text = _text(_run(name, json.dumps(block)).graph, orchestrator.load(name).token)
@@ -303,7 +308,7 @@ class OrchestratorPromises:
         assert PASSWORD not in json.dumps([each.clear for each in graph])
 
     def test_it_pulls_by_each_kind_it_claims(self, name: str, block: Block) -> None:
-        for kind in orchestrator.load(name).pulls_by:
+        for kind in orchestrator.load(name).Options.pulls_by:
             graph = _run(name, json.dumps(block), kind.__name__).graph
             assert PASSWORD not in json.dumps([each.clear for each in graph])
             assert (kind is Login) == (TOKEN in json.dumps([each.inputs for each in graph]))
@@ -316,7 +321,7 @@ class OrchestratorPromises:
 
     def test_it_says_where_the_logs_are(self, name: str, block: Block) -> None:
         cls = orchestrator.load(name)
-        command = cls.logs(STACK, "api", _options(cls.Options, block))
+        command = _options(cls.Options, block).logs(STACK, "api")
         assert "api" in command
         assert STACK in command
 
@@ -325,15 +330,15 @@ class OrchestratorPromises:
 
     def test_it_states_what_it_costs(self, name: str, block: Block) -> None:
         cls = orchestrator.load(name)
-        for kind in cls.pulls_by:
-            demand = _demand(kind, cls.target is not None)
-            _check_stated("compute", cls.costs, _options(cls.Options, block), demand)
+        for kind in cls.Options.pulls_by:
+            demand = _demand(kind, cls.Options.platform == "aws")
+            _check_stated("compute", _options(cls.Options, block), demand)
 
     def test_it_pulls_at_most_once_a_copy(self, name: str, block: Block) -> None:
         cls = orchestrator.load(name)
-        demand = _demand(Anonymous, cls.target is not None)
+        demand = _demand(Anonymous, cls.Options.platform == "aws")
         for service in demand.services:
-            assert 0 <= cls.pulls(_options(cls.Options, block), service, demand) <= demand.copies(service)
+            assert 0 <= _options(cls.Options, block).pulls(service, demand) <= demand.copies(service)
 
     def test_nothing_in_it_is_left_to_chance(self, name: str, block: Block) -> None:
         first = _run(name, json.dumps(block)).graph
@@ -364,16 +369,17 @@ def _run(name: str, block: str, pull: str = "Anonymous") -> _Ran:
 
     def program() -> dict[str, Any]:
         image = Image(_later(URL), DIGEST, _pull(pull))
-        args, edge = _around(cls, _options(cls.Options, json.loads(block)), service)
+        args = _around(_options(cls.Options, json.loads(block)), service)
         runtime = cls(name, args)
-        target = _target(runtime, edge, service)
-        workload = runtime.run("api", service, image, target)
-        worker = runtime.run("worker", _service({"public": False, "digest": DIGEST}), image, None)
+        foundation = args.foundation
+        edge = foundation.edge if foundation else None
+        workload = runtime.serve("api", service, image, edge)
+        worker = runtime.serve("worker", _service({"public": False, "digest": DIGEST}), image, edge)
         return {
             "healthy": [each.urn for each in workload.healthy],
             "private": [each.urn for each in worker.healthy],
-            "ready": [target.ready.urn] if target else [],
-            "ways_out": [each.urn for each in args.network.ready] if args.network else [],
+            "ready": [workload.target.ready.urn] if workload.target else [],
+            "ways_out": [each.urn for each in foundation.network.ready] if foundation else [],
             "url": workload.url,
         }
 
@@ -390,10 +396,10 @@ def _made(name: str, block: str, fields: str) -> Graph:
     vpc = ExistingVpc.model_validate_json('{"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}')
 
     def program() -> None:
-        args, edge = _around(cls, _options(cls.Options, json.loads(block)), service, vpc)
+        args = _around(_options(cls.Options, json.loads(block)), service, vpc)
         runtime = cls(name, args)
         image = Image(_later(URL), str(service.digest), Anonymous())
-        runtime.run("api", service, image, _target(runtime, edge, service))
+        runtime.serve("api", service, image, args.foundation.edge if args.foundation else None)
 
     deploy(program)
     return engine.graph
@@ -405,58 +411,36 @@ def _seen(name: str, block: Block, feature: str, fields: Mapping[str, Any]) -> d
     cls = orchestrator.load(name)
     graph = _made(name, json.dumps(block), json.dumps({**_all_of(cls), **fields}))
     below = graph.under(cls.token)
-    if cls.target and feature in OF_THE_EDGE:
+    if cls.Options.target and feature in OF_THE_EDGE:
         below += graph.under("switchyard:edge:Edge")
     return {each.urn: each.inputs for each in below}
 
 
-def _complaint(name: str, block: Block, fields: Mapping[str, Any]) -> tuple[str, Graph]:
-    """What a stack is told that has such a service on this orchestrator, and what has been made by then."""
-    from config.problems import BadConfig
-    from config.settings import Settings
-
-    config = {
-        "aws:region": REGION,
-        f"{PROJECT}:registry": "oci",
-        f"{PROJECT}:oci": json.dumps({"host": "registry.example.com"}),
-        f"{PROJECT}:orchestrator": name,
-        f"{PROJECT}:{name}": json.dumps(block),
-        f"{PROJECT}:preset": "trial",
-        f"{PROJECT}:services": json.dumps({"api": fields}),
-    }
-    engine = start(Cloud(), config, (f"{PROJECT}:services", f"{PROJECT}:{name}"), PROJECT)
-    try:
-        deploy(lambda: Settings.load() and None)
-    except BadConfig as problems:
-        return str(problems), engine.graph
-    return "", engine.graph
+def _refused(options: type[OrchestratorOptions], service: Service) -> tuple[dict[str, str], Graph]:
+    """What is refused of a service, and what has been made by then."""
+    engine = start(Cloud(), project=PROJECT)
+    found: dict[str, str] = {}
+    deploy(lambda: found.update(options.refusals(service)))
+    return found, engine.graph
 
 
-def _target(runtime: Orchestrator, edge: Any, service: Service) -> Any:
-    """Where the edge sends the service's requests; None for a service that has none of it."""
-    if not edge or not runtime.target or not service.public:
-        return None
-    port, tags = runtime.target_port("api", service), runtime.target_tags(STACK)
-    return edge.target("api", service, runtime.key, runtime.target, tags, port, runtime.target_nodes)
+def _around(options: OrchestratorOptions, service: Service, vpc: ExistingVpc | None = None) -> OrchestratorArgs[Any]:
+    """What an orchestrator is given: on AWS all that it stands on, elsewhere nothing of it."""
+    foundation = _foundation(options, service, vpc) if options.platform == "aws" else None
+    return OrchestratorArgs(stack=STACK, protect=False, options=options, foundation=foundation)
 
 
-def _around(
-    cls: type[Orchestrator], options: Model, service: Service, vpc: ExistingVpc | None = None
-) -> tuple[OrchestratorArgs, Any]:
-    """What an orchestrator on AWS stands on; off AWS there is nothing of it."""
-    common: dict[str, Any] = {"stack": STACK, "protect": False, "options": options}
-    if cls.target is None:
-        return OrchestratorArgs(**common, region=None), None
-    from components.aws.edge import Edge, EdgeArgs
-    from components.aws.network import Network, NetworkArgs
-    from components.aws.vault import Vault, VaultArgs
-
-    network = Network(
-        "network", NetworkArgs(kind="nat-single", zones=2, region=REGION, endpoints=cls.vpc_endpoints, existing=vpc)
-    )
+def _foundation(options: OrchestratorOptions, service: Service, vpc: ExistingVpc | None) -> Foundation:
+    args = NetworkArgs(kind="nat-single", zones=2, region=REGION, endpoints=options.vpc_endpoints, existing=vpc)
+    network = Network("network", args)
     vault = Vault("vault", VaultArgs(stack=STACK, log_days=7, protect=False))
+    edge = _edge(options.key, network, service) if options.target else None
+    return Foundation(region=REGION, profile=None, network=network, vault=vault, edge=edge)
+
+
+def _edge(orchestrator: str, network: Network, service: Service) -> Edge:
     balancer = {"listener": arn("elasticloadbalancing", "listener/1"), "security-group": "sg-1", "url": "http://x"}
-    edge = Edge(
+    return Edge(
         "edge",
         EdgeArgs(
             network=network,
@@ -467,12 +451,11 @@ def _around(
             strict=False,
             access_logs=False,
             routes={"api": service},
-            orchestrators=[cls.key],
+            orchestrators=[orchestrator],
             gate=GateOptions(),
             ask_health=lambda _: [],
         ),
     )
-    return OrchestratorArgs(**common, region=REGION, network=network, vault=vault), edge
 
 
 def _demand(pull: type[Pull], on_aws: bool) -> Demand:
@@ -485,6 +468,7 @@ def _demand(pull: type[Pull], on_aws: bool) -> Demand:
         services={name: _service(fields) for name, fields in services.items()},
         usage=Usage.model_validate({"preset": "medium"}),
         on_aws=on_aws,
+        edge=on_aws,
         network="public",
         public_ip=True,
         zones=2,
@@ -500,9 +484,11 @@ def _demand(pull: type[Pull], on_aws: bool) -> Demand:
     )
 
 
-def _all_of(cls: type[Orchestrator]) -> dict[str, Any]:
+def _all_of(cls: type[Orchestrator[Any]]) -> dict[str, Any]:
     """What a service says that asks for everything but what is refused."""
-    wanted = {feature: fields for feature, fields in ASKING.items() if cls.capabilities[feature].how != "refused"}
+    wanted = {
+        feature: fields for feature, fields in ASKING.items() if cls.Options.capabilities[feature].how != "refused"
+    }
     return {key: value for fields in wanted.values() for key, value in fields.items()}
 
 
@@ -510,7 +496,7 @@ def _service(fields: Mapping[str, Any]) -> Service:
     return Service.model_validate_json(json.dumps(fields))
 
 
-def _options(model: type[Model], block: Block) -> Model:
+def _options(model: type[B], block: Block) -> B:
     return model.model_validate_json(json.dumps(block))
 
 
@@ -551,24 +537,22 @@ def _check_token(name: str, all_: list[str], token: str) -> None:
     assert all_.count(token) == 1, f"the token of {name} is another's too"
 
 
-def _check_block(model: type[Model]) -> None:
+def _check_block(model: type[Options]) -> None:
     assert issubclass(model, Model)
     assert not [field for field, info in model.model_fields.items() if not info.description]
 
 
-def _check_example(cls: type[Registry] | type[Orchestrator]) -> None:
+def _check_example(cls: type[Registry[Any]] | type[Orchestrator[Any]]) -> None:
     for region in (REGION, "ap-northeast-1"):
         try:
-            _options(cls.Options, cls.example(region))
+            _options(cls.Options, cls.Options.example(region))
         except ValidationError as error:
             raise AssertionError(f"its example for {region} is no block of its own: {error}") from error
 
 
-def _check_stated(
-    column: Column, costs: Callable[[Model, Demand], Iterable[Item]], options: Model, demand: Demand
-) -> None:
+def _check_stated(column: Column, options: Options, demand: Demand) -> None:
     """Lines or words: something is said of its column, amounts are exact, and units are those of the prices."""
-    said = list(costs(options, demand))
+    said = list(options.costs(demand))
     assert [each for each in said if not isinstance(each, Note) and each.column == column], f"nothing on {column}"
     for each in said:
         if isinstance(each, Line):

@@ -9,24 +9,27 @@ import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note, Unpriced
-from components.model import Model
-from components.orchestrator import HONOURED, Image, Orchestrator, Support, Workload, refused
+from components.orchestrator import HONOURED, Orchestrator, OrchestratorOptions, Support, refused
 from components.pull import Anonymous, AwsRole, Login, Pull
-from components.registry import Registry, RegistryArgs, Repository
+from components.registry import Registry, RegistryOptions, Repository
 from components.service import FEATURES, Replicas, Service
+from components.workload import Image, Workload
 
 
-class Good(Registry):
+class GoodOptions(RegistryOptions):
+    key = "broken"
+
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
+        return Anonymous
+
+
+class Good(Registry[GoodOptions]):
     """Keeps every promise; each of the others changes one thing."""
 
     token = "broken:registry:Registry"
 
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
-        return Anonymous
-
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
-        return {service: self.repository(service, child) for service in args.services}
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        return {service: self.repository(service, child) for service in self.args.services}
 
     def repository(self, service: str, child: pulumi.ResourceOptions) -> Repository:
         pulumi.CustomResource("broken:index:Repository", service, {}, child)
@@ -51,10 +54,13 @@ class Elsewhere(Good):
         return super().at("broken.example/shared")
 
 
-class Surprising(Good):
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+class SurprisingOptions(GoodOptions):
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
         return Login
+
+
+class Surprising(Good):
+    Options = SurprisingOptions
 
 
 class Unpushable(Good):
@@ -64,16 +70,18 @@ class Unpushable(Good):
 
 
 class Forgetful(Good):
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         return {"api": self.repository("api", child)}
 
 
-class Generous(Good):
-    actions: ClassVar[tuple[str, ...]] = ("ecr:BatchGetImage", "ecr:PutImage")
-
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+class GenerousOptions(GoodOptions):
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
         return AwsRole
+
+
+class Generous(Good):
+    Options = GenerousOptions
+    actions: ClassVar[tuple[str, ...]] = ("ecr:BatchGetImage", "ecr:PutImage")
 
     def at(self, url: str) -> Repository:
         found = super().at(url)
@@ -92,7 +100,7 @@ class TwoParts(Good):
     token = "broken:Registry"
 
 
-class Terse(Model):
+class Terse(GoodOptions):
     """Its field has no description."""
 
     project: str = "shop"
@@ -102,19 +110,25 @@ class Unexplained(Good):
     Options = Terse
 
 
-class Costless(Good):
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+class CostlessOptions(GoodOptions):
+    def costs(self, demand: Demand) -> Iterator[Item]:
         yield Note("it is cheap")
 
 
-class Rounding(Good):
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+class Costless(Good):
+    Options = CostlessOptions
+
+
+class RoundingOptions(GoodOptions):
+    def costs(self, demand: Demand) -> Iterator[Item]:
         yield Line("registry", "images", 0.1, "GB-month", "ecr.storage")  # type: ignore[arg-type]
 
 
-class Demanding(Model):
+class Rounding(Good):
+    Options = RoundingOptions
+
+
+class Demanding(GoodOptions):
     """It cannot do without its field."""
 
     project: str = Field(description="The project that images belong to.")
@@ -124,20 +138,25 @@ class Helpless(Good):
     Options = Demanding
 
 
-class GoodRun(Orchestrator):
-    """Keeps every promise; each of the others changes one thing."""
-
+class GoodRunOptions(OrchestratorOptions):
     key = "broken"
-    token = "broken:orchestrator:Run"
-    target = None
     pulls_by: ClassVar[tuple[type, ...]] = (Anonymous,)
     capabilities: ClassVar[Mapping[str, Support]] = dict.fromkeys(FEATURES, HONOURED)
+
+    def logs(self, stack: str, service: str) -> str:
+        return f"broken logs {stack} {service}"
+
+
+class GoodRun(Orchestrator[GoodRunOptions]):
+    """Keeps every promise; each of the others changes one thing."""
+
+    token = "broken:orchestrator:Run"
 
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
         return {"stack": self.args.stack}
 
     def run(self, name: str, service: Service, image: Image, target: Any) -> Workload:
-        app = self.app(name, service, {"image": image.ref, "env": service.environment(name, self.key)})
+        app = self.app(name, service, {"image": image.ref, "env": service.environment(name, self.options.key)})
         return Workload(healthy=(app,), url=app.id.apply(str))
 
     def app(self, name: str, service: Service, props: dict[str, Any]) -> pulumi.CustomResource:
@@ -149,40 +168,56 @@ class GoodRun(Orchestrator):
     def hide(self, value: str) -> pulumi.Output[str]:
         return pulumi.Output.secret(value)
 
-    @classmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        return f"broken logs {stack} {service}"
 
-
-class Silent(GoodRun):
+class SilentOptions(GoodRunOptions):
     capabilities = {"port": HONOURED}
 
 
+class Silent(GoodRun):
+    Options = SilentOptions
+
+
+class CurtOptions(GoodRunOptions):
+    capabilities = {**GoodRunOptions.capabilities, "host": refused("no")}
+
+
 class Curt(GoodRun):
-    capabilities = {**GoodRun.capabilities, "host": refused("no")}
+    Options = CurtOptions
 
 
-class Lenient(GoodRun):
-    capabilities = {**GoodRun.capabilities, "host": refused("an app has an address of its own")}
+class LenientOptions(GoodRunOptions):
+    capabilities = {**GoodRunOptions.capabilities, "host": refused("an app has an address of its own")}
 
     @classmethod
     def refusals(cls, service: Service) -> dict[str, str]:
         return {}
 
 
-class Harsh(GoodRun):
+class Lenient(GoodRun):
+    Options = LenientOptions
+
+
+class HarshOptions(GoodRunOptions):
     @classmethod
     def refusals(cls, service: Service) -> dict[str, str]:
         return {"env": "variables are for others"} if service.env else {}
 
 
-class Early(GoodRun):
-    capabilities = Lenient.capabilities
+class Harsh(GoodRun):
+    Options = HarshOptions
+
+
+class EarlyOptions(GoodRunOptions):
+    capabilities = LenientOptions.capabilities
 
     @classmethod
     def refusals(cls, service: Service) -> dict[str, str]:
         pulumi.CustomResource("broken:index:Draft", "api", {})
         return super().refusals(service)
+
+
+class Early(GoodRun):
+    Options = EarlyOptions
 
 
 class Ignorant(GoodRun):
@@ -235,17 +270,27 @@ class Mute(GoodRun):
         return {}
 
 
-class Misnamed(GoodRun):
+class MisnamedOptions(GoodRunOptions):
     key = "another"
 
 
-class Free(GoodRun):
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+class Misnamed(GoodRun):
+    Options = MisnamedOptions
+
+
+class FreeOptions(GoodRunOptions):
+    def costs(self, demand: Demand) -> Iterator[Item]:
         yield Unpriced("logs", "logs", "nobody knows how many")
 
 
-class Thirsty(GoodRun):
-    @classmethod
-    def pulls(cls, options: Model, service: str, demand: Demand) -> Decimal:
+class Free(GoodRun):
+    Options = FreeOptions
+
+
+class ThirstyOptions(GoodRunOptions):
+    def pulls(self, service: str, demand: Demand) -> Decimal:
         return demand.copies(service) + 1
+
+
+class Thirsty(GoodRun):
+    Options = ThirstyOptions

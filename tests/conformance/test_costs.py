@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from components import prices
 from components.estimate import Charge, Estimate
-from components.model import NoOptions
 from components.orchestrator.ecs_ec2 import EcsEc2Options
 from components.orchestrator.eks import NODE_DISK, NODES
 from components.service import Service
 from components.testing.cloud import Cloud
 from components.testing.engine import Graph, Node, start
 from components.usage import Usage
-from config.estimates import Pair, of_pair, of_stack, pairs
+from config.estimates import Pair, Unset, of_pair, of_stack, pairs
+from config.load import load
 from config.settings import Settings
 from tests.conformance import broken
 from tests.conformance.joining import third_party
@@ -243,7 +243,7 @@ def differences(found: Graph, said: Estimate) -> dict[str, tuple[object, object]
 def estimated(config: Mapping[str, Any], secrets: tuple[str, ...] = ("services", *LOGINS)) -> Estimate:
     """What the program says that a stack of this configuration costs."""
     start(Cloud(), as_pulumi(config), tuple(f"switchyard:{key}" for key in secrets))
-    return of_stack(Settings.load())
+    return of_stack(load())
 
 
 class TestWhatIsMadeIsWhatIsPaidFor:
@@ -298,14 +298,14 @@ REGIONS = ("ap-northeast-1", "us-east-1")
 
 
 @cache
-def stack() -> tuple[Settings, tuple[Pair, ...]]:
+def stack() -> tuple[Settings, tuple[Pair | Unset, ...]]:
     """A stack that has a block for every backend, and all pairs, third parties' among them."""
     with third_party():
         blocks = {**BLOCKS, "acme": {"project": "shop"}}
         start(
             Cloud(), as_pulumi(config_for("ecr", "ecs-fargate") | blocks), tuple(f"switchyard:{key}" for key in blocks)
         )
-        chosen = Settings.load()
+        chosen = load()
         return chosen, tuple(pairs(chosen, REGIONS[0]))
 
 
@@ -314,7 +314,7 @@ def priced(
 ) -> Mapping[tuple[str, str], Estimate]:
     """Every pair that can be."""
     chosen, every = stack()
-    asking = replace(chosen, keys=chosen.keys.model_copy(update={"services": services, **keys}))
+    asking = replace(chosen, config=chosen.config.model_copy(update={"services": services, **keys}))
     found = [of_pair(asking, pair, usage, region) for pair in every]
     return {(each.registry, each.orchestrators[0]): each for each in found if not each.refused}
 
@@ -486,7 +486,7 @@ class TestPrices:
 
     def test_a_backend_that_states_nothing_is_not_priced(self) -> None:
         chosen, _ = stack()
-        pair = Pair("broken", broken.Good, NoOptions(), {"broken": (broken.GoodRun, NoOptions())})
+        pair = Pair(broken.GoodOptions(), (broken.GoodRunOptions(),))
         found = of_pair(chosen, pair, DAY, "us-east-1")
         assert str(found.amount()) == "?"
         assert found.runs_unpriced
@@ -522,11 +522,11 @@ class TestTheRegistryChangesTheNetwork:
 
     def test_a_login_of_the_runtimes_own_takes_the_cache_away(self) -> None:
         start(Cloud(), as_pulumi({**config_for("ghcr", "ecs-fargate"), "network": "nat-single"}), ("switchyard:ghcr",))
-        cached = of_stack(Settings.load(), self.USAGE)
+        cached = of_stack(load(), self.USAGE)
         direct = {**config_for("ghcr", "ecs-fargate"), "network": "nat-single"}
         direct["ghcr"] = {**BLOCKS["ghcr"], "login": "direct"}
         start(Cloud(), as_pulumi(direct), ("switchyard:ghcr",))
-        without = of_stack(Settings.load(), self.USAGE)
+        without = of_stack(load(), self.USAGE)
         assert [_usd(each, "nat.data") for each in (cached, without)] == [0, Decimal("0.45")]
         assert [_usd(each, "secrets.secret") for each in (cached, without)] == [Decimal("0.4"), Decimal("0.4")]
 

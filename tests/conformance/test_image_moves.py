@@ -10,12 +10,11 @@ from components import orchestrator, registry
 from components.pulling import cell
 from components.registry import REGISTRIES
 from components.testing.engine import Graph, Node
-from tests.program import BLOCKS, EXISTING, config_for, run_program
+from tests.program import BLOCKS, EXISTING, config_for, registry_options, run_program, runtime_options
 
 
 def can_pull(name: str, key: str) -> bool:
-    images = registry.load(name)
-    return cell(images, images.Options.model_validate(BLOCKS.get(name, {})), orchestrator.load(key)).how != "refused"
+    return cell(registry_options(name), runtime_options(key)).how != "refused"
 
 
 MOVES = [
@@ -30,7 +29,7 @@ MOVES = [
 def graph(name: str, key: str, pull_from: str = "") -> Graph:
     """A stack with a registry, and with the one that images still come from."""
     blocks = {each: BLOCKS[each] for each in (name, pull_from) if each in BLOCKS}
-    there: Any = EXISTING if orchestrator.load(key).target else {}
+    there: Any = EXISTING if orchestrator.load(key).Options.target else {}
     return run_program({**config_for(name, key), **there, **blocks, "pull-from": pull_from})
 
 

@@ -26,7 +26,7 @@ from components.testing.cloud import Cloud
 from components.testing.engine import Graph, Node, deploy, start
 from config.presets import PRESETS
 from config.problems import BadConfig
-from tests.program import BLOCKS, DIGEST, EXISTING, config_for, run_program
+from tests.program import BLOCKS, DIGEST, EXISTING, config_for, registry_options, run_program, runtime_options
 
 SECRETS = ("correct-horse", "battery-staple")
 LOGINS = {
@@ -35,15 +35,11 @@ LOGINS = {
     "ghcr": {"password": SECRETS[1]},
     "oci": {"username": "robot", "password": SECRETS[1]},
 }
-TABLE = {
-    (one, two): cell(registry.load(one), registry.load(one).Options.model_validate(BLOCKS.get(one, {})), load(two))
-    for one in REGISTRIES
-    for two in ORCHESTRATORS
-}
+TABLE = {(one, two): cell(registry_options(one), runtime_options(two)) for one in REGISTRIES for two in ORCHESTRATORS}
 REFUSED = {pair: found.why for pair, found in TABLE.items() if found.how == "refused"}
 PAIRS = [pair for pair in TABLE if pair not in REFUSED]
 EVERY = [(*pair, preset) for pair in PAIRS for preset in PRESETS]
-ON_AWS = [key for key in ORCHESTRATORS if load(key).target]
+ON_AWS = [key for key in ORCHESTRATORS if load(key).Options.target]
 MOVES = [(registry, *both) for registry in REGISTRIES for both in permutations(ON_AWS, 2)]
 
 
@@ -60,7 +56,7 @@ def services(on_aws: bool, scales: bool) -> dict[str, Any]:
 def configuration(registry: str, orchestrator: str, preset: str = "trial", newcomer: str = "") -> dict[str, Any]:
     """The configuration of a pair; with a newcomer, in the middle of a move to it."""
     on_aws = orchestrator in ON_AWS
-    runtimes = [load(key) for key in (orchestrator, newcomer) if key]
+    runtimes = [load(key).Options for key in (orchestrator, newcomer) if key]
     # Not with trial, with which all moves are: only a service that every orchestrator takes stays as it is in a move.
     scales = preset != "trial" and all(each.capabilities["autoscaling"].how != "refused" for each in runtimes)
     found = config_for(registry, orchestrator, preset, **services(on_aws, scales)) | {

@@ -1,5 +1,6 @@
 """Every registry and every orchestrator keeps its promises; a third party's is held to them by joining."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -9,10 +10,13 @@ import pytest
 from pulumi.runtime import settings as runtime
 
 from components import orchestrator, registry
-from components.testing.promises import PASSWORD, OrchestratorPromises, RegistryPromises
+from components.testing.cloud import REGION, Cloud
+from components.testing.engine import Graph, deploy, start
+from components.testing.promises import ASKING, PASSWORD, PROJECT, OrchestratorPromises, RegistryPromises
 from components.usage import Usage
 from config.estimates import every_pair
-from config.settings import Settings
+from config.load import load
+from config.problems import BadConfig
 from tests.conformance.joining import third_party
 from tests.program import BLOCKS as PROGRAM
 from tests.program import DIGEST, as_pulumi, config_for, run_program
@@ -74,7 +78,37 @@ class TestEveryRegistry(RegistryPromises): ...
 
 
 @pytest.mark.parametrize(("name", "block"), ORCHESTRATORS, ids=title)
-class TestEveryOrchestrator(OrchestratorPromises): ...
+class TestEveryOrchestrator(OrchestratorPromises):
+    def test_what_it_refuses_is_told_before_anything_is_made(self, name: str, block: Mapping[str, Any]) -> None:
+        """The same by way of the configuration."""
+        for feature, support in orchestrator.load(name).Options.capabilities.items():
+            said, graph = complaint(name, block, ASKING[feature])
+            key = f"services.api.{'replicas' if feature == 'autoscaling' else feature} "
+            if support.how == "refused":
+                assert key in said, f"{feature} is not refused"
+                assert support.why in said
+                assert not len(graph)
+            else:
+                assert key not in said
+
+
+def complaint(name: str, block: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[str, Graph]:
+    """What a stack is told that has such a service on this orchestrator, and what has been made by then."""
+    config = {
+        "aws:region": REGION,
+        f"{PROJECT}:registry": "oci",
+        f"{PROJECT}:oci": json.dumps({"host": "registry.example.com"}),
+        f"{PROJECT}:orchestrator": name,
+        f"{PROJECT}:{name}": json.dumps(block),
+        f"{PROJECT}:preset": "trial",
+        f"{PROJECT}:services": json.dumps({"api": fields}),
+    }
+    engine = start(Cloud(), config, (f"{PROJECT}:services", f"{PROJECT}:{name}"), PROJECT)
+    try:
+        deploy(lambda: load() and None)
+    except BadConfig as problems:
+        return str(problems), engine.graph
+    return "", engine.graph
 
 
 class TestThirdParty:
@@ -94,7 +128,7 @@ class TestThirdParty:
         runtime.configure(runtime.Settings(project="switchyard", stack="dev"))
         pulumi.runtime.set_all_config(as_pulumi(config_for("ecr", "ecs-fargate")))
         month = Usage.model_validate({"image-size": 100, "deploys": 5})
-        found = {(each.registry, *each.orchestrators): each for each in every_pair(Settings.load(), month, "us-east-1")}
+        found = {(each.registry, *each.orchestrators): each for each in every_pair(load(), month, "us-east-1")}
         theirs = found["acme", "acme-run"]
         assert {each.line.what: each.line.quantity for each in theirs.charges} == {
             "images at Acme": Decimal(6),  # a year's 60, of 100 MB

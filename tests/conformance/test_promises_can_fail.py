@@ -54,7 +54,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], str]:
         row = {name: f"{cls.__module__}:{cls.__qualname__}"}
         monkeypatch.setattr(backends, "third_party", cache(lambda _group: row))
         if issubclass(cls, broken.GoodRun) and cls is not broken.Misnamed:
-            monkeypatch.setattr(cls, "key", name)
+            monkeypatch.setattr(cls.Options, "key", name)
         return name
 
     return add

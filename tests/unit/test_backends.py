@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from components import backends, orchestrator, registry, transform
-from components.orchestrator.swarm import Swarm
+from components.orchestrator.swarm import Swarm, SwarmOptions
 from components.registry.ecr import Ecr
 from components.service import Service
 from config.problems import BadConfig
@@ -57,11 +57,15 @@ def test_a_backends_packages_are_imported_only_when_it_is_chosen() -> None:
     assert not imported(code, "pulumi_aws", "pulumi_eks", "pulumi_kubernetes", "boto3")
 
 
+class OlderOptions(SwarmOptions):
+    key = "older"
+    capabilities = {name: each for name, each in SwarmOptions.capabilities.items() if name != "path"}
+
+
 class Older(Swarm):
     """Made before a service could have a path."""
 
-    key = "older"
-    capabilities = {name: each for name, each in Swarm.capabilities.items() if name != "path"}
+    Options = OlderOptions
 
 
 def test_a_backend_that_is_older_than_a_field_refuses_it_by_name(third_party: Any) -> None:
@@ -73,13 +77,13 @@ def test_a_backend_that_is_older_than_a_field_refuses_it_by_name(third_party: An
         "switchyard:services.api.path is '/v1'; want what older can do: the backend is older than this field, so it"
         " would ignore it; take a newer release of the backend" in str(error.value)
     )
-    assert not Older.refusals(Service())
+    assert not OlderOptions.refusals(Service())
 
 
 def test_an_orchestrator_cannot_do_without_saying_where_its_logs_are() -> None:
-    assert "logs" in orchestrator.Orchestrator.__abstractmethods__
+    assert "logs" in orchestrator.OrchestratorOptions.__abstractmethods__
     for key in orchestrator.ORCHESTRATORS:
-        assert "logs" not in orchestrator.load(key).__abstractmethods__
+        assert "logs" not in orchestrator.load(key).Options.__abstractmethods__
 
 
 def _resource(type_: str, props: dict[str, Any]) -> pulumi.ResourceTransformArgs:

@@ -8,7 +8,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,21 +17,20 @@ from components.aws.edge import Edge, capacity_units
 from components.aws.network import Network
 from components.cost import COLUMNS, Column, Demand, Item, Line, Note, Unpriced
 from components.estimate import Amount, Charge, Estimate, cents, estimate
-from components.model import Model, NoOptions
-from components.orchestrator import Orchestrator
-from components.orchestrator.ecs_fargate import EcsFargate, EcsFargateOptions
-from components.orchestrator.eks import Eks, EksOptions
-from components.orchestrator.kubernetes import Kubernetes, KubernetesOptions
-from components.orchestrator.swarm_ec2 import SwarmEc2, SwarmEc2Options
+from components.orchestrator import OrchestratorOptions
+from components.orchestrator.ecs_fargate import EcsFargateOptions
+from components.orchestrator.eks import EksOptions
+from components.orchestrator.kubernetes import KubernetesOptions
+from components.orchestrator.swarm_ec2 import SwarmEc2Options
 from components.prices import Price, Tier
 from components.pull import Anonymous, AwsRole, Login, Pull
-from components.registry import Registry, RegistryArgs, Repository
+from components.registry import RegistryOptions
 from components.service import Service
 from components.testing.cloud import Cloud
 from components.testing.engine import start
 from components.usage import PRESETS, Usage, exact
+from config.load import load
 from config.problems import BadConfig
-from config.settings import Settings
 from config.usage_file import BadUsage, read
 from tests.program import as_pulumi, config_for
 
@@ -56,6 +54,7 @@ def demand(*services: Service, said: Usage | None = None, **fields: Any) -> Dema
         services=dict(zip("abcdefghijklmnop", services, strict=False)),
         usage=said or usage(),
         on_aws=True,
+        edge=True,
         network="nat-single",
         public_ip=False,
         zones=2,
@@ -79,33 +78,40 @@ def line(key: str, quantity: Decimal | int | str, column: Column = "compute", ve
     return Line(column, key, Decimal(quantity), price.unit, key, vendor=vendor, **rest)
 
 
-class Images(Registry):
+class Images(RegistryOptions):
     """States nothing."""
 
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+    key = "images"
+
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
         return Anonymous
 
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         yield from ()
 
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
-        return {}
 
-
-def stating(items: Iterable[Item]) -> type[Orchestrator]:
+def stating(name: str, items: Iterable[Item]) -> OrchestratorOptions:
     """An orchestrator that states these."""
-    said = tuple(items)
-    return type("Stating", (Orchestrator,), {"costs": classmethod(lambda cls, options, demand: iter(said))})
+    stated = tuple(items)
+
+    class Stating(OrchestratorOptions):
+        key = name
+
+        def costs(self, demand: Demand) -> Iterator[Item]:
+            yield from stated
+
+        def logs(self, stack: str, service: str) -> str:
+            return ""
+
+    return Stating()
 
 
 def bill(
     *items: Item, region: str = VIRGINIA, said: Usage | None = None, also: Mapping[str, Iterable[Item]] | None = None
 ) -> Estimate:
     """The estimate of these items alone; `also`: those of more orchestrators."""
-    runtimes = {name: (stating(each), NoOptions()) for name, each in {"one": items, **(also or {})}.items()}
-    return estimate(demand(said=said, on_aws=False), ("images", Images, NoOptions()), runtimes, region)
+    runtimes = [stating(name, each) for name, each in sorted({"one": items, **(also or {})}.items())]
+    return estimate(demand(said=said, on_aws=False, edge=False), Images(), runtimes, region)
 
 
 def printed(found: Estimate) -> list[str]:
@@ -163,12 +169,12 @@ class TestKnownAnswers:
         said = usage(cluster="gke-autopilot", free_allowances=False)
         asked = demand(service(cpu=1, memory=5 * 1024, replicas=10), said=said, on_aws=False)
         options = KubernetesOptions(context="gke_acme_us-central1_main")
-        found = bill(*Kubernetes.costs(options, asked), said=said)
+        found = bill(*options.costs(asked), said=said)
         assert printed(found) == ["73.00", "324.85", "179.67"]
 
     def test_fargate_raises_a_copy_to_a_size_that_it_sells(self) -> None:
         asked = demand(service(cpu=0.2, memory=300, architecture="arm64"))
-        found = bill(*EcsFargate.costs(EcsFargateOptions(), asked), region=TOKYO)
+        found = bill(*EcsFargateOptions().costs(asked), region=TOKYO)
         assert str(found.amount("compute").known) == "9.00"
 
     @pytest.mark.parametrize(
@@ -231,20 +237,20 @@ class TestComponents:
 
     def test_the_month_that_a_stack_is_down_costs_no_hours(self) -> None:
         asked = demand(service(), said=usage(hours=0), public_ip=True)
-        found = bill(*EcsFargate.costs(EcsFargateOptions(), asked), *Network.costs(asked), *Edge.costs(asked))
+        found = bill(*EcsFargateOptions().costs(asked), *Network.costs(asked), *Edge.costs(asked))
         assert found.amount().usd == 0
 
     def test_nodes_pull_once_however_many_copies_they_run(self) -> None:
         asked = demand(service(cpu=0.1, memory=128, replicas=10))
-        assert EcsFargate.pulls(EcsFargateOptions(), "a", asked) == 10
-        assert Eks.pulls(EksOptions(), "a", asked) == 2
-        assert SwarmEc2.pulls(SwarmEc2Options(), "a", asked) == 1
+        assert EcsFargateOptions().pulls("a", asked) == 10
+        assert EksOptions().pulls("a", asked) == 2
+        assert SwarmEc2Options().pulls("a", asked) == 1
 
     def test_an_eks_cluster_has_a_node_in_each_zone_that_has_copies(self) -> None:
         def nodes(*services: Service, zones: int = 3) -> Decimal:
             (each,) = [
                 each
-                for each in Eks.costs(EksOptions(), demand(*services, zones=zones))
+                for each in EksOptions().costs(demand(*services, zones=zones))
                 if isinstance(each, Line) and each.price == "ec2.m7i.large"
             ]
             return each.quantity / MONTH
@@ -260,7 +266,7 @@ class TestComponents:
         asked = demand(*two, said=usage(deploys=100))
 
         def said(pull: type[Pull]) -> dict[str, Decimal]:
-            lines = EcsFargate.costs(EcsFargateOptions(), replace(asked, pull=pull))
+            lines = EcsFargateOptions().costs(replace(asked, pull=pull))
             return {each.price: each.quantity for each in lines if isinstance(each, Line)}
 
         role, login = said(AwsRole), said(Login)
@@ -421,7 +427,7 @@ class TestUsage:
         wrong = {"deploys": -1, "image-sise": 200, "preset": "huge", "load": 2, "hours": "all"}
         start(Cloud(), as_pulumi({**config_for("ecr", "ecs-fargate"), "usage": wrong}))
         with pytest.raises(BadConfig) as error:
-            Settings.load()
+            load()
         text = str(error.value)
         assert text.startswith("5 things need a change")
         assert "usage.deploys is -1; want at least 0" in text

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.aws.fleet import INSTANCE_TYPES, architecture
-from components.orchestrator.ecs_ec2 import EcsEc2, EcsEc2Options, user_data
+from components.orchestrator.ecs_ec2 import EcsEc2Options, user_data
 from components.service import Service
 from components.testing.cloud import Cloud, arn
 from components.testing.engine import Graph, start
+from config.load import load
 from config.problems import BadConfig
-from config.settings import Settings
 from tests.program import DIGEST, EXISTING, as_pulumi, config_for, run_program
 
 CLUSTER = arn("ecs", "cluster/ecs-ec2-0a1b2c3")
@@ -58,7 +58,7 @@ def wants(services: dict[str, dict[str, Any]], **block: Any) -> dict[str, str]:
     """Path -> what is wanted, for each problem of a block with these services."""
     options = EcsEc2Options.model_validate_json(json.dumps({k.replace("_", "-"): v for k, v in block.items()}))
     parsed = {name: Service.model_validate_json(json.dumps(each)) for name, each in services.items()}
-    return {path: want for path, _, want in EcsEc2.check(options, parsed, False)}
+    return {path: want for path, _, want in options.check(parsed, False)}
 
 
 class TestInstances:
@@ -258,7 +258,7 @@ class TestBlock:
             run_program(config)
         for mend in ({"ecs-ec2": {"isolated": True}}, {"network": "nat-single"}):
             start(Cloud(), as_pulumi(config | mend))
-            assert Settings.load().keys.orchestrator == "ecs-ec2"
+            assert load().config.orchestrator == "ecs-ec2"
 
     def test_so_are_the_public_subnets_of_an_existing_vpc(self) -> None:
         vpc = {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}

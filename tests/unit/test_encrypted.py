@@ -14,14 +14,14 @@ from pydantic import AfterValidator, Field, Secret, SecretStr
 from components import backends, registry
 from components.model import Model
 from components.pull import Anonymous, Pull
-from components.registry import Registry, RegistryArgs, Repository
+from components.registry import Registry, RegistryOptions, Repository
 from components.testing.cloud import Cloud
 from components.testing.engine import start
 from config import stack_file
 from config.encrypted import Encrypted
 from config.fields import at, collects_secrets, holds_secrets, is_secret, keys_at
+from config.load import load as load_settings
 from config.problems import BadConfig, Problem
-from config.settings import Settings
 from tests.program import BLOCKS, DIGEST, as_pulumi, config_for
 from tests.unit.test_settings import complaint, load
 from yard.checks import project
@@ -168,7 +168,7 @@ class TestWhereNoFileSaysWhatIsEncrypted:
     def test_so_are_the_keys_of_the_provider(self, key: str) -> None:
         start(Cloud(), as_pulumi({**BASE, "aws:profile": "acme"}), (key,))
         with pytest.raises(BadConfig) as error:
-            Settings.load()
+            load_settings()
         assert f"\n  {key} is encrypted; want {TEXT}\n      {SET} {key} <value>" in str(error.value)
 
     @pytest.mark.parametrize(
@@ -277,35 +277,32 @@ class Login(Model):
     token: SecretStr | None = None
 
 
-class AcmeOptions(Model):
+class AcmeOptions(RegistryOptions):
     """A third party's block."""
 
+    key = "acme"
     token: SecretStr = Field(default=SecretStr("acme-no-secret"), min_length=12, description="...")
     checked: Annotated[SecretStr, AfterValidator(_starts_right)] | None = None
     either: Login | Inner | None = None
     mirrors: dict[str, Login] = {}
     tokens: tuple[SecretStr, ...] = ()
-    key: Secret[int] | None = None
+    code: Secret[int] | None = None
     shown: SecretStr | None = None
 
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
+        return Anonymous
 
-class Acme(Registry):
+    def check(self, services: Any, protect: bool) -> Iterator[tuple[str, object, str]]:
+        if self.shown:
+            yield "shown", self.shown.get_secret_value(), "another"
+
+
+class Acme(Registry[AcmeOptions]):
     """A third party's registry."""
 
     token = "acme:registry:Acme"
-    Options = AcmeOptions
 
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
-        return Anonymous
-
-    @classmethod
-    def check(cls, options: Model, services: Any, protect: bool) -> Iterator[tuple[str, object, str]]:
-        assert isinstance(options, AcmeOptions)
-        if options.shown:
-            yield "shown", options.shown.get_secret_value(), "another"
-
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         return {}
 
 
@@ -329,7 +326,7 @@ class TestAThirdPartysSecret:
             ({"tokens": [[VALUE]]}, "tokens[0]"),
             ({"shown": VALUE}, "shown"),
             ({"mirrors": {"a": {"token": [VALUE]}}}, "mirrors.a.token"),
-            ({"key": VALUE}, "key"),
+            ({"code": VALUE}, "code"),
         ],
     )
     def test_is_not_shown_and_is_to_be_encrypted(self, block: Mapping[str, Any], field: str) -> None:
@@ -355,7 +352,7 @@ class TestAThirdPartysSecret:
             ({"token": "acme-in-clear"}, "token"),
             ({"mirrors": {"a.b": {"token": VALUE}}}, 'mirrors["a.b"].token'),
             ({"tokens": ["acme", VALUE]}, "tokens[1]"),
-            ({"key": 7}, "key"),
+            ({"code": 7}, "code"),
             ({"either": {"token": VALUE}}, "either.token"),
         ],
     )

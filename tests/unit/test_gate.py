@@ -74,9 +74,7 @@ def test_too_few_healthy_targets_are_a_bad_look() -> None:
 
 def test_where_targets_are_nodes_they_are_counted_and_not_the_copies() -> None:
     world = World([GOOD], [GOOD, GOOD, GOOD])
-    gate = world.gate(wanted=5, polls=1)
-    gate.nodes["group"] = 3
-    gate.wait("api", "group")
+    world.gate(wanted=5, polls=1).wait("api", "group", nodes=3)
     assert len(world.asked) == 2
 
 
@@ -157,7 +155,7 @@ def test_who_has_traffic_already_scales_by_itself() -> None:
 
 def test_nodes_are_no_measure_of_copies() -> None:
     to_nodes = Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0)
-    to_nodes.nodes["two"] = 2
+    to_nodes.expected["api"] = Expected(2, "/healthz", nodes=(2,))
     run(to_nodes, "before_update", rule(one=100), rule(two=100))
 
     nodes: list[Health] = [("i-0123456789abcdef0", "healthy", "")] * 6

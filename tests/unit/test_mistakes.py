@@ -315,7 +315,7 @@ MISTAKES = {
     ),
     "oci without its host": (
         {**config_for("oci", "ecs-fargate"), "oci": None},
-        only("switchyard:oci.host", "is not set", "a value"),
+        only("switchyard:oci.host", "is not set", "a value, such as registry.example.com"),
     ),
     "production on eks, open to all": (
         {**config_for("ecr", "eks", "production"), "eks": None},

@@ -2,13 +2,13 @@
 
 import pytest
 
-from components import orchestrator, registry
-from components.model import Model
+from components import registry
 from components.orchestrator import ORCHESTRATORS
 from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
 from components.pulling import cell
-from components.registry import Registry
-from tests.conformance.broken import GoodRun
+from components.registry import RegistryOptions
+from tests.conformance.broken import GoodRunOptions
+from tests.program import registry_options, runtime_options
 from tests.pulling import (
     BLOCKS,
     CELLS,
@@ -25,9 +25,9 @@ from tests.pulling import (
 )
 
 
-def of(case: str) -> tuple[str, type[Registry], Model]:
+def of(case: str) -> RegistryOptions:
     name, block = BLOCKS[case]
-    return name, registry.load(name), registry.load(name).Options.model_validate(block)
+    return registry.load(name).Options.model_validate(block)
 
 
 def test_the_table_has_every_cell() -> None:
@@ -37,8 +37,7 @@ def test_the_table_has_every_cell() -> None:
 
 @pytest.mark.parametrize(("case", "key"), CELLS)
 def test_a_cell_is_what_it_must_be(case: str, key: str) -> None:
-    _, cls, options = of(case)
-    found = cell(cls, options, orchestrator.load(key))
+    found = cell(of(case), runtime_options(key))
     assert found.how == TABLE[case][key]
     assert bool(found.why) == (found.how == "refused")
 
@@ -66,38 +65,39 @@ def test_whoever_renews_ecrs_login_may_pull_from_the_stacks_repositories_and_no_
     ]
 
 
-class Elsewhere(GoodRun):
+class Elsewhere(GoodRunOptions):
     """It has no role on AWS, and helps itself."""
 
     pulls_by = (AwsRole,)
     renews = True
 
 
-class Nothing(GoodRun):
+class Nothing(GoodRunOptions):
     pulls_by = ()
 
 
 class TestOffAws:
     @pytest.mark.parametrize("login", [None, "direct"])
     def test_a_login_is_no_role(self, login: str | None) -> None:
-        assert cell(*hosted(login), Elsewhere).how == "refused"
+        assert cell(hosted(login), Elsewhere()).how == "refused"
 
     def test_a_cache_is_filled_by_whoever_renews_ecrs_login(self) -> None:
-        assert cell(*hosted("cache"), Elsewhere).how == "refresher"
+        assert cell(hosted("cache"), Elsewhere()).how == "refresher"
 
     def test_ecr_is_pulled_with_a_login_that_is_renewed(self) -> None:
-        assert cell(registry.load("ecr"), Model(), Elsewhere).how == "refresher"
+        assert cell(registry_options("ecr"), Elsewhere()).how == "refresher"
 
     @pytest.mark.parametrize("kind", [Anonymous, AwsRole, NodeIdentity, Login])
     def test_every_kind_has_a_reason_to_be_refused(self, kind: type[Pull]) -> None:
-        class Given(registry.load("oci")):  # type: ignore[misc]
-            @classmethod
-            def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+        class Given(RegistryOptions):
+            key = "given"
+
+            def pulled_by(self, on_aws: bool) -> type[Pull]:
                 return kind
 
-        assert len(cell(Given, Model(), Nothing).why.split()) > 3
+        assert len(cell(Given(), Nothing()).why.split()) > 3
 
 
-def hosted(login: str | None) -> tuple[type[Registry], Model]:
+def hosted(login: str | None) -> RegistryOptions:
     block = {"owner": "acme", "username": "robot", "password": TOKEN, "login": login}
-    return registry.load("ghcr"), registry.load("ghcr").Options.model_validate(block)
+    return registry.load("ghcr").Options.model_validate(block)

@@ -177,8 +177,8 @@ class TestHosted:
         assert repository.cache is None
 
     def test_off_aws_the_login_is_the_runtimes(self, name: str) -> None:
-        cls = registry.load(name)
-        assert cls.pulled_by(cls.Options.model_validate(HOSTED[name][1]), on_aws=False) is Login
+        options = registry.load(name).Options.model_validate(HOSTED[name][1])
+        assert options.pulled_by(on_aws=False) is Login
 
     def test_a_repository_may_have_another_name(self, name: str) -> None:
         host, account = HOSTED[name][0].split("/")[:2]

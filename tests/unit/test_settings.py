@@ -11,12 +11,13 @@ from pydantic import Field, StringConstraints, ValidationError
 from components import orchestrator, registry
 from components.model import Model, Text
 from components.naming import label
-from components.orchestrator.ecs_fargate import EcsFargate
-from components.orchestrator.eks import Eks, EksOptions
-from components.registry.ecr import Ecr, EcrOptions
+from components.orchestrator.ecs_fargate import EcsFargateOptions
+from components.orchestrator.eks import EksOptions
+from components.registry.ecr import EcrOptions
 from components.testing.cloud import Cloud
 from components.testing.engine import start
 from config import stack_file
+from config.load import load as load_settings
 from config.presets import PRESETS
 from config.problems import BadConfig, translate
 from config.reader import Keys
@@ -30,7 +31,7 @@ def load(config: Mapping[str, Any], secrets: tuple[str, ...] = (), stack: str = 
     """The settings of a configuration; a key whose value is None is left out."""
     given = {key: value for key, value in config.items() if value is not None}
     start(Cloud(), as_pulumi(given), tuple(f"switchyard:{key}" for key in secrets), stack=stack)
-    return Settings.load()
+    return load_settings()
 
 
 def complaint(config: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> str:
@@ -54,11 +55,11 @@ class TestWhatIsRight:
 
     @pytest.mark.parametrize("preset", PRESETS)
     def test_a_preset_fills_what_is_not_set(self, preset: str) -> None:
-        keys = load({**BASE, "preset": preset}).keys
+        keys = load({**BASE, "preset": preset}).config
         assert {name: getattr(keys, name) for name in vars(PRESETS[preset])} == vars(PRESETS[preset])
 
     def test_a_key_wins_over_its_preset(self) -> None:
-        keys = load({**BASE, "preset": "production", "zones": 2, "protect": False, "log-days": 7}).keys
+        keys = load({**BASE, "preset": "production", "zones": 2, "protect": False, "log-days": 7}).config
         assert (keys.zones, keys.protect, keys.log_days, keys.network) == (2, False, 7, "nat-per-az")
 
     @pytest.mark.parametrize(
@@ -80,13 +81,12 @@ class TestWhatIsRight:
 
     def test_a_move_has_both_orchestrators_up(self) -> None:
         settings = load({**BASE, "traffic": {"ecs-fargate": 90, "eks": 10}})
-        assert settings.orchestrators == {"ecs-fargate": EcsFargate, "eks": Eks}
+        assert settings.orchestrators == {"ecs-fargate": EcsFargateOptions(), "eks": EksOptions()}
         assert settings.weights == {"ecs-fargate": 90, "eks": 10}
 
     def test_backend_blocks_are_typed(self) -> None:
         settings = load({**BASE, "orchestrator": "eks", "eks": {"version": "1.34"}, "ecr": {"keep": 5}})
-        assert settings.registries == {"ecr": Ecr}
-        assert settings.options == {
+        assert settings.backends == {
             "eks": EksOptions.model_validate({"version": "1.34"}),
             "ecr": EcrOptions.model_validate({"keep": 5}),
         }
@@ -94,7 +94,7 @@ class TestWhatIsRight:
     def test_off_aws_no_region_is_needed(self) -> None:
         settings = load({**config_for("oci", "swarm"), "aws:region": None})
         assert not settings.on_aws
-        assert settings.region is None
+        assert not settings.region
 
     def test_services_are_sorted(self) -> None:
         services = {"web": {}, "api": {"path": "/api"}, "jobs": {"public": False}}

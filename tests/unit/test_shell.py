@@ -12,18 +12,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from components import prices
-from components.model import NoOptions
-from components.orchestrator.ecs_fargate import EcsFargate
-from components.orchestrator.eks import Eks
-from components.orchestrator.kubernetes import Kubernetes, KubernetesOptions
-from components.orchestrator.swarm import Swarm
+from components.orchestrator.ecs_fargate import EcsFargateOptions
+from components.orchestrator.eks import EksOptions
+from components.orchestrator.kubernetes import KubernetesOptions
+from components.orchestrator.swarm import SwarmOptions
 from components.orchestrator.swarm_client import Engine, SwarmError, check_manager
-from components.orchestrator.swarm_ec2 import SwarmEc2
+from components.orchestrator.swarm_ec2 import SwarmEc2Options
 from components.shell import Shell, command, quoted
 from components.testing.cloud import Cloud
 from components.testing.engine import start
+from config.load import load
 from config.problems import VALUE, BadConfig, remove_command
-from config.settings import Settings
 from tests.program import as_pulumi, config_for
 from tests.unit.test_registries import LOGIN, push
 from yard.checks import fail
@@ -78,7 +77,7 @@ def remedy(config: Mapping[str, Any], key: str) -> str:
     """The command that is proposed for a key, with a value in it."""
     start(Cloud(), as_pulumi({**config_for("ecr", "ecs-fargate"), **config}))
     with pytest.raises(BadConfig) as error:
-        Settings.load()
+        load()
     (found,) = (each.remedy for each in error.value.problems if each.key == key)
     return f"{found.removesuffix(VALUE)}1" if found.endswith(VALUE) else found
 
@@ -107,7 +106,7 @@ def push_to_oci(text: str) -> tuple[str, Calls]:
 
 def logs_of_kubernetes(text: str) -> tuple[str, Calls]:
     options = KubernetesOptions.model_validate({"context": text, "namespace": "shop"})
-    said = Kubernetes.logs("s", "api", options)
+    said = options.logs("s", "api")
     chosen = "app.kubernetes.io/name=api,app.kubernetes.io/part-of=s"
     call = ("kubectl", "logs", "--context", text, "--namespace", "shop", "--selector", chosen, "--follow")
     return said, [call]
@@ -115,21 +114,21 @@ def logs_of_kubernetes(text: str) -> tuple[str, Calls]:
 
 def logs_of_ecs(text: str) -> tuple[str, Calls]:
     streams = ("--log-stream-name-prefix", "api/ecs-fargate")
-    return EcsFargate.logs(text, "api", NoOptions()), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
+    return EcsFargateOptions().logs(text, "api"), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
 
 
 def logs_of_eks(text: str) -> tuple[str, Calls]:
     streams = ("--log-stream-name-prefix", "api.eks.")
-    return Eks.logs(text, "api", NoOptions()), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
+    return EksOptions().logs(text, "api"), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
 
 
 def logs_of_swarm_on_ec2(text: str) -> tuple[str, Calls]:
     streams = ("--log-stream-name-prefix", "api/swarm-ec2")
-    return SwarmEc2.logs(text, "api", NoOptions()), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
+    return SwarmEc2Options().logs(text, "api"), [("aws", "logs", "tail", f"/{text}", *streams, "--follow")]
 
 
 def logs_of_swarm(text: str) -> tuple[str, Calls]:
-    return Swarm.logs(text, "api", NoOptions()), [("docker", "service", "logs", "--follow", f"{text}-api")]
+    return SwarmOptions().logs(text, "api"), [("docker", "service", "logs", "--follow", f"{text}-api")]
 
 
 def unknown_key(text: str) -> tuple[str, Calls]:

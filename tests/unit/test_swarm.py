@@ -10,7 +10,7 @@ from docker.errors import NotFound
 from pulumi.dynamic.dynamic import serialize_provider
 
 from components.orchestrator import swarm_client, swarm_engine, swarm_rollout
-from components.orchestrator.swarm import Swarm, SwarmOptions, address, has_ipvs, publish_mode
+from components.orchestrator.swarm import SwarmOptions, address, has_ipvs, publish_mode
 from components.orchestrator.swarm_client import Engine, SwarmError, check_manager, connect, explain
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider, project, whole
 from components.orchestrator.swarm_rollout import REVISION, RolledBackError, Rollout
@@ -126,7 +126,7 @@ def test_values_of_secrets_are_hidden_and_in_no_service() -> None:
 def test_ports_are_checked_before_anything_is_made() -> None:
     services = {"api": Service(), "web": Service(), "worker": Service(public=False)}
     options = SwarmOptions(ports={"ghost": 81})
-    problems = {path: want for path, _, want in Swarm.check(options, services, False)}
+    problems = {path: want for path, _, want in options.check(services, False)}
     assert problems["ports.ghost"] == "the name of a service: api, web, worker"
     assert problems["ports.web"].startswith("another port than api's")
     assert len(problems) == 2

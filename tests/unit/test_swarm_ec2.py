@@ -21,7 +21,7 @@ from requests.exceptions import ConnectionError as NoConnection
 from components.orchestrator import swarm_client, swarm_engine, swarm_nodes, swarm_ssm
 from components.orchestrator.swarm_boot import user_data
 from components.orchestrator.swarm_client import SwarmError, connection
-from components.orchestrator.swarm_ec2 import SwarmEc2, SwarmEc2Options
+from components.orchestrator.swarm_ec2 import SwarmEc2Options
 from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider, check_quorum, joined
 from components.orchestrator.swarm_ssm import Adapter, NoAccessError, NoManagerError, Request, request_of, response
 from components.service import Service
@@ -325,7 +325,7 @@ def test_a_port_follows_from_the_name() -> None:
     assert options.port("api") == SwarmEc2Options().port("api")
     assert 20_000 <= options.port("api") <= 29_999
     assert options.port("web") == 8081
-    assert list(SwarmEc2.check(options, {"web": Service(memory=64)}, False)) == []
+    assert list(options.check({"web": Service(memory=64)}, False)) == []
 
 
 class TestBoot:

@@ -172,7 +172,7 @@ def region(asked: Account) -> Finding:
 
 def vpcs(asked: Account) -> Finding | None:
     """Room for a VPC."""
-    if asked.settings.keys.vpc or asked.owned.count("aws:ec2/vpc:Vpc"):
+    if asked.settings.config.vpc or asked.owned.count("aws:ec2/vpc:Vpc"):
         return None
     pages = asked.client("ec2").get_paginator("describe_vpcs").paginate()
     used = sum(len(page["Vpcs"]) for page in pages)
@@ -181,7 +181,7 @@ def vpcs(asked: Account) -> Finding | None:
 
 def addresses(asked: Account) -> Finding | None:
     """Room for the NAT gateways' addresses."""
-    keys = asked.settings.keys
+    keys = asked.settings.config
     wanted = {"nat-single": 1, "nat-per-az": keys.zones or 0}.get(str(keys.network), 0) if not keys.vpc else 0
     needed = wanted - asked.owned.count("aws:ec2/eip:Eip")
     if needed <= 0:
@@ -192,7 +192,7 @@ def addresses(asked: Account) -> Finding | None:
 
 def fargate(asked: Account) -> Finding | None:
     """vCPU for every copy, twice while a version is rolled out; without what else the account runs there."""
-    options = cast(EcsFargateOptions, asked.settings.options["ecs-fargate"])
+    options = cast(EcsFargateOptions, asked.settings.orchestrators["ecs-fargate"])
     quota, kind = ("L-36FBB829", "Spot") if options.spot else ("L-3032A538", "On-Demand")
     sizes = [
         (fargate_size(each.cpu, each.memory)[0] / 1024, each.replicas) for each in asked.settings.services.values()
@@ -204,7 +204,7 @@ def fargate(asked: Account) -> Finding | None:
 
 def instances(asked: Account) -> Finding | None:
     """vCPU for the instances, each of the largest type named; without what else the account runs."""
-    options = cast(EcsEc2Options, asked.settings.options["ecs-ec2"])
+    options = cast(EcsEc2Options, asked.settings.orchestrators["ecs-ec2"])
     largest: dict[str, int] = {}
     for each in options.instance_types:
         if each not in INSTANCE_TYPES:
@@ -244,10 +244,10 @@ def rules(asked: Account) -> Finding | None:
     settings = asked.settings
     public = sum(service.public for service in settings.services.values())
     needed = public * (1 + max(2, len(settings.orchestrators)))  # during a move there are two
-    needed += 2 if settings.keys.domain else 0
+    needed += 2 if settings.config.domain else 0
     elb = asked.client("elbv2")
     used = 0
-    if existing := settings.keys.load_balancer:
+    if existing := settings.config.load_balancer:
         pages = elb.get_paginator("describe_rules").paginate(ListenerArn=existing.listener)
         others = [rule for page in pages for rule in page["Rules"] if not rule["IsDefault"]]
         ours = asked.owned.ids
@@ -262,7 +262,7 @@ def rules(asked: Account) -> Finding | None:
 
 def zone(asked: Account) -> Finding | None:
     """The public zone that the domain's records go into."""
-    domain = asked.settings.keys.domain
+    domain = asked.settings.config.domain
     if domain is None:
         return None
     named = asked.client("route53").list_hosted_zones_by_name(DNSName=domain.zone)["HostedZones"]
@@ -284,7 +284,7 @@ def zone(asked: Account) -> Finding | None:
 
 def vpc(asked: Account) -> Finding | None:
     """The VPC of the configuration, and its subnets."""
-    wanted = asked.settings.keys.vpc
+    wanted = asked.settings.config.vpc
     if wanted is None:
         return None
     ec2, fix = asked.client("ec2"), f"mend vpc, or aws:region ({asked.region})"
@@ -308,7 +308,7 @@ def vpc(asked: Account) -> Finding | None:
 
 def load_balancer(asked: Account) -> Finding | None:
     """The listener and the security group of the configuration."""
-    wanted = asked.settings.keys.load_balancer
+    wanted = asked.settings.config.load_balancer
     if wanted is None:
         return None
     try:
@@ -321,7 +321,7 @@ def load_balancer(asked: Account) -> Finding | None:
 
 def ecs_cluster(asked: Account) -> Finding | None:
     """The ECS cluster of the configuration."""
-    wanted = cast(EcsFargateOptions, asked.settings.options["ecs-fargate"]).cluster
+    wanted = cast(EcsFargateOptions, asked.settings.orchestrators["ecs-fargate"]).cluster
     if wanted is None:
         return None
     found = asked.client("ecs").describe_clusters(clusters=[wanted])["clusters"]
@@ -332,7 +332,7 @@ def ecs_cluster(asked: Account) -> Finding | None:
 
 def repositories(asked: Account) -> Finding | None:
     """The ECR repositories of the configuration."""
-    wanted = cast(EcrOptions, asked.settings.options["ecr"]).repositories
+    wanted = cast(EcrOptions, asked.settings.registries["ecr"]).repositories
     if not wanted:
         return None
     try:
@@ -360,7 +360,7 @@ def log_group(asked: Account) -> Finding:
 
 def ecr_names(asked: Account) -> Finding | None:
     """Names of the repositories that the stack makes in ECR."""
-    existing = cast(EcrOptions, asked.settings.options["ecr"]).repositories
+    existing = cast(EcrOptions, asked.settings.registries["ecr"]).repositories
     services = [each for each in asked.settings.services if each not in existing]
     return _repository_names(asked, "ecr", None, "aws:ecr/repository:Repository", services)
 

@@ -55,15 +55,15 @@ def builds(host: str) -> Finding:
 
 def engine_host(settings: Settings) -> str:
     """The stack's engine, or the one that every Docker tool takes."""
-    return machine.engine_host({"host": getattr(settings.options.get("swarm"), "host", None)})
+    return machine.engine_host({"host": getattr(settings.orchestrators.get("swarm"), "host", None)})
 
 
 def registry(settings: Settings, stack: str) -> Finding | None:
     """That the registry answers, where it is not AWS's own. From here: whoever runs the copies may see another net."""
-    place = HOSTS.get(settings.keys.registry)
+    place = HOSTS.get(settings.config.registry)
     if place is None:
         return None
-    host = place(settings.options[settings.keys.registry])
+    host = place(settings.registries[settings.config.registry])
     if is_registry(host):
         return ok("registry", f"{host} answers")
     if stack == STACK and host.partition(":")[0] in LOOPBACK:

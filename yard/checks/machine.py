@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -108,14 +109,10 @@ def plugins(settings: Settings) -> Finding:
 
 def _packages(settings: Settings) -> set[str]:
     """Pulumi packages that the chosen backends' modules import."""
-    modules = [sys.modules[each.__module__] for cls in _backends(settings) for each in cls.__mro__]
+    modules = [sys.modules[each.__module__] for said in settings.backends.values() for each in type(said).__mro__]
     values = [value for module in modules for value in vars(module).values() if isinstance(value, ModuleType)]
-    found = {value.__name__ for value in values} & PLUGINS.keys()
+    found = {name for name in {value.__name__ for value in values} & PLUGINS.keys() if find_spec(name)}
     return found | {"pulumi_aws"} if settings.on_aws else found
-
-
-def _backends(settings: Settings) -> list[type]:
-    return [*settings.registries.values(), *settings.orchestrators.values()]
 
 
 def aws_cli(settings: Settings) -> Finding:

@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 
 from config.fields import is_guarded
+from config.load import of_file
 from config.problems import ENCRYPTED, BadConfig, set_command
 from config.reader import model_at
 from config.settings import Settings
@@ -24,7 +25,7 @@ from yard.state import ask
 def settings(file: StackFile) -> tuple[Settings | None, list[Finding]]:
     """The program's own checks of the configuration, with placeholders for secrets. Settings only when all is right."""
     try:
-        return Settings.of_file(file), [ok("config", f"{file.path.name} is valid")]
+        return of_file(file), [ok("config", f"{file.path.name} is valid")]
     except BadConfig as error:
         hidden = {dotted(steps) for steps in file.without_secrets()[1]}
         problems = [each for each in error.problems if each.value is ENCRYPTED or each.key not in hidden]

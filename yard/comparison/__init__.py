@@ -16,6 +16,7 @@ from components.prices import Tier
 from components.shell import command
 from components.usage import Usage
 from config.estimates import every_pair
+from config.load import of_file
 from config.settings import Settings
 from config.stack_file import NoStack, StackFile
 from config.usage_file import BadUsage
@@ -40,7 +41,7 @@ class Comparison:
         """Compare for a stack by its file; raises `click.ClickException` with everything that is wrong."""
         settings = settings_of(root, stack)
         try:
-            wanted = read_usage(usage) if usage else settings.keys.usage
+            wanted = read_usage(usage) if usage else settings.config.usage
             where = region or settings.region or REGION
             found = sorted(every_pair(settings, wanted, where), key=_order)
         except (BadUsage, prices.NoPrices) as error:
@@ -49,7 +50,7 @@ class Comparison:
 
     def is_own(self, found: Estimate) -> bool:
         """Whether it is the pair that the stack has chosen."""
-        keys = self.settings.keys
+        keys = self.settings.config
         return (found.registry, found.orchestrators) == (keys.registry, (keys.orchestrator,))
 
     @property
@@ -74,7 +75,7 @@ class Comparison:
 
     def assumptions(self) -> Iterator[str]:
         """What the figures hold for, a sentence each."""
-        said, keys = self.usage, self.settings.keys
+        said, keys = self.usage, self.settings.config
         yield f"{len(self.settings.services)} service{'s' * (len(self.settings.services) > 1)}, " + "; ".join(
             f"{name}: {each.replicas.min} x {each.cpu:g} vCPU and {each.memory} MiB"
             for name, each in self.settings.services.items()
@@ -121,7 +122,7 @@ class Comparison:
 def settings_of(root: Path, stack: str) -> Settings:
     """A stack's settings by its file, secrets as placeholders; raises `click.ClickException` with what is wrong."""
     try:
-        return Settings.of_file(StackFile(root, stack))
+        return of_file(StackFile(root, stack))
     except (NoStack, pulumi.RunError) as error:
         raise click.ClickException(f"stack {stack} cannot be priced: {error}") from error
 

@@ -62,7 +62,7 @@ def html(found: Comparison, today: date, progress: Progress = lambda done, of: N
         data=json.dumps(data, separators=(",", ":")).replace("<", r"\u003c"),
         title=escape(chart.title(found)),
         stack=escape(found.stack),
-        own=escape(" + ".join((found.settings.keys.registry, found.settings.keys.orchestrator))),
+        own=escape(" + ".join((found.settings.config.registry, found.settings.config.orchestrator))),
         status=escape(LEGEND),
         legend=escape(LEGEND),
         sliders="\n".join(map(_slider, grid.sliders)),

@@ -18,8 +18,7 @@ from components.prices import GLOBAL, Price, plain
 from components.usage import Usage
 from config.estimates import every_pair
 from config.presets import PRESETS
-from config.reader import Keys
-from config.settings import Settings
+from config.settings import Config, Settings
 from yard.comparison.said import Figure, Row, Said, row
 
 SIZES = (200, 500)
@@ -345,16 +344,14 @@ def case(size: int) -> Usage:
 def _settings(region: str) -> Settings:
     name, runtime = CHOSEN
     keys = {"registry": name, "orchestrator": runtime, "preset": "trial", "services": {"api": SERVICE}}
-    images, runs = registry.load(name), orchestrator.load(runtime)
     return Settings(
         stack="seed",
         region=region,
         profile=None,
-        keys=Keys.model_validate({**keys, **asdict(PRESETS["trial"])}, by_name=True),
-        said=frozenset(keys),
-        registries={name: images},
-        orchestrators={runtime: runs},
-        options={name: images.Options(), runtime: runs.Options()},
+        config=Config.model_validate({**keys, **asdict(PRESETS["trial"])}, by_name=True),
+        given=frozenset(keys),
+        registries={name: registry.load(name).Options()},
+        orchestrators={runtime: orchestrator.load(runtime).Options()},
     )
 
 

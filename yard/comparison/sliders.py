@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from components.estimate import Estimate
 from components.service import Service
 from components.usage import Usage
-from config.estimates import Pair, of_pair, pairs
+from config.estimates import Pair, Unset, of_pair, pairs
 from config.settings import Settings
 from yard.comparison import Comparison
 
@@ -85,8 +85,8 @@ class Grid:
         self.sliders = _sliders(found)
         self.stops = [len(each.stops) for each in self.sliders]
         self.own: Position = tuple(each.own for each in self.sliders)
-        known = {(each.registry, tuple(each.runtimes)): each for each in pairs(found.settings, found.region)}
-        self._pairs: list[Pair] = [known[each.registry, each.orchestrators] for each in found.estimates]
+        known = {each.names: each for each in pairs(found.settings, found.region)}
+        self._pairs: list[Pair | Unset] = [known[each.registry, each.orchestrators] for each in found.estimates]
         self._settings: dict[int, Settings] = {}
         self._usage: dict[Position, Usage] = {}
         self._estimates: dict[tuple[int, Position], Estimate] = {}
@@ -217,7 +217,7 @@ def _with_copies(stack: Settings, copies: int | None) -> Settings:
     if copies is None:
         return stack
     services = {name: _of(each, copies) for name, each in stack.services.items()}
-    return replace(stack, keys=stack.keys.model_copy(update={"services": services}))
+    return replace(stack, config=stack.config.model_copy(update={"services": services}))
 
 
 def _of(service: Service, copies: int) -> Service:

@@ -1,52 +1,42 @@
 """A third party's registry and orchestrator, as small as they can be."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line
-from components.model import Model
-from components.orchestrator import HONOURED, Image, Orchestrator, Workload, refused
+from components.orchestrator import HONOURED, Orchestrator, OrchestratorOptions, refused
 from components.pull import Anonymous, Pull
-from components.registry import Registry, RegistryArgs, Repository
+from components.registry import Registry, RegistryOptions, Repository
 from components.service import FEATURES, Service
-
-if TYPE_CHECKING:
-    from components.aws.edge import Target
+from components.workload import Image, Target, Workload
 
 
-class AcmeOptions(Model):
+class AcmeOptions(RegistryOptions):
     """`switchyard:acme`."""
 
-    project: str = Field(description="The project at Acme that images belong to.")
+    key = "acme"
+    project: str = Field(description="The project at Acme that images belong to.", examples=["acme"])
 
-
-class AcmeRegistry(Registry):
-    """One Acme repository a service."""
-
-    token = "acme:registry:Registry"
-    Options = AcmeOptions
-
-    @classmethod
-    def pulled_by(cls, options: Model, on_aws: bool) -> type[Pull]:
+    def pulled_by(self, on_aws: bool) -> type[Pull]:
         return Anonymous
 
-    @classmethod
-    def example(cls, region: str) -> dict[str, Any]:
-        return {"project": "acme"}
-
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """Acme keeps every image, and charges for that alone."""
         yield Line("registry", "images at Acme", demand.stored(None), "GB-month", "acme.storage", vendor="acme")
 
-    def build(self, args: RegistryArgs, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
-        project = cast(AcmeOptions, args.options).project
-        return {service: self._repository(service, project, child) for service in args.services}
 
-    def _repository(self, service: str, project: str, child: pulumi.ResourceOptions) -> Repository:
+class AcmeRegistry(Registry[AcmeOptions]):
+    """One Acme repository a service."""
+
+    token = "acme:registry:Registry"
+
+    def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
+        return {service: self._repository(service, child) for service in self.args.services}
+
+    def _repository(self, service: str, child: pulumi.ResourceOptions) -> Repository:
+        project = self.options.project
         pulumi.CustomResource("acme:index:Repository", service, {"name": f"{project}/{service}"}, child)
         url = f"acme.example/{project}/{service}"
         return Repository(
@@ -56,12 +46,10 @@ class AcmeRegistry(Registry):
         )
 
 
-class AcmeRun(Orchestrator):
-    """One Acme app a service, at an address of its own."""
+class AcmeRunOptions(OrchestratorOptions):
+    """`switchyard:acme-run`."""
 
     key = "acme-run"
-    token = "acme:orchestrator:Run"
-    target = None
     pulls_by = (Anonymous,)
     capabilities = dict.fromkeys(FEATURES, HONOURED) | {
         "autoscaling": refused("Acme runs as many copies as it is told"),
@@ -69,17 +57,25 @@ class AcmeRun(Orchestrator):
         "host": refused("each app at Acme has an address of its own"),
     }
 
-    @classmethod
-    def costs(cls, options: Model, demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """An app is charged by the hour, whatever its size."""
         hours = demand.all_copies * demand.hours
         yield Line("compute", "apps at Acme", hours, "app-hour", "acme.app", vendor="acme")
 
+    def logs(self, stack: str, service: str) -> str:
+        return f"acme logs {stack}/{service}"
+
+
+class AcmeRun(Orchestrator[AcmeRunOptions]):
+    """One Acme app a service, at an address of its own."""
+
+    token = "acme:orchestrator:Run"
+
     def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
-        space = pulumi.CustomResource("acme:index:Space", self.key, {"name": self.args.stack}, child)
+        space = pulumi.CustomResource("acme:index:Space", self.options.key, {"name": self.args.stack}, child)
         return {"space": space.id}
 
-    def run(self, name: str, service: Service, image: Image, target: "Target | None") -> Workload:
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         app = pulumi.CustomResource(
             "acme:index:App",
             name,
@@ -94,7 +90,7 @@ class AcmeRun(Orchestrator):
                 "check": service.health,
                 "user": service.user,
                 "scratch": list(service.writable),
-                "env": service.environment(name, self.key),
+                "env": service.environment(name, self.options.key),
                 "secrets": {
                     key: pulumi.Output.secret(value.get_secret_value()) for key, value in service.secrets.items()
                 },
@@ -102,7 +98,3 @@ class AcmeRun(Orchestrator):
             pulumi.ResourceOptions(parent=self),
         )
         return Workload(healthy=(app,), url=app.id.apply(lambda _: f"https://{name}.acme.example"))
-
-    @classmethod
-    def logs(cls, stack: str, service: str, options: Model) -> str:
-        return f"acme logs {stack}/{service}"

@@ -1,0 +1,22 @@
+"""What a stack on AWS stands on: it outlives every orchestrator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from components.aws.edge import Edge
+from components.aws.network import Network
+from components.aws.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foundation:
+    """Given to every orchestrator on AWS."""
+
+    region: str
+    profile: str | None
+    """The profile whose credentials make what is on AWS; None: the default ones."""
+    network: Network
+    vault: Vault
+    edge: Edge | None
+    """None where no orchestrator registers anything at it."""

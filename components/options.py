@@ -1,0 +1,47 @@
+"""What is said of a backend: its block of the configuration, and all that can be known of it before anything is made.
+
+Pure: no SDK of a cloud is loaded by it. What is made is the backend's component, generic over its options.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, get_args
+
+from components.cost import Demand, Item
+from components.model import Model
+from components.service import Service
+
+Contradiction = tuple[str, object, str]
+"""Path in the block, its value, what is wanted."""
+
+
+class Options(Model):
+    """The block `switchyard:<key>`, which only this backend understands."""
+
+    key: ClassVar[str]
+    """Its name in the configuration and in the table of backends."""
+    vpc_endpoints: ClassVar[frozenset[str]] = frozenset()
+    """VPC endpoint services that it needs where the network has no other way out."""
+
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        """What types alone cannot say, for each problem."""
+        yield from ()
+
+    @abstractmethod
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """What it costs a month, with all that it makes."""
+
+    @classmethod
+    def example(cls, region: str) -> dict[str, Any]:
+        """The smallest block that works, with names made up, of the first example of each field that has one: for
+        whoever looks at a backend that the stack has not set up. `region` is the stack's on AWS."""
+        return {each.alias or name: each.examples[0] for name, each in cls.model_fields.items() if each.examples}
+
+
+def options_of(component: type) -> type[Options] | None:
+    """The options that a component's class is generic over; None while they are left open."""
+    bases = vars(component).get("__orig_bases__", ())
+    found = (each for base in bases for each in get_args(base))
+    return next((each for each in found if isinstance(each, type) and issubclass(each, Options)), None)

@@ -1,0 +1,66 @@
+"""What passes between the edge, an orchestrator and the gate: what to run, where it is registered, and what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pulumi
+
+from components.pull import Pull
+
+TargetKind = Literal["ip", "instance"]
+"""What stands in a target group: the replicas by their addresses, or the nodes before them."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What to run: a repository and a digest, never a tag."""
+
+    url: pulumi.Output[str]
+    digest: str
+    pull: Pull
+
+    @property
+    def ref(self) -> pulumi.Output[str]:
+        """The address a runtime pulls, `url@sha256:...`."""
+        return pulumi.Output.concat(self.url, "@", self.digest)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What an orchestrator registers at the edge for one service. Known before anything is made, for the edge may not
+    depend on an orchestrator."""
+
+    kind: TargetKind
+    port: int
+    """The port on which instances publish the service; of addresses each is registered with its own."""
+    nodes: int | None = None
+    """How many healthy targets show that the service is up, where the targets are nodes; None: one a replica."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags that its target group must bear."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an orchestrator registers the replicas of one service."""
+
+    group_arn: pulumi.Output[str]
+    ready: pulumi.Resource
+    """The warm-up rule: until it exists the group hangs on no load balancer, and ECS refuses it."""
+    security_group_id: pulumi.Output[str]
+    """Who may connect to the replicas."""
+    registration: Registration
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A service that runs on an orchestrator."""
+
+    healthy: tuple[pulumi.Resource, ...]
+    """Done only when the service is healthy; traffic waits for them."""
+    url: pulumi.Output[str] | None = None
+    """Where it answers by itself; None behind the edge."""
+    target: Target | None = None
+    """Where the edge sends requests for it; None off the edge, and for a service that is not public."""

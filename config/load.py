@@ -1,0 +1,59 @@
+"""Reads a stack's configuration, fills it in from its preset, and checks it in one pass before anything is made."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi.runtime import settings as runtime
+from pulumi.runtime.config import set_all_config
+
+from components.naming import label
+from config.checks import contradictions, superfluous
+from config.presets import PRESETS
+from config.problems import BadConfig, Problem, remove_command
+from config.reader import Keys, Reader, problem
+from config.settings import Config, Settings
+from config.stack_file import StackFile
+
+FROM_PRESET = ("network", "zones", "log_days", "protect", "access_logs", "strict")
+
+
+def of_file(file: StackFile) -> Settings:
+    """The settings of a stack that is not run, by its file: placeholders stand for its secrets."""
+    runtime.configure(runtime.Settings(project=file.project["name"], stack=file.stack))
+    set_all_config(*file.handed())
+    return load(file)
+
+
+def load(file: StackFile | None = None) -> Settings:
+    """The settings of the stack that runs; raises `BadConfig` with every problem in them. `file` is where they stand,
+    if not in the place of the stack that runs."""
+    config, aws = pulumi.Config(), pulumi.Config("aws")
+    reader = Reader(config, file)
+    choices = reader.read()
+    problems = reader.problems
+    if choices is None:
+        raise BadConfig([*map(reader.encrypted.hide, problems)])
+    settings = Settings(
+        stack=label(f"{pulumi.get_project()}-{pulumi.get_stack()}"),
+        region=aws.get("region") or "",
+        profile=aws.get("profile"),
+        config=_with_preset(choices.keys),
+        given=choices.keys.model_fields_set,
+        registries=choices.registries,
+        orchestrators=choices.orchestrators,
+    )
+    for path, value, want in contradictions(settings, reader.encrypted):
+        problems.append(problem(config, path, value, want))
+    for path, value, want in superfluous(settings):
+        key = config.full_key(path)
+        problems.append(Problem(key, value, want, fix=remove_command(key)))
+    if problems:
+        raise BadConfig([*map(reader.encrypted.hide, problems)])
+    return settings
+
+
+def _with_preset(keys: Keys) -> Config:
+    """Complete: what the stack does not set itself is its preset's."""
+    preset = PRESETS[keys.preset]
+    unset = {name: getattr(preset, name) for name in FROM_PRESET if getattr(keys, name) is None}
+    return Config.model_construct(**{**dict(keys), **unset})
