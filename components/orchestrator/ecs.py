@@ -13,14 +13,7 @@ import pulumi
 from components.aws import iam
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.cost import Demand, Item, Line, Unpriced, secrets
-from components.orchestrator import (
-    HONOURED,
-    AwsOrchestrator,
-    OrchestratorOptions,
-    Support,
-    aws_logs,
-    translated,
-)
+from components.orchestrator import HONOURED, AwsOrchestrator, OrchestratorOptions, Support, aws_logs, translated
 from components.pull import Anonymous, AwsRole, Login
 from components.sdk import aws
 from components.service import Service
@@ -50,21 +43,8 @@ CAPABILITIES: Mapping[str, Support] = {
 """What does not depend on where the copies run."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Where the copies of a service run."""
-
-    providers: list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]
-    mark: str
-    """Text that changes with `providers`: AWS takes others only with a new deployment, and only this asks for one."""
-    public_ip: bool
-    """Whether a copy has a public address."""
-    order: list[aws.ecs.ServiceOrderedPlacementStrategyArgsDict] | None = None
-    """How copies are spread over instances; None: there are none to choose from."""
-
-
 class EcsOptions(OrchestratorOptions):
-    """What the blocks of all of them have in common."""
+    """What all blocks for ECS have in common."""
 
     platform = "aws"
     target = "ip"
@@ -82,6 +62,19 @@ class EcsOptions(OrchestratorOptions):
 
 
 E = TypeVar("E", bound=EcsOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where the copies of a service run."""
+
+    providers: list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]
+    mark: str
+    """Text that changes with `providers`: AWS takes others only with a new deployment, and only this asks for one."""
+    public_ip: bool
+    """Whether a copy has a public address."""
+    order: list[aws.ecs.ServiceOrderedPlacementStrategyArgsDict] | None = None
+    """How copies are spread over instances; None: there are none to choose from."""
 
 
 class Ecs(AwsOrchestrator[E]):
@@ -118,6 +111,8 @@ class Ecs(AwsOrchestrator[E]):
         task, may_start = self._task(name, service, image)
         group, rules = self._security_group(name, service, target)
         placement = self.placement(service)
+        # The group must hang on the load balancer; roles, rules and routes must outlive the draining.
+        before = [*([target.ready] if target else []), *may_start, *rules, *self.network.ready, *self.capacity]
         running = aws.ecs.Service(
             name,
             cluster=self.cluster,
@@ -146,14 +141,7 @@ class Ecs(AwsOrchestrator[E]):
             propagate_tags="SERVICE",
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The group must hang on the load balancer; roles, rules and routes must outlive the draining.
-                depends_on=[
-                    *([target.ready] if target else []),
-                    *may_start,
-                    *rules,
-                    *self.network.ready,
-                    *self.capacity,
-                ],
+                depends_on=before,
                 ignore_changes=["desiredCount"] if service.replicas.scales else None,
                 custom_timeouts=MINUTES,
             ),
@@ -195,20 +183,8 @@ class Ecs(AwsOrchestrator[E]):
             for variable, value in sorted(service.secrets.items())
         }
         login = self._login(name, image)
-        role = aws.iam.Role(f"{name}-execution", assume_role_policy=iam.trust("ecs-tasks.amazonaws.com"), opts=child)
-        may_start = aws.iam.RolePolicy(
-            f"{name}-execution",
-            role=role.name,
-            policy=iam.document(
-                iam.allow(
-                    ["logs:CreateLogStream", "logs:PutLogEvents"],
-                    [pulumi.Output.concat(self.vault.log_group_arn, f":log-stream:{name}/*")],
-                ),
-                *iam.pulling(image.pull),
-                *_reading([*[arn for arn, _ in secrets.values()], *([login] if login is not None else [])]),
-            ),
-            opts=child,
-        )
+        read = [*[arn for arn, _ in secrets.values()], *([login] if login is not None else [])]
+        role, may_start = self._execution_role(name, image, read)
         # What the service itself may do on AWS: nothing, until `transforms.py` gives it a policy.
         own = aws.iam.Role(f"{name}-task", assume_role_policy=iam.trust("ecs-tasks.amazonaws.com"), opts=child)
         units, memory = self.size(name, service)
@@ -235,6 +211,27 @@ class Ecs(AwsOrchestrator[E]):
             opts=child,
         )
         return task, [may_start]
+
+    def _execution_role(
+        self, name: str, image: Image, secrets: list[pulumi.Output[str]]
+    ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+        """The role by which ECS starts the copies, and what it allows: to pull, to log and to read these secrets."""
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(f"{name}-execution", assume_role_policy=iam.trust("ecs-tasks.amazonaws.com"), opts=child)
+        may_start = aws.iam.RolePolicy(
+            f"{name}-execution",
+            role=role.name,
+            policy=iam.document(
+                iam.allow(
+                    ["logs:CreateLogStream", "logs:PutLogEvents"],
+                    [pulumi.Output.concat(self.vault.log_group_arn, f":log-stream:{name}/*")],
+                ),
+                *iam.pulling(image.pull),
+                *_reading(secrets),
+            ),
+            opts=child,
+        )
+        return role, may_start
 
     def _container(
         self, name: str, service: Service, image: str, log_group: str, login: str | None, secrets: dict[str, str]

@@ -27,6 +27,7 @@ from components.aws.fleet import (
 )
 from components.cost import Demand, Item, Note
 from components.cost import instances as rented
+from components.options import Contradiction
 from components.orchestrator import HONOURED, translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, EcsOptions, Placement
 from components.sdk import aws
@@ -82,7 +83,7 @@ class EcsEc2Options(EcsOptions):
         """The instance types of one architecture."""
         return [each for each in self.instance_types if architecture(each) == wanted]
 
-    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[tuple[str, object, str]]:
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         if self.max < self.min:
             yield "max", self.max, f"at least min, {self.min}"
         if self.ami and len({architecture(each) for each in self.instance_types}) > 1:
@@ -206,9 +207,8 @@ class EcsEc2(Ecs[EcsEc2Options]):
     def _security_group_of_instances(self) -> tuple[aws.ec2.SecurityGroup, pulumi.Resource]:
         """Nothing comes in: requests go to the copies, which have interfaces and a group of their own."""
         child = pulumi.ResourceOptions(parent=self)
-        name = (
-            f"{self.options.key}--instances"  # no service's name has two dashes in a row, so none is called like this
-        )
+        # No service's name has two dashes in a row, so none is called like this.
+        name = f"{self.options.key}--instances"
         return self.network.group(name, f"Instances of {self.options.key}", child)
 
     def _template(
@@ -241,13 +241,29 @@ class EcsEc2(Ecs[EcsEc2Options]):
                 " each copy takes a network interface, and an instance has only so many",
                 self,
             )
-        fleet = aws.autoscaling.Group(
+        fleet = self._group(wanted, template, before)
+        return aws.ecs.CapacityProvider(
+            f"ec2-{wanted}",  # AWS takes no name that begins with "ecs"
+            auto_scaling_group_provider={
+                "auto_scaling_group_arn": fleet.arn,
+                "managed_scaling": {"status": "ENABLED", "target_capacity": 100, "instance_warmup_period": 60},
+                "managed_draining": "ENABLED",
+                "managed_termination_protection": "ENABLED",
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _group(
+        self, wanted: Architecture, template: aws.ec2.LaunchTemplate, before: list[pulumi.Resource]
+    ) -> aws.autoscaling.Group:
+        """The group of these instances, between the limits of the block."""
+        return aws.autoscaling.Group(
             f"ec2-{wanted}",
             min_size=self.options.min,
             max_size=self.options.max,
             vpc_zone_identifiers=self.network.workload_subnets,
             mixed_instances_policy={
-                "launch_template": instances.launched(template, types),
+                "launch_template": instances.launched(template, self.options.types(wanted)),
                 "instances_distribution": {
                     "on_demand_allocation_strategy": "prioritized",
                     "on_demand_percentage_above_base_capacity": 100,
@@ -274,16 +290,6 @@ class EcsEc2(Ecs[EcsEc2Options]):
             # The routes: an instance without a way out cannot join the cluster, nor say that it leaves.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*before, *self.network.ready]),
         )
-        return aws.ecs.CapacityProvider(
-            f"ec2-{wanted}",  # AWS takes no name that begins with "ecs"
-            auto_scaling_group_provider={
-                "auto_scaling_group_arn": fleet.arn,
-                "managed_scaling": {"status": "ENABLED", "target_capacity": 100, "instance_warmup_period": 60},
-                "managed_draining": "ENABLED",
-                "managed_termination_protection": "ENABLED",
-            },
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
 
 def user_data(cluster: str) -> str:
@@ -300,7 +306,7 @@ END
     return base64.b64encode(script.encode()).decode()
 
 
-def _too_small(types: list[str], services: Mapping[str, Service]) -> Iterator[tuple[str, object, str]]:
+def _too_small(types: list[str], services: Mapping[str, Service]) -> Iterator[Contradiction]:
     """Services of which an instance cannot hold even one copy."""
     least = _least(types)
     for name, service in services.items():
@@ -314,7 +320,7 @@ def _too_small(types: list[str], services: Mapping[str, Service]) -> Iterator[tu
             )
 
 
-def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> Iterator[tuple[str, object, str]]:
+def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> Iterator[Contradiction]:
     """More copies than `most` instances can hold. A rollout starts a new copy before it stops an old one."""
     least = _least(types)
     needed = _needs(least, [(each, each.replicas.max) for each in services.values()], spare=1)

@@ -123,6 +123,33 @@ class TestThirdParty:
         assert app.inputs["image"] == f"acme.example/shop/api@{DIGEST}"
         assert graph.export("url") == {"api": "https://api.acme.example"}
 
+    def test_an_orchestrator_on_aws_may_stand_off_the_load_balancer(self) -> None:
+        config = config_for("ecr", "acme-aws", api={"digest": DIGEST, "secrets": {"KEY": PASSWORD}})
+        graph = run_program(config, ("services",))
+        assert graph.one("switchyard:network:Network")
+        assert graph.one("acme:index:Space").inputs["logs"] == graph.one("cloudwatch/logGroup:LogGroup").inputs["name"]
+        assert not [each.type for each in graph if each.type.startswith(("switchyard:edge:", "aws:lb/"))]
+        assert graph.export("url") == {"api": "https://api.acme.example"}
+        assert "next" not in graph.exports()  # no word of a load balancer's plain HTTP
+
+    def test_what_only_the_load_balancer_reads_is_refused_beside_it(self) -> None:
+        domain = {"domain": {"name": "api.example.com", "zone": "example.com"}}
+        with pytest.raises(BadConfig, match=r"switchyard:domain .*want an orchestrator behind the load balancer"):
+            run_program(config_for("ecr", "acme-aws") | domain)
+        with pytest.raises(BadConfig, match=r"switchyard:traffic.acme-aws .*want orchestrators behind the load"):
+            run_program(config_for("ecr", "ecs-fargate") | {"traffic": {"ecs-fargate": 1, "acme-aws": 1}})
+
+    def test_on_aws_off_the_load_balancer_it_pays_for_a_network_and_for_no_load_balancer(self) -> None:
+        runtime.configure(runtime.Settings(project="switchyard", stack="dev"))
+        config = config_for("ecr", "ecs-fargate", "standard")
+        pulumi.runtime.set_all_config(as_pulumi(config))
+        month = Usage.model_validate({"image-size": 100, "deploys": 5})
+        found = {(each.registry, *each.orchestrators): each for each in every_pair(load(), month, "us-east-1")}
+        columns = {each.line.column for each in found["ecr", "acme-aws"].charges}
+        assert {"network", "logs"} <= columns
+        assert "load balancer" not in columns
+        assert "load balancer" in {each.line.column for each in found["ecr", "ecs-fargate"].charges}
+
     def test_its_lines_are_compared_and_never_taken_for_nothing(self) -> None:
         """Its vendor's prices are in no file here."""
         runtime.configure(runtime.Settings(project="switchyard", stack="dev"))

@@ -1,13 +1,14 @@
 """A third party's registry and orchestrator, as small as they can be."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line
-from components.orchestrator import HONOURED, Orchestrator, OrchestratorOptions, refused
-from components.pull import Anonymous, Pull
+from components.orchestrator import HONOURED, AwsOrchestrator, Orchestrator, OrchestratorOptions, refused
+from components.pull import Anonymous, AwsRole, Pull
 from components.registry import Registry, RegistryOptions, Repository
 from components.service import FEATURES, Service
 from components.workload import Image, Target, Workload
@@ -50,7 +51,7 @@ class AcmeRunOptions(OrchestratorOptions):
     """`switchyard:acme-run`."""
 
     key = "acme-run"
-    pulls_by = (Anonymous,)
+    pulls_by: ClassVar[tuple[type, ...]] = (Anonymous,)
     capabilities = dict.fromkeys(FEATURES, HONOURED) | {
         "autoscaling": refused("Acme runs as many copies as it is told"),
         "path": refused("each app at Acme has an address of its own"),
@@ -77,24 +78,48 @@ class AcmeRun(Orchestrator[AcmeRunOptions]):
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         app = pulumi.CustomResource(
-            "acme:index:App",
-            name,
-            {
-                "image": image.ref,
-                "arguments": list(service.command),
-                "platform": service.architecture,
-                "vcpu": service.cpu,
-                "memory": service.memory,
-                "copies": service.replicas.min,
-                "port": service.port if service.public else None,
-                "check": service.health,
-                "user": service.user,
-                "scratch": list(service.writable),
-                "env": service.environment(name, self.options.key),
-                "secrets": {
-                    key: pulumi.Output.secret(value.get_secret_value()) for key, value in service.secrets.items()
-                },
-            },
-            pulumi.ResourceOptions(parent=self),
+            "acme:index:App", name, wanted(name, service, image, self.options.key), pulumi.ResourceOptions(parent=self)
         )
         return Workload(healthy=(app,), url=app.id.apply(lambda _: f"https://{name}.acme.example"))
+
+
+class AcmeAwsOptions(AcmeRunOptions):
+    """`switchyard:acme-aws`."""
+
+    key = "acme-aws"
+    platform = "aws"
+    pulls_by = (Anonymous, AwsRole)
+
+
+class AcmeAws(AwsOrchestrator[AcmeAwsOptions]):
+    """The same in the stack's network on AWS, off its load balancer: each app has an address of its own there."""
+
+    token = "acme:orchestrator:Aws"
+
+    def build(self, child: pulumi.ResourceOptions) -> dict[str, pulumi.Input[str]]:
+        space = {"subnets": self.network.workload_subnets, "logs": self.vault.log_group, "region": self.region}
+        return {"space": pulumi.CustomResource("acme:index:Space", self.options.key, space, child).id}
+
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
+        props = wanted(name, service, image, self.options.key)
+        opts = pulumi.ResourceOptions(parent=self, depends_on=self.network.ready)
+        app = pulumi.CustomResource("acme:index:App", name, props, opts)
+        return Workload(healthy=(app,), url=app.id.apply(lambda _: f"https://{name}.acme.example"))
+
+
+def wanted(name: str, service: Service, image: Image, orchestrator: str) -> dict[str, Any]:
+    """What Acme is asked for."""
+    return {
+        "image": image.ref,
+        "arguments": list(service.command),
+        "platform": service.architecture,
+        "vcpu": service.cpu,
+        "memory": service.memory,
+        "copies": service.replicas.min,
+        "port": service.port if service.public else None,
+        "check": service.health,
+        "user": service.user,
+        "scratch": list(service.writable),
+        "env": service.environment(name, orchestrator),
+        "secrets": {key: pulumi.Output.secret(value.get_secret_value()) for key, value in service.secrets.items()},
+    }
