@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from rehearsal import aws, health, swarm
+from rehearsal import swarm
 from rehearsal.apis import elb, kms, ssm
-from rehearsal.aws_package import Aws
+from rehearsal.aws import health, types
+from rehearsal.aws.package import Aws
 from rehearsal.clock import Clock
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.operations import Call, Fault, Operations
@@ -22,8 +23,8 @@ class Cloud:
 
     `scale` is real seconds a rehearsal second: 0 waits for nothing and no time passes. `on_call` is told of each
     operation when it begins and when it ends, in the order of `Call.begun` and `Call.done`. `existing` are ids and
-    ARNs that somebody else made. Target groups named in `unhealthy_groups` (by their name in the program) never have a
-    healthy target. `images` are digests that are in each repository from its beginning; others have to be pushed.
+    ARNs of what the stack did not make. `unhealthy_groups` are target groups, by their name in the program, that never
+    have a healthy target. `images` are digests that each repository has from its beginning; others have to be pushed.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Cloud:
     def targets(self, arn: str) -> list[health.Target] | None:
         """The targets of a group, as the load balancer sees them; None: no such group."""
         with self.state.lock:
-            group = self.state.find(aws.TARGET_GROUP, arn)
+            group = self.state.find(types.TARGET_GROUP, arn)
             if group is None:
                 return None
             # Where no time passes, first checks are over at once.

@@ -113,35 +113,18 @@ class Cluster(pulumi.ComponentResource):
         provider = kubernetes.Provider(
             f"{name}-eks-k8s", kubeconfig=pulumi.Output.json_dumps(kubeconfig), opts=pulumi.ResourceOptions(parent=self)
         )
-        group = cluster.vpc_config.cluster_security_group_id
-        issuer = cluster.identities[0].oidcs[0].issuer
-        self.state = {
-            "eksCluster": cluster,
+        core = {
+            "cluster": cluster,
+            "clusterIamRole": control.role,
+            "endpoint": cluster.endpoint,
+            "provider": provider,
             "kubeconfig": kubeconfig,
-            "kubeconfigJson": pulumi.Output.json_dumps(kubeconfig),
-            "clusterSecurityGroupId": group,
-            "nodeSecurityGroupId": group,
-            "clusterIngressRuleId": "",
-            "autoModeNodeRoleName": nodes.role.name,
             "instanceRoles": [],
-            "defaultNodeGroupAsgName": "",
-            "fargateProfileId": "",
-            "fargateProfileStatus": "",
-            "oidcIssuer": issuer,
-            "oidcProviderUrl": issuer,
-            "oidcProviderArn": "",
-            "core": {
-                "cluster": cluster,
-                "clusterIamRole": control.role,
-                "endpoint": cluster.endpoint,
-                "provider": provider,
-                "kubeconfig": kubeconfig,
-                "instanceRoles": [],
-                "nodeGroupOptions": {},
-                "subnetIds": subnets,
-                "vpcId": cluster.vpc_config.vpc_id,
-            },
+            "nodeGroupOptions": {},
+            "subnetIds": subnets,
+            "vpcId": cluster.vpc_config.vpc_id,
         }
+        self.state = {**_outputs(cluster, kubeconfig), "autoModeNodeRoleName": nodes.role.name, "core": core}
         self.register_outputs(self.state)
 
     def _cluster(
@@ -207,6 +190,23 @@ class Cluster(pulumi.ComponentResource):
                 access_scope=policy["accessScope"],
                 opts=pulumi.ResourceOptions(parent=admitted, depends_on=[admitted]),
             )
+
+
+def _outputs(cluster: aws.eks.Cluster, kubeconfig: pulumi.Output[dict[str, Any]]) -> dict[str, Any]:
+    group, issuer = cluster.vpc_config.cluster_security_group_id, cluster.identities[0].oidcs[0].issuer
+    of_other_modes = ("clusterIngressRuleId", "defaultNodeGroupAsgName", "fargateProfileId", "fargateProfileStatus")
+    return {
+        "eksCluster": cluster,
+        "kubeconfig": kubeconfig,
+        "kubeconfigJson": pulumi.Output.json_dumps(kubeconfig),
+        "clusterSecurityGroupId": group,
+        "nodeSecurityGroupId": group,
+        "instanceRoles": [],
+        "oidcIssuer": issuer,
+        "oidcProviderUrl": issuer,
+        "oidcProviderArn": "",
+        **dict.fromkeys(of_other_modes, ""),
+    }
 
 
 def _subnets(inputs: Mapping[str, Any]) -> Any:

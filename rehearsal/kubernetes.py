@@ -4,7 +4,9 @@ from typing import Any
 
 import yaml
 
-from rehearsal import aws, health, refusals, wire
+from rehearsal import wire
+from rehearsal.aws import health, types
+from rehearsal.aws.registries import may_pull, pullable
 from rehearsal.package import Naming, Op, Package, Urn, public, updated
 from rehearsal.state import CloudResource, Refused
 
@@ -101,7 +103,7 @@ class Kubernetes(Package):
         create, update, delete = SECONDS.get(resource.get("kind"), (1.0, 1.0, 1.0))
         return {"create": create, "update": update, "delete": delete, "read": 0.0}[op]
 
-    def went(self, resource: CloudResource) -> None:
+    def gone(self, resource: CloudResource) -> None:
         if resource.get("kind") == "Namespace":
             for each in [each for each in self.state if each.cluster == resource.cluster]:
                 if each.get("metadata.namespace") == resource.get("metadata.name"):
@@ -118,7 +120,7 @@ class Kubernetes(Package):
     def _cluster(self, config: wire.Properties) -> CloudResource:
         """The cluster that the provider's kubeconfig leads to."""
         address = _address(config)
-        for cluster in self.state.every(aws.EKS_CLUSTER):
+        for cluster in self.state.every(types.EKS_CLUSTER):
             if cluster.ready and cluster.get("endpoint") == address:
                 return cluster
         raise Refused(
@@ -146,7 +148,7 @@ class Kubernetes(Package):
     def _binds(self, cluster: CloudResource, binding: CloudResource) -> None:
         """Auto Mode's controller may only register in groups that bear the cluster's name."""
         arn = binding.get(TARGET_GROUP, "")
-        group = self.state.find(aws.TARGET_GROUP, arn)
+        group = self.state.find(types.TARGET_GROUP, arn)
         if group is None:
             raise Refused("TargetGroupNotFound", f"{binding.id} names {arn}, which does not exist", "ELBv2 API")
         if binding.get("apiVersion") != AUTO_MODE:
@@ -164,10 +166,8 @@ class Kubernetes(Package):
 
     def _can_run(self, cluster: CloudResource, resource: CloudResource) -> None:
         for image in resource.all("spec.template.spec.containers.image"):
-            refusals.pinned(resource, image)
-            refusals.in_repository(self.state, image)
-            nodes = cluster.get("computeConfig.nodeRoleArn", "")
-            if ".dkr.ecr." in image and not refusals.may_pull(self.state, nodes, image):
+            pullable(self.state, resource, image)
+            if not may_pull(self.state, cluster.get("computeConfig.nodeRoleArn", ""), image):
                 raise Refused(
                     "ErrImagePull",
                     f"the nodes of {cluster.id} may not pull {image}",

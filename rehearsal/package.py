@@ -90,10 +90,10 @@ class Package(ABC):
         """Why `resource` is there but will never be well; None: it will."""
         return None
 
-    def came(self, resource: CloudResource) -> None:  # noqa: B027
+    def made(self, resource: CloudResource) -> None:  # noqa: B027
         """See to what else is so once `resource` is made or changed; by default nothing is."""
 
-    def went(self, resource: CloudResource) -> None:  # noqa: B027
+    def gone(self, resource: CloudResource) -> None:  # noqa: B027
         """See to what else is so once `resource` is gone; by default nothing is."""
 
     def invoke(self, token: str, args: wire.Properties, config: wire.Properties) -> wire.Properties:

@@ -196,7 +196,7 @@ class CloudServicer(PackageServicer):
                 raise
             with self._state.lock:
                 resource.ready, resource.made = True, self._operations.clock.now
-                self._package.came(resource)
+                self._package.made(resource)
                 if operation.cut_off:
                     raise HalfMade(CUT_OFF, resource)
                 if why := self._package.unsteady(resource):
@@ -217,7 +217,7 @@ class CloudServicer(PackageServicer):
                 if why := self._package.unsteady(changed):
                     raise Refused("RolledBack", why, "ECS: the former task definition goes on running")
                 self._state.change(resource, changed.inputs, changed.outputs)
-                self._package.came(resource)
+                self._package.made(resource)
             return provider_pb2.UpdateResponse(properties=wire.dump(resource.outputs))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -237,7 +237,7 @@ class CloudServicer(PackageServicer):
                 raise
             with self._state.lock:
                 self._state.remove(resource)
-                self._package.went(resource)
+                self._package.gone(resource)
             return empty_pb2.Empty()
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802

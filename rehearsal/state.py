@@ -52,6 +52,10 @@ class CloudResource:
         """The first value at a dotted path."""
         return next(wire.values(self.plain, path), default)
 
+    def same(self, other: "CloudResource") -> bool:
+        """Whether the other is this one, though perhaps as it would be after a change."""
+        return (self.urn, self.id) == (other.urn, other.id)
+
     @property
     def handles(self) -> set[str]:
         """What others may call it by."""
@@ -90,7 +94,7 @@ class CloudState:
     """All resources, behind one lock."""
 
     existing: set[str] = field(default_factory=set)
-    """Ids and ARNs of what somebody else made and a program may refer to."""
+    """Ids and ARNs of what the stack did not make and may refer to."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     reserved_names: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """(type, region, name) that no program has any more but that is still taken, and why."""
@@ -111,6 +115,10 @@ class CloudState:
     _indexes: dict[tuple[str, str], Index] = field(default_factory=dict)
     """(type, path) -> value -> resources, for each path that was asked for: a check must not look at everything."""
     _serials: Counter[str] = field(default_factory=Counter)
+
+    def reserve(self, resource: CloudResource, why: str) -> None:
+        """Keep the name of what is gone taken."""
+        self.reserved_names[resource.type, resource.get("region"), resource.get("name")] = why
 
     def add(self, resource: CloudResource) -> None:
         """Let `resource` exist. Its id, ARN and name may not change from now on."""

@@ -15,8 +15,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from components.orchestrator.swarm_boot import TAG
 from components.orchestrator.swarm_ssm import Request
-from rehearsal import aws, instances, refusals
 from rehearsal.apis import ssm
+from rehearsal.aws import types
+from rehearsal.aws.instances import has_quorum, living
+from rehearsal.aws.registries import from_ecr, may_pull, pullable
 from rehearsal.state import CloudResource, CloudState, Refused, Swarm, published
 
 Json = Any
@@ -32,17 +34,17 @@ class EngineRefusal(Exception):
 
 def members(state: CloudState, tag: str, stack: str) -> list[str]:
     """The instances that bear a tag, as far as they have started."""
-    return [each.id for each in state.every(aws.INSTANCE) if each.ready and each.get("tags", {}).get(tag) == stack]
+    return [each.id for each in state.every(types.INSTANCE) if each.ready and each.get("tags", {}).get(tag) == stack]
 
 
 def swarm_of(state: CloudState, stack: str) -> Swarm:
     """The swarm of a stack. An instance that has started is a member; where nobody is left it makes another swarm."""
     found = state.swarms.get(stack)
-    if found is None or not instances.living(state, found):
+    if found is None or not living(state, found):
         found = state.swarms[stack] = Swarm(state.hex(f"swarm {stack}", 25))
     known = {*found.members.values(), *found.left}
     for instance in members(state, TAG, stack):
-        if instance not in known and (not found.members or instances.has_quorum(state, found)):
+        if instance not in known and (not found.members or has_quorum(state, found)):
             found.members[f"node-of-{instance}"] = instance
     return found
 
@@ -50,7 +52,7 @@ def swarm_of(state: CloudState, stack: str) -> Swarm:
 def run(state: CloudState, instance: str, script: str) -> ssm.CommandResult:
     """What a manager's instance makes of a command."""
     with state.lock:
-        resource = state.find(aws.INSTANCE, instance)
+        resource = state.find(types.INSTANCE, instance)
         if resource is None:
             return ssm.CommandResult(1, "", f"{instance} does not exist")
         try:
@@ -79,9 +81,7 @@ class _Manager:
         for method, pattern, act in ROUTES:
             if method == self.request.method and (found := re.fullmatch(pattern, self.path)):
                 try:
-                    if act not in (_Manager.version, _Manager.info) and not instances.has_quorum(
-                        self.state, self.swarm
-                    ):
+                    if act not in (_Manager.version, _Manager.info) and not has_quorum(self.state, self.swarm):
                         raise EngineRefusal(500, NO_LEADER)
                     return 200, act(self, *found.groups())
                 except EngineRefusal as refusal:
@@ -180,7 +180,7 @@ class _Manager:
     def node(self, identity: str) -> Json:
         if identity not in self.swarm.members:
             raise EngineRefusal(404, f"node {identity} not found")
-        instance = self.state.find(aws.INSTANCE, self.swarm.members[identity])
+        instance = self.state.find(types.INSTANCE, self.swarm.members[identity])
         return {
             "ID": identity,
             "Version": {"Index": 1},
@@ -242,24 +242,23 @@ class _Manager:
         self._may_pull(_container(spec)["Image"])
 
     def _may_pull(self, image: str) -> None:
-        refusals.pinned(self.instance, image)
-        refusals.in_repository(self.state, image)
-        if ".dkr.ecr." in image:
+        pullable(self.state, self.instance, image)
+        if from_ecr(image):
             if not self.request.login.startswith("ecr:"):
                 raise EngineRefusal(403, "denied: no basic auth credentials")
-            if not refusals.may_pull(self.state, self._role(), image):
+            if not may_pull(self.state, self._role(), image):
                 raise EngineRefusal(403, f"denied: the role of {self.instance.name} may not pull {image}")
         elif self.request.login:
             self._value(self.request.login)
 
     def _role(self) -> str:
-        profile = self.state.find(aws.INSTANCE_PROFILE, self.instance.get("iamInstanceProfile", ""))
+        profile = self.state.find(types.INSTANCE_PROFILE, self.instance.get("iamInstanceProfile", ""))
         return str(profile.get("role")) if profile else ""
 
     def _value(self, reference: str) -> str:
         """The value of a secret, if it is there and the instance may read it."""
         secret, _, version = reference.partition(":::")
-        found = self.state.where(aws.SECRET_VERSION, "secretId", secret)
+        found = self.state.where(types.SECRET_VERSION, "secretId", secret)
         value = next((each.get("secretString") for each in found if each.get("versionId") == version), None)
         if value is None:
             raise Refused("ResourceNotFoundException", f"no version {version} of {secret}", "Secrets Manager")
@@ -269,9 +268,9 @@ class _Manager:
 
     def _may_read(self, secret: str) -> bool:
         """By a policy of the role, or of the secret itself."""
-        role = self.state.find(aws.ROLE, self._role())
-        of_role = self.state.where(aws.ROLE_POLICY, "role", self._role())
-        of_secret = self.state.where(aws.SECRET_POLICY, "secretArn", secret)
+        role = self.state.find(types.ROLE, self._role())
+        of_role = self.state.where(types.ROLE_POLICY, "role", self._role())
+        of_secret = self.state.where(types.SECRET_POLICY, "secretArn", secret)
         return any(secret in each.get("policy", "") for each in of_role) or any(
             role.get("arn") in each.get("policy", "") for each in of_secret if role
         )

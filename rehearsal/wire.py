@@ -1,7 +1,7 @@
 """Values as the engine sends them: secrets stay wrapped, and what a preview does not know yet stays unknown."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from google.protobuf import struct_pb2  # type: ignore[import-untyped]
@@ -111,7 +111,7 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{part}" if path and not part.startswith("[") else path + part
 
 
-def under(path: str, keys: frozenset[str]) -> bool:
+def under(path: str, keys: Iterable[str]) -> bool:
     """Whether `path` is one of `keys` or lies below one; indexes do not count."""
     bare = re.sub(r"\[\d+\]", "", path)
     return any(bare == key or bare.startswith((f"{key}.", f"{key}[")) for key in keys)

@@ -22,8 +22,9 @@ from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
 from config.stack_file import PLACEHOLDER, NoStack, StackFile, dotted
-from rehearsal import Call, Cloud, health
+from rehearsal import Call, Cloud
 from rehearsal.apis import kms
+from rehearsal.aws import health
 from yard import engine
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from rehearsal.apis.endpoint import Endpoint, Handler
-from rehearsal.health import Target
+from rehearsal.aws.health import Target
 
 NAMESPACE = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
 

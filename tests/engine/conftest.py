@@ -19,10 +19,10 @@ from pulumi.automation import _server
 
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
+from tests.engine.account import REGION, Fleet, Kube, Town
 from yard import engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-REGION = "eu-central-1"
 
 Program = Callable[[], None]
 
@@ -155,3 +155,18 @@ def _labs(place: Path) -> Iterator[MakeLab]:
     finally:
         for cloud in clouds:
             cloud.__exit__(None, None, None)
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+@pytest.fixture
+def fleet() -> Fleet:
+    return Fleet()
+
+
+@pytest.fixture
+def kube(town: Town) -> Kube:
+    return Kube(town)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rehearsal import Call, Cloud, health
-from rehearsal import aws as types
+from rehearsal import Call, Cloud
 from rehearsal.apis import kms
+from rehearsal.aws import health, types
 from rehearsal.state import CloudResource, CloudState
 from tests.program import config_for
 from tests.stack import Stack

@@ -20,8 +20,8 @@ from pulumi.runtime.proto import provider_pb2
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
 from rehearsal import Cloud, kubernetes, wire
-from rehearsal import aws as types
 from rehearsal.apis import kms
+from rehearsal.aws import types
 from rehearsal.package import Urn
 from rehearsal.server import Server, Servicer
 from rehearsal.state import CloudResource, CloudState

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal import aws as types
+from rehearsal.aws import types
 from tests.engine.passage import passage
 
 pytestmark = pytest.mark.engine

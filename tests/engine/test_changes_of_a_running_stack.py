@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from rehearsal import aws as types
+from rehearsal.aws import types
 from tests.engine.passage import Passage, Watch, answered, passage
 
 pytestmark = pytest.mark.engine

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Call, Cloud
-from rehearsal import aws as types
+from rehearsal.aws import types
 from tests.engine.passage import Passage, Watch, passage
 
 pytestmark = pytest.mark.engine

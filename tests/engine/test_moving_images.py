@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rehearsal import Call
-from rehearsal import aws as types
+from rehearsal.aws import types
 from tests.engine.passage import Passage, passage
 
 pytestmark = pytest.mark.engine

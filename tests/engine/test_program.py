@@ -14,8 +14,9 @@ from pulumi import automation as auto
 
 from components import orchestrator
 from components.orchestrator import ORCHESTRATORS
+from components.orchestrator.eks import ADMIN
 from rehearsal import Call, Fault
-from rehearsal import aws as types
+from rehearsal.aws import types
 from tests.engine.passage import Passage, passage
 from tests.program import BLOCKS
 from yard import engine
@@ -415,21 +416,17 @@ def test_what_exists_is_used_and_not_made(tmp_path: Path) -> None:
 
 
 def test_who_administers_a_cluster_has_access_while_it_is_there(tmp_path: Path) -> None:
-    roles = [f"arn:aws:iam::123456789012:role/{name}" for name in ("ci", "on-call")]
-    with passage(tmp_path, orchestrator="eks", more={"eks": {"admins": roles}}) as stack:
+    role = "arn:aws:iam::123456789012:role/ci"
+    with passage(tmp_path, orchestrator="eks", more={"eks": {"admins": [role]}}) as stack:
         stack.up()
         assert stack.preview() == {}
-        policies = stack.cloud.state.every(types.ACCESS_POLICY)
-        assert sorted(each.get("principalArn") for each in policies) == roles
-        assert {each.get("policyArn").rpartition("/")[2] for each in policies} == {"AmazonEKSClusterAdminPolicy"}
-        mark = len(stack.cloud.calls)
+        (policy,) = stack.cloud.state.every(types.ACCESS_POLICY)
+        assert (policy.get("principalArn"), policy.get("policyArn")) == (role, ADMIN)
         stack.destroy()
-        gone = stack.since(mark)
-        for role in roles:
-            policy = one(gone, "delete", types.ACCESS_POLICY, f"eks-{role}-admin")
-            entry = one(gone, "delete", types.ACCESS_ENTRY, f"eks-{role}")
-            assert before(policy, entry)
-            assert before(entry, one(gone, "delete", types.EKS_CLUSTER))
+        calls = stack.cloud.calls
+        entry = one(calls, "delete", types.ACCESS_ENTRY, f"eks-{role}")
+        assert before(one(calls, "delete", types.ACCESS_POLICY, f"eks-{role}-admin"), entry)
+        assert before(entry, one(calls, "delete", types.EKS_CLUSTER))
 
 
 def test_a_bad_configuration_makes_nothing(tmp_path: Path) -> None:

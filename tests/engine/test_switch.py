@@ -7,7 +7,7 @@ import click
 import pytest
 
 from rehearsal import Fault
-from rehearsal import aws as types
+from rehearsal.aws import types
 from tests.engine.passage import Passage, passage
 from tests.program import BLOCKS, ROOT
 from yard import switch

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rehearsal import aws
+from rehearsal.aws import types
+from rehearsal.aws.loadbalancing import balancers
+from rehearsal.aws.network import lets_in
 from rehearsal.state import CloudResource, CloudState
 
-BINDINGS = (
-    "kubernetes:eks.amazonaws.com/v1:TargetGroupBinding",
-    "kubernetes:elbv2.k8s.aws/v1beta1:TargetGroupBinding",
-)
+BINDINGS = ("kubernetes:eks.amazonaws.com/v1:TargetGroupBinding", "kubernetes:elbv2.k8s.aws/v1beta1:TargetGroupBinding")
 """EKS Auto Mode's own, and that of the AWS Load Balancer Controller."""
 SERVICE = "kubernetes:core/v1:Service"
 POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
@@ -62,13 +61,13 @@ def unserved(state: CloudState, now: float) -> list[str]:
     """
     return [
         rule.name
-        for rule in state.every(aws.LISTENER_RULE)
+        for rule in state.every(types.LISTENER_RULE)
         if rule.ready
         and not rule.get("conditions.httpHeader")
         and any(
             weighted.get("weight", 1) > 0 and not (group and healthy(state, group, now))
             for weighted in _weighted(rule)
-            for group in [state.find(aws.TARGET_GROUP, weighted["arn"])]
+            for group in [state.find(types.TARGET_GROUP, weighted["arn"])]
         )
     ]
 
@@ -97,10 +96,10 @@ Registered = tuple[int, float]
 
 def _registered(state: CloudState, group: CloudResource) -> Iterator[Registered]:
     """Every target of a group: copies by their address and port, or nodes."""
-    for service in state.where(aws.ECS_SERVICE, "loadBalancers.targetGroupArn", group.id):
+    for service in state.where(types.ECS_SERVICE, "loadBalancers.targetGroupArn", group.id):
         if service.ready:
             port = service.get("loadBalancers.containerPort", group.get("port"))
-            reached = _let_in(state, service.all("networkConfiguration.securityGroups"), port)
+            reached = lets_in(state, service.all("networkConfiguration.securityGroups"), port)
             # A service is done only when it is steady: its first checks are within its own time.
             yield from [(port, service.made if reached else NEVER)] * service.get("desiredCount", 1)
     for kind in BINDINGS:
@@ -110,21 +109,15 @@ def _registered(state: CloudState, group: CloudResource) -> Iterator[Registered]
     yield from _nodes(state, group)
 
 
-def _let_in(state: CloudState, groups: list[str], port: int) -> bool:
-    """Whether security groups let anyone in on a port. One without a rule is taken to be somebody else's."""
-    rules = [each for each in state.where(aws.INGRESS_RULE, "securityGroupId", *groups) if each.ready]
-    return not rules or any(each.get("fromPort", 0) <= port <= each.get("toPort", port) for each in rules)
-
-
 def _nodes(state: CloudState, group: CloudResource) -> Iterator[Registered]:
     """For each node of a swarm in the group: by the routing mesh all answer for a service that runs somewhere."""
-    for attached in state.where(aws.TARGET_GROUP_ATTACHMENT, "targetGroupArn", group.id):
-        instance = state.find(aws.INSTANCE, attached.get("targetId"))
+    for attached in state.where(types.TARGET_GROUP_ATTACHMENT, "targetGroupArn", group.id):
+        instance = state.find(types.INSTANCE, attached.get("targetId"))
         if attached.ready and instance:
             port = attached.get("port", group.get("port"))
             yield port, attached.made + FIRST_CHECKS if _answers(state, port) else NEVER
-    for attached in state.where(aws.AUTO_SCALING_ATTACHMENT, "lbTargetGroupArn", group.id):
-        workers = state.find(aws.AUTO_SCALING_GROUP, attached.get("autoscalingGroupName"))
+    for attached in state.where(types.AUTO_SCALING_ATTACHMENT, "lbTargetGroupArn", group.id):
+        workers = state.find(types.AUTO_SCALING_GROUP, attached.get("autoscalingGroupName"))
         if attached.ready and workers:
             port = group.get("port")  # the group's own: an attachment can say no other
             since = attached.made + FIRST_CHECKS if _answers(state, port) else NEVER
@@ -145,7 +138,7 @@ def _bound(state: CloudState, binding: CloudResource, group: CloudResource) -> I
 
     nodes = [
         each.get("vpcConfig.clusterSecurityGroupId")
-        for each in state.where(aws.EKS_CLUSTER, "endpoint", binding.cluster)
+        for each in state.where(types.EKS_CLUSTER, "endpoint", binding.cluster)
     ]
     for service in near(SERVICE, "metadata.name", binding.get("spec.serviceRef.name")):
         selector = (service.get("spec.selector") or {}).items()
@@ -154,7 +147,7 @@ def _bound(state: CloudState, binding: CloudResource, group: CloudResource) -> I
             if selector <= labels.items():
                 port = deployment.get("spec.template.spec.containers.ports.containerPort", group.get("port"))
                 policies = near(POLICY, "metadata.namespace", binding.get("metadata.namespace"))
-                reached = _let_in(state, nodes, port) and _allowed(policies, labels, port)
+                reached = lets_in(state, nodes, port) and _allowed(policies, labels, port)
                 scalers = near(SCALER, "spec.scaleTargetRef.name", deployment.get("metadata.name"))
                 yield from [(port, binding.made + FIRST_CHECKS if reached else NEVER)] * replicas(deployment, scalers)
 
@@ -171,22 +164,3 @@ def replicas(deployment: CloudResource, scalers: list[CloudResource]) -> int:
     """Copies of a Deployment: what it says, else its autoscaler's least, else one."""
     least = max((each.get("spec.minReplicas", 1) for each in scalers), default=1)
     return int(deployment.get("spec.replicas") or least)
-
-
-def balancers(state: CloudState, group: CloudResource) -> set[str]:
-    """ARNs of the load balancers that a group hangs on, by a rule or a listener's default action."""
-    found = set()
-    for path in aws.FORWARDED:
-        for rule in state.where(aws.LISTENER_RULE, f"actions.{path}", group.id):
-            listener = state.find(aws.LISTENER, rule.get("listenerArn"))
-            # A listener that somebody else made is in no state, but it stands for its load balancer.
-            found.add(listener.get("loadBalancerArn") if listener else rule.get("listenerArn"))
-        for listener in state.where(aws.LISTENER, f"defaultActions.{path}", group.id):
-            found.add(listener.get("loadBalancerArn"))
-    return found
-
-
-def forwarded(rule: CloudResource) -> set[str]:
-    """ARNs of the target groups that a rule's or a listener's actions name."""
-    actions = "defaultActions" if rule.type == aws.LISTENER else "actions"
-    return {arn for path in aws.FORWARDED for arn in rule.all(f"{actions}.{path}")}
