@@ -1,4 +1,5 @@
-"""The documents that follow from the code: `docs/configuration.md` and `docs/support.md`.
+"""The documents that follow from the code and the prices: `docs/configuration.md`, `docs/support.md` and
+`docs/first-user.md`.
 
 `python -m tools.docs` writes them; with `--check` it changes nothing, names those that are out of date and exits 1.
 Only this project's own backends are in them, not what third parties have installed.
@@ -28,6 +29,7 @@ from components.usage import Usage
 from config.load import FROM_PRESET
 from config.presets import PRESETS
 from config.reader import Keys
+from yard.comparison import seed, seed_page
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by `make docs` from the code. Change it there. -->"
@@ -55,6 +57,7 @@ def documents() -> Iterator[tuple[str, str]]:
     """Every generated document: path and text."""
     yield "docs/configuration.md", _document(configuration())
     yield "docs/support.md", _document(support())
+    yield "docs/first-user.md", _document(first_user())
 
 
 def _read(path: Path) -> str | None:
@@ -248,6 +251,21 @@ TYPES: Mapping[str, Callable[[Schema], str]] = {
     "array": _list,
     "object": _map,
 }
+
+
+# --- docs/first-user.md -------------------------------------------------------------------------------------------
+
+STORY = """\
+Someone built a Go API as a hobby, and chose a registry and an orchestrator for it with a table of prices. Here is each
+of their figures as they wrote it, beside what holds now, and why the two differ. Theirs are worked out from their own
+numbers, today's from the files in [components/prices/](../components/prices/). `yard compare --seed` shows the same."""
+
+
+def first_user() -> Iterator[str]:
+    """The first user's decision table."""
+    yield "# The first user's decision table"
+    yield STORY
+    yield from seed_page.page(seed.document())
 
 
 # --- docs/support.md ----------------------------------------------------------------------------------------------

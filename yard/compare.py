@@ -115,15 +115,17 @@ def _change(stack: str, as_json: bool) -> None:
 
 
 def _seed(as_json: bool) -> None:
-    from yard.comparison import seed
+    from yard.comparison.seed import document
 
     _alone("--seed", "--json")
     if as_json:
-        click.echo(json.dumps(seed.document(), indent=2))
+        click.echo(json.dumps(document(), indent=2))
         return
-    from yard.comparison import seed_table, table
+    from yard.comparison import seed_page, table
 
-    seed_table.show(table.console(), seed.rows())
+    here = table.console()
+    here.print("[bold]The first user's decision table, as they wrote it and as it is now[/]")
+    seed_page.show(here, document())
 
 
 def _alone(*allowed: str) -> None:

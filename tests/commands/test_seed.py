@@ -16,18 +16,25 @@ from click.testing import CliRunner
 from components import prices
 from config.usage_file import read
 from tests.program import ROOT
+from tools import docs
 from yard.compare import compare
 from yard.comparison import Comparison, seed
-from yard.comparison.said import Row
 
-EXAMPLES = {size: ROOT / f"examples/usage/seed-{size}mb.yaml" for size in seed.SIZES}
+Row = dict[str, Any]
+SIZES, REGIONS = (200, 500), ("us-east-1", "ap-northeast-1")
+EXAMPLES = {size: ROOT / f"examples/usage/seed-{size}mb.yaml" for size in SIZES}
 CHEAPEST = "us-east-1: cheapest pair, 200 MB"
 
 
 def by_what() -> dict[str, Row]:
     """Every row by what it is about and its first column; those of the month by the column alone."""
-    found = {(each.about.split(" (")[0], each.what): each for each in seed.rows()}
+    found = {(each["about"].split(" (")[0], each["what"]): each for each in seed.document()["rows"]}
     return {what if "month:" in about else f"{about}: {what}": row for (about, what), row in found.items()}
+
+
+def figure(row: Row) -> Decimal:
+    """The first of today's figures."""
+    return Decimal(row["now"]["figures"][0])
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +100,15 @@ PRIVATE, GOOGLE, FARGATE = (
     ],
 )
 def test_their_figures_and_todays(table: dict[str, Row], what: str, wrote: str | None, now: str, verdict: str) -> None:
-    found = table[what].json()
+    found = table[what]
     assert (found["wrote"] and " ".join(found["wrote"]["figures"])) == wrote
     assert " ".join(found["now"]["figures"]) == now
     assert found["verdict"] == verdict
 
 
 def test_a_gigabyte_has_1000_megabytes() -> None:
-    assert seed.deployments(Decimal(10), 200) == 50  # with 1024 it would be 51
-    assert seed.images(Decimal(50), 500) == 100  # and 102
+    assert seed.images("200", "10").value == 50  # with 1024 it would be 51
+    assert seed.images("500", "50").value == 100  # and 102
 
 
 class TestTheMonth:
@@ -114,33 +121,33 @@ class TestTheMonth:
         logs = Decimal(7 * 12) / 365 * Decimal("0.03")
         total = (balancer + units + copy + logs).quantize(Decimal("0.01"))
         found = table[CHEAPEST]
-        assert str(found.now) == f"~{total} USD: ecr-public with ecs-fargate"
-        assert found.verdict == "corrected"
-        assert "does not fit" in found.why
-        assert table["us-east-1: the load balancer alone"].now.values[0] == (balancer + units).quantize(total)
+        assert found["now"]["text"] == f"~{total} USD: ecr-public with ecs-fargate"
+        assert found["verdict"] == "corrected"
+        assert "does not fit" in found["why"]
+        assert figure(table["us-east-1: the load balancer alone"]) == (balancer + units).quantize(total)
 
     def test_a_year_of_large_images_is_dearer_where_nothing_expires(self, table: dict[str, Row]) -> None:
-        assert "ecr-public" in str(table["ap-northeast-1: cheapest pair, 200 MB"].now)
-        assert str(table["ap-northeast-1: cheapest pair, 500 MB"].now).endswith("ecr with ecs-fargate")
+        assert "ecr-public" in table["ap-northeast-1: cheapest pair, 200 MB"]["now"]["text"]
+        assert table["ap-northeast-1: cheapest pair, 500 MB"]["now"]["text"].endswith(" ecr with ecs-fargate")
 
-    @pytest.mark.parametrize("region", seed.REGIONS)
+    @pytest.mark.parametrize("region", REGIONS)
     def test_the_load_balancer_alone_is_more(self, table: dict[str, Row], region: str) -> None:
         alone, rest = (table[f"{region}: {what}"] for what in ("the load balancer alone", "all but that"))
-        assert alone.now.values[0] > 2 * seed.BUDGET[1]
-        assert "does not fit" in alone.why
-        assert alone.now.values[0] + rest.now.values[0] == table[f"{region}: cheapest pair, 200 MB"].now.values[0]
+        assert figure(alone) > 2 * seed.MONTH["most"]
+        assert "does not fit" in alone["why"]
+        assert figure(alone) + figure(rest) == figure(table[f"{region}: cheapest pair, 200 MB"])
 
     def test_what_they_chose_has_more_in_it_than_is_known(self, table: dict[str, Row]) -> None:
         found = table["us-east-1: the pair they chose"]
-        assert str(found.now).endswith("+? USD: ecr-public with eks")
-        assert "73 USD of it is the control plane" in found.why
+        assert found["now"]["text"].endswith("+? USD: ecr-public with eks")
+        assert "73 USD of it is the control plane" in found["why"]
 
     def test_it_fits_where_there_is_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(seed, "BUDGET", (Decimal(7), Decimal(60)))
+        monkeypatch.setitem(seed.MONTH, "most", 60)
         table = by_what()
         found = table[CHEAPEST]
-        assert (found.verdict, found.why) == ("unchanged", "it fits")
-        assert "does not fit" not in table["us-east-1: the load balancer alone"].why
+        assert (found["verdict"], found["why"]) == ("unchanged", "it fits")
+        assert "does not fit" not in table["us-east-1: the load balancer alone"]["why"]
 
     def test_it_is_what_the_comparison_says_of_such_a_stack(self, table: dict[str, Row], tmp_path: Path) -> None:
         shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
@@ -156,8 +163,8 @@ class TestTheMonth:
         for size, file in EXAMPLES.items():
             found = Comparison.of(tmp_path, "dev", usage=str(file))
             least = next(each.amount() for each in found.estimates if each.amount().whole)
-            said = table[f"ap-northeast-1: cheapest pair, {size} MB"].now
-            assert str(said).split(" USD")[0] == str(least)
+            said = table[f"ap-northeast-1: cheapest pair, {size} MB"]["now"]["text"]
+            assert said.split(" USD")[0] == str(least)
 
 
 class TestItIsComputed:
@@ -166,29 +173,29 @@ class TestItIsComputed:
     def test_a_larger_quota_is_more_deployments(self, reprice: Callable[..., None]) -> None:
         reprice("github/global", "packages.transfer-included.pro", quantity=20)
         found = by_what()[f"{GITHUB}: Pro: deployments a month"]
-        assert str(found.wrote) == "50 at 200 MB and 20 at 500 MB"
-        assert str(found.now) == "100 at 200 MB and 40 at 500 MB"
-        assert found.verdict == "changed"
+        assert found["wrote"]["text"] == "50 at 200 MB and 20 at 500 MB"
+        assert found["now"]["text"] == "100 at 200 MB and 40 at 500 MB"
+        assert found["verdict"] == "changed"
 
     def test_a_price_that_comes_to_theirs_is_unchanged(self, reprice: Callable[..., None]) -> None:
-        for region in seed.REGIONS:
+        for region in REGIONS:
             reprice(f"aws/{region}", "ec2.m6i.large", usd=1)
         reprice("aws/us-east-1", "fargate.x86_64.vcpu", usd=0.7)
         reprice("aws/us-east-1", "fargate.x86_64.memory", usd=0)
         reprice("aws/ap-northeast-1", "fargate.x86_64.vcpu", usd=0.3)
         reprice("aws/ap-northeast-1", "fargate.x86_64.memory", usd=0.1)
-        assert by_what()[f"{FARGATE}: x86_64, 2 vCPU and 8 GB"].verdict == "unchanged"
+        assert by_what()[f"{FARGATE}: x86_64, 2 vCPU and 8 GB"]["verdict"] == "unchanged"
 
     def test_an_unconfirmed_price_is_marked(self, reprice: Callable[..., None]) -> None:
         what = f"{PUBLIC}: storage"
-        assert str(by_what()[what].now) == "50 GB free, then 0.10 USD/GB-month"
+        assert by_what()[what]["now"]["text"] == "50 GB free, then 0.10 USD/GB-month"
         reprice("aws/global", "ecr-public.storage", status="memory")
-        assert str(by_what()[what].now) == "50 GB free, then ~0.10 USD/GB-month"
+        assert by_what()[what]["now"]["text"] == "50 GB free, then ~0.10 USD/GB-month"
 
     def test_each_row_says_what_it_rests_on(self, table: dict[str, Row]) -> None:
         for what, found in table.items():
-            assert found.sources, what
-            assert all(each.source for each in found.sources)
+            assert found["prices"], what
+            assert all(each["source"] for each in found["prices"])
 
 
 class TestTheCommand:
@@ -224,10 +231,22 @@ class TestTheCommand:
         assert f"--seed has nothing to do with {other[0]}" in result.stderr
 
 
+def test_the_page_has_every_row_of_the_json_and_numbers_that_lead_to_sources() -> None:
+    page = dict(docs.documents())["docs/first-user.md"]
+    rows = [line for line in page.splitlines() if re.search(r"\| (unchanged|changed|corrected|added): ", line)]
+    told = seed.document()["rows"]
+    assert len(rows) == len(told)
+    for line, row in zip(rows, told, strict=True):
+        assert all(text in line for text in (row["what"], row["now"]["text"], row["verdict"], row["why"]))
+    listed = re.findall(r"^(\d+)\. .", page, re.MULTILINE)
+    assert listed == [str(each + 1) for each in range(len(listed))]
+    assert set(re.findall(r"\[(\d+)\]", "\n".join(rows))) == set(listed)
+
+
 class TestTheExamples:
     @pytest.mark.parametrize("size", EXAMPLES)
     def test_an_example_is_their_month(self, size: int) -> None:
-        assert read(str(EXAMPLES[size])) == seed.case(size)
+        assert read(str(EXAMPLES[size])) == seed.usage(size)
 
     @pytest.mark.parametrize("size", EXAMPLES)
     def test_it_says_how_to_use_it(self, size: int) -> None:

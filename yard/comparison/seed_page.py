@@ -1,0 +1,65 @@
+"""The first user's decision table to be read: on a terminal, at most 100 columns wide, and as a page of the docs."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
+from textwrap import fill
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+WIDTHS = {"what": 19, "as they wrote it": 19, "now": 26, "why they differ": 33}
+"""Head -> columns of a terminal; with a space between each two they are 100."""
+LEGEND = """\
+changed: it was so, and is no more. corrected: it was never so. added: they had not written of it.
+~ some price in it is not confirmed by its vendor; +? there is more; [n] the source of today's."""
+NUMBERED = 4
+"""A row of more sources has only the dates from and to; --json has them all."""
+
+
+def show(here: Console, document: dict[str, Any]) -> None:
+    """The table, a part for each thing that they compared; what it rests on, and the sources."""
+    sources: dict[str, int] = {}
+    for about, rows in [("", [tuple(WIDTHS)]), *_parts(document, sources)]:
+        table = Table(box=None, padding=(0, 1, 0, 0), show_header=False, pad_edge=False)
+        for width in WIDTHS.values():
+            table.add_column(width=width)
+        for cells in rows:
+            table.add_row(*map(escape, cells), style="" if about else "bold")
+        here.print(f"\n[bold]{escape(about)}[/]" if about else "", table, sep="\n")
+    assumed = [fill(each, initial_indent="- ", subsequent_indent="  ", width=100) for each in document["assumed"]]
+    numbered = [f"[{number}] {source}" for source, number in sources.items()]
+    here.print("", LEGEND, "\nAssumed", *assumed, "", *numbered, sep="\n", markup=False)
+
+
+def page(document: dict[str, Any]) -> Iterator[str]:
+    """The same in Markdown, in blocks."""
+    sources: dict[str, int] = {}
+    for about, rows in _parts(document, sources):
+        yield f"## {about}"
+        yield "\n".join(f"| {' | '.join(cells)} |" for cells in [tuple(WIDTHS), ("---",) * len(WIDTHS), *rows])
+    yield LEGEND
+    yield "\n".join(["Assumed:", "", *(f"- {each}" for each in document["assumed"])])
+    yield "\n".join(f"{number}. {source}" for source, number in sources.items())
+
+
+def _parts(document: dict[str, Any], sources: dict[str, int]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """What they compared, and the cells of its rows. `sources` gets the number of each source."""
+    for about, rows in groupby(document["rows"], itemgetter("about")):
+        yield about, [_cells(row, sources) for row in rows]
+
+
+def _cells(row: dict[str, Any], sources: dict[str, int]) -> tuple[str, ...]:
+    wrote = row["wrote"]["text"] if row["wrote"] else "-"
+    return row["what"], wrote, row["now"]["text"], f"{row['verdict']}: {row['why']} ({_dated(row['prices'], sources)})"
+
+
+def _dated(prices: list[dict[str, str]], sources: dict[str, int]) -> str:
+    """The dates of the prices that a row rests on, with the numbers of their sources."""
+    found = list(dict.fromkeys((each["as_of"] or "no date", each["source"]) for each in prices))
+    if len(found) > NUMBERED:
+        dates = sorted(date for date, _ in found if date != "no date")
+        return f"{len(found)} sources, {dates[0]} to {dates[-1]}"
+    return ", ".join(f"{date} [{sources.setdefault(source, len(sources) + 1)}]" for date, source in found)
