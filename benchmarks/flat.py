@@ -1,6 +1,7 @@
 """What a person would write for stack `dev` by hand: the same resources, flat, with pulumi-aws alone."""
 
 import json
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -26,8 +27,38 @@ RETENTION = json.dumps(
 )
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all services stand on."""
+
+    vpc: aws.ec2.Vpc
+    subnets: list[aws.ec2.Subnet]
+    ready: list[pulumi.Resource]
+    """What the way out of the subnets needs."""
+    logs: aws.cloudwatch.LogGroup
+    callers: aws.ec2.SecurityGroup
+    listener: aws.lb.Listener
+    cluster: aws.ecs.Cluster
+    providers: aws.ecs.ClusterCapacityProviders
+
+
 def flat(services: dict[str, str]) -> None:
-    """Register the stack. `services` is host -> digest by name; every service has two copies on Fargate."""
+    """Register the stack. `services` is name -> digest; every service has two copies on Fargate."""
+    vpc, subnets, ready = network()
+    logs = aws.cloudwatch.LogGroup("logs", name="/switchyard-dev", retention_in_days=7)
+    callers, balancer, listener = edge(vpc, subnets, ready)
+    cluster = aws.ecs.Cluster("cluster")
+    providers = aws.ecs.ClusterCapacityProviders(
+        "cluster", cluster_name=cluster.name, capacity_providers=["FARGATE", "FARGATE_SPOT"]
+    )
+    shared = Shared(vpc, subnets, ready, logs, callers, listener, cluster, providers)
+    for place, (name, digest) in enumerate(sorted(services.items())):
+        service(name, digest, place, shared)
+    pulumi.export("url", pulumi.Output.concat("http://", balancer.dns_name))
+
+
+def network() -> tuple[aws.ec2.Vpc, list[aws.ec2.Subnet], list[pulumi.Resource]]:
+    """A VPC with two public subnets, and what their way out needs."""
     vpc = aws.ec2.Vpc("network", cidr_block="10.0.0.0/16", enable_dns_hostnames=True, enable_dns_support=True)
     aws.ec2.DefaultSecurityGroup("network", vpc_id=vpc.id, ingress=[], egress=[])
     zones = aws.get_availability_zones_output(
@@ -51,17 +82,22 @@ def flat(services: dict[str, str]) -> None:
         aws.ec2.RouteTableAssociation(f"network-{index}", subnet_id=subnet.id, route_table_id=table.id)
         for index, subnet in enumerate(subnets)
     ]
-    logs = aws.cloudwatch.LogGroup("logs", name="/switchyard-dev", retention_in_days=7)
+    return vpc, subnets, ready
 
-    edge = aws.ec2.SecurityGroup("edge", description="Callers to the load balancer", vpc_id=vpc.id)
+
+def edge(
+    vpc: aws.ec2.Vpc, subnets: list[aws.ec2.Subnet], ready: list[pulumi.Resource]
+) -> tuple[aws.ec2.SecurityGroup, aws.lb.LoadBalancer, aws.lb.Listener]:
+    """A load balancer that callers reach by HTTP."""
+    callers = aws.ec2.SecurityGroup("edge", description="Callers to the load balancer", vpc_id=vpc.id)
     aws.vpc.SecurityGroupIngressRule(
-        "edge", security_group_id=edge.id, cidr_ipv4="0.0.0.0/0", ip_protocol="tcp", from_port=80, to_port=80
+        "edge", security_group_id=callers.id, cidr_ipv4="0.0.0.0/0", ip_protocol="tcp", from_port=80, to_port=80
     )
-    aws.vpc.SecurityGroupEgressRule("edge", security_group_id=edge.id, cidr_ipv4=vpc.cidr_block, ip_protocol="-1")
+    aws.vpc.SecurityGroupEgressRule("edge", security_group_id=callers.id, cidr_ipv4=vpc.cidr_block, ip_protocol="-1")
     balancer = aws.lb.LoadBalancer(
         "edge",
         load_balancer_type="application",
-        security_groups=[edge.id],
+        security_groups=[callers.id],
         subnets=[subnet.id for subnet in subnets],
         drop_invalid_header_fields=True,
         opts=pulumi.ResourceOptions(depends_on=ready),
@@ -78,127 +114,151 @@ def flat(services: dict[str, str]) -> None:
             }
         ],
     )
-    cluster = aws.ecs.Cluster("cluster")
-    providers = aws.ecs.ClusterCapacityProviders(
-        "cluster", cluster_name=cluster.name, capacity_providers=["FARGATE", "FARGATE_SPOT"]
+    return callers, balancer, listener
+
+
+def service(name: str, digest: str, place: int, shared: Shared) -> None:
+    """One service, with all that it has of its own."""
+    repository = aws.ecr.Repository(
+        name,
+        name=f"switchyard-dev/{name}",
+        image_tag_mutability="IMMUTABLE",
+        image_scanning_configuration={"scan_on_push": True},
+        force_delete=True,
+    )
+    aws.ecr.LifecyclePolicy(name, repository=repository.name, policy=RETENTION)
+    execution, policy = may_start(name, repository, shared)
+    task = definition(name, pulumi.Output.concat(repository.repository_url, "@", digest), execution, shared)
+    group, conditions, warm_up = routes(name, place, shared)
+    running = copies(name, task, group, [warm_up, policy], shared)
+    aws.lb.ListenerRule(
+        name,
+        listener_arn=shared.listener.arn,
+        priority=10_001 + place,
+        conditions=conditions,
+        actions=[{"type": "forward", "forward": {"target_groups": [{"arn": group.arn, "weight": 100}]}}],
+        opts=pulumi.ResourceOptions(depends_on=[running]),
     )
 
-    for place, (name, digest) in enumerate(sorted(services.items())):
-        repository = aws.ecr.Repository(
-            name,
-            name=f"switchyard-dev/{name}",
-            image_tag_mutability="IMMUTABLE",
-            image_scanning_configuration={"scan_on_push": True},
-            force_delete=True,
-        )
-        aws.ecr.LifecyclePolicy(name, repository=repository.name, policy=RETENTION)
-        execution = aws.iam.Role(f"{name}-execution", assume_role_policy=ASSUME)
-        policy = aws.iam.RolePolicy(
-            f"{name}-execution",
-            role=execution.name,
-            policy=pulumi.Output.json_dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                            "Resource": [pulumi.Output.concat(logs.arn, f":log-stream:{name}/*")],
-                        },
-                        {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]},
-                        {
-                            "Effect": "Allow",
-                            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                            "Resource": [repository.arn],
-                        },
-                    ],
-                }
-            ),
-        )
-        task_role = aws.iam.Role(f"{name}-task", assume_role_policy=ASSUME)
-        group = aws.lb.TargetGroup(
-            name,
-            name_prefix=f"{name[:5]}-",
-            port=8080,
-            protocol="HTTP",
-            target_type="ip",
-            vpc_id=vpc.id,
-            deregistration_delay=30,
-            health_check={"path": "/healthz", "matcher": "200-299", "interval": 10, "timeout": 5},
-        )
-        conditions: list[aws.lb.ListenerRuleConditionArgsDict] = [
-            {"path_pattern": {"values": ["/*"]}},
-            {"host_header": {"values": [f"{name}.example.com"]}},
-        ]
-        warm_up = aws.lb.ListenerRule(
-            f"{name}-warm-up",
-            listener_arn=listener.arn,
-            priority=1 + place,
-            conditions=[
-                {"http_header": {"http_header_name": "x-switchyard-to", "values": ["ecs-fargate"]}},
-                *conditions,
-            ],
-            actions=[{"type": "forward", "target_group_arn": group.arn}],
-        )
-        task = aws.ecs.TaskDefinition(
-            name,
-            family=f"switchyard-dev-{name}",
-            requires_compatibilities=["FARGATE"],
-            network_mode="awsvpc",
-            cpu="256",
-            memory="512",
-            execution_role_arn=execution.arn,
-            task_role_arn=task_role.arn,
-            container_definitions=pulumi.Output.json_dumps(
-                [
+
+def may_start(name: str, repository: aws.ecr.Repository, shared: Shared) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
+    """The role that pulls and logs."""
+    execution = aws.iam.Role(f"{name}-execution", assume_role_policy=ASSUME)
+    policy = aws.iam.RolePolicy(
+        f"{name}-execution",
+        role=execution.name,
+        policy=pulumi.Output.json_dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
                     {
-                        "name": name,
-                        "image": pulumi.Output.concat(repository.repository_url, "@", digest),
-                        "portMappings": [{"containerPort": 8080}],
-                        "environment": [{"name": "PORT", "value": "8080"}],
-                        "logConfiguration": {
-                            "logDriver": "awslogs",
-                            "options": {
-                                "awslogs-group": logs.name,
-                                "awslogs-region": "us-east-1",
-                                "awslogs-stream-prefix": name,
-                            },
+                        "Effect": "Allow",
+                        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                        "Resource": [pulumi.Output.concat(shared.logs.arn, f":log-stream:{name}/*")],
+                    },
+                    {"Effect": "Allow", "Action": ["ecr:GetAuthorizationToken"], "Resource": ["*"]},
+                    {
+                        "Effect": "Allow",
+                        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                        "Resource": [repository.arn],
+                    },
+                ],
+            }
+        ),
+    )
+    return execution, policy
+
+
+def definition(name: str, image: pulumi.Output[str], execution: aws.iam.Role, shared: Shared) -> aws.ecs.TaskDefinition:
+    """What a copy is."""
+    task_role = aws.iam.Role(f"{name}-task", assume_role_policy=ASSUME)
+    return aws.ecs.TaskDefinition(
+        name,
+        family=f"switchyard-dev-{name}",
+        requires_compatibilities=["FARGATE"],
+        network_mode="awsvpc",
+        cpu="256",
+        memory="512",
+        execution_role_arn=execution.arn,
+        task_role_arn=task_role.arn,
+        container_definitions=pulumi.Output.json_dumps(
+            [
+                {
+                    "name": name,
+                    "image": image,
+                    "portMappings": [{"containerPort": 8080}],
+                    "environment": [{"name": "PORT", "value": "8080"}],
+                    "logConfiguration": {
+                        "logDriver": "awslogs",
+                        "options": {
+                            "awslogs-group": shared.logs.name,
+                            "awslogs-region": "us-east-1",
+                            "awslogs-stream-prefix": name,
                         },
-                    }
-                ]
-            ),
-        )
-        copies = aws.ec2.SecurityGroup(name, description=f"Copies of {name}", vpc_id=vpc.id)
-        aws.vpc.SecurityGroupEgressRule(name, security_group_id=copies.id, cidr_ipv4="0.0.0.0/0", ip_protocol="-1")
-        aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=copies.id,
-            referenced_security_group_id=edge.id,
-            ip_protocol="tcp",
-            from_port=8080,
-            to_port=8080,
-        )
-        service = aws.ecs.Service(
-            name,
-            cluster=cluster.arn,
-            task_definition=task.arn,
-            desired_count=2,
-            capacity_provider_strategies=[{"capacity_provider": "FARGATE", "weight": 1}],
-            wait_for_steady_state=True,
-            network_configuration={
-                "subnets": [subnet.id for subnet in subnets],
-                "security_groups": [copies.id],
-                "assign_public_ip": True,
-            },
-            load_balancers=[{"target_group_arn": group.arn, "container_name": name, "container_port": 8080}],
-            opts=pulumi.ResourceOptions(depends_on=[warm_up, policy, providers, *ready]),
-        )
-        aws.lb.ListenerRule(
-            name,
-            listener_arn=listener.arn,
-            priority=10_001 + place,
-            conditions=conditions,
-            actions=[{"type": "forward", "forward": {"target_groups": [{"arn": group.arn, "weight": 100}]}}],
-            opts=pulumi.ResourceOptions(depends_on=[service]),
-        )
-    pulumi.export("url", pulumi.Output.concat("http://", balancer.dns_name))
+                    },
+                }
+            ]
+        ),
+    )
+
+
+def routes(
+    name: str, place: int, shared: Shared
+) -> tuple[aws.lb.TargetGroup, list[aws.lb.ListenerRuleConditionArgsDict], aws.lb.ListenerRule]:
+    """The group of the copies, what leads to it, and the rule by which it is tried first."""
+    group = aws.lb.TargetGroup(
+        name,
+        name_prefix=f"{name[:5]}-",
+        port=8080,
+        protocol="HTTP",
+        target_type="ip",
+        vpc_id=shared.vpc.id,
+        deregistration_delay=30,
+        health_check={"path": "/healthz", "matcher": "200-299", "interval": 10, "timeout": 5},
+    )
+    conditions: list[aws.lb.ListenerRuleConditionArgsDict] = [
+        {"path_pattern": {"values": ["/*"]}},
+        {"host_header": {"values": [f"{name}.example.com"]}},
+    ]
+    warm_up = aws.lb.ListenerRule(
+        f"{name}-warm-up",
+        listener_arn=shared.listener.arn,
+        priority=1 + place,
+        conditions=[
+            {"http_header": {"http_header_name": "x-switchyard-to", "values": ["ecs-fargate"]}},
+            *conditions,
+        ],
+        actions=[{"type": "forward", "target_group_arn": group.arn}],
+    )
+    return group, conditions, warm_up
+
+
+def copies(
+    name: str, task: aws.ecs.TaskDefinition, group: aws.lb.TargetGroup, ready: list[pulumi.Resource], shared: Shared
+) -> aws.ecs.Service:
+    """Two copies, reached by the load balancer alone."""
+    closed = aws.ec2.SecurityGroup(name, description=f"Copies of {name}", vpc_id=shared.vpc.id)
+    aws.vpc.SecurityGroupEgressRule(name, security_group_id=closed.id, cidr_ipv4="0.0.0.0/0", ip_protocol="-1")
+    aws.vpc.SecurityGroupIngressRule(
+        name,
+        security_group_id=closed.id,
+        referenced_security_group_id=shared.callers.id,
+        ip_protocol="tcp",
+        from_port=8080,
+        to_port=8080,
+    )
+    return aws.ecs.Service(
+        name,
+        cluster=shared.cluster.arn,
+        task_definition=task.arn,
+        desired_count=2,
+        capacity_provider_strategies=[{"capacity_provider": "FARGATE", "weight": 1}],
+        wait_for_steady_state=True,
+        network_configuration={
+            "subnets": [subnet.id for subnet in shared.subnets],
+            "security_groups": [closed.id],
+            "assign_public_ip": True,
+        },
+        load_balancers=[{"target_group_arn": group.arn, "container_name": name, "container_port": 8080}],
+        opts=pulumi.ResourceOptions(depends_on=[*ready, shared.providers, *shared.ready]),
+    )
