@@ -1,8 +1,11 @@
 """The command `yard`."""
 
 from importlib import import_module
+from typing import Any
 
 import click
+
+from yard import interrupts
 
 COMMANDS = {
     "up": "Build the example, push it, run it on this machine's Docker, and call it.",
@@ -26,6 +29,10 @@ class Lazy(click.Group):
             return None
         command: click.Command = getattr(import_module(f"yard.{cmd_name}"), cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with interrupts.explained(lambda: ""):  # a command that has more to say says it itself
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -4,7 +4,7 @@ import shutil
 
 import click
 
-from yard import machine, progress
+from yard import interrupts, machine, progress
 from yard.local import STACK, Local, in_words, path
 from yard.up import ROOT
 
@@ -16,7 +16,7 @@ def down() -> None:
     if not local.state.exists() and not local.notes.file.exists():
         click.echo("nothing to remove")
         return
-    with in_words():
+    with in_words(), interrupts.explained(lambda: "What is not removed yet stays: `make down` goes on."):
         remove(local, click.echo)
 
 
@@ -24,12 +24,13 @@ def remove(local: Local, say: machine.Say) -> None:
     """Everything in the order opposite to `up`."""
     here = machine.find(local.docker_host, local.notes, say)
     stack = local.open(say)
+    machine.remove_leftovers(here, local.name, local.known_ids())
     progress.run(stack.destroy, say)
     for key in ("digest", "architecture"):
         if local.configured(key):
             stack.remove_config(path(key), path=True)
     stack.workspace.remove_stack(STACK, preserve_config=True)
-    machine.remove_leftovers(here, local.name, local.repository)
+    machine.remove_images(here, local.name, local.repository)
     machine.stop_registry(here)
     machine.leave_swarm(here)
     forget(local)

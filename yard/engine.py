@@ -3,18 +3,26 @@
 import json
 import os
 import runpy
+import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import click
 from pulumi import automation as auto
 from pulumi.automation._stack import StackInitMode
+from pulumi.automation.errors import create_command_error
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 from pulumi.runtime import _grpc_settings
+
+from components.aws import gate
+from yard import interrupts
 
 PASSPHRASE = "switchyard"
 """Encrypts the secrets of a state that lies in the checkout. It guards nothing from those who can read both, so only
@@ -105,10 +113,75 @@ SECRET = "[secret]"
 """How the engine tells a secret."""
 
 
+RUNS = frozenset({"up", "preview", "refresh", "destroy"})
+"""What the CLI ends in order when it is interrupted: it waits for what is under way, and saves the state. Its other
+commands take a second, and are left to finish."""
+FIRST = "Stopping: what is under way is finished first. Ctrl-C again ends it at once."
+AGAIN = "Ending it at once."
+
+
+class Command(auto.PulumiCommand):
+    """The CLI, which a Ctrl-C reaches by way of this process alone, so that both end in order.
+
+    The SDK's stands beside this process in the terminal's foreground. Both are interrupted then, this process takes the
+    program away from under the engine, and the providers' processes are left.
+    """
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: auto.OnOutput | None = None,
+        on_error: auto.OnOutput | None = None,
+    ) -> auto.CommandResult:
+        """As the SDK's; raises `Interrupted` when the CLI has ended after a signal."""
+        process: subprocess.Popen[str] | None = None
+        gate.INTERRUPTED.clear()
+
+        def pass_on(times: int) -> None:
+            if process and args[0] in RUNS:
+                click.echo(f"\n{FIRST if times == 1 else AGAIN}", err=True)
+                gate.INTERRUPTED.set()
+                process.send_signal(signal.SIGINT)
+
+        with interrupts.held(pass_on) as received:
+            process = subprocess.Popen(
+                [self.command, "--non-interactive", *args],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env={**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"},
+                encoding="utf-8",
+                process_group=0 if interrupts.can_be_held() else None,
+            )
+            if received:
+                pass_on(1)  # it came before there was anything to pass it on to
+            with process, ThreadPoolExecutor(2) as readers:
+                out = readers.submit(_read, process.stdout, on_output)
+                err = readers.submit(_read, process.stderr, on_error)
+            result = auto.CommandResult(out.result(), err.result(), process.returncode)
+            if result.code:
+                raise create_command_error(result)
+            return result
+
+
+def _read(stream: IO[str] | None, tell: auto.OnOutput | None) -> str:
+    """All lines of a process, told one by one."""
+    assert stream is not None
+    lines = []
+    for line in map(str.rstrip, stream):
+        lines.append(line)
+        if tell:
+            tell(line)
+    return "\n".join(lines)
+
+
 @cache
-def _command(tools: Path) -> auto.PulumiCommand:
+def _command(tools: Path) -> Command:
     """The CLI. The SDK asks each for its version."""
-    return auto.PulumiCommand(root=str(tools))
+    return Command(root=str(tools))
 
 
 def stack(
@@ -243,6 +316,12 @@ def plain(output: str) -> str:
     """The CLI's errors, out of all that it wrote."""
     errors = [line.partition("error:")[2].strip() for line in output.splitlines() if "error:" in line]
     return "\n".join(errors) or output.strip()
+
+
+def pending(state: Mapping[str, Any]) -> list[str]:
+    """What a run was at when it was ended, as "creating api"; the engine does not know how it went."""
+    operations = state.get("pending_operations") or []
+    return [f"{each['type']} {each['resource']['urn'].rpartition('::')[2]}" for each in operations]
 
 
 def unlock(state: Path) -> bool:

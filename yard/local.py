@@ -1,6 +1,7 @@
 """Stack `local`: where its files are, and what its configuration says."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,22 @@ class Local:
         """The stack, made if need be, and free of what a killed run holds."""
         if engine.unlock(self.state):
             say("an earlier run was killed; this one goes on from where it was")
-        return engine.stack(STACK, self.root, state=self.state)
+        stack = engine.stack(STACK, self.root, state=self.state)
+        if pending := engine.pending(self._saved()):
+            say(f"an earlier run was ended while it was {', '.join(pending)}: looking at what is there")
+            # A creation may be forgotten: `up` takes over a service that is there, `down` removes all with our label.
+            engine.Watch().run(stack.refresh, clear_pending_creates=True)
+        return stack
+
+    def known_ids(self) -> set[str]:
+        """The ids of what the state has."""
+        return {each["id"] for each in self._saved().get("resources", []) if "id" in each}
+
+    def _saved(self) -> Mapping[str, Any]:
+        """The state, read from the file: the CLI would take a second for it."""
+        for file in self.state.glob(f".pulumi/stacks/**/{STACK}.json"):
+            return json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
+        return {}
 
     def configured(self, key: str) -> str | None:
         """What the configuration says of the example service's `key`."""

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from components.direct import open_directly
 from components.orchestrator.swarm import DEFAULT_HOST
 from components.orchestrator.swarm_client import check_manager, connect
 from components.orchestrator.swarm_engine import wait_for_containers
-from yard import files
+from yard import files, interrupts
 
 REGISTRY_IMAGE = "registry:3"
 REGISTRY_NAME = "switchyard-registry"
@@ -95,8 +95,9 @@ def join_swarm(machine: Machine) -> None:
         engine.close()
         return
     bridged = bool(machine.client.networks.list(names=[BRIDGE]))
-    machine.client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
-    machine.notes.write(swarm=machine.client.info()["Swarm"]["Cluster"]["ID"], bridged=bridged)
+    with interrupts.held():  # what is made is noted
+        machine.client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:2377")
+        machine.notes.write(swarm=machine.client.info()["Swarm"]["Cluster"]["ID"], bridged=bridged)
     machine.say("made the Docker engine a swarm of one node (`yard down` undoes it)")
 
 
@@ -138,14 +139,13 @@ def start_registry(machine: Machine, host: str) -> None:
     if registry_answers(host):
         return
     port = local_port(host)
-    started = start_container(machine.client, port) or start_process(port, machine.notes.directory / "registry")
-    if started is None:
-        raise MachineError(
-            f"no registry answers at {host}, the image {REGISTRY_IMAGE} cannot be pulled, and the program "
-            "docker-registry is not installed: install it (Debian, Ubuntu: sudo apt-get install docker-registry), "
-            "or name a registry with `pulumi config set --path switchyard:oci.host HOST --stack local`"
-        )
-    machine.notes.write(registry=started)
+    has_image = pull_registry(machine.client)
+    with interrupts.held():  # what is started is noted
+        if has_image:
+            started = start_container(machine.client, port)
+        else:
+            started = start_process(host, machine.notes.directory / "registry")
+        machine.notes.write(registry=started)
     deadline = time.monotonic() + START_TIMEOUT
     while not registry_answers(host):
         if time.monotonic() > deadline:
@@ -162,17 +162,22 @@ def local_port(host: str) -> int:
     return int(port or 80)
 
 
-def start_container(client: docker.DockerClient, port: int) -> dict[str, Any] | None:
-    """The Distribution registry in a container; None when its image is not to be had."""
-    with suppress(NotFound):  # stopped, with the machine for example
-        client.containers.get(REGISTRY_NAME).remove(force=True)
+def pull_registry(client: docker.DockerClient) -> bool:
+    """Whether the registry's image is here, pulled if need be."""
     try:
         client.images.get(REGISTRY_IMAGE)
     except NotFound:
         try:
             client.images.pull(REGISTRY_IMAGE)
         except DockerException:
-            return None
+            return False
+    return True
+
+
+def start_container(client: docker.DockerClient, port: int) -> dict[str, Any]:
+    """The Distribution registry in a container."""
+    with suppress(NotFound):  # stopped, with the machine for example
+        client.containers.get(REGISTRY_NAME).remove(force=True)
     client.containers.run(
         REGISTRY_IMAGE,
         name=REGISTRY_NAME,
@@ -183,16 +188,20 @@ def start_container(client: docker.DockerClient, port: int) -> dict[str, Any] | 
     return {"kind": "container", "name": REGISTRY_NAME, "log": f"docker logs {REGISTRY_NAME}"}
 
 
-def start_process(port: int, directory: Path) -> dict[str, Any] | None:
-    """Debian's build of the same registry, in the background; None when it is not installed."""
+def start_process(host: str, directory: Path) -> dict[str, Any]:
+    """Debian's build of the same registry, in the background; raises `MachineError` where it is not installed."""
     program = shutil.which("docker-registry")
     if program is None:
-        return None
+        raise MachineError(
+            f"no registry answers at {host}, the image {REGISTRY_IMAGE} cannot be pulled, and the program "
+            "docker-registry is not installed: install it (Debian, Ubuntu: sudo apt-get install docker-registry), "
+            "or name a registry with `pulumi config set --path switchyard:oci.host HOST --stack local`"
+        )
     config, log = directory / "config.json", directory / "log"
     settings = {
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(directory / "storage")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
+        "http": {"addr": f"127.0.0.1:{local_port(host)}"},
     }
     directory.mkdir(parents=True, exist_ok=True)
     config.write_text(json.dumps(settings), encoding="utf-8")  # it wants YAML, and JSON is YAML
@@ -228,15 +237,23 @@ def is_ours(started: dict[str, Any]) -> bool:
     return False
 
 
-def remove_leftovers(machine: Machine, stack: str, repository: str) -> None:
-    """What a killed run left on the engine without a trace in the state, and the images that were pushed."""
-    label = {"label": f"switchyard.stack={stack}"}
+def remove_leftovers(machine: Machine, stack: str, known: Collection[str]) -> None:
+    """What an interrupted run left on the engine without a trace in the state, which has the ids `known`."""
     client = machine.client
-    if client.info()["Swarm"].get("ControlAvailable"):
-        for kind in (client.services, client.secrets, client.networks):
-            for each in kind.list(filters=label):
-                each.remove()
-                machine.say(f"removed {each.name}, which an interrupted run left")
-    wait_for_containers(client.api, label["label"])  # without a swarm nobody would remove them
-    for image in client.images.list(repository):
-        client.images.remove(str(image.id), force=True)
+    if not client.info()["Swarm"].get("ControlAvailable"):
+        return
+    for kind in (client.services, client.secrets, client.networks):
+        for each in kind.list(filters={"label": f"switchyard.stack={stack}"}):
+            if each.id in known:
+                continue
+            each.remove()
+            # Until its containers are gone, they hold the secrets and the network.
+            wait_for_containers(client.api, f"com.docker.swarm.service.id={each.id}")
+            machine.say(f"removed {each.name}, which an interrupted run left")
+
+
+def remove_images(machine: Machine, stack: str, repository: str) -> None:
+    """The images that were pushed, once the stack's containers are gone: without a swarm nobody removes those."""
+    wait_for_containers(machine.client.api, f"switchyard.stack={stack}")
+    for image in machine.client.images.list(repository):
+        machine.client.images.remove(str(image.id), force=True)

@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from yard import interrupts
 from yard.rehearsing import Listener, Report, Step
 from yard.rehearsing import rehearse as run
 
@@ -37,7 +38,13 @@ def rehearse(stack: str, to: str | None, as_json: bool, speed: float) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not as_json:
         console.print(SIMULATED)
-    report = run(ROOT, stack, to, speed, Listener() if as_json else _telling(console))
+    with interrupts.explained(lambda: "A rehearsal leaves nothing behind; call it again to start anew."):
+        try:
+            report = run(ROOT, stack, to, speed, Listener() if as_json else _telling(console))
+        except KeyboardInterrupt:
+            if as_json:
+                click.echo(json.dumps(Report(reason="interrupted").json(), indent=2))
+            raise
     if as_json:
         click.echo(json.dumps(report.json(), indent=2))
     else:

@@ -15,7 +15,7 @@ from components import orchestrator
 from components.aws import gate
 from components.shell import command
 from config.problems import nearest
-from yard import engine, progress
+from yard import engine, interrupts, progress
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARES = (1, 10, 50, 100)
@@ -53,14 +53,12 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
     try:
         opened = engine.stack(stack, ROOT, state=None)
         here = Switch.of(opened, ROOT, click.echo, bake)
-        if abort:
-            here.abort()
-            return
-        assert to is not None
-        here.check(to)
-        if not yes:
+        if to is not None:
+            here.check(to)
+        if to is not None and not yes:
             click.confirm(f"Move {stack} from {here.home} to {to}, in {len(SHARES) + 2} steps?", abort=True)
-        here.run(to)
+        with interrupts.explained(here.stopped):
+            here.abort() if to is None else here.run(to)
     except (engine.EngineError, auto.CommandError) as error:
         said = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
         back = command("yard", "switch", "--abort", "--stack", stack)
@@ -78,6 +76,8 @@ class Switch:
     """The shares, in percent, of all that are up; empty outside a move."""
     say: Say
     bake: float
+    pending: list[str] = field(default_factory=list)
+    """What an earlier run was at when it was ended."""
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     @classmethod
@@ -88,7 +88,9 @@ class Switch:
         values = {key.partition(":")[2]: each.value for key, each in stack.get_all_config().items()}
         home = values.get("orchestrator") or project["config"]["orchestrator"]["default"]
         weights = _weights(values.get("traffic") or "{}")
-        return cls(stack, home, _shares(home, weights, list(_served(_resources(stack)))), say, bake)
+        deployment = _deployment(stack)
+        shares = _shares(home, weights, list(_served(_resources(deployment))))
+        return cls(stack, home, shares, say, bake, engine.pending(deployment))
 
     def check(self, to: str) -> None:
         """Refuse what cannot be switched to from here."""
@@ -100,6 +102,11 @@ class Switch:
                 )
             if orchestrator.load(key).Options.target is None:
                 raise SwitchError(f"{key} is not behind the load balancer, so no traffic can be shared with it")
+        if self.pending:
+            doctor = command("yard", "doctor", "--stack", self.stack.name)
+            raise SwitchError(
+                f"an earlier run was ended while it was {', '.join(self.pending)}: `{doctor}` says how to go on"
+            )
         if odd := set(self.traffic) - {self.home, to}:
             raise SwitchError(f"a move to {', '.join(sorted(odd))} is under way: finish it or --abort first")
 
@@ -133,12 +140,25 @@ class Switch:
         self._write({self.home: 100, **dict.fromkeys(others, 0)})
         if under_way:
             self.say(f"all traffic back to {self.home}")
-            progress.run(self.stack.up, self.say, target=[rule["urn"] for rule in _rules(_resources(self.stack))])
+            progress.run(
+                self.stack.up, self.say, target=[rule["urn"] for rule in _rules(_resources(_deployment(self.stack)))]
+            )
         name = ("--stack", self.stack.name)
         self.say(
             f"{' and '.join(others)} has no traffic and stays, to be looked at;"
             f" `{command('pulumi', 'config', 'rm', 'traffic', *name)} && {command('pulumi', 'up', *name)}` removes it"
         )
+
+    def stopped(self) -> str:
+        """After an interrupt: who serves, and how to go on."""
+        shares = self._shares_now() or {self.home: 100}
+        serving = " and ".join(f"{key} has {share} %" for key, share in shares.items() if share)
+        back = command("yard", "switch", "--abort", "--stack", self.stack.name)
+        way_back = f"; `{back}` gives all of it back to {self.home}" if self.traffic else ""
+        return f"{serving} of the traffic. The same command goes on from there{way_back}."
+
+    def _shares_now(self) -> dict[str, int]:
+        return _shares(self.home, self.traffic, list(_served(_resources(_deployment(self.stack)))))
 
     def _write(self, traffic: Mapping[str, int]) -> None:
         self.traffic = dict(traffic)
@@ -157,8 +177,9 @@ class Switch:
                     f" Run `{first}` for that first, then call this again."
                 )
             self._up()
-        except BaseException:
-            self._write(before)  # the file says what is: the weights did not move
+        except BaseException as error:
+            # The file says what is. The weights did not move, unless the engine was stopped after it had moved them.
+            self._write(self._shares_now() if isinstance(error, KeyboardInterrupt) else before)
             raise
 
     def _besides_weights(self) -> list[str]:
@@ -202,8 +223,12 @@ def _shares(home: str, weights: Mapping[str, int], served: list[Mapping[str, int
     return {home: 100 - sum(others.values()), **others} if weights else {}
 
 
-def _resources(stack: auto.Stack) -> list[dict[str, Any]]:
-    return list((stack.export_stack().deployment or {}).get("resources", []))
+def _deployment(stack: auto.Stack) -> Mapping[str, Any]:
+    return stack.export_stack().deployment or {}
+
+
+def _resources(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(deployment.get("resources", []))
 
 
 def _rules(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

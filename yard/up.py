@@ -13,7 +13,7 @@ from pulumi.automation.events import OpType
 
 from components.direct import open_directly
 from components.orchestrator.swarm_client import SwarmError
-from yard import image, machine, progress
+from yard import image, interrupts, machine, progress
 from yard.local import SERVICE, Local, in_words, path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +41,8 @@ def up(context: click.Context, as_json: bool) -> None:
             say(f"{error}. Here is the rehearsal of stack dev instead:")
             rehearse(context, as_json)
             return
-        outcome = run(local, here)
+        with interrupts.explained(lambda: "What was made stays: `make up` goes on, `make down` removes it."):
+            outcome = run(local, here)
     if as_json:
         click.echo(json.dumps(outcome, indent=2))
     else:

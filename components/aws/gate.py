@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from math import ceil
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -42,6 +43,10 @@ class GateOptions(Model):
     )
 
 
+INTERRUPTED = Event()
+"""Set by who runs the program when the run is to end: the engine, which is told so too, waits for its hooks."""
+
+
 class GateClosed(Exception):
     """Traffic may not move; the message says which targets are not healthy and why."""
 
@@ -65,7 +70,7 @@ class Gate:
 
     options: GateOptions
     ask: AskHealth
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] = INTERRUPTED.wait
     clock: Callable[[], float] = time.monotonic
     expected: dict[str, Expected] = field(default_factory=dict)
 
@@ -109,6 +114,8 @@ class Gate:
                 return
             if not good and self.clock() >= deadline:  # what is healthy now gets the looks that are left
                 raise GateClosed(self._why(service, wanted, targets))
+            if INTERRUPTED.is_set():
+                raise GateClosed(f"the traffic of {service} stays where it is: this run was interrupted")
             self.sleep(self.options.interval)
 
     def _why(self, service: str, wanted: int, targets: list[Health]) -> str:

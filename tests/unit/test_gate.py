@@ -1,12 +1,14 @@
 """The gate: traffic moves only to targets that the load balancer itself calls healthy."""
 
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pulumi
 import pytest
 
-from components.aws.gate import Expected, Gate, GateClosed, GateOptions, Health, weights
+from components.aws.gate import INTERRUPTED, Expected, Gate, GateClosed, GateOptions, Health, weights
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 
@@ -82,6 +84,20 @@ def test_more_than_wanted_are_enough_though_another_is_sick() -> None:
     world = World([GOOD, SICK, GOOD])
     world.gate(wanted=2, polls=1).wait("api", "group")
     assert len(world.asked) == 1
+
+
+def test_an_interrupt_ends_the_wait_between_two_looks() -> None:
+    world = World([SICK])
+    gate = Gate(GateOptions(interval=60), world.ask, expected={"api": Expected(1, "/healthz")})
+    threading.Timer(0.05, INTERRUPTED.set).start()
+    began = time.monotonic()
+    try:
+        with pytest.raises(GateClosed, match="the traffic of api stays where it is: this run was interrupted"):
+            gate.wait("api", "group")
+    finally:
+        INTERRUPTED.clear()
+    assert time.monotonic() - began < 30
+    assert len(world.asked) == 2
 
 
 def test_a_time_out_names_target_reason_and_health_path() -> None:
