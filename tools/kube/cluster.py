@@ -205,8 +205,9 @@ def _pid(name: str) -> int | None:
 
 
 def _mounts() -> Iterator[str]:
+    below = f"{RUN.resolve()}/"  # .tools may be a link
     for line in Path("/proc/mounts").read_text().splitlines():
-        if (target := line.split()[1]).startswith(f"{RUN}/"):
+        if (target := line.split()[1]).startswith(below):
             yield target
 
 
