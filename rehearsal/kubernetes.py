@@ -104,10 +104,12 @@ class Kubernetes(Package):
         return {"create": create, "update": update, "delete": delete, "read": 0.0}[op]
 
     def gone(self, resource: CloudResource) -> None:
-        if resource.get("kind") == "Namespace":
-            for each in [each for each in self.state if each.cluster == resource.cluster]:
-                if each.get("metadata.namespace") == resource.get("metadata.name"):
-                    self.state.remove(each)
+        """What is in a namespace goes with it, and what an object owns with that (Kubernetes, garbage collection)."""
+        uid, name = resource.get("metadata.uid"), resource.get("metadata.name")
+        for each in [each for each in self.state if each.cluster == resource.cluster]:
+            inside = resource.get("kind") == "Namespace" and each.get("metadata.namespace") == name
+            if inside or uid in each.all("metadata.ownerReferences.uid"):
+                self.state.remove(each)
 
     def replaces_provider(self, olds: wire.Properties, news: wire.Properties) -> bool:
         """By its identifier where it has one, else by the address in its kubeconfig (pulumi-kubernetes, DiffConfig)."""

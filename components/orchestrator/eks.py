@@ -209,6 +209,8 @@ class Eks(AwsOrchestrator[EksOptions]):
             else self._cluster.kubeconfig_json,
             # Without it a changed kubeconfig would replace every object in the cluster.
             cluster_identifier=self.args.stack,
+            # All that it makes is the stack's own, whoever has set a field of it before.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster]),
         )
 

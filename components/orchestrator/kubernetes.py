@@ -175,6 +175,9 @@ class Kubernetes(Orchestrator[KubernetesOptions]):
             context=self.options.context,
             # Without it a changed kubeconfig (another address, another login) would replace every object.
             cluster_identifier=self.options.context,
+            # In a namespace of its own the stack sets every field, whoever has set it before. In one of others it stops
+            # and names them: an object of the same name may be theirs.
+            enable_patch_force=self.options.namespace is None,
             opts=child,
         )
         self.inside = pulumi.ResourceOptions(parent=self, provider=provider)

@@ -16,6 +16,9 @@ from components.workload import Image
 
 GRACE = 30
 """Seconds a pod has to finish what is under way once it has drained, until it is killed."""
+SCALED_BY = "switchyard/scaled-by"
+"""Annotation: who sets the count of the copies. It makes a difference, and so an update of the Deployment, where the
+count alone would not: what the state knows of the count is what it was before the autoscaler."""
 CAPABILITIES: Mapping[str, Support] = {
     "port": HONOURED,
     "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
@@ -125,40 +128,91 @@ def run(name: str, service: Service, image: Image, place: Place, *before: pulumi
         opts=place.opts,
     )
     secrets = _secrets(name, service, place)
+    budget = _budget(name, service, place)
     deployment = k8s.apps.v1.Deployment(
         name,
-        metadata={"name": name, "namespace": place.namespace},
+        metadata={
+            "name": name,
+            "namespace": place.namespace,
+            "annotations": {
+                SCALED_BY: _scaled_by(service),
+                # Without it `up` fails for good once an autoscaler, or `kubectl scale`, has set the count. A Deployment
+                # of somebody else is safe from it: its selector, which cannot be changed, does not name this stack.
+                "pulumi.com/patchForce": "true",
+            },
+        },
         spec=_deployment(name, service, image, place, account.metadata.name, secrets),
         opts=pulumi.ResourceOptions.merge(
-            place.after(*before),
+            place.after(*before, budget),
             pulumi.ResourceOptions(
+                # Left out while it scales, the count would fall to 1, Kubernetes' default, before the autoscaler acts.
                 ignore_changes=["spec.replicas"] if service.replicas.scales else None,
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
             ),
         ),
     )
-    _guards(name, service, place)
+    _admit(name, service, place)
     if service.replicas.scales:
-        k8s.autoscaling.v2.HorizontalPodAutoscaler(
-            name,
-            metadata={"name": name, "namespace": place.namespace},
-            spec={
-                "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": name},
-                "min_replicas": service.replicas.min,
-                "max_replicas": service.replicas.max,
-                "metrics": [
-                    {
-                        "type": "Resource",
-                        "resource": {
-                            "name": "cpu",
-                            "target": {"type": "Utilization", "average_utilization": service.replicas.cpu},
-                        },
-                    }
-                ],
-            },
-            opts=place.after(deployment),
-        )
+        _autoscaler(name, service, place, budget, deployment)
     return deployment
+
+
+def _scaled_by(service: Service) -> str:
+    return "autoscaler" if service.replicas.scales else "program"
+
+
+def _budget(name: str, service: Service, place: Place) -> k8s.policy.v1.PodDisruptionBudget:
+    """At most one copy leaves at a time when nodes change.
+
+    Pulumi deletes last, so an autoscaler that is no longer wanted would still correct the count that the Deployment has
+    just been given. That is why the budget owns it, and is made anew when autoscaling goes on or off: the autoscaler
+    goes with the old one, and the Deployment waits for the new one.
+    """
+    return k8s.policy.v1.PodDisruptionBudget(
+        name,
+        metadata={"name": name, "namespace": place.namespace, "annotations": {SCALED_BY: _scaled_by(service)}},
+        spec={"max_unavailable": 1, "selector": {"match_labels": labels(place.stack, name)}},
+        opts=pulumi.ResourceOptions.merge(
+            place.opts,
+            pulumi.ResourceOptions(
+                replace_on_changes=[f'metadata.annotations["{SCALED_BY}"]'], delete_before_replace=True
+            ),
+        ),
+    )
+
+
+def _autoscaler(
+    name: str,
+    service: Service,
+    place: Place,
+    owner: k8s.policy.v1.PodDisruptionBudget,
+    deployment: k8s.apps.v1.Deployment,
+) -> None:
+    target: Any = {"type": "Utilization", "average_utilization": service.replicas.cpu}
+    k8s.autoscaling.v2.HorizontalPodAutoscaler(
+        name,
+        metadata={
+            "name": name,
+            "namespace": place.namespace,
+            "owner_references": [
+                {
+                    "api_version": "policy/v1",
+                    "kind": "PodDisruptionBudget",
+                    "name": name,
+                    "uid": owner.metadata.uid,
+                    # The owner is gone, for whoever waits for that, only once this is.
+                    "block_owner_deletion": True,
+                }
+            ],
+        },
+        spec={
+            "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": name},
+            "min_replicas": service.replicas.min,
+            "max_replicas": service.replicas.max,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        },
+        opts=place.after(deployment),
+    )
 
 
 def _secrets(name: str, service: Service, place: Place) -> k8s.core.v1.Secret | None:
@@ -304,29 +358,23 @@ def _probes(service: Service) -> dict[str, Any]:
     }
 
 
-def _guards(name: str, service: Service, place: Place) -> None:
-    """At most one copy leaves at a time when nodes change, and only the load balancer may connect."""
-    if service.replicas.min > 1:
-        k8s.policy.v1.PodDisruptionBudget(
-            name,
-            metadata={"name": name, "namespace": place.namespace},
-            spec={"max_unavailable": 1, "selector": {"match_labels": labels(place.stack, name)}},
-            opts=place.opts,
-        )
-    if service.public:
-        k8s.networking.v1.NetworkPolicy(
-            name,
-            metadata={"name": name, "namespace": place.namespace},
-            spec={
-                "pod_selector": {"match_labels": labels(place.stack, name)},
-                "policy_types": ["Ingress"],
-                "ingress": [
-                    {
-                        "from_": [{"ip_block": {"cidr": block}} for block in place.callers],
-                        # By name it is each pod's own, so that a change of the port cuts off none of the old.
-                        "ports": [{"port": "http", "protocol": "TCP"}],
-                    }
-                ],
-            },
-            opts=place.opts,
-        )
+def _admit(name: str, service: Service, place: Place) -> None:
+    """Let what sends to a public service, and nothing else, connect to its copies."""
+    if not service.public:
+        return
+    k8s.networking.v1.NetworkPolicy(
+        name,
+        metadata={"name": name, "namespace": place.namespace},
+        spec={
+            "pod_selector": {"match_labels": labels(place.stack, name)},
+            "policy_types": ["Ingress"],
+            "ingress": [
+                {
+                    "from_": [{"ip_block": {"cidr": block}} for block in place.callers],
+                    # By name it is each pod's own, so that a change of the port cuts off none of the old.
+                    "ports": [{"port": "http", "protocol": "TCP"}],
+                }
+            ],
+        },
+        opts=place.opts,
+    )

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pulumi import automation as auto
 
-from rehearsal.aws import types
+from rehearsal import Call
+from rehearsal.aws import health, types
 from tests.engine.passage import Passage, Watch, answered, passage
 
 pytestmark = pytest.mark.engine
@@ -110,6 +111,25 @@ class TestPort:
             for port in (9000, 8080):
                 change(stack, watch, services={"api": {**service, "port": port}})
                 assert stack.edge() == edge
+
+
+def test_the_count_of_copies_is_set_when_no_autoscaler_is_there(tmp_path: Path) -> None:
+    watch, there = Watch(), list[int]()
+
+    def look(call: Call) -> None:
+        watch(call)
+        if (call.op, call.type, call.name) == ("update", health.DEPLOYMENT, "api") and call.done is None:
+            there.append(len(list(stack.cloud.state.every(health.SCALER))))
+
+    with passage(tmp_path, orchestrator="eks", on_call=look) as stack:
+        stack.up()
+        service = stack.service("api")
+        for replicas, updated in (({"min": 2, "max": 4}, [0]), ({"min": 3, "max": 4}, []), (2, [0])):
+            there.clear()
+            change(stack, watch, services={"api": {**service, "replicas": replicas}})
+            assert there == updated
+        (deployment,) = stack.cloud.state.every(health.DEPLOYMENT)
+        assert deployment.get("spec.replicas") == 2
 
 
 def test_who_may_reach_the_clusters_api_changes_alone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,13 +42,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 SPACE = "switchyard-dev"
 """The stack's namespace."""
+DEPLOYMENTS = "apis/apps/v1/deployments"
 SECRET = "correct horse battery staple"
 DRAIN = 5
 """Far longer than this cluster goes on sending to a pod that leaves."""
 CALLERS = 4
 PATIENCE = 60.0
 """Seconds for what the cluster does a moment later, on a machine that is busy."""
-STUCK = 25.0
+STUCK = 20.0
 """Seconds until a container that ends at once has been started twice."""
 
 
@@ -111,12 +112,14 @@ def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient
 @pytest.fixture(scope="module")
 def provider() -> ApplyServicer:
     """What the engine takes for Pulumi's own provider."""
-    return ApplyServicer()
+    provider = ApplyServicer()
+    provider.longest = PATIENCE
+    return provider
 
 
 @pytest.fixture
 def impatient(provider: ApplyServicer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For a rollout that never ends: the program gives it ten minutes."""
+    """For a rollout that never ends."""
     monkeypatch.setattr(provider, "longest", STUCK)
 
 
@@ -224,7 +227,7 @@ def test_the_namespace_admits_nothing_that_is_less_confined(stack: Stack, api: A
 
 def test_guards_and_scaling_are_in_place(stack: Stack, api: Api) -> None:
     assert set(listed(api, "apis/networking.k8s.io/v1/networkpolicies")) == {f"{SPACE}--deny", "api"}
-    assert set(listed(api, "apis/policy/v1/poddisruptionbudgets")) == {"api"}
+    assert set(listed(api, "apis/policy/v1/poddisruptionbudgets")) == {"api", "worker"}
     scaler = listed(api, "apis/autoscaling/v2/horizontalpodautoscalers")["api"]
     assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (2, 4)
     assert set(listed(api, "api/v1/services")) == {"api", "api--public", "worker"}
@@ -238,7 +241,7 @@ def test_secrets_reach_the_copies_alone(stack: Stack, api: Api) -> None:
     ]
     assert SECRET in values
     assert any(PASSWORD in value for value in values)
-    told = json.dumps([listed(api, "apis/apps/v1/deployments"), listed(api, "api/v1/pods")])
+    told = json.dumps([listed(api, DEPLOYMENTS), listed(api, "api/v1/pods")])
     assert SECRET not in told
     assert SECRET not in stack.saved()
     assert PASSWORD not in stack.saved()
@@ -250,7 +253,102 @@ def test_scaling_is_left_to_the_autoscaler(stack: Stack, api: Api) -> None:
     api.call("PUT", scale, wanted)
     service_of(stack, env={"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "warn"})
     assert stack.up() == {"update": 1}
-    assert listed(api, "apis/apps/v1/deployments")["api"]["spec"]["replicas"] == 3
+    assert listed(api, DEPLOYMENTS)["api"]["spec"]["replicas"] == 3
+
+
+def count(api: Api) -> int:
+    """How many copies of `api` its Deployment is to have."""
+    return int(listed(api, DEPLOYMENTS)["api"]["spec"]["replicas"])
+
+
+def until_count(api: Api, wanted: int) -> None:
+    """Wait until the autoscaler, which looks every 15 seconds, has set it."""
+    deadline = time.monotonic() + PATIENCE
+    while count(api) != wanted:
+        assert time.monotonic() < deadline, f"{count(api)} copies are to run, not {wanted}"
+        time.sleep(0.5)
+
+
+def scales(api: Api) -> bool:
+    """Whether `api` has an autoscaler."""
+    return "api" in listed(api, "apis/autoscaling/v2/horizontalpodautoscalers")
+
+
+@contextmanager
+def counts(api: Api) -> Iterator[set[tuple[int, bool]]]:
+    """What `count` says while the block runs, and then `scales`."""
+    seen: set[tuple[int, bool]] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.1):
+            seen.add((count(api), scales(api)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def set_by_hand(api: Api, path: str, spec: Mapping[str, Any], manager: str) -> None:
+    """As `kubectl scale` and `kubectl edit` do."""
+    api.call("PATCH", path, {"spec": dict(spec)}, "application/merge-patch+json", fieldManager=manager)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "then"),
+    [
+        ({"min": 3, "max": 4}, 3),
+        (2, 2),  # the state has said 2 all the time
+        ({"min": 3, "max": 6}, 3),
+        (5, 5),
+        ({"min": 2, "max": 6}, 5),
+    ],
+    ids=str,
+)
+def test_autoscaling_goes_on_and_off_without_a_lost_request(stack: Stack, api: Api, replicas: Any, then: int) -> None:
+    before, autoscaled = count(api), isinstance(replicas, dict)
+    with Load(url(stack), CALLERS) as load, counts(api) as seen:
+        service_of(stack, replicas=replicas)
+        stack.up()
+        until_count(api, then)
+        if then < before:
+            time.sleep(2 * DRAIN)  # until those that are too many have drained and are gone
+    measured = f"{load.good} requests, {len(load.failed)} failed; copies: {sorted(seen)}"
+    print(measured)
+    assert not load.failed, measured
+    assert {number for number, _ in seen} <= {before, then}, measured
+    assert scales(api) == autoscaled
+    assert autoscaled or before == then or (then, True) not in seen, "an autoscaler could undo it"
+    assert stack.up() == {}
+
+
+def test_what_was_set_by_hand_is_set_again(stack: Stack, api: Api) -> None:
+    """When the program next changes it, or looks."""
+    hpa = f"/apis/autoscaling/v2/namespaces/{SPACE}/horizontalpodautoscalers/api"
+    set_by_hand(api, hpa, {"maxReplicas": 9}, "kubectl-edit")
+    service_of(stack, replicas={"min": 2, "max": 5})
+    assert stack.preview() == stack.up() == {"update": 1}
+    assert api.get(hpa)["spec"]["maxReplicas"] == 5
+
+    service_of(stack, replicas=2)
+    stack.up()
+    scale = f"/apis/apps/v1/namespaces/{SPACE}/deployments/api/scale"
+    set_by_hand(api, scale, {"replicas": 4}, "kubectl")
+    service_of(stack, replicas=2, env={"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "info"})
+    assert stack.preview() == stack.up() == {"update": 1}
+    assert count(api) == 2
+
+    set_by_hand(api, scale, {"replicas": 4}, "kubectl")
+    assert stack.up() == {}
+    assert count(api) == 4
+    engine.Watch().run(stack.stack.up, refresh=True)
+    assert count(api) == 2
+    service_of(stack, replicas={"min": 2, "max": 4})
+    stack.up()
 
 
 def test_a_new_version_is_rolled_out_without_a_lost_request(stack: Stack, api: Api) -> None:
@@ -300,6 +398,35 @@ def test_a_digest_that_nobody_pushed_is_named(stack: Stack, api: Api, images: Im
     assert answer(stack)["version"] == "good"
     service_of(stack, digest=images.good)
     stack.up()
+
+
+def test_in_a_namespace_of_others_nothing_of_theirs_is_taken_over(
+    api: Api, images: Images, provider: ApplyServicer, tmp_path: Path
+) -> None:
+    space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}
+    theirs = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "api", "namespace": "team"},
+        "spec": {"selector": {"app": "theirs"}, "ports": [{"name": "web", "port": 80}]},
+    }
+    api.apply(space, "kubectl")
+    api.apply(theirs, "kubectl")
+    config = config_for("oci", "kubernetes", api={"digest": images.good}) | {
+        "oci": {"host": images.host, "username": USER},
+        "kubernetes": exposed("nodeport", namespace="team"),
+    }
+    server = Server(provider)
+    env = {"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{server.port}"}
+    stack = Stack(tmp_path / "stack", env, config, {"switchyard:oci.password": PASSWORD})
+    try:
+        with pytest.raises(engine.EngineError, match=r'conflicts with "kubectl":\n- \.spec\.selector'):
+            stack.up()
+        assert api.get(api.path(theirs))["spec"]["selector"] == {"app": "theirs"}
+    finally:
+        stack.destroy()
+        server.stop()
+        api.call("DELETE", api.path(space))
 
 
 def test_what_was_removed_by_hand_is_made_again(stack: Stack, api: Api) -> None:
@@ -405,6 +532,8 @@ def test_every_object_of_eks_is_accepted(api: Api) -> None:
         for each in made:
             if each["kind"] not in CLUSTER_WIDE:
                 each["metadata"].setdefault("name", "autonamed")
+                for owner in each["metadata"].get("ownerReferences", ()):
+                    owner["uid"] = "known-once-it-is-there"
                 api.call("PATCH", api.path(each), each, APPLY, fieldManager=MANAGER, dryRun="All", **STRICT)
     finally:
         api.call("DELETE", api.path(space))

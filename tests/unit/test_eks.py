@@ -126,9 +126,17 @@ class TestObjects:
         assert container()["ports"] == [{"name": "http", "containerPort": 9000}]
         assert "worker" not in {each.name for each in rich().of("networking.k8s.io/v1:NetworkPolicy")}
 
-    def test_one_copy_leaves_at_a_time(self) -> None:
-        budget = rich().one("policy/v1:PodDisruptionBudget")
-        assert (budget.name, budget.inputs["spec"]["maxUnavailable"]) == ("api", 1)
+    @pytest.mark.parametrize("service", ["api", "worker"])
+    def test_one_copy_leaves_at_a_time(self, service: str) -> None:
+        labels = rich().one("apps/v1:Deployment", service).inputs["spec"]["template"]["metadata"]["labels"]
+        budget = rich().one("policy/v1:PodDisruptionBudget", service).inputs["spec"]
+        assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+
+    def test_a_field_that_someone_else_has_set_is_ours_again(self) -> None:
+        assert rich().one("pulumi:providers:kubernetes").inputs["enablePatchForce"] == "true"
+        for service in ("api", "worker"):
+            annotations = rich().one("apps/v1:Deployment", service).inputs["metadata"]["annotations"]
+            assert annotations["pulumi.com/patchForce"] == "true"
 
     def test_no_object_makes_a_load_balancer_of_its_own(self) -> None:
         assert {each.inputs["spec"].get("type", "ClusterIP") for each in rich().of("core/v1:Service")} == {"ClusterIP"}

@@ -94,6 +94,15 @@ class TestNamespace:
             labels = deployment(graph, service).inputs["spec"]["template"]["metadata"]["labels"]
             assert labels["app.kubernetes.io/part-of"] == "switchyard-dev"
 
+    @pytest.mark.parametrize(("existing", "forced"), [(None, "true"), ("team", "false")])
+    def test_what_others_have_set_is_ours_again_only_where_nothing_else_is_theirs(
+        self, existing: str | None, forced: str
+    ) -> None:
+        graph = program({"namespace": existing})
+        assert graph.one("pulumi:providers:kubernetes").inputs["enablePatchForce"] == forced
+        # What scales it sets a field of it, wherever it is; and one of others would have another selector.
+        assert deployment(graph).inputs["metadata"]["annotations"]["pulumi.com/patchForce"] == "true"
+
     def test_the_command_for_logs_knows_it(self) -> None:
         (command,) = program({"namespace": "team"}, api=API, worker=WORKER).export("logs")["api"]
         assert command == (
