@@ -1,4 +1,4 @@
-"""The pretend cloud: providers for aws, eks and kubernetes behind the real engine, one state, one clock."""
+"""The pretend cloud: providers for aws, eks, kubernetes and third parties' packages behind the real engine."""
 
 import math
 import os
@@ -10,10 +10,12 @@ from typing import Self
 from rehearsal import swarm
 from rehearsal.apis import elb, kms, ssm
 from rehearsal.aws import health, types
-from rehearsal.aws.package import Aws
+from rehearsal.aws.package import Aws, RowPackage
+from rehearsal.aws.rows import load
 from rehearsal.clock import Clock
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.operations import Call, Fault, Operations
+from rehearsal.package import Package
 from rehearsal.server import CloudServicer, EksServicer, Server
 from rehearsal.state import CloudState
 
@@ -42,15 +44,21 @@ class Cloud:
         self._on_call = on_call
 
     def __enter__(self) -> Self:
+        packages = self._packages()
         self.clock = Clock(self._scale)
         self._operations = Operations(self.clock, self.faults, self._on_call, self.drop)
         self._elb = elb.serve(self.targets)
         self._ssm = ssm.serve(self._online, self._command)
         self._kms = kms.serve()
-        packages = [Aws(self.state), Kubernetes(self.state)]
         self._servers = {each.name: Server(CloudServicer(each, self._operations)) for each in packages}
         self._servers["eks"] = Server(EksServicer("eks"))
         return self
+
+    def _packages(self) -> list[Package]:
+        rows = load()
+        others = rows.packages - {"aws", "eks", "kubernetes"}
+        theirs = [RowPackage(name, self.state, rows) for name in sorted(others)]
+        return [Aws(self.state, rows), Kubernetes(self.state), *theirs]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
 from rehearsal import wire
 from rehearsal.state import CloudResource, CloudState, Refused
@@ -49,7 +49,7 @@ class Urn:
 class Package(ABC):
     """One Pulumi package. The cloud is locked whenever one of these is called."""
 
-    name: ClassVar[str]
+    name: str
 
     def __init__(self, state: CloudState) -> None:
         self.state = state

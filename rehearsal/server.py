@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -44,12 +44,19 @@ class Server:
         self._server.stop(None).wait()
 
 
+def _version(package: str) -> str:
+    """The engine warns when a provider is older than the program's SDK asks for."""
+    try:
+        return version(f"pulumi-{package}")
+    except PackageNotFoundError:
+        return "999.0.0"
+
+
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """What every package answers alike."""
 
     def __init__(self, package: str) -> None:
-        # The engine warns when a provider is older than the program's SDK asks for.
-        self._version = version(f"pulumi-{package}")
+        self._version = _version(package)
         self.engine = ""
 
     def Attach(self, request: plugin_pb2.PluginAttach, context: grpc.ServicerContext) -> empty_pb2.Empty:  # noqa: N802

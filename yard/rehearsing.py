@@ -25,6 +25,7 @@ from config.stack_file import PLACEHOLDER, NoStack, StackFile, dotted
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health
+from rehearsal.state import Refused
 from yard import engine
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
@@ -100,7 +101,7 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
             listener.note(note)
         _Rehearsal(root, config, to, report, listener).run(1 / speed)
         report.ok = True
-    except (Broken, NoStack, engine.EngineError) as error:
+    except (Broken, NoStack, Refused, engine.EngineError) as error:
         report.reason = str(error)
     return report
 
@@ -112,9 +113,11 @@ def _only_aws(stack: str, at: str, to: str) -> None:
         known = orchestrator.names()
         if key not in known:
             raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}")
-        if orchestrator.load(key).Options.target is None:
+        options = orchestrator.load(key).Options
+        if options.target is None:
+            where = "stands off its load balancer" if options.platform == "aws" else "runs elsewhere"
             raise Broken(
-                f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it"
+                f"the rehearsal has AWS and Kubernetes on it; {key} {where}, so stack {stack} cannot rehearse it"
             )
 
 

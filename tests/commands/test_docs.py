@@ -160,14 +160,15 @@ def test_the_backend_in_the_guide_works(monkeypatch: pytest.MonkeyPatch) -> None
     assert engine.graph.outputs[made.urn] == {"repositories": {"api": "quay.io/acme/shop-dev-api"}}
 
 
-def test_the_costs_in_the_guide_are_the_third_partys() -> None:
-    """Who states them so is in the comparison: tests/conformance/test_promises.py."""
+def test_the_costs_and_rows_in_the_guide_are_the_third_partys() -> None:
+    """Who states them so is compared (tests/conformance/test_promises.py) and rehearsed (test_third_party_rows.py)."""
     page = (docs.ROOT / "docs/adding-a-backend.md").read_text()
-    acme = (docs.ROOT / "tests/conformance/third_party/acme.py").read_text()
+    theirs = (docs.ROOT / "tests/conformance/third_party").glob("*.py")
     _, *examples = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     lines = [line.strip() for example in examples for line in example.splitlines() if line]  # a class is around them
     assert any("Line(" in line for line in lines)
-    known = {line.strip() for line in acme.splitlines()}
+    assert any("@refuses(" in line for line in lines)
+    known = {line.strip() for file in theirs for line in file.read_text().splitlines()}
     assert not [line for line in lines if line not in known]
 
 

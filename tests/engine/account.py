@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.aws import types
+from rehearsal.aws import rows, types
 from rehearsal.aws.package import Aws
 from rehearsal.kubernetes import Kubernetes
 from rehearsal.package import Naming, Urn
@@ -22,7 +22,7 @@ class Account:
 
     def __init__(self) -> None:
         self.state = CloudState()
-        self._package = Aws(self.state)
+        self._package = Aws(self.state, rows.load())
 
     def make(self, type_: str, name: str = "it", /, **inputs: Any) -> CloudResource:
         """Create a resource; its inputs are as the engine sends them."""

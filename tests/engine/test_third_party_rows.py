@@ -1,0 +1,69 @@
+"""The rehearsal knows what an installed package has rows of."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from components import backends
+from rehearsal import Cloud
+from rehearsal.apis import kms
+from rehearsal.aws import types
+from rehearsal.aws.rows import GROUP
+from tests.conformance.joining import third_party
+from tests.engine.account import Account, no
+from tests.program import config_for
+from tests.stack import Stack
+from yard import engine
+from yard.rehearse import rehearse
+from yard.rehearsing import environment
+
+pytestmark = pytest.mark.engine
+
+
+def test_its_own_package_is_rehearsed(tmp_path: Path) -> None:
+    config = {**config_for("acme", "acme-aws"), "acme": {"project": "shop"}}
+    with third_party(), Cloud() as cloud, environment(cloud):
+        stack = Stack(tmp_path / "stack", cloud.env, config, {}, kms.SECRETS_PROVIDER)
+        stack.up()
+        assert stack.preview() == {}
+        (space,) = cloud.state.every("acme:index:Space")
+        assert set(space.all("subnets")) == {each.id for each in cloud.state.every(types.SUBNET)}
+        stack.set(services={"api": {"digest": f"sha256:{'a' * 64}", "cpu": 16, "memory": 32768}})
+        with pytest.raises(engine.EngineError, match="TooLarge: api wants 16 vCPU; an app has 8 at most"):
+            stack.up()
+        stack.destroy()
+        assert len(cloud.state) == 0
+        deleted = {call.type: call for call in cloud.calls if call.op == "delete"}
+        left, freed = deleted["acme:index:Space"].done, deleted[types.SUBNET].begun
+        assert left is not None
+        assert left < freed
+
+
+def test_a_row_for_aws_joins_ours_and_replaces_none() -> None:
+    with third_party():
+        account = Account()
+        queue = account.make("aws:sqs/queue:Queue", name="jobs")
+        assert queue.get("url") == "https://sqs.eu-central-1.amazonaws.com/123456789012/jobs"
+        with no("QueueNameExists"):
+            account.make("aws:sqs/queue:Queue", "other", name="jobs")
+        assert account.make(types.VPC, cidrBlock="10.0.0.0/16").id.startswith("vpc-")
+    with no("NotRehearsed", "does not know aws:sqs/queue:Queue"):
+        Account().make("aws:sqs/queue:Queue", name="jobs")
+
+
+def test_an_orchestrator_off_the_load_balancer_is_not_rehearsed() -> None:
+    """It has an address of its own, and a rehearsal shows that callers find theirs unchanged."""
+    with third_party():
+        told = CliRunner().invoke(rehearse, ["--to", "acme-aws", "--json"])
+    assert "acme-aws stands off its load balancer, so stack dev cannot rehearse it" in json.loads(told.stdout)["reason"]
+
+
+def test_rows_that_cannot_be_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = {GROUP: {"acme": "nowhere.rows"}}
+    monkeypatch.setattr(backends, "third_party", lambda group: rows.get(group, {}))
+    told = CliRunner().invoke(rehearse, ["--json"])
+    assert told.exit_code == 1
+    reason = json.loads(told.stdout)["reason"]
+    assert reason.startswith("NotRehearsed: the rows of acme cannot be read: No module named 'nowhere'")
