@@ -62,10 +62,9 @@ def test_a_stack_of_the_earlier_program_is_left_as_it_is(viewer: Viewer, name: s
     viewer.restore(name)
     steps = viewer.preview()
     has = {each["type"] for each in states.recorded()[name]["state"]["checkpoint"]["latest"]["resources"]}
-    changed = chain(*(CHANGED_ON_PURPOSE.get(key, {}) for key in cases()[name].orchestrators))
-    wanted = {kind for kind in changed if kind.split()[1] in has}
-    assert [step for step in steps if step.kind not in wanted] == []
-    assert wanted == {step.kind for step in steps}
+    changed = set(chain(*(CHANGED_ON_PURPOSE.get(key, {}) for key in cases()[name].orchestrators)))
+    assert [step for step in steps if step.kind not in changed] == []
+    assert {kind for kind in changed if kind.split()[1] in has} <= {step.kind for step in steps}
 
 
 def test_every_pair_is_recorded() -> None:
