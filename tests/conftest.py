@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,19 @@ gc.set_threshold(20_000, 50, 100)  # every run of a program leaves much behind
 os.environ.setdefault("GOGC", "400")  # the CLI runs for seconds: no need to tidy up while it does
 
 
+ENDING: dict[signal.Signals, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
+"""Signal -> what Python does with it by itself."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    # A script's background job and nohup ignore some of these, and so would all that the tests start.
+    for number, usual in ENDING.items():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     # These packages warn of deprecated classes of their own whenever they are imported.
     config.addinivalue_line(
         "filterwarnings", r"ignore:(aws|s3)\.\S+ has been deprecated in favor of:DeprecationWarning"
