@@ -162,11 +162,7 @@ def estimate(
     for each in (images, *beside):
         items += map(Note, each.notes(demand.on_aws))
     if demand.on_aws:
-        items += Network.costs(demand)
-    if demand.edge:
-        items += Edge.costs(demand)
-    if demand.on_aws:
-        items += Vault.costs(demand)
+        items += [*Network.costs(demand), *(Edge.costs(demand) if demand.edge else ()), *Vault.costs(demand)]
     return Estimate(
         registry=images.key,
         orchestrators=tuple(each.key for each in runtimes),

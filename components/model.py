@@ -106,6 +106,10 @@ def is_example(block: str) -> bool:
     return isinstance(network, IPv4Network) and any(network.subnet_of(IPv4Network(each)) for each in DOCUMENTATION)
 
 
+Contradiction = tuple[str, object, str]
+"""What types alone cannot say: the path of a value, the value, what is wanted."""
+
+
 class Model(BaseModel):
     """Settings with kebab-case keys (`log_days` is written `log-days`)."""
 

@@ -10,11 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, get_args
 
 from components.cost import Demand, Item
-from components.model import Model
+from components.model import Contradiction, Model
 from components.service import Service
-
-Contradiction = tuple[str, object, str]
-"""Path in the block, its value, what is wanted."""
 
 
 class Options(Model):
@@ -40,8 +37,15 @@ class Options(Model):
         return {each.alias or name: each.examples[0] for name, each in cls.model_fields.items() if each.examples}
 
 
-def options_of(component: type) -> type[Options] | None:
-    """The options that a component's class is generic over; None while they are left open."""
-    bases = vars(component).get("__orig_bases__", ())
-    found = (each for base in bases for each in get_args(base))
-    return next((each for each in found if isinstance(each, type) and issubclass(each, Options)), None)
+class WithOptions:
+    """A component: what is made of a backend. It is generic over its options."""
+
+    Options: ClassVar[Any]
+    """The class of its options, whatever it is generic over; while that is left open, there is none."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        arguments = [each for base in vars(cls).get("__orig_bases__", ()) for each in get_args(base)]
+        for each in arguments:
+            if isinstance(each, type) and issubclass(each, Options):
+                cls.Options = each

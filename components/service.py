@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from components.model import TEXT_TO_NUMBER, Model, Text, Wanted, wanted
+from components.model import TEXT_TO_NUMBER, Contradiction, Model, Text, Wanted, wanted
 
 NAME = Text(r"^[a-z](-?[a-z0-9])*$", "lower-case letters, digits and single dashes, a letter first", max_length=20)
 Name = Annotated[str, NAME]
@@ -150,9 +150,7 @@ class Service(Model):
         return dict(sorted({**self.env, **own}.items()))
 
 
-def of_no_service(
-    field: str, values: Mapping[str, object], services: Mapping[str, Service]
-) -> Iterator[tuple[str, object, str]]:
+def of_no_service(field: str, values: Mapping[str, object], services: Mapping[str, Service]) -> Iterator[Contradiction]:
     """(path, value, what is wanted) for each entry of a backend's option by service whose name is no service's."""
     for name, value in values.items():
         if name not in services:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.model import Model
+from components.model import Contradiction, Model
 from components.pulling import cell
 from components.service import Service
 from config.encrypted import PLAINLY, Encrypted
@@ -11,9 +11,6 @@ from config.fields import secrets_in
 from config.problems import ENCRYPTED, PLAIN, Words
 from config.settings import Settings
 from config.stack_file import Steps, dotted
-
-Contradiction = tuple[str, object, str]
-"""Path of the key, its value, what is wanted."""
 
 
 def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contradiction]:

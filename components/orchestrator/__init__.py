@@ -14,7 +14,7 @@ from components import backends
 from components.aws.edge import Edge
 from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
-from components.options import Options, options_of
+from components.options import Options, WithOptions
 from components.service import FEATURES, Service
 from components.workload import Image, Registration, Target, TargetKind, Workload
 
@@ -119,19 +119,13 @@ class OrchestratorArgs(Generic[Of]):
     """Given to those on AWS."""
 
 
-class Orchestrator(pulumi.ComponentResource, ABC, Generic[Of]):
+class Orchestrator(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
     """A runtime for the services of a stack."""
 
     token: ClassVar[str]
     """The type in the URN. It outlives the class's name, so it is written out."""
     Options: ClassVar[type[OrchestratorOptions]]
     """The class of its options: what it is generic over."""
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        options = options_of(cls)
-        if options and issubclass(options, OrchestratorOptions):
-            cls.Options = options
 
     def __init__(self, name: str, args: OrchestratorArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.token, name, None, opts)

@@ -27,7 +27,7 @@ from components.aws.fleet import (
 )
 from components.cost import Demand, Item, Note
 from components.cost import instances as rented
-from components.options import Contradiction
+from components.model import Contradiction
 from components.orchestrator import HONOURED, translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, EcsOptions, Placement
 from components.sdk import aws

@@ -15,8 +15,7 @@ from components.aws import iam
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, holding, whole
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
-from components.model import Cidr, Text, is_example, is_public
-from components.options import Contradiction
+from components.model import Cidr, Contradiction, Text, is_example, is_public
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
 from components.pull import Anonymous, AwsRole, Login
 from components.sdk import aws, eks, k8s

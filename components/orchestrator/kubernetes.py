@@ -12,8 +12,7 @@ import yaml
 from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
-from components.model import Cidr, Text
-from components.options import Contradiction
+from components.model import Cidr, Contradiction, Text
 from components.orchestrator import Orchestrator, OrchestratorOptions, kubernetes_service, translated
 from components.orchestrator.kubernetes_service import Place
 from components.pull import Anonymous, Login, NodeIdentity

@@ -262,7 +262,8 @@ def _deployment(
         "replicas": service.replicas.min,
         "selector": {"match_labels": labels(place.stack, name)},
         "strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": 0, "max_surge": "100%"}},
-        # The rollout counts as failed after this many seconds without progress, and `up` fails with the pod's reason.
+        # Kubernetes calls the rollout failed after this many seconds without progress. Pulumi only warns of that: `up`
+        # fails when the Deployment's own time-out is over, with the pod's reason.
         "progress_deadline_seconds": 600,
         "template": {
             "metadata": {"labels": labels(place.stack, name)},

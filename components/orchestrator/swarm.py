@@ -15,8 +15,7 @@ import pulumi
 from pydantic import AfterValidator, Field
 
 from components.cost import COLUMNS, Demand, Item, Unpriced
-from components.model import Text, wanted
-from components.options import Contradiction
+from components.model import Contradiction, Text, wanted
 from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
 from components.service import Name, Service, of_no_service

@@ -21,7 +21,7 @@ from components.aws import iam, instances
 from components.aws.fleet import INSTANCE_TYPES, SMALL, Ami, Architecture, TypeName, architecture, holding
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
-from components.options import Contradiction
+from components.model import Contradiction
 from components.orchestrator import HONOURED, AwsOrchestrator, OrchestratorOptions, aws_logs, refused, translated
 from components.orchestrator.swarm import (
     Network,

@@ -11,7 +11,7 @@ import pulumi
 
 from components import backends
 from components.cost import Demand, Item, Unpriced
-from components.options import Options, options_of
+from components.options import Options, WithOptions
 from components.pull import Pull
 from components.shell import Shell, command, quoted
 
@@ -87,7 +87,7 @@ class RegistryArgs(Generic[Of]):
     options: Of
 
 
-class Registry(pulumi.ComponentResource, ABC, Generic[Of]):
+class Registry(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
     """Somewhere to keep the images of every service of a stack."""
 
     token: ClassVar[str]
@@ -95,12 +95,6 @@ class Registry(pulumi.ComponentResource, ABC, Generic[Of]):
     Options: ClassVar[type[RegistryOptions]]
     """The class of its options: what it is generic over."""
     repositories: Mapping[str, Repository]
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        options = options_of(cls)
-        if options and issubclass(options, RegistryOptions):
-            cls.Options = options
 
     def __init__(self, name: str, args: RegistryArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.token, name, None, opts)

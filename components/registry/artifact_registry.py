@@ -11,8 +11,7 @@ import pulumi
 from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
-from components.model import Text
-from components.options import Contradiction
+from components.model import Contradiction, Text
 from components.pull import Login, NodeIdentity, Pull
 from components.registry import Registry, RegistryOptions, Repository, push_commands
 from components.sdk import gcp

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note
-from components.options import Contradiction
+from components.model import Contradiction
 from components.pull import Anonymous, Login, Pull
 from components.registry.hosted import Account, Hosted, HostedOptions
 from components.service import Service

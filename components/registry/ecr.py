@@ -9,7 +9,7 @@ import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line
-from components.options import Contradiction
+from components.model import Contradiction
 from components.pull import AwsRole, Pull
 from components.registry import DEPLOYED, Registry, RegistryOptions, Repository, push_commands
 from components.sdk import aws

@@ -9,8 +9,7 @@ import pulumi
 from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
-from components.model import Text
-from components.options import Contradiction
+from components.model import Contradiction, Text
 from components.pull import Anonymous, Cached, Login, Pull
 from components.registry import Registry, RegistryOptions, Repository, ecr, push_commands
 from components.registry.oci import RepositoryPath

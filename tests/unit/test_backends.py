@@ -57,6 +57,19 @@ def test_a_backends_packages_are_imported_only_when_it_is_chosen() -> None:
     assert not imported(code, "pulumi_aws", "pulumi_eks", "pulumi_kubernetes", "boto3")
 
 
+SAID = {
+    "checks": "from tests.unit.test_settings import load; load(config_for('ecr', 'eks', 'production'))",
+    "prices": "from yard.comparison import Comparison; assert Comparison.of(ROOT, 'prod').known",
+    "documents": "from tools.docs import documents; assert dict(documents())",
+}
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_what_is_only_said_loads_no_sdk_of_a_cloud(what: str) -> None:
+    code = f"from tests.program import ROOT, config_for; {SAID[what]}"
+    assert not imported(code, "pulumi_aws", "pulumi_eks", "pulumi_gcp", "pulumi_kubernetes", "boto3", "docker")
+
+
 class OlderOptions(SwarmOptions):
     key = "older"
     capabilities = {name: each for name, each in SwarmOptions.capabilities.items() if name != "path"}
