@@ -1,4 +1,6 @@
-"""What EC2 instance types are made of, as far as containers care: a small table of the usual ones.
+"""Instances that hold copies: a small table of the usual EC2 types, and how many of one some copies need.
+
+Estimates, the checks of a configuration, quotas and the rehearsal all count with this.
 
 Network interfaces: aws/amazon-vpc-resource-controller-k8s v1.7.3, pkg/aws/vpc/limits.go, which AWS generates;
 vCPU and memory: https://aws.amazon.com/ec2/instance-types/.
@@ -6,12 +8,13 @@ vCPU and memory: https://aws.amazon.com/ec2/instance-types/.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
 from components.model import Text
+from components.service import Service
 
 Architecture = Literal["x86_64", "arm64"]
 TypeName = Annotated[str, Text(r"^[a-z0-9-]+\.[a-z0-9-]+$", "an EC2 instance type, such as t3.small")]
@@ -30,6 +33,11 @@ class InstanceType:
     """MiB, as sold; the system and the container agent keep some of it."""
     interfaces: int
     """Network interfaces at the most, its own among them."""
+
+    @property
+    def for_copies(self) -> int:
+        """Network interfaces besides its own."""
+        return self.interfaces - 1
 
 
 def _table() -> Iterator[tuple[str, InstanceType]]:
@@ -69,14 +77,60 @@ ARM = re.compile(r"^(a1|[a-z]+\d+g[a-z]*)\.")
 """In a type's name a `g` after the generation says Graviton (EC2 user guide, "Instance type naming conventions")."""
 
 
+def least(names: Collection[str]) -> InstanceType | None:
+    """What an instance of any of these types has; None: of one of them it is not known."""
+    known = [INSTANCE_TYPES[each] for each in names if each in INSTANCE_TYPES]
+    if not names or len(known) < len(names):
+        return None
+    return InstanceType(
+        min(each.vcpu for each in known), min(each.memory for each in known), min(each.interfaces for each in known)
+    )
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """How the instances of one orchestrator hold copies. What the system of each keeps to itself, no copy gets."""
+
+    keeps_cpu: float = 0
+    """vCPU."""
+    keeps_memory: int = 1
+    """MiB. It keeps some in any case, so all of it is too much for a copy already."""
+    interface_each: bool = False
+    """Every copy has a network interface of its own."""
+
+    def holds(self, type_: InstanceType, service: Service) -> bool:
+        """Whether an empty instance has room for one copy."""
+        return _holds(type_, service.cpu + self.keeps_cpu, service.memory + self.keeps_memory)
+
+    def type_for(self, name: str, services: Iterable[Service]) -> str:
+        """`name`, or the next larger type of its family that holds a copy of each service. `name` again where none
+        is known."""
+        for each in services:
+            name = _next_holding(name, each.cpu + self.keeps_cpu, each.memory + self.keeps_memory)
+        return name
+
+    def needs(self, type_: InstanceType, copies: Iterable[tuple[Service, float]], spare: int = 0) -> dict[str, float]:
+        """What is scarce -> instances of a type that so many copies need for it; `spare`: copies for a rollout,
+        which want an interface too."""
+        copies = list(copies)
+        found = {
+            "vCPU": sum(count * each.cpu for each, count in copies) / (type_.vcpu - self.keeps_cpu),
+            "memory": sum(count * each.memory for each, count in copies) / (type_.memory - self.keeps_memory),
+        }
+        if self.interface_each:
+            found["network interfaces"] = (spare + sum(count for _, count in copies)) / type_.for_copies
+        return found
+
+
+def _holds(type_: InstanceType, cpu: float, memory: int) -> bool:
+    return type_.vcpu >= cpu and type_.memory >= memory
+
+
 @cache
-def holding(name: str, cpu: float, memory: int) -> str:
-    """`name`, or the next larger type of its family that has `cpu` vCPU, and more than `memory` MiB, as the system
-    takes some. `name` again where none is known."""
+def _next_holding(name: str, cpu: float, memory: int) -> str:
     family = [each for each in INSTANCE_TYPES if each.partition(".")[0] == name.partition(".")[0]]
     larger = family[family.index(name) :] if name in family else []
-    fits = [each for each in larger if INSTANCE_TYPES[each].vcpu >= cpu and INSTANCE_TYPES[each].memory > memory]
-    return fits[0] if fits else name
+    return next((each for each in larger if _holds(INSTANCE_TYPES[each], cpu, memory)), name)
 
 
 def whole(needed: float) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 import pulumi
@@ -19,10 +19,11 @@ from components.aws.fleet import (
     SMALL,
     Ami,
     Architecture,
+    Fleet,
     InstanceType,
     TypeName,
     architecture,
-    holding,
+    least,
     whole,
 )
 from components.cost import Demand, Item, Note
@@ -40,6 +41,8 @@ IMAGES: Mapping[Architecture, str] = {
 """AWS's public parameters with the newest ECS-optimised image (ECS developer guide, "Retrieving ECS-optimized AMI")."""
 SMALLEST = 128
 """CPU units that a task on EC2 must ask for at least (ECS API, RegisterTaskDefinition)."""
+
+FLEET = Fleet(interface_each=True)
 
 
 class EcsEc2Options(EcsOptions):
@@ -97,9 +100,9 @@ class EcsEc2Options(EcsOptions):
                     list(self.instance_types),
                     f"a type of {wanted} too, such as {SMALL[wanted]}, for {', '.join(theirs)}",
                 )
-            elif theirs and all(each in INSTANCE_TYPES for each in types):
-                yield from _too_small(types, theirs)
-                yield from _too_few(types, theirs, self.max)
+            elif theirs and (known := least(types)):
+                yield from _too_small(types, known, theirs)
+                yield from _too_few(known, theirs, self.max)
 
     @property
     def needs_way_out(self) -> str | None:
@@ -130,13 +133,12 @@ class EcsEc2Options(EcsOptions):
     def _fleet(self, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
         """The instance type for copies of an architecture, and how many of it they need."""
         theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
-        kind = (self.types(wanted) or [SMALL[wanted]])[0]
-        for service in theirs.values():
-            kind = holding(kind, service.cpu, service.memory)
-        if not theirs or kind not in INSTANCE_TYPES:
+        kind = FLEET.type_for((self.types(wanted) or [SMALL[wanted]])[0], theirs.values())
+        known = least([kind])
+        if not theirs or known is None:
             return kind, Decimal(self.min if self.types(wanted) else 0)
         copies = [(each, float(demand.copies(name))) for name, each in theirs.items()]
-        return kind, Decimal(max(self.min, whole(max(_needs(INSTANCE_TYPES[kind], copies).values()))))
+        return kind, Decimal(max(self.min, whole(max(FLEET.needs(known, copies).values()))))
 
 
 class EcsEc2(Ecs[EcsEc2Options]):
@@ -306,12 +308,10 @@ END
     return base64.b64encode(script.encode()).decode()
 
 
-def _too_small(types: list[str], services: Mapping[str, Service]) -> Iterator[Contradiction]:
+def _too_small(types: list[str], known: InstanceType, services: Mapping[str, Service]) -> Iterator[Contradiction]:
     """Services of which an instance cannot hold even one copy."""
-    least = _least(types)
     for name, service in services.items():
-        # An instance keeps some memory to itself, so all of it is too much already.
-        if service.cpu > least.vcpu or service.memory >= least.memory:
+        if not FLEET.holds(known, service):
             yield (
                 "instance-types",
                 types,
@@ -320,10 +320,9 @@ def _too_small(types: list[str], services: Mapping[str, Service]) -> Iterator[Co
             )
 
 
-def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> Iterator[Contradiction]:
+def _too_few(known: InstanceType, services: Mapping[str, Service], most: int) -> Iterator[Contradiction]:
     """More copies than `most` instances can hold. A rollout starts a new copy before it stops an old one."""
-    least = _least(types)
-    needed = _needs(least, [(each, each.replicas.max) for each in services.values()], spare=1)
+    needed = FLEET.needs(known, [(each, each.replicas.max) for each in services.values()], spare=1)
     copies = 1 + sum(each.replicas.max for each in services.values())
     scarce = max(needed, key=lambda what: needed[what])
     instances = whole(needed[scarce])
@@ -334,21 +333,3 @@ def _too_few(types: list[str], services: Mapping[str, Service], most: int) -> It
             f"{instances} or more, or larger types: {copies} copies, one of them for a rollout, need as many"
             f" for their {scarce}",
         )
-
-
-def _needs(type_: InstanceType, copies: Iterable[tuple[Service, float]], spare: int = 0) -> dict[str, float]:
-    """What copies are made of -> instances of a type that they need for it, and for `spare` interfaces besides."""
-    copies = list(copies)
-    return {
-        "network interfaces": (spare + sum(count for _, count in copies)) / (type_.interfaces - 1),
-        "vCPU": sum(count * each.cpu for each, count in copies) / type_.vcpu,
-        "memory": sum(count * each.memory for each, count in copies) / type_.memory,
-    }
-
-
-def _least(types: list[str]) -> InstanceType:
-    """What any of `types` has."""
-    known = [INSTANCE_TYPES[each] for each in types]
-    return InstanceType(
-        min(each.vcpu for each in known), min(each.memory for each in known), min(each.interfaces for each in known)
-    )

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from components.aws import iam
 from components.aws.edge import DEREGISTRATION_DELAY
-from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, holding, whole
+from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.model import Cidr, Contradiction, Text, is_example, is_public
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
@@ -35,8 +35,8 @@ Role = Annotated[
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"}
 """What an estimate takes the nodes to be: Auto Mode chooses among all types of the families c, m and r."""
-RESERVED = (0.1, GIB)
-"""vCPU and MiB of a node that the system keeps, in an estimate; about what EKS reserves on a node of that size."""
+FLEET = Fleet(keeps_cpu=0.1, keeps_memory=GIB)
+"""In an estimate; about what EKS reserves on a node of that size."""
 NODE_DISK = 80
 """GiB (EKS user guide, "Node Class Specification", ephemeralStorage)."""
 
@@ -122,18 +122,11 @@ class EksOptions(OrchestratorOptions):
     def _nodes(self, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
         """The type of the nodes for copies of an architecture, and how many of it they need."""
         theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
-        cpu, memory = RESERVED
-        kind = NODES[wanted]
-        for service in theirs.values():
-            kind = holding(kind, service.cpu + cpu, service.memory + memory)
-        type_ = INSTANCE_TYPES[kind]
-        counts = {name: float(demand.copies(name)) for name in theirs}
-        needed = max(
-            sum(count * theirs[name].cpu for name, count in counts.items()) / (type_.vcpu - cpu),
-            sum(count * theirs[name].memory for name, count in counts.items()) / (type_.memory - memory),
-            # Copies are spread over the zones, and nodes are made for that.
-            min(demand.zones, max(counts.values(), default=0)),
-        )
+        kind = FLEET.type_for(NODES[wanted], theirs.values())
+        copies = [(each, float(demand.copies(name))) for name, each in theirs.items()]
+        # Copies are spread over the zones, and nodes are made for that.
+        spread = min(demand.zones, max((count for _, count in copies), default=0))
+        needed = max(spread, *FLEET.needs(INSTANCE_TYPES[kind], copies).values())
         return kind, Decimal(whole(needed))
 
 

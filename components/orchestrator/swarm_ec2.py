@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -18,7 +17,7 @@ import pulumi
 from pydantic import Field
 
 from components.aws import iam, instances
-from components.aws.fleet import INSTANCE_TYPES, SMALL, Ami, Architecture, TypeName, architecture, holding
+from components.aws.fleet import SMALL, Ami, Architecture, Fleet, TypeName, architecture, least, whole
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
 from components.model import Contradiction
@@ -46,8 +45,8 @@ IMAGES: Mapping[Architecture, str] = {
 """AWS's public parameters with the newest Amazon Linux 2023, which has the SSM agent and the AWS CLI."""
 FIRST_PORT, LAST_PORT = 20_000, 29_999
 """Published ports that nobody chose: below those of outgoing connections (32768 on) and of NodePorts."""
-SYSTEM = 300
-"""MiB of a node that the system and the engine keep to themselves."""
+FLEET = Fleet(keeps_memory=300)
+"""What the system and the engine keep of a node."""
 ROLES = ("manager", "worker")
 AGENT = (
     *("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel"),
@@ -162,13 +161,11 @@ class SwarmEc2Options(OrchestratorOptions):
         for service in demand.services.values():
             if architecture(kind) != service.architecture:
                 kind = SMALL[service.architecture]
-            kind = holding(kind, service.cpu, service.memory + SYSTEM)
+            kind = FLEET.type_for(kind, [service])
         nodes = _count(self, demand.protect) + self.workers
-        if known := INSTANCE_TYPES.get(kind):
-            # An update starts a new copy before it stops an old one.
-            spare = max((each.memory for each in demand.services.values()), default=0)
-            memory = sum(demand.copies(name) * each.memory for name, each in demand.services.items()) + spare
-            nodes = max(nodes, math.ceil(memory / (known.memory - SYSTEM)))
+        if known := least([kind]):
+            copies = [(each, float(demand.copies(name))) for name, each in demand.services.items()]
+            nodes = max(nodes, whole(FLEET.needs(known, [*copies, *_for_an_update(demand.services)])["memory"]))
         return kind, Decimal(nodes)
 
 
@@ -527,25 +524,30 @@ def _count(options: SwarmEc2Options, protect: bool) -> int:
 
 def _too_small(options: SwarmEc2Options, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
     """Copies that the nodes have no memory for. An update starts a new copy before it stops an old one."""
-    known = INSTANCE_TYPES.get(options.instance_type)
+    known = least([options.instance_type])
     if known is None or not services:
         return
-    room = known.memory - SYSTEM
     for name, service in services.items():
-        if service.memory > room or service.cpu > known.vcpu:
+        if not FLEET.holds(known, service):
             yield (
                 "instance-type",
                 options.instance_type,
                 f"a type with room for a copy of {name}, {service.cpu:g} vCPU and {service.memory} MiB,"
                 " besides the system",
             )
-    nodes = _count(options, protect) + options.workers
-    wanted = sum(each.memory * each.replicas.min for each in services.values())
+    nodes, room = _count(options, protect) + options.workers, known.memory - FLEET.keeps_memory
+    copies = [(each, float(each.replicas.min)) for each in services.values()]
+    needed = FLEET.needs(known, [*copies, *_for_an_update(services)])["memory"]
     spare = max(each.memory for each in services.values())
-    if wanted + spare > room * nodes and spare <= room:
+    if whole(needed) > nodes and spare <= room:
         yield (
             "workers",
             options.workers,
             f"more or larger nodes: {nodes} x {options.instance_type} have {room * nodes} MiB for copies, which take"
-            f" {wanted} MiB, and {spare} MiB more during an update",
+            f" {round(needed * room) - spare} MiB, and {spare} MiB more during an update",
         )
+
+
+def _for_an_update(services: Mapping[str, Service]) -> list[tuple[Service, float]]:
+    """The copy that must fit besides: an update starts a new one before it stops an old one."""
+    return [(max(services.values(), key=lambda each: each.memory), 1.0)] if services else []

@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterator
 
-from components.aws.fleet import INSTANCE_TYPES, Architecture, architecture
+from components.aws.fleet import Architecture, architecture, least
 from rehearsal.aws import types
 from rehearsal.aws.data_source import Question, data_source
 from rehearsal.aws.making import Facts, computed, in_ec2
@@ -72,9 +72,8 @@ def architectures(group: CloudResource) -> set[Architecture]:
 
 def room(group: CloudResource) -> int | None:
     """Copies that a group can hold, each with a network interface of its own; None: a type is not known."""
-    kinds = _instance_types(group)
-    known = [INSTANCE_TYPES[each].interfaces - 1 for each in kinds if each in INSTANCE_TYPES]
-    return group.get("maxSize", 0) * min(known) if known and len(known) == len(kinds) else None
+    known = least(_instance_types(group))
+    return group.get("maxSize", 0) * known.for_copies if known else None
 
 
 def _instance_types(group: CloudResource) -> list[str]:
