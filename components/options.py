@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_args
 
 from components.cost import Demand, Item
 from components.model import Contradiction, Model
+from components.needs import Need
 from components.service import Service
 
 
@@ -24,6 +25,10 @@ class Options(Model):
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         """What types alone cannot say, for each problem."""
+        yield from ()
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        """What must be there before an `up`, which `yard doctor` looks for."""
         yield from ()
 
     @abstractmethod

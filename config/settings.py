@@ -1,8 +1,9 @@
 """A stack's settings: typed, complete and consistent. `config.load` makes them."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from components.needs import Need
 from components.network_options import Kind
 from components.options import Options
 from components.orchestrator import OrchestratorOptions
@@ -68,6 +69,15 @@ class Settings:
     def vpc_endpoints(self) -> frozenset[str]:
         """What the network must reach where it has no other way out."""
         return frozenset[str]().union(*[each.vpc_endpoints for each in self.backends.values()])
+
+    @property
+    def needs(self) -> Sequence[Need]:
+        """What the backends need, each once."""
+        found: list[Need] = []
+        for each in self.backends.values():
+            wanted = each.needs(self.stack, self.services, self.config.protect)
+            found += [need for need in wanted if need not in found]
+        return found
 
     @property
     def backends(self) -> Mapping[str, Options]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ class StackFile:
             )
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The value of one of the project's keys."""
+        """The value of one of the project's keys, where the stack sets it."""
         return self.values.get(self.prefix + key, default)
 
     @classmethod
@@ -113,12 +113,19 @@ class StackFile:
     def handed(self) -> tuple[dict[str, str], list[str]]:
         """What Pulumi hands to the program, placeholders for secrets: the values, and the keys that have a secret."""
         values, secrets = self.without_secrets()
-        defaults = {
-            key: said.get("value", said.get("default")) if isinstance(said, dict) else said
-            for key, said in self.declared.items()
-        }
+        defaults = {key: _default(declared) for key, declared in self.declared.items()}
         texts = {key: _text(value) for key, value in {**defaults, **values}.items() if value is not None}
         return texts, sorted({str(steps[0]) for steps in secrets})
+
+
+def default_of(project: Mapping[str, Any], key: str) -> Any:
+    """What Pulumi.yaml says that one of the project's keys is where a stack does not set it."""
+    config = project.get("config") or {}
+    return _default(config.get(key, config.get(f"{project['name']}:{key}")))
+
+
+def _default(declared: Any) -> Any:
+    return declared.get("value", declared.get("default")) if isinstance(declared, dict) else declared
 
 
 def _unknown(stack: str, directory: Path) -> str:

@@ -89,6 +89,19 @@ def published(spec: Any) -> list[int]:
     return [port["PublishedPort"] for port in spec.get("EndpointSpec", {}).get("Ports", [])]
 
 
+@dataclass(frozen=True)
+class Registers:
+    """The inputs of a type of resource by which its replicas are targets of a group. Such a resource is done only when
+    they are healthy: their first checks are within its own time."""
+
+    group: str
+    """The group's ARN."""
+    port: str
+    replicas: str
+    security_groups: str
+    """Those that the replicas are in, and that must let the load balancer in."""
+
+
 @dataclass
 class CloudState:
     """All resources, behind one lock."""
@@ -108,6 +121,8 @@ class CloudState:
     """Buckets that hold objects."""
     swarms: dict[str, Swarm] = field(default_factory=dict)
     """The swarm of each stack whose instances are one."""
+    registers: dict[str, Registers] = field(default_factory=dict)
+    """Type -> how its replicas are targets."""
     revisions: Counter[str] = field(default_factory=Counter)
     """Task definitions registered so far, by family."""
     _resources: dict[str, dict[int, CloudResource]] = field(default_factory=lambda: defaultdict(dict))

@@ -10,7 +10,7 @@ from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
 from components.testing.engine import Graph, Node
 from tests.program import DIGEST, EXISTING, config_for, run_program
-from tools.docs import CASES
+from tools.docs import pull_cases
 
 TOKEN = "registry-token-of-the-robot"
 ON_AWS = ("ecs-ec2", "ecs-fargate", "eks")
@@ -38,7 +38,7 @@ TABLE: Mapping[str, Mapping[str, str]] = {
 }
 """What each cell must be: case -> orchestrator -> how. By hand, so that a change of it is seen."""
 BLOCKS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    case: (name, block) for name in REGISTRIES for case, block in CASES.get(name, {f"`{name}`": {}}).items()
+    case: (name, block) for name in REGISTRIES for case, block in pull_cases(name, registry.load(name).Options).items()
 }
 CELLS = [(case, key) for case in BLOCKS for key in ORCHESTRATORS]
 _FIRST = {(BLOCKS[case][0], key): (case, key) for case, key in reversed(CELLS) if TABLE[case][key] != "refused"}

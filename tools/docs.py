@@ -280,34 +280,11 @@ statements for its own role, on the very repositories. *Cache*: the same, on an 
 the login. *Secret*: a reference to the login. *Refresher*: a login that it renews before it ends. The table is
 computed in `components/pulling.py`, as the check before each `up` is. More in [registries](registries.md)."""
 REFUSED = "These are refused:"
-_LOGIN = {"username": "reader", "password": "-"}
-_GOOGLE = {"project": "acme", "location": "us", "repository": "images"}
-CASES: Mapping[str, Mapping[str, Schema]] = {
-    "artifact-registry": {
-        "`artifact-registry`": _GOOGLE,
-        "`artifact-registry` with `service-account-key`": {**_GOOGLE, "service-account-key": "-"},
-    },
-    "dockerhub": {
-        "`dockerhub`": {"namespace": "acme", **_LOGIN},
-        "`dockerhub` with `login: direct`": {"namespace": "acme", "login": "direct", **_LOGIN},
-        "`dockerhub` with `public: true`": {"namespace": "acme", "public": True},
-    },
-    "ghcr": {
-        "`ghcr`": {"owner": "acme", **_LOGIN},
-        "`ghcr` with `login: direct`": {"owner": "acme", "login": "direct", **_LOGIN},
-        "`ghcr` with `public: true`": {"owner": "acme", "public": True},
-    },
-    "oci": {
-        "`oci`": {"host": "registry.example.com"},
-        "`oci` with `username`": {"host": "registry.example.com", **_LOGIN},
-    },
-}
-"""Registries whose images are pulled in one way or another by their options: case -> options."""
 
 
 def support() -> Iterator[str]:
     """What works with what."""
-    runtimes = {name: _options(path, NAMED.get(name, {})) for name, path in ORCHESTRATORS.items()}
+    runtimes = {name: _options(path) for name, path in ORCHESTRATORS.items()}
     registries = {name: resolve_name(path).Options for name, path in REGISTRIES.items()}
     columns = [f"`{name}`" for name in runtimes]
     yield "# What works with what"
@@ -344,9 +321,19 @@ def pull_table(
 ) -> Iterator[tuple[str, list[Cell]]]:
     """Each case of each registry, and its cells, one an orchestrator."""
     for name, registry in registries.items():
-        for case, block in CASES.get(name, {f"`{name}`": {}}).items():
+        for case, block in pull_cases(name, registry).items():
             options = registry.model_validate(block)
             yield case, [cell(options, each) for each in runtimes.values()]
+
+
+def pull_cases(name: str, registry: type[RegistryOptions]) -> Mapping[str, Schema]:
+    """A registry's blocks by which its images are pulled in one way or another: case -> block."""
+    example = registry.example("us-east-1")
+    blocks = {case: {**example, **changes} for case, changes in registry.pull_cases.items()}
+    return {
+        f"`{name}` {case}".strip(): {key: value for key, value in block.items() if value is not None}
+        for case, block in blocks.items()
+    }
 
 
 def _how(found: Cell) -> str:
@@ -366,13 +353,11 @@ def _places(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:
     yield ["logs of a service", *[f"`{each.logs('STACK', 'SERVICE')}`" for each in runtimes.values()]]
 
 
-NAMED: Mapping[str, Schema] = {"kubernetes": {"context": "CONTEXT"}}
-"""Orchestrators whose block must name something: what their commands show in its place."""
-
-
-def _options(path: str, block: Schema) -> OrchestratorOptions:
-    options: OrchestratorOptions = resolve_name(path).Options.model_validate(block)
-    return options
+def _options(path: str) -> OrchestratorOptions:
+    """What a block must name is shown as the key in capitals."""
+    model: type[OrchestratorOptions] = resolve_name(path).Options
+    keys = [each.alias or name for name, each in model.model_fields.items() if each.is_required()]
+    return model.model_validate({key: key.upper() for key in keys})
 
 
 def _endpoints(backends: Mapping[str, type[Options] | Options]) -> Iterator[list[str]]:

@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from components.needs import KubernetesCluster, Program, RegistryApi, SwarmManager
 from components.shell import command
 from config.settings import Settings
 from config.stack_file import BadStack, NoStack, StackFile
-from yard.checks import Finding, docker, fail, machine, project, warn
+from yard.checks import Finding, docker, fail, kubernetes, machine, project, warn
 from yard.local import STACK
+from yard.machine import engine_host
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
@@ -116,28 +118,27 @@ def _checks(file: StackFile, settings: Settings | None) -> Iterator[Check]:
 
 
 def _backends(stack: str, settings: Settings) -> Iterator[Check]:
-    host = docker.engine_host(settings)
-    if any(key == "swarm" and cls.target is None for key, cls in settings.orchestrators.items()):
-        yield lambda: [docker.swarm(host, local=stack == STACK)]
-    else:
-        yield lambda: [docker.builds(host)]
-    yield lambda: list(filter(None, [docker.registry(settings, stack)]))
-    if "kubernetes" in settings.orchestrators:
-        yield lambda: list(_kubernetes(settings))
-
-
-def _kubernetes(settings: Settings) -> Iterator[Finding]:
-    from components.orchestrator.kubernetes import KubernetesOptions  # only such a stack loads the package
-    from yard.checks.kubernetes import cluster
-
-    return cluster(cast(KubernetesOptions, settings.orchestrators["kubernetes"]))
+    needs = settings.needs
+    swarms = [each for each in needs if isinstance(each, SwarmManager)]
+    for each in swarms:
+        yield partial(lambda host: [docker.swarm(host, local=stack == STACK)], engine_host({"host": each.host}))
+    if not swarms:
+        yield lambda: [docker.builds(engine_host({}))]
+    for need in needs:
+        match need:
+            case RegistryApi():
+                yield partial(lambda host: [docker.registry(host, stack)], need.host)
+            case Program() if need.name != "aws":  # see _aws
+                yield partial(lambda need: [machine.program(need)], need)
+            case KubernetesCluster():
+                yield partial(lambda need: list(kubernetes.cluster(need)), need)
 
 
 def _aws(file: StackFile, settings: Settings) -> Iterator[Finding]:
     from yard.checks import aws  # boto3 takes half a second to import
 
     owned = project.owned(file, ROOT)
-    yield machine.aws_cli(settings)
+    yield machine.aws_cli(settings.needs)
     yield from project.interrupted(owned)
     yield from aws.look(settings, owned)
 

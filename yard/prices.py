@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from components.prices import HERE, rows_of
+from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
 from yard import files
 from yard.pricelist.fetch import AWS
@@ -149,11 +149,11 @@ def _listing() -> Table:
     table = Table("vendor", "region", box=None, pad_edge=False)
     for name in ("prices", "oldest", "undated", "unconfirmed"):
         table.add_column(name, justify="right")
-    for path in sorted(HERE.glob("*/*.json")):
+    for vendor, path in price_files():
         rows = rows_of(path)
         dates = [row["as_of"] for row in rows if row["as_of"]]
         keys = {row["key"] for row in rows}
         unconfirmed = {row["key"] for row in rows if row["status"] != "verified"}
         counts = len(keys), min(dates, default="-"), len(rows) - len(dates), len(unconfirmed)
-        table.add_row(path.parent.name, path.stem, *map(str, counts))
+        table.add_row(vendor, path.stem, *map(str, counts))
     return table

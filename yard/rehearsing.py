@@ -21,7 +21,7 @@ from pulumi import automation as auto
 from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
-from config.stack_file import PLACEHOLDER, NoStack, StackFile, dotted
+from config.stack_file import PLACEHOLDER, NoStack, StackFile, default_of, dotted
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health
@@ -31,7 +31,6 @@ from yard import engine
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
 """The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
 KEY = "switchyard:"
-DEFAULT_ORCHESTRATOR = "ecs-fargate"
 """As in Pulumi.yaml."""
 
 
@@ -82,7 +81,7 @@ class Listener:
 
 def other(name: str) -> str:
     """The orchestrator to switch to when nobody says: Kubernetes, and from there back to ECS."""
-    return DEFAULT_ORCHESTRATOR if name == "eks" else "eks"
+    return "ecs-fargate" if name == "eks" else "eks"
 
 
 def rehearse(root: Path, name: str, to: str | None, speed: float, listener: Listener) -> Report:
@@ -130,7 +129,7 @@ class _StackConfig(StackFile):
     @property
     def orchestrator(self) -> str:
         """The orchestrator that the stack is on."""
-        return str(self.get("orchestrator", DEFAULT_ORCHESTRATOR))
+        return str(self.get("orchestrator", default_of(self.project, "orchestrator")))
 
     @property
     def protected(self) -> bool:

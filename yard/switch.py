@@ -15,6 +15,7 @@ from components import orchestrator
 from components.aws import gate
 from components.shell import command
 from config.problems import nearest
+from config.stack_file import default_of
 from yard import engine, interrupts, progress
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +87,7 @@ class Switch:
         killed leaves weights in the file that nobody has. A key that it does not set has Pulumi.yaml's default."""
         project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
         values = {key.partition(":")[2]: each.value for key, each in stack.get_all_config().items()}
-        home = values.get("orchestrator") or project["config"]["orchestrator"]["default"]
+        home = values.get("orchestrator") or default_of(project, "orchestrator")
         weights = _weights(values.get("traffic") or "{}")
         deployment = _deployment(stack)
         shares = _shares(home, weights, list(_served(_resources(deployment))))

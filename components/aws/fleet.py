@@ -14,6 +14,7 @@ from functools import cache
 from typing import Annotated, Literal
 
 from components.model import Text
+from components.needs import Quota
 from components.service import Service
 
 Architecture = Literal["x86_64", "arm64"]
@@ -85,6 +86,12 @@ def least(names: Collection[str]) -> InstanceType | None:
     return InstanceType(
         min(each.vcpu for each in known), min(each.memory for each in known), min(each.interfaces for each in known)
     )
+
+
+def on_demand(vcpu: int, most: int = 0) -> Quota:
+    """Room for instances of the families a, c, d, h, i, m, r, t and z. vCPU, from the start and at the most; without
+    what else the account runs."""
+    return Quota("quota-instance-vcpu", "vCPU of On-Demand instances", "ec2", "L-1216C47A", vcpu, most)
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,13 @@ from components.aws.fleet import (
     TypeName,
     architecture,
     least,
+    on_demand,
     whole,
 )
 from components.cost import Demand, Item, Note
 from components.cost import instances as rented
 from components.model import Contradiction
+from components.needs import Need
 from components.orchestrator import HONOURED, translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, EcsOptions, Placement
 from components.sdk import aws
@@ -103,6 +105,13 @@ class EcsEc2Options(EcsOptions):
             elif theirs and (known := least(types)):
                 yield from _too_small(types, known, theirs)
                 yield from _too_few(known, theirs, self.max)
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        """Each instance may be of the largest type that is named."""
+        if least(self.instance_types) is None:
+            return  # how many vCPU one has, only AWS knows; it may count towards another quota
+        each_of = [max(INSTANCE_TYPES[each].vcpu for each in self.types(one)) for one in IMAGES if self.types(one)]
+        yield on_demand(sum(each_of) * max(self.min, 1), sum(each_of) * self.max)
 
     @property
     def needs_way_out(self) -> str | None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note
+from components.needs import Existing, Need, Question, Quota
 from components.orchestrator import translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, EcsOptions, Placement
 from components.sdk import aws
 from components.service import Service
+
+ROLLING = 2
+"""Copies may double while a new version is rolled out (ECS, maximumPercent 200)."""
 
 
 class EcsFargateOptions(EcsOptions):
@@ -34,6 +38,17 @@ class EcsFargateOptions(EcsOptions):
         default=False,
         description="Run what is above the first copy on Fargate Spot: cheaper, but AWS may take it back.",
     )
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        code, kind = ("L-36FBB829", "Spot") if self.spot else ("L-3032A538", "On-Demand")
+        sizes = [(fargate_size(each.cpu, each.memory)[0] / 1024, each.replicas) for each in services.values()]
+        least = sum(cpu * replicas.min for cpu, replicas in sizes)
+        most = ROLLING * sum(cpu * replicas.max for cpu, replicas in sizes)
+        yield Quota("quota-fargate-vcpu", f"Fargate {kind} vCPU", "fargate", code, least, most)
+        if self.cluster:
+            question = Question("ecs", "describe_clusters", {"clusters": [self.cluster]})
+            what, fix = f"active cluster {self.cluster}", "fix ecs-fargate.cluster, or remove it"
+            yield Existing("ecs-cluster", what, question, fix, "clusters[?status=='ACTIVE']")
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What Fargate sells for each copy, by the hour, on demand."""

@@ -16,6 +16,7 @@ from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.model import Cidr, Contradiction, Text, is_example, is_public
+from components.needs import FixedNames, Need, Program, Question
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
 from components.pull import Anonymous, AwsRole, Login
 from components.sdk import aws, eks, k8s
@@ -79,6 +80,12 @@ class EksOptions(OrchestratorOptions):
         for index, block in enumerate(self.access):
             if wanted := _wanted_instead(block, protect):
                 yield f"access[{index}]", block, wanted
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield Program("aws", "the cluster's kubeconfig calls `aws eks get-token`")
+        question = Question("eks", "describe_cluster", {"name": stack})
+        delete = ("aws", "eks", "delete-cluster", "--name")
+        yield FixedNames("name-cluster", "aws:eks/cluster:Cluster", {stack: question}, delete)
 
     def registers(self, name: str, service: Service, stack: str, protect: bool) -> Registration | None:
         registration = super().registers(name, service, stack, protect)

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
 from components.model import Cidr, Contradiction, Text
+from components.needs import KubernetesCluster, Need
 from components.orchestrator import Orchestrator, OrchestratorOptions, kubernetes_service, translated
 from components.orchestrator.kubernetes_service import Place
 from components.pull import Anonymous, Login, NodeIdentity
@@ -134,6 +135,10 @@ class KubernetesOptions(OrchestratorOptions):
         if self.kubeconfig is not None and self.kubeconfig_file is not None:
             raise ValueError("kubeconfig and kubeconfig-file are both set: keep one")
         return self
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        if self.kubeconfig is None:  # it is encrypted, and whoever looks may not be able to read it
+            yield KubernetesCluster(self.context, tuple(kubeconfig_files(self)))
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         yield from _no_context(self)

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field
 
 from components.cost import COLUMNS, Demand, Item, Unpriced
 from components.model import Contradiction, Text, wanted
+from components.needs import Need, SwarmManager
 from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
 from components.service import Name, Service, of_no_service
@@ -98,6 +99,9 @@ class SwarmOptions(OrchestratorOptions):
     timeout: int = Field(
         default=300, ge=10, le=3600, description="Seconds a service may take until all copies are healthy."
     )
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield SwarmManager(self.host)
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         """Ports that two services would take, or that no service has."""

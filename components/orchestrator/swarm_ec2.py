@@ -17,10 +17,11 @@ import pulumi
 from pydantic import Field
 
 from components.aws import iam, instances
-from components.aws.fleet import SMALL, Ami, Architecture, Fleet, TypeName, architecture, least, whole
+from components.aws.fleet import SMALL, Ami, Architecture, Fleet, TypeName, architecture, least, on_demand, whole
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
 from components.model import Contradiction
+from components.needs import Need
 from components.orchestrator import HONOURED, AwsOrchestrator, OrchestratorOptions, aws_logs, refused, translated
 from components.orchestrator.swarm import (
     Network,
@@ -142,6 +143,10 @@ class SwarmEc2Options(OrchestratorOptions):
                 " the load balancer again only when all are done",
             )
         yield from _too_small(self, services, protect)
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        if known := least([self.instance_type]):
+            yield on_demand(known.vcpu * (_count(self, protect) + self.workers))
 
     def pulls(self, service: str, demand: Demand) -> Decimal:
         """Once for each node that has copies."""

@@ -8,13 +8,17 @@ from decimal import Decimal
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Literal
 
+from components import backends
 from components.shell import command
 
 HERE = Path(__file__).parent
 GLOBAL = "global"
 """The region of what a vendor charges alike everywhere."""
+GROUP = "switchyard.prices"
+"""Entry points by which packages add a vendor: its name -> their package with its price files."""
 STALE = timedelta(days=180)
 """Older prices are warned of."""
 
@@ -100,14 +104,28 @@ def load(vendor: str, region: str) -> Book:
     return Book(vendor, region, {each.key: each for name in (GLOBAL, region) for each in _read(vendor, name)})
 
 
+def directory(vendor: str) -> Path:
+    """Where a vendor's price files are. Ours win over third parties'; of a vendor that nobody has, there are none."""
+    package = backends.third_party(GROUP).get(vendor)
+    own = HERE / vendor
+    return own if own.exists() or package is None else Path(str(resolve_name(package).__path__[0]))
+
+
+def price_files() -> Iterator[tuple[str, Path]]:
+    """Every price file with its vendor, third parties' included."""
+    for vendor in sorted({*(each.name for each in HERE.iterdir() if each.is_dir()), *backends.third_party(GROUP)}):
+        for file in sorted(directory(vendor).glob("*.json")):
+            yield vendor, file
+
+
 def regions(vendor: str) -> list[str]:
     """The regions that a vendor has a file for, sorted."""
-    return sorted(file.stem for file in (HERE / vendor).glob("*.json") if file.stem != GLOBAL)
+    return sorted(file.stem for file in directory(vendor).glob("*.json") if file.stem != GLOBAL)
 
 
 def require(vendor: str, region: str) -> None:
     """Raise `NoPrices` where there is no file for the region."""
-    if region == GLOBAL or not (HERE / vendor / f"{region}.json").exists():
+    if region == GLOBAL or not (directory(vendor) / f"{region}.json").exists():
         raise NoPrices(
             f"there are no prices for {region}: there are for {', '.join(regions(vendor))}."
             f" `{command('yard', 'prices', 'refresh', region)}` fetches them (it needs the internet)"
@@ -130,7 +148,7 @@ def plain(number: Decimal) -> str:
 
 
 def _read(vendor: str, region: str) -> Iterator[Price]:
-    for key, same in groupby(rows_of(HERE / vendor / f"{region}.json"), lambda row: str(row["key"])):
+    for key, same in groupby(rows_of(directory(vendor) / f"{region}.json"), lambda row: str(row["key"])):
         found = list(same)
         yield Price(key, found[0]["unit"], tuple(map(_tier, found)), found[0].get("quantity"))
 

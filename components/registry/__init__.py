@@ -56,6 +56,10 @@ class RegistryOptions(Options):
     """All that can be known of a registry before anything is made. Where `vpc_endpoints` is empty, nobody can pull from
     it in a network without a way out."""
 
+    pull_cases: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
+    """What the images are pulled by may depend on the block: a case, in words that follow the registry's name, and what
+    it changes of the example. The support table has a row for each."""
+
     @abstractmethod
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         """The kind of pull access that its images need, by a runtime on AWS or elsewhere."""

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
 from components.model import Contradiction, Text
+from components.needs import Need, RegistryApi
 from components.pull import Login, NodeIdentity, Pull
 from components.registry import Registry, RegistryOptions, Repository, push_commands
 from components.sdk import gcp
@@ -35,6 +36,7 @@ class ArtifactRegistryOptions(RegistryOptions):
     """`switchyard:artifact-registry`."""
 
     key = "artifact-registry"
+    pull_cases = {"": {"service-account-key": None}, "with `service-account-key`": {}}
 
     project: Id = Field(description="Id of the Google Cloud project.")
     location: Id = Field(description="Region or multi-region, such as asia-northeast1 or us.")
@@ -64,6 +66,14 @@ class ArtifactRegistryOptions(RegistryOptions):
         key = self.service_account_key
         if key and key.get_secret_value().endswith(".json"):
             yield "service-account-key", key, "what is in the key's file, not the file's name"
+
+    @property
+    def host(self) -> str:
+        """What an image's address begins with."""
+        return f"{self.location}-docker.pkg.dev"
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield RegistryApi(self.host)
 
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         """With the key where there is one, else by who the nodes are."""
@@ -96,7 +106,7 @@ class ArtifactRegistry(Registry[ArtifactRegistryOptions]):
     def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `<location>-docker.pkg.dev/<project>/<repository>/<service>`."""
         said = self.options
-        host = f"{said.location}-docker.pkg.dev"
+        host = said.host
         name = pulumi.Output.from_input(said.repository) if said.repository else self._make(child)
         key = said.service_account_key
         pull = Login(host, "_json_key", pulumi.Output.secret(key.get_secret_value())) if key else NodeIdentity()

@@ -26,7 +26,7 @@ class DockerHubOptions(HostedOptions):
     key = "dockerhub"
     host = "docker.io"
     server = "https://index.docker.io/v1/"
-    upstream = "registry-1.docker.io"
+    api = upstream = "registry-1.docker.io"
 
     namespace: Account = Field(
         examples=["acme"], description="The user or organisation that the repositories belong to."

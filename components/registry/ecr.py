@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line
 from components.model import Contradiction
+from components.needs import Existing, FixedNames, Need, Question
 from components.pull import AwsRole, Pull
 from components.registry import DEPLOYED, Registry, RegistryOptions, Repository, push_commands
 from components.sdk import aws
@@ -38,11 +39,29 @@ class EcrOptions(RegistryOptions):
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         yield from of_no_service("repositories", self.repositories, services)
 
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        if self.repositories:
+            names = sorted(set(self.repositories.values()))
+            question = Question("ecr", "describe_repositories", {"repositoryNames": names})
+            yield Existing("repositories", ", ".join(names), question, "fix ecr.repositories")
+        made = [f"{stack}/{each}" for each in services if each not in self.repositories]
+        if made:
+            yield repository_names("ecr", "aws:ecr/repository:Repository", made)
+
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         return AwsRole
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         yield from lines(demand, self.keep)
+
+
+def repository_names(service: str, type_: str, names: Iterable[str], region: str | None = None) -> FixedNames:
+    """What is made of them must not be there yet; `service` as boto3 and the AWS CLI call it."""
+    questions = {
+        each: Question(service, "describe_repositories", {"repositoryNames": [each]}, region) for each in names
+    }
+    delete = ("aws", service, "delete-repository", "--force", "--repository-name")
+    return FixedNames("name-repositories", type_, questions, delete)
 
 
 class Ecr(Registry[EcrOptions]):

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 import pulumi
 
 from components.cost import Demand, Item, Line, Note
+from components.needs import Need
 from components.pull import Anonymous, Pull
 from components.registry import COMMIT, Registry, RegistryOptions, Repository, push_commands
-from components.registry.ecr import login_command
+from components.registry.ecr import login_command, repository_names
 from components.sdk import aws
+from components.service import Service
 
 REGION = "us-east-1"
 """The only region that has public repositories, whatever the stack's own (pulumi-aws, ecrpublic.Repository)."""
@@ -21,6 +23,10 @@ class EcrPublicOptions(RegistryOptions):
     """`switchyard:ecr-public`, which is empty."""
 
     key = "ecr-public"
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        names = [f"{stack}/{each}" for each in services]
+        yield repository_names("ecr-public", "aws:ecrpublic/repository:Repository", names, REGION)
 
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         return Anonymous

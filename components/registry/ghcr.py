@@ -13,7 +13,7 @@ class GhcrOptions(HostedOptions):
     """`switchyard:ghcr`."""
 
     key = "ghcr"
-    host = server = upstream = "ghcr.io"
+    host = api = server = upstream = "ghcr.io"
 
     owner: Account = Field(
         examples=["acme"], description="The user or organisation that the packages belong to, in lower case."

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
 from components.model import Contradiction, Text
+from components.needs import Need, RegistryApi
 from components.pull import Anonymous, Cached, Login, Pull
 from components.registry import Registry, RegistryOptions, Repository, ecr, push_commands
 from components.registry.oci import RepositoryPath
@@ -27,10 +28,18 @@ class HostedOptions(RegistryOptions):
 
     host: ClassVar[str]
     """What an image's address begins with."""
+    api: ClassVar[str]
+    """Where the registry's API answers."""
     server: ClassVar[str]
     """What a login is for."""
     upstream: ClassVar[str]
     """What the rules of ECR's caches call it."""
+
+    pull_cases = {
+        "": {},
+        "with `login: direct`": {"login": "direct"},
+        "with `public: true`": {"public": True, "username": None, "password": None},
+    }
 
     repositories: dict[str, RepositoryPath] = Field(
         default={}, description="Service -> name of its repository; by default one with the stack's name in it."
@@ -58,6 +67,9 @@ class HostedOptions(RegistryOptions):
     @abstractmethod
     def before_push(self) -> list[str]:
         """The first of the push commands: who will see the image, and the login."""
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield RegistryApi(self.api)
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         """A login that is missing or not needed, and repositories of no service."""

@@ -8,8 +8,10 @@ from pydantic import Field, SecretStr, model_validator
 
 from components.cost import Demand, Item, Unpriced
 from components.model import Text
+from components.needs import Need, RegistryApi
 from components.pull import Anonymous, Login, Pull
 from components.registry import COMMIT, Registry, RegistryOptions, Repository, push_commands
+from components.service import Service
 from components.shell import command
 
 HostPort = Annotated[
@@ -33,6 +35,7 @@ class OciOptions(RegistryOptions):
     """`switchyard:oci`."""
 
     key = "oci"
+    pull_cases = {"": {}, "with `username`": {"username": "robot", "password": "token"}}
 
     host: HostPort = Field(
         examples=["registry.example.com"],
@@ -54,12 +57,15 @@ class OciOptions(RegistryOptions):
             raise ValueError(f"{given} is set without {missing}: set both, or neither when anyone may pull")
         return self
 
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield RegistryApi(self.host)
+
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         """With a user name by that login, else by anyone."""
         return Login if self.username else Anonymous
 
     def costs(self, demand: Demand) -> Iterator[Item]:
-        """It is somebody's own."""
+        """Someone else owns it."""
         yield Unpriced("registry", "images", f"what {self.host} costs is for whoever runs it to say")
 
 

@@ -8,7 +8,7 @@ from rehearsal.aws.loadbalancing import balancers
 from rehearsal.aws.making import Facts, computed
 from rehearsal.aws.registries import may_pull, pullable
 from rehearsal.aws.resource_type import EVERYTHING, NAME, Name, Ref, ResourceType, Start, Unique, refuses
-from rehearsal.state import CloudResource, CloudState
+from rehearsal.state import CloudResource, CloudState, Registers
 from rehearsal.wire import Properties
 
 # --- clusters and their capacity
@@ -258,6 +258,12 @@ SERVICE = ResourceType(
     unique=Unique("cluster name", taken="InvalidParameterException: Creation of service was not idempotent."),
     steady="waitForSteadyState",
     starts=_starts,
+    registers=Registers(
+        group=GROUP,
+        port="loadBalancers.containerPort",
+        replicas="desiredCount",
+        security_groups="networkConfiguration.securityGroups",
+    ),
     creating=(
         *(_no_balancer, _group_of_instances),
         *(_no_capacity, _unfit_instances, _no_room, _may_not_pull),

@@ -96,12 +96,12 @@ Registered = tuple[int, float]
 
 def _registered(state: CloudState, group: CloudResource) -> Iterator[Registered]:
     """Every target of a group: copies by their address and port, or nodes."""
-    for service in state.where(types.ECS_SERVICE, "loadBalancers.targetGroupArn", group.id):
-        if service.ready:
-            port = service.get("loadBalancers.containerPort", group.get("port"))
-            reached = lets_in(state, service.all("networkConfiguration.securityGroups"), port)
-            # A service is done only when it is steady: its first checks are within its own time.
-            yield from [(port, service.made if reached else NEVER)] * service.get("desiredCount", 1)
+    for type_, its in state.registers.items():
+        for service in state.where(type_, its.group, group.id):
+            if service.ready:
+                port = service.get(its.port, group.get("port"))
+                reached = lets_in(state, service.all(its.security_groups), port)
+                yield from [(port, service.made if reached else NEVER)] * service.get(its.replicas, 1)
     for kind in BINDINGS:
         for binding in state.where(kind, "spec.targetGroupARN", group.id):
             if binding.ready:

@@ -27,6 +27,7 @@ class RowPackage(Package):
         super().__init__(state)
         self.name = name
         self._rows = rows
+        state.registers |= {token: row.registers for token, row in rows.types.items() if row.registers}
 
     def check(self, urn: Urn, news: Properties, olds: Properties, naming: Naming) -> Properties:
         name = self._row(urn.type).name

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rehearsal.aws.making import Make
-from rehearsal.state import CloudResource, CloudState, Refused
+from rehearsal.state import CloudResource, CloudState, Refused, Registers
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ class ResourceType:
     """Where its copies or nodes start; None: nowhere of their own."""
     leads_out: bool = False
     """Whether it may be the way out of those that `starts` tells of."""
+    registers: Registers | None = None
+    """How its replicas are targets behind the load balancer; None: it has none there."""
     unsteady: Callable[[CloudState, CloudResource], str | None] = lambda _state, _resource: None
     """Why it is there but will never be well; None: it will."""
     made: Then = lambda _state, _resource: None

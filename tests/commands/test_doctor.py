@@ -20,6 +20,7 @@ from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from botocore.stub import Stubber
 from click.testing import CliRunner, Result
 
+from components.needs import KubernetesCluster, Need, Program, RegistryApi
 from components.orchestrator import ORCHESTRATORS
 from components.orchestrator.kubernetes import KubernetesOptions
 from config.settings import Settings
@@ -381,9 +382,16 @@ class TestMachine:
     def test_the_aws_cli(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orchestrator: str, status: str) -> None:
         settings = settings_of(tmp_path, orchestrator=orchestrator)
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert machine.aws_cli(settings).status == status
+        assert machine.aws_cli(settings.needs).status == status
         program(tmp_path / "aws", "aws-cli/2.1 Python/3")
-        assert machine.aws_cli(settings) == Finding("aws-cli", "ok", "aws-cli/2.1")
+        assert machine.aws_cli(settings.needs) == Finding("aws-cli", "ok", "aws-cli/2.1")
+
+    def test_a_program_that_a_backend_needs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        need = Program("acme", "it opens the tunnel")
+        assert machine.program(need) == Finding("acme", "fail", "no acme on PATH: it opens the tunnel", "install acme")
+        program(tmp_path / "acme", "")
+        assert machine.program(need).status == "ok"
 
 
 HERE = "unix:///here.sock"
@@ -462,26 +470,25 @@ NOBODY = "127.0.0.1:1"
 
 
 class TestRegistry:
-    def settings(self, root: Path, host: str) -> Settings:
+    def needed(self, root: Path, host: str) -> list[Need]:
         config = {**config_for("oci", "swarm"), "oci": {"host": host}}
         found, _ = project.settings(stack_file(root, config))
         assert found
-        return found
+        return [each for each in found.needs if isinstance(each, RegistryApi)]
 
-    def test_it_answers(self, tmp_path: Path, server: str) -> None:
-        assert docker.registry(self.settings(tmp_path, server), "dev") == Finding("registry", "ok", f"{server} answers")
-
-    def test_it_does_not(self, tmp_path: Path) -> None:
-        settings = self.settings(tmp_path, NOBODY)
-        found = docker.registry(settings, "dev")
-        assert found
-        assert (found.status, found.fix) == ("warn", f"check the name and the way to it: curl -i http://{NOBODY}/v2/")
-        begun = docker.registry(settings, "local")
-        assert begun
-        assert begun.status == "ok"
+    def test_one_outside_aws_must_answer(self, tmp_path: Path) -> None:
+        assert self.needed(tmp_path, NOBODY) == [RegistryApi(NOBODY)]
 
     def test_the_account_is_asked_for_those_on_aws(self, tmp_path: Path) -> None:
-        assert docker.registry(settings_of(tmp_path), "dev") is None
+        assert not any(isinstance(each, RegistryApi) for each in settings_of(tmp_path).needs)
+
+    def test_it_answers(self, server: str) -> None:
+        assert docker.registry(server, "dev") == Finding("registry", "ok", f"{server} answers")
+
+    def test_it_does_not(self) -> None:
+        found = docker.registry(NOBODY, "dev")
+        assert (found.status, found.fix) == ("warn", f"check the name and the way to it: curl -i http://{NOBODY}/v2/")
+        assert docker.registry(NOBODY, "local").status == "ok"
 
 
 class TestKubernetes:
@@ -493,7 +500,13 @@ class TestKubernetes:
         }
         (root / "kubeconfig").write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
         options = KubernetesOptions.model_validate({"context": "here", "kubeconfig-file": str(root / "kubeconfig")})
-        return list(kubernetes.cluster(options))
+        (need,) = options.needs("shop", {}, False)
+        assert isinstance(need, KubernetesCluster)
+        return list(kubernetes.cluster(need))
+
+    def test_an_encrypted_kubeconfig_is_not_read(self) -> None:
+        options = KubernetesOptions.model_validate({"context": "here", "kubeconfig": "clusters: []"})
+        assert list(options.needs("shop", {}, False)) == []
 
     def test_a_cluster_that_answers(self, tmp_path: Path, server: str) -> None:
         assert self.findings(tmp_path, f"http://{server}", {}) == [
@@ -588,6 +601,12 @@ LISTENER = "arn:aws:elasticloadbalancing:us-east-1:1:listener/app/x/1/2"
 BALANCER = {"listener": LISTENER, "security-group": "sg-1", "url": "https://example.com"}
 
 
+def look_for(check: str, account: aws.Account) -> Finding | None:
+    """What one check of the stack's finds; None: it has no such check, or this does not concern it."""
+    found = dict(aws.checks(account)).get(check)
+    return found(account) if found else None
+
+
 class TestCredentialsAndRegion:
     def test_who_it_is(self, tmp_path: Path, cloud: Aws) -> None:
         cloud.answers("sts", "get_caller_identity", {"Account": "123", "Arn": "arn:aws:iam::123:user/me"})
@@ -648,17 +667,20 @@ class TestCredentialsAndRegion:
     def test_a_whole_account_is_looked_at(self, tmp_path: Path, cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
         cloud.answers("sts", "get_caller_identity", {"Account": "123", "Arn": "arn:aws:iam::123:user/me"})
         cloud.answers("ec2", "describe_regions", {"Regions": [{"OptInStatus": "opted-in"}]})
+        cloud.quota("L-3032A538", 100)
+        cloud.refuses("ecr", "describe_repositories", "RepositoryNotFoundException")
         seen = []
 
         def check(account: aws.Account) -> None:
             seen.append(account.owned)
 
         monkeypatch.setattr(aws, "ALWAYS", {"x": check})
-        monkeypatch.setattr(aws, "BACKENDS", {"ecs-fargate": {"y": check}, "eks": {"z": check}})
         owned = Owned(frozenset({("t", "1")}))
         found = list(aws.ask(cloud.account(settings_of(tmp_path), owned)))
-        assert [each.name for each in found] == ["aws-credentials", "aws-region"]
-        assert seen == [owned, owned]
+        assert [each.name for each in found] == [
+            *("aws-credentials", "aws-region", "name-repositories", "quota-fargate-vcpu"),
+        ]
+        assert seen == [owned]
 
 
 class TestWhatAwsDoesNotSay:
@@ -739,7 +761,7 @@ class TestQuotas:
         api = {"cpu": 0.3, "replicas": {"min": 1, "max": 4}}  # Fargate sells 0.5 vCPU
         services = {"api": api, "web": {"cpu": 1, "memory": 2048, "path": "/w"}}
         settings = settings_of(tmp_path, services=services, **{"ecs-fargate": {"spot": spot}})
-        found = aws.fargate(cloud.quota("L", limit).account(settings))
+        found = look_for("quota-fargate-vcpu", cloud.quota("L", limit).account(settings))
         assert found
         assert found.status == status
         assert found.says == f"1.5 of {limit:g} Fargate {kind} vCPU needed, 6 at the most"
@@ -754,15 +776,20 @@ class TestQuotas:
     ) -> None:
         block = {"isolated": True, "instance-types": types, "max": 4}
         settings = settings_of(tmp_path, orchestrator="ecs-ec2", **{"ecs-ec2": block})
-        found = aws.instances(cloud.quota("L", 16).account(settings))
+        found = look_for("quota-instance-vcpu", cloud.quota("L", 16).account(settings))
         assert found
         assert found.status == status
         assert found.says == f"{needed} of 16 vCPU of On-Demand instances needed, {4 * needed} at the most"
 
+    def test_nodes_of_a_swarm_are_all_there_from_the_start(self, tmp_path: Path, cloud: Aws) -> None:
+        settings = settings_of(tmp_path, orchestrator="swarm-ec2", **{"swarm-ec2": {"managers": 3, "workers": 2}})
+        found = look_for("quota-instance-vcpu", cloud.quota("L-1216C47A", 10).account(settings))
+        assert found == Finding("quota-instance-vcpu", "ok", "10 of 10 vCPU of On-Demand instances needed")
+
     def test_an_instance_type_that_nobody_knows_is_not_counted(self, tmp_path: Path, cloud: Aws) -> None:
         block = {"isolated": True, "instance-types": ["x9.huge"]}
         settings = settings_of(tmp_path, orchestrator="ecs-ec2", **{"ecs-ec2": block})
-        assert aws.instances(cloud.account(settings)) is None
+        assert look_for("quota-instance-vcpu", cloud.account(settings)) is None
 
     def test_rules_on_a_load_balancer_that_exists(self, tmp_path: Path, cloud: Aws) -> None:
         rules = [{"RuleArn": name, "IsDefault": name == "default"} for name in ("default", "ours", "a", "b")]
@@ -816,8 +843,9 @@ class TestWhatExists:
 
     def test_what_the_configuration_does_not_name_is_not_looked_for(self, tmp_path: Path, cloud: Aws) -> None:
         account = cloud.account(settings_of(tmp_path))
-        for check in (aws.zone, aws.vpc, aws.load_balancer, aws.ecs_cluster, aws.repositories):
+        for check in (aws.zone, aws.vpc, aws.load_balancer):
             assert check(account) is None
+        assert look_for("ecs-cluster", account) is look_for("repositories", account) is None
 
     @pytest.mark.parametrize(
         ("answer", "status", "words"),
@@ -855,19 +883,19 @@ class TestWhatExists:
     def test_the_ecs_cluster(self, tmp_path: Path, cloud: Aws, state: str | None, status: str) -> None:
         cloud.answers("ecs", "describe_clusters", {"clusters": [{"status": state}] if state else []})
         settings = settings_of(tmp_path, **{"ecs-fargate": {"cluster": "arn:aws:ecs:us-east-1:1:cluster/x"}})
-        found = aws.ecs_cluster(cloud.account(settings))
+        found = look_for("ecs-cluster", cloud.account(settings))
         assert found
         assert found.status == status
 
     def test_repositories(self, tmp_path: Path, cloud: Aws) -> None:
         account = cloud.account(settings_of(tmp_path, ecr={"repositories": {"api": "team/api"}}))
         cloud.answers("ecr", "describe_repositories", {"repositories": []}, {"repositoryNames": ["team/api"]})
-        assert aws.repositories(account) == Finding("repositories", "ok", "team/api exist")
+        assert look_for("repositories", account) == Finding("repositories", "ok", "AWS has team/api")
         cloud.refuses("ecr", "describe_repositories", "RepositoryNotFoundException")
-        found = aws.repositories(account)
+        found = look_for("repositories", account)
         assert found
-        assert (found.status, found.fix) == ("fail", "mend ecr.repositories")
-        assert aws.ecr_names(account) is None
+        assert (found.status, found.fix) == ("fail", "fix ecr.repositories")
+        assert look_for("name-repositories", account) is None
 
 
 GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -902,23 +930,25 @@ class TestFixedNames:
         settings = settings_of(tmp_path, services={"api": {}, "web": {"path": "/web"}})
         cloud.refuses("ecr", "describe_repositories", "RepositoryNotFoundException")
         cloud.answers("ecr", "describe_repositories", {"repositories": []})
-        found = aws.ecr_names(cloud.account(settings))
+        found = look_for("name-repositories", cloud.account(settings))
         assert found
         assert found.status == "fail"
         assert found.says.partition(" ")[0] in ("switchyard-dev/api", "switchyard-dev/web")
 
     def test_public_repositories(self, tmp_path: Path, cloud: Aws) -> None:
         cloud.answers("ecr-public", "describe_repositories", {}, {"repositoryNames": ["switchyard-dev/api"]})
-        found = aws.ecr_public_names(cloud.account(settings_of(tmp_path, registry="ecr-public")))
+        found = look_for("name-repositories", cloud.account(settings_of(tmp_path, registry="ecr-public")))
         assert found
         assert found.status == "fail"
 
     def test_the_cluster(self, tmp_path: Path, cloud: Aws) -> None:
         account = cloud.account(settings_of(tmp_path, orchestrator="eks"))
         cloud.refuses("eks", "describe_cluster", "ResourceNotFoundException")
-        assert aws.eks_name(account) == Finding("name-cluster", "ok", "switchyard-dev: free")
+        assert look_for("name-cluster", account) == Finding("name-cluster", "ok", "switchyard-dev: free")
         cloud.answers("eks", "describe_cluster", {"cluster": {"createdAt": datetime.datetime.now(datetime.UTC)}})
-        assert aws.eks_name(account).status == "fail"
+        found = look_for("name-cluster", account)
+        assert found
+        assert found.status == "fail"
 
 
 def run(*arguments: str) -> Result:

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components import prices
 from components.prices import HERE, plain, rows_of
 from yard import prices as command
 from yard.pricelist import fetch as fetching
@@ -74,6 +75,7 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "aws").mkdir(parents=True)
     (directory / f"aws/{TOKYO}.json").write_text(OLD, encoding="utf-8")
     monkeypatch.setattr(command, "HERE", directory)
+    monkeypatch.setattr(prices, "HERE", directory)
     monkeypatch.setattr(fetching, "PAUSE", 0)
     return directory
 

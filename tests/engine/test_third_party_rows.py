@@ -9,10 +9,10 @@ from click.testing import CliRunner
 from components import backends
 from rehearsal import Cloud
 from rehearsal.apis import kms
-from rehearsal.aws import types
+from rehearsal.aws import health, types
 from rehearsal.aws.rows import GROUP
 from tests.conformance.joining import third_party
-from tests.engine.account import Account, no
+from tests.engine.account import Account, Town, no
 from tests.program import config_for
 from tests.stack import Stack
 from yard import engine
@@ -58,6 +58,31 @@ def test_an_orchestrator_off_the_load_balancer_is_not_rehearsed() -> None:
     with third_party():
         told = CliRunner().invoke(rehearse, ["--to", "acme-aws", "--json"])
     assert "acme-aws stands off its load balancer, so stack dev cannot rehearse it" in json.loads(told.stdout)["reason"]
+
+
+def test_one_behind_the_load_balancer_is_rehearsed_with_every_switch() -> None:
+    with third_party():
+        answer = CliRunner().invoke(rehearse, ["--to", "acme-edge", "--json"])
+    report = json.loads(answer.stdout)
+    assert report["ok"], report["reason"]
+    assert report["url"]["before"] == report["url"]["after"]
+    assert "acme:index:App" in {each["type"] for each in report["steps"] if each["phase"] == "switch"}
+
+
+def test_its_replicas_are_targets_once_the_load_balancer_may_reach_them() -> None:
+    with third_party():
+        town = Town()
+        town.rule({town.targets.id: 1})
+        app = {"vcpu": 1, "copies": 2, "port": 80, "targetGroup": town.targets.id, "securityGroups": [town.group.id]}
+        town.make("acme:index:App", **app)
+
+        def states() -> list[str]:
+            return [each.state for each in health.targets(town.state, town.targets, 1e9)]
+
+        town.let_in(town.group.id, 9000)
+        assert states() == ["unhealthy"] * 2
+        town.let_in(town.group.id, 80)
+        assert states() == ["healthy"] * 2
 
 
 def test_rows_that_cannot_be_read_are_said(monkeypatch: pytest.MonkeyPatch) -> None:

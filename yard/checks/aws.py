@@ -1,21 +1,20 @@
 """The account on AWS: credentials, region, quotas, what the configuration says exists, and names that must be free."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Protocol, cast
 
 import boto3
+import jmespath
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ProfileNotFound
 from botocore.exceptions import ConnectionError as NoConnection
 
-from components.aws.fleet import INSTANCE_TYPES, architecture
-from components.orchestrator.ecs_ec2 import EcsEc2Options
-from components.orchestrator.ecs_fargate import EcsFargateOptions, fargate_size
-from components.registry.ecr import EcrOptions
-from components.registry.ecr_public import REGION as PUBLIC_REGION
+from components.needs import Existing, FixedNames, Question, Quota
 from components.shell import Shell, command, quoted
 from config.settings import Settings
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
@@ -24,20 +23,9 @@ from yard.checks.project import UNREADABLE, Owned
 HOMES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Partition -> a region that every account in it has, to ask about the others."""
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
-ABSENT = (
-    "InvalidVpcID.NotFound",
-    "InvalidSubnetID.NotFound",
-    "InvalidGroup.NotFound",
-    "InvalidGroupId.Malformed",
-    "InvalidVpcID.Malformed",
-    "ListenerNotFound",
-    "RepositoryNotFoundException",
-    "ResourceNotFoundException",
-    "ClusterNotFoundException",
-)
+ABSENT = r"NotFound(Exception)?$|\.Malformed$"
+"""What AWS's codes end with, where something is not there."""
 QUOTA = "aws service-quotas request-service-quota-increase --service-code {} --quota-code {} --desired-value {:g}"
-ROLLING = 2
-"""Copies may double while a new version is rolled out (ECS, maximumPercent 200)."""
 
 
 class Client(Protocol):
@@ -62,8 +50,12 @@ class Account:
     @property
     def region(self) -> str:
         """The stack's."""
-        assert self.settings.region is not None
         return self.settings.region
+
+    def ask(self, question: Question) -> Any:
+        """AWS's answer; raises `ClientError`."""
+        client = self.client(question.service, question.region)
+        return getattr(client, question.method)(**question.parameters)
 
 
 Check = Callable[[Account], Finding | None]
@@ -117,8 +109,9 @@ def ask(asked: Account) -> Iterator[Finding]:
 def checks(asked: Account) -> Iterator[tuple[str, Check]]:
     """Those that concern the stack, by name."""
     yield from ALWAYS.items()
-    for backend in (*asked.settings.registries, *asked.settings.orchestrators):
-        yield from BACKENDS.get(backend, {}).items()
+    for need in asked.settings.needs:
+        if isinstance(need, Quota | Existing | FixedNames):
+            yield need.name, _check(need)
 
 
 def answer(name: str, check: Check, asked: Account) -> Finding | None:
@@ -176,7 +169,7 @@ def vpcs(asked: Account) -> Finding | None:
         return None
     pages = asked.client("ec2").get_paginator("describe_vpcs").paginate()
     used = sum(len(page["Vpcs"]) for page in pages)
-    return _room(asked, "quota-vpcs", "VPCs in the region", ("vpc", "L-F678F1CE"), used, 1)
+    return quota(Quota("quota-vpcs", "VPCs in the region", "vpc", "L-F678F1CE", 1), asked, used)
 
 
 def addresses(asked: Account) -> Finding | None:
@@ -187,49 +180,23 @@ def addresses(asked: Account) -> Finding | None:
     if needed <= 0:
         return None
     used = len(asked.client("ec2").describe_addresses()["Addresses"])
-    return _room(asked, "quota-elastic-ips", "Elastic IP addresses", ("ec2", "L-0263D0A3"), used, needed)
+    return quota(Quota("quota-elastic-ips", "Elastic IP addresses", "ec2", "L-0263D0A3", needed), asked, used)
 
 
-def fargate(asked: Account) -> Finding | None:
-    """vCPU for every copy, twice while a version is rolled out; without what else the account runs there."""
-    options = cast(EcsFargateOptions, asked.settings.orchestrators["ecs-fargate"])
-    quota, kind = ("L-36FBB829", "Spot") if options.spot else ("L-3032A538", "On-Demand")
-    sizes = [
-        (fargate_size(each.cpu, each.memory)[0] / 1024, each.replicas) for each in asked.settings.services.values()
-    ]
-    least = sum(cpu * replicas.min for cpu, replicas in sizes)
-    most = ROLLING * sum(cpu * replicas.max for cpu, replicas in sizes)
-    return _room(asked, "quota-fargate-vcpu", f"Fargate {kind} vCPU", ("fargate", quota), 0, least, most)
-
-
-def instances(asked: Account) -> Finding | None:
-    """vCPU for the instances, each of the largest type named; without what else the account runs."""
-    options = cast(EcsEc2Options, asked.settings.orchestrators["ecs-ec2"])
-    largest: dict[str, int] = {}
-    for each in options.instance_types:
-        if each not in INSTANCE_TYPES:
-            return None  # how many it has, only AWS knows; it may count towards another quota
-        largest[architecture(each)] = max(largest.get(architecture(each), 0), INSTANCE_TYPES[each].vcpu)
-    vcpu, code = sum(largest.values()), ("ec2", "L-1216C47A")
-    name, what = "quota-instance-vcpu", "vCPU of On-Demand instances"
-    return _room(asked, name, what, code, 0, vcpu * max(options.min, 1), vcpu * options.max)
-
-
-def _room(
-    asked: Account, name: str, what: str, code: tuple[str, str], used: float, needed: float, most: float = 0
-) -> Finding:
-    """Whether `needed`, and later perhaps `most`, go into the quota besides what is in use."""
-    limit, most = _quota(asked.client("service-quotas"), *code), max(most, needed)
-    told = f"{needed:g} of {limit:g} {what} needed"
-    told += f", {most:g} at the most" if most > needed else ""
-    told += f", {used:g} in use" if used else ""
+def quota(need: Quota, asked: Account, used: float = 0) -> Finding:
+    """Whether what is needed, and later perhaps at the most, goes into the quota besides what is in use."""
+    code, needed, most = (need.service, need.code), need.needed, max(need.most, need.needed)
+    limit = _limit(asked.client("service-quotas"), *code)
+    message = f"{needed:g} of {limit:g} {need.what} needed"
+    message += f", {most:g} at the most" if most > needed else ""
+    message += f", {used:g} in use" if used else ""
     fix = QUOTA.format(*code, used + most) + f" --region {asked.region}"
     if used + needed > limit:
-        return fail(name, told, fix)
-    return warn(name, told, fix) if used + most > limit else ok(name, told)
+        return fail(need.name, message, fix)
+    return warn(need.name, message, fix) if used + most > limit else ok(need.name, message)
 
 
-def _quota(quotas: Any, service: str, code: str) -> float:
+def _limit(quotas: Any, service: str, code: str) -> float:
     """The account's own, or the one that all start with (Service Quotas answers so, where none was ever applied)."""
     try:
         return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
@@ -319,32 +286,20 @@ def load_balancer(asked: Account) -> Finding | None:
     return ok("load-balancer", "the listener and its security group exist")
 
 
-def ecs_cluster(asked: Account) -> Finding | None:
-    """The ECS cluster of the configuration."""
-    wanted = cast(EcsFargateOptions, asked.settings.orchestrators["ecs-fargate"]).cluster
-    if wanted is None:
-        return None
-    found = asked.client("ecs").describe_clusters(clusters=[wanted])["clusters"]
-    if [each["status"] for each in found] == ["ACTIVE"]:
-        return ok("ecs-cluster", f"{wanted} is active")
-    return fail("ecs-cluster", f"there is no active cluster {wanted}", "mend ecs-fargate.cluster, or remove it")
-
-
-def repositories(asked: Account) -> Finding | None:
-    """The ECR repositories of the configuration."""
-    wanted = cast(EcrOptions, asked.settings.registries["ecr"]).repositories
-    if not wanted:
-        return None
+def existing(need: Existing, asked: Account) -> Finding:
+    """What the configuration of a backend says exists."""
     try:
-        asked.client("ecr").describe_repositories(repositoryNames=sorted(set(wanted.values())))
+        found = asked.ask(need.question)
     except ClientError as error:
-        return _absent("repositories", error, "mend ecr.repositories")
-    return ok("repositories", f"{', '.join(sorted(set(wanted.values())))} exist")
+        return _absent(need.name, error, need.fix)
+    if not jmespath.search(need.where, found):
+        return fail(need.name, f"there is no {need.what}", need.fix)
+    return ok(need.name, f"AWS has {need.what}")
 
 
 def _absent(name: str, error: ClientError, fix: str) -> Finding:
     """What AWS says is not there is a failure; anything else that goes wrong is not."""
-    if error.response["Error"]["Code"] not in ABSENT:
+    if not _says_absent(error):
         raise error
     return fail(name, error.response["Error"].get("Message", str(error)), fix)
 
@@ -354,63 +309,43 @@ def log_group(asked: Account) -> Finding:
     name = f"/{asked.settings.stack}"
     pages = asked.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
     taken = {each["logGroupName"] for page in pages for each in page["logGroups"]} & {name}
-    delete = command("aws", "logs", "delete-log-group", "--log-group-name", name)
-    return _names(asked, "name-log-group", "aws:cloudwatch/logGroup:LogGroup", {name}, taken, delete)
+    delete = ("aws", "logs", "delete-log-group", "--log-group-name")
+    return _names(FixedNames("name-log-group", "aws:cloudwatch/logGroup:LogGroup", {}, delete), asked, {name}, taken)
 
 
-def ecr_names(asked: Account) -> Finding | None:
-    """Names of the repositories that the stack makes in ECR."""
-    existing = cast(EcrOptions, asked.settings.registries["ecr"]).repositories
-    services = [each for each in asked.settings.services if each not in existing]
-    return _repository_names(asked, "ecr", None, "aws:ecr/repository:Repository", services)
+def fixed_names(need: FixedNames, asked: Account) -> Finding:
+    """The names that a backend gives must be free."""
+    taken = {name for name, question in need.questions.items() if _exists(asked, question)}
+    return _names(need, asked, set(need.questions), taken)
 
 
-def ecr_public_names(asked: Account) -> Finding | None:
-    """Names of the repositories that the stack makes in ECR Public."""
-    services = list(asked.settings.services)
-    return _repository_names(asked, "ecr-public", PUBLIC_REGION, "aws:ecrpublic/repository:Repository", services)
-
-
-def _repository_names(
-    asked: Account, service: str, place: str | None, type_: str, services: list[str]
-) -> Finding | None:
-    if not services:
-        return None
-    ecr, wanted = asked.client(service, place), {f"{asked.settings.stack}/{each}" for each in services}
-    taken = {name for name in wanted if _exists(ecr.describe_repositories, repositoryNames=[name])}
-    either = Shell(" or ".join(map(quoted, sorted(taken))))
-    delete = command("aws", service, "delete-repository", "--force", "--repository-name", either)
-    return _names(asked, "name-repositories", type_, wanted, taken, delete)
-
-
-def eks_name(asked: Account) -> Finding:
-    """The cluster's name."""
-    name, eks = asked.settings.stack, asked.client("eks")
-    taken = {name} if _exists(eks.describe_cluster, name=name) else set()
-    delete = command("aws", "eks", "delete-cluster", "--name", name)
-    return _names(asked, "name-cluster", "aws:eks/cluster:Cluster", {name}, taken, delete)
-
-
-def _exists(describe: Callable[..., object], **wanted: object) -> bool:
+def _exists(asked: Account, question: Question) -> bool:
     try:
-        describe(**wanted)
+        asked.ask(question)
     except ClientError as error:
-        if error.response["Error"]["Code"] in ABSENT:
+        if _says_absent(error):
             return False
         raise
     return True
 
 
-def _names(asked: Account, name: str, type_: str, wanted: set[str], taken: set[str], delete: str) -> Finding:
+def _says_absent(error: ClientError) -> bool:
+    return re.search(ABSENT, error.response["Error"]["Code"]) is not None
+
+
+def _names(need: FixedNames, asked: Account, wanted: set[str], taken: set[str]) -> Finding:
     """Fixed names are free, or this stack's own: what an earlier stack left makes an `up` fail half-way."""
-    foreign = sorted(each for each in taken if (type_, each) not in asked.owned.ids)
+    foreign = sorted(each for each in taken if (need.type_, each) not in asked.owned.ids)
     if not foreign:
-        return ok(name, f"{', '.join(sorted(wanted))}: {'this stack has it' if taken else 'free'}")
-    told = f"{', '.join(foreign)} exists already"
+        return ok(need.name, f"{', '.join(sorted(wanted))}: {'this stack has it' if taken else 'free'}")
+    message = f"{', '.join(foreign)} exists already"
+    delete = command(*need.delete, Shell(" or ".join(map(quoted, foreign))))
     fix = f"if nobody needs it: {delete} --region {asked.region}; else take another stack name, or `pulumi import` it"
     if not asked.owned.known:
-        return warn(name, f"{told}; whether it is this stack's own is not known, for its state cannot be read", fix)
-    return fail(name, f"{told}, and this stack's state does not know it", fix)
+        return warn(
+            need.name, f"{message}; whether it is this stack's own is not known, as its state cannot be read", fix
+        )
+    return fail(need.name, f"{message}, and this stack's state does not know it", fix)
 
 
 ALWAYS: dict[str, Check] = {
@@ -422,11 +357,15 @@ ALWAYS: dict[str, Check] = {
     "load-balancer": load_balancer,
     "name-log-group": log_group,
 }
-BACKENDS: dict[str, dict[str, Check]] = {
-    "ecr": {"repositories": repositories, "name-repositories": ecr_names},
-    "ecr-public": {"name-repositories": ecr_public_names},
-    "ecs-fargate": {"quota-fargate-vcpu": fargate, "ecs-cluster": ecs_cluster},
-    "ecs-ec2": {"quota-instance-vcpu": instances},
-    "eks": {"name-cluster": eks_name},
-}
-"""What is looked at for one backend alone."""
+"""Whatever the backends."""
+
+
+def _check(need: Quota | Existing | FixedNames) -> Check:
+    """What looks for a need in the account."""
+    match need:
+        case Quota():
+            return partial(quota, need)
+        case Existing():
+            return partial(existing, need)
+        case FixedNames():
+            return partial(fixed_names, need)

@@ -1,7 +1,6 @@
 """A Docker engine, where the stack runs on one or its images are built with one; and the registry the images go to."""
 
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -10,10 +9,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from components.direct import open_directly
-from components.model import Model
 from components.orchestrator.swarm_client import SwarmError, check_manager, connect
-from config.settings import Settings
-from yard import machine
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK
 
@@ -53,17 +49,8 @@ def builds(host: str) -> Finding:
         )
 
 
-def engine_host(settings: Settings) -> str:
-    """The stack's engine, or the one that every Docker tool takes."""
-    return machine.engine_host({"host": getattr(settings.orchestrators.get("swarm"), "host", None)})
-
-
-def registry(settings: Settings, stack: str) -> Finding | None:
-    """That the registry answers, where it is not AWS's own. From here: whoever runs the copies may see another net."""
-    place = HOSTS.get(settings.config.registry)
-    if place is None:
-        return None
-    host = place(settings.registries[settings.config.registry])
+def registry(host: str, stack: str) -> Finding:
+    """That a registry answers. From here: whoever runs the copies may see another net."""
     if is_registry(host):
         return ok("registry", f"{host} answers")
     if stack == STACK and host.partition(":")[0] in LOOPBACK:
@@ -73,19 +60,6 @@ def registry(settings: Settings, stack: str) -> Finding | None:
         f"no registry answers at {host} from here",
         f"check the name and the way to it: curl -i {_url(host)}",
     )
-
-
-def _option(field: str) -> Callable[[Model], str]:
-    return lambda options: str(getattr(options, field))
-
-
-HOSTS: dict[str, Callable[[Model], str]] = {
-    "artifact-registry": lambda options: f"{_option('location')(options)}-docker.pkg.dev",
-    "dockerhub": lambda _: "registry-1.docker.io",
-    "ghcr": lambda _: "ghcr.io",
-    "oci": _option("host"),
-}
-"""Registry -> where it answers."""
 
 
 def _url(host: str) -> str:

@@ -1,10 +1,10 @@
-"""The cluster of orchestrator `kubernetes`: its kubeconfig, its login's helper, and whether its API answers."""
+"""A Kubernetes cluster that exists: its kubeconfig, its login's helper, and whether its API answers."""
 
 import base64
 import json
 import shutil
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,31 +13,31 @@ from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, build_ope
 
 import yaml
 
-from components.orchestrator.kubernetes import KubernetesOptions, kubeconfig_files
+from components.needs import KubernetesCluster
 from components.shell import command
 from yard.checks import TIMEOUT, Finding, fail, ok
 
 Named = Mapping[str, Any]
 
 
-def cluster(options: KubernetesOptions) -> Iterator[Finding]:
+def cluster(need: KubernetesCluster) -> Iterator[Finding]:
     """What the kubeconfig leads to; that it has the context, the program's own checks have seen."""
-    merged = _merged(kubeconfig_files(options))
-    context = merged["contexts"][options.context]
+    merged = _merged(need.kubeconfigs)
+    context = merged["contexts"][need.context]
     user = merged["users"].get(str(context.get("user")), {})
-    yield _login(options.context, user)
+    yield _login(need.context, user)
     where = merged["clusters"].get(str(context.get("cluster")), {})
     if not where.get("server"):
         yield fail(
             "cluster",
-            f"context {options.context} names cluster {context.get('cluster')!r}, which the kubeconfig does not have",
+            f"context {need.context} names cluster {context.get('cluster')!r}, which the kubeconfig does not have",
             "kubectl config view, and mend it",
         )
         return
-    yield _answers(options.context, where)
+    yield _answers(need.context, where)
 
 
-def _merged(paths: list[Path]) -> dict[str, dict[str, dict[str, Any]]]:
+def _merged(paths: Iterable[Path]) -> dict[str, dict[str, dict[str, Any]]]:
     """What kubectl sees: of two entries of one name the first counts. A path in a file starts at that file."""
     merged: dict[str, dict[str, dict[str, Any]]] = {"contexts": {}, "clusters": {}, "users": {}}
     for path in paths:

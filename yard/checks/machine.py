@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import Distribution, distributions, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,14 +14,15 @@ from types import ModuleType
 from pulumi.automation import PulumiCommand
 from pulumi.automation.errors import InvalidVersionError
 
+from components.needs import Need, Program
 from config.settings import Settings
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 
 MINIMUM = (3, 200, 0)
 """Of the Pulumi CLI, as in tools/pulumi_cli.py."""
+SDK = "pulumi_"
+"""What a package's name begins with; the rest names the plugin that does its work."""
 LANGUAGE_HOST = "pulumi-language-python"
-PLUGINS = {"pulumi_aws": "aws", "pulumi_eks": "eks", "pulumi_gcp": "gcp", "pulumi_kubernetes": "kubernetes"}
-"""Python package -> the plugin that does its work."""
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(;)?", re.MULTILINE)
 
 
@@ -95,7 +96,7 @@ def plugins(settings: Settings) -> Finding:
     if not needed:
         return ok("plugins", "none needed")
     home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
-    wanted = {PLUGINS[package]: version(package) for package in needed}
+    wanted = {package.removeprefix(SDK): version(package) for package in needed}
     missing = {key: each for key, each in wanted.items() if not (home / f"resource-{key}-v{each}").is_dir()}
     if missing:
         told = ", ".join(f"{key} {each}" for key, each in missing.items())
@@ -111,19 +112,30 @@ def _packages(settings: Settings) -> set[str]:
     """Pulumi packages that the chosen backends' modules import."""
     modules = [sys.modules[each.__module__] for said in settings.backends.values() for each in type(said).__mro__]
     values = [value for module in modules for value in vars(module).values() if isinstance(value, ModuleType)]
-    found = {name for name in {value.__name__ for value in values} & PLUGINS.keys() if find_spec(name)}
+    found = {each.__name__ for each in values if each.__name__.startswith(SDK) and find_spec(each.__name__)}
     return found | {"pulumi_aws"} if settings.on_aws else found
 
 
-def aws_cli(settings: Settings) -> Finding:
-    """The AWS CLI, where something calls it."""
+def aws_cli(needs: Collection[Need]) -> Finding:
+    """The AWS CLI, which a backend may need; else only the commands that we print call it."""
     name, fix = "aws-cli", "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
-    try:
-        answer = subprocess.run(["aws", "--version"], capture_output=True, text=True, timeout=2 * TIMEOUT, check=True)
-    except (OSError, subprocess.SubprocessError):
-        answer = None
-    if answer:
-        return ok(name, answer.stdout.partition(" ")[0])
-    if "eks" in settings.orchestrators:
-        return fail(name, "no aws on PATH that runs: the cluster's kubeconfig calls `aws eks get-token`", fix)
+    if answer := _answer("aws", "--version"):
+        return ok(name, answer.partition(" ")[0])
+    if needed := [each.why for each in needs if isinstance(each, Program) and each.name == "aws"]:
+        return fail(name, f"no aws on PATH that runs: {needed[0]}", fix)
     return warn(name, "no aws on PATH that runs: the commands that push images and show logs call it", fix)
+
+
+def program(need: Program) -> Finding:
+    """Another program that a backend needs."""
+    if shutil.which(need.name):
+        return ok(need.name, "is on PATH")
+    return fail(need.name, f"no {need.name} on PATH: {need.why}", f"install {need.name}")
+
+
+def _answer(*words: str) -> str | None:
+    """What a program prints; None: it does not run."""
+    try:
+        return subprocess.run(words, capture_output=True, text=True, timeout=2 * TIMEOUT, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None

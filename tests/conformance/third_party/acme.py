@@ -7,9 +7,11 @@ import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line
-from components.orchestrator import HONOURED, AwsOrchestrator, Orchestrator, OrchestratorOptions, refused
+from components.needs import Need, Program
+from components.orchestrator import HONOURED, AwsOrchestrator, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, AwsRole, Pull
 from components.registry import Registry, RegistryOptions, Repository
+from components.sdk import aws
 from components.service import FEATURES, Service
 from components.workload import Image, Target, Workload
 
@@ -101,10 +103,55 @@ class AcmeAws(AwsOrchestrator[AcmeAwsOptions]):
         return {"space": pulumi.CustomResource("acme:index:Space", self.options.key, space, child).id}
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
-        props = wanted(name, service, image, self.options.key)
-        opts = pulumi.ResourceOptions(parent=self, depends_on=self.network.ready)
-        app = pulumi.CustomResource("acme:index:App", name, props, opts)
+        app = self.app(name, service, image, {}, pulumi.ResourceOptions(parent=self))
         return Workload(healthy=(app,), url=app.id.apply(lambda _: f"https://{name}.acme.example"))
+
+    def app(
+        self, name: str, service: Service, image: Image, besides: dict[str, Any], opts: pulumi.ResourceOptions
+    ) -> pulumi.CustomResource:
+        """One app in the network; it comes after the way out, and goes before it."""
+        props = wanted(name, service, image, self.options.key) | besides
+        after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=self.network.ready))
+        return pulumi.CustomResource("acme:index:App", name, props, after)
+
+
+class AcmeEdgeOptions(AcmeAwsOptions):
+    """`switchyard:acme-edge`."""
+
+    key = "acme-edge"
+    target = "ip"
+    capabilities = AcmeAwsOptions.capabilities | {
+        "path": translated("listener rule"),
+        "host": translated("listener rule"),
+    }
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield Program("acme", "it logs in to Acme")
+
+
+class AcmeEdge(AcmeAws):
+    """The same behind the stack's load balancer."""
+
+    token = "acme:orchestrator:Edge"
+    Options = AcmeEdgeOptions
+
+    def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
+        opts = pulumi.ResourceOptions(parent=self)
+        if target is None:
+            return Workload(healthy=(self.app(name, service, image, {}, opts),))
+        group, opened = self.network.group(name, f"Replicas of {name} at Acme", opts)
+        let_in = aws.vpc.SecurityGroupIngressRule(
+            name,
+            security_group_id=group.id,
+            referenced_security_group_id=target.security_group_id,
+            ip_protocol="tcp",
+            from_port=service.port,
+            to_port=service.port,
+            opts=opts,
+        )
+        joins = {"targetGroup": target.group_arn, "securityGroups": [group.id]}
+        after = pulumi.ResourceOptions(parent=self, depends_on=[target.ready, opened, let_in])
+        return Workload(healthy=(self.app(name, service, image, joins, after),))
 
 
 def wanted(name: str, service: Service, image: Image, orchestrator: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rehearsal.aws import types
 from rehearsal.aws.making import computed
 from rehearsal.aws.resource_type import Name, Ref, ResourceType, Unique, refuses
-from rehearsal.state import CloudResource, CloudState
+from rehearsal.state import CloudResource, CloudState, Registers
 
 REPOSITORY = ResourceType("acme:index:Repository", computed(id="{name}"), replace="name", unique=Unique("name"))
 SPACE = ResourceType(
@@ -23,7 +23,13 @@ def _too_large(_: CloudState, app: CloudResource) -> Iterator[str]:
         yield f"{app.name} wants {app.get('vcpu')} vCPU; an app has 8 at most"
 
 
-APP = ResourceType("acme:index:App", computed(id="app-{hex:.8}"), (30, 20, 5), creating=(_too_large,))
+APP = ResourceType(
+    "acme:index:App",
+    computed(id="app-{hex:.8}"),
+    (30, 20, 5),
+    creating=(_too_large,),
+    registers=Registers(group="targetGroup", port="port", replicas="copies", security_groups="securityGroups"),
+)
 QUEUE = ResourceType(
     "aws:sqs/queue:Queue",
     computed(url="https://sqs.{region}.amazonaws.com/{account}/{name}", id="{url}"),

@@ -1,0 +1,1 @@
+"""What Acme charges, in files of the form that docs/prices.md tells."""
