@@ -2,125 +2,32 @@
 
 import json
 import re
-import shutil
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from decimal import Decimal
-from functools import partial
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
-from hypothesis import given
-from hypothesis import strategies as st
 
-from components import prices
-from components.prices import HERE, plain, rows_of
-from yard import prices as command
-from yard.pricelist import fetch as fetching
+from components.prices import rows_of
+from tests.commands.offers_made import (
+    EXPECTED,
+    OLD,
+    PRINTED,
+    TOKYO,
+    VIRGINIA,
+    contents,
+    dimensions,
+    edited,
+    path_of,
+    run,
+    sku,
+)
+from tests.commands.test_price_download import Mirror, served
 from yard.pricelist import files
-from yard.pricelist.items import ITEMS, SERVICES, bare
+from yard.pricelist.items import ITEMS, SERVICES
 
-OFFERS = Path(__file__).with_name("offers")
-EXPECTED = OFFERS / "expected"
-VIRGINIA, TOKYO = "us-east-1", "ap-northeast-1"
-OLD = """\
-{
-  "vendor": "aws",
-  "region": "ap-northeast-1",
-  "prices": [
-    {"key": "alb.hour", "usd": 0.03, "unit": "hour", "status": "memory", "as_of": null, "source": "memory"},
-    {"key": "logs.free", "usd": 0, "unit": "GB", "status": "memory", "as_of": null, "source": "記憶", "quantity": 5},
-    {"key": "nat.hour", "usd": 0.062, "unit": "hour", "status": "third-party", "as_of": "2026-06", "source": "a blog"}
-  ]
-}
-"""
-PRINTED = {
-    VIRGINIA: {
-        "alb.hour": "0.0225",
-        "ec2.t3.nano": "0.0052",
-        "ec2.m7i.large": "0.1008",
-        "eks.cluster": "0.1",
-        "eks.cluster-extended": "0.6",
-        "eks.auto.m7i.xlarge": "0.02419",
-        "endpoint.data": "0.01, 0.006 from 1048576, 0.004 from 5242880",
-        "fargate.x86_64.memory": "0.004445",
-        "fargate.storage": "0.000111",
-        "logs.ingest": "0.5",
-        "nlb.lcu": "0.006",
-        "secrets.calls": "0.05",
-        "transfer.internet": "0.09, 0.085 from 10240, 0.07 from 51200, 0.05 from 153600",
-    },
-    TOKYO: {
-        "alb.hour": "0.0243",
-        "ec2.t3.nano": "0.0068",
-        "ec2.m7i.large": "0.1302",
-        "eks.auto.m7i.xlarge": "0.03125",
-        "fargate.x86_64.memory": "0.00553",
-        "logs.ingest": "0.76",
-        "transfer.internet": "0.114, 0.089 from 10240, 0.086 from 51200, 0.084 from 153600",
-    },
-}
-"""By what the lists were made from, not by what the program wrote."""
-
-
-@pytest.fixture(autouse=True)
-def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Price files of the test's own: one for Tokyo, none for Virginia."""
-    directory = tmp_path / "prices"
-    (directory / "aws").mkdir(parents=True)
-    (directory / f"aws/{TOKYO}.json").write_text(OLD, encoding="utf-8")
-    monkeypatch.setattr(command, "HERE", directory)
-    monkeypatch.setattr(prices, "HERE", directory)
-    monkeypatch.setattr(fetching, "PAUSE", 0)
-    return directory
-
-
-@pytest.fixture
-def lists(tmp_path: Path) -> Path:
-    """A copy of the price lists, to be spoilt."""
-    return Path(shutil.copytree(OFFERS, tmp_path / "offers"))
-
-
-def run(*arguments: str, offers: Path | str = OFFERS) -> Result:
-    result = CliRunner().invoke(command.prices, ["refresh", *arguments, "--offers", str(offers)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
-
-def contents(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
-
-
-def path_of(lists: Path, service: str, region: str = TOKYO) -> Path:
-    return lists / service / "current" / region / "index.json"
-
-
-@contextmanager
-def edited(lists: Path, service: str, region: str = TOKYO) -> Iterator[dict[str, Any]]:
-    path = path_of(lists, service, region)
-    document = json.loads(path.read_text())
-    yield document
-    path.write_text(json.dumps(document, indent=1))
-
-
-def sku(document: Mapping[str, Any], usage: str, **attributes: str) -> str:
-    wanted = {"usagetype": usage, **attributes}
-    (found,) = (
-        name
-        for name, product in document["products"].items()
-        if wanted.items() <= {**product, **product["attributes"]}.items()
-    )
-    return str(found)
-
-
-def dimensions(document: dict[str, Any], usage: str, **attributes: str) -> list[dict[str, Any]]:
-    (term,) = document["terms"]["OnDemand"][sku(document, usage, **attributes)].values()
-    return list(term["priceDimensions"].values())
+pytestmark = pytest.mark.usefixtures("kept")
 
 
 class TestRefresh:
@@ -402,126 +309,3 @@ class TestNothingChangesWhen:
         assert result.exit_code == 1
         assert result.output.count(str(status)) >= len(SERVICES)
         assert len(mirror.requests) == times * len(SERVICES)
-
-
-@dataclass
-class Mirror:
-    """A server of the lists that can be told to fail."""
-
-    keeps: Callable[[int], int | None] = lambda request: None
-    """How many bytes the n-th request gets before the line is cut; None: all."""
-    ranges: bool = True
-    status: int = 200
-    tag: Callable[[int], str] = lambda request: '"1"'
-    requests: list[tuple[str, str | None]] = field(default_factory=list)
-    """Paths, and the ranges that were asked for."""
-
-
-@contextmanager
-def served(mirror: Mirror) -> Iterator[tuple[str, Mirror]]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, mirror)) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/", mirror
-        server.shutdown()
-
-
-class Handler(BaseHTTPRequestHandler):
-    def __init__(self, mirror: Mirror, *arguments: Any) -> None:
-        self.mirror = mirror
-        super().__init__(*arguments)
-
-    def do_GET(self) -> None:
-        mirror, count = self.mirror, len(self.mirror.requests)
-        wanted = self.headers.get("Range")
-        mirror.requests.append((self.path, wanted))
-        if mirror.status != 200:
-            self.send_error(mirror.status)
-            return
-        body, tag = (OFFERS / self.path.lstrip("/")).read_bytes(), mirror.tag(count)
-        if partial_answer := mirror.ranges and wanted and self.headers.get("If-Range") == tag:
-            body = body[int(wanted.removeprefix("bytes=").rstrip("-")) :] if wanted else body
-        self.send_response(206 if partial_answer else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", tag)
-        self.end_headers()
-        self.wfile.write(body[: mirror.keeps(count)])
-
-    def log_message(self, format: str, *arguments: Any) -> None:
-        pass
-
-
-class TestDownload:
-    def expect(self, kept: Path, result: Result) -> None:
-        assert result.exit_code == 0, result.output
-        assert (kept / f"aws/{VIRGINIA}.json").read_text() == ((EXPECTED / f"{VIRGINIA}.json").read_text())
-
-    def test_a_mirror_gives_the_same_file(self, kept: Path) -> None:
-        with served(Mirror()) as (base, mirror):
-            self.expect(kept, run(VIRGINIA, offers=base))
-        assert [path for path, _ in mirror.requests] == [f"/{each}/current/{VIRGINIA}/index.json" for each in SERVICES]
-
-    def test_it_goes_on_where_it_broke_off(self, kept: Path) -> None:
-        with served(Mirror(keeps=lambda request: 1000 if request == 0 else None)) as (base, mirror):
-            self.expect(kept, run(VIRGINIA, offers=base))
-        assert [wanted for _, wanted in mirror.requests[:3]] == [None, "bytes=1000-", None]
-
-    def test_another_version_meanwhile_is_fetched_from_the_start(self, kept: Path) -> None:
-        cut = Mirror(keeps=lambda request: 1000 if request == 0 else None, tag=lambda request: f'"{request}"')
-        with served(cut) as (base, mirror):
-            self.expect(kept, run(VIRGINIA, offers=base))
-        assert [wanted for _, wanted in mirror.requests[:3]] == [None, "bytes=1000-", None]
-
-    def test_the_environment_may_name_the_mirror(self, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SWITCHYARD_OFFERS", str(OFFERS))
-        self.expect(kept, CliRunner().invoke(command.prices, ["refresh", VIRGINIA]))
-
-
-class TestUsageTypes:
-    @pytest.mark.parametrize("prefix", ["", "USE1-", "APN1-", "EUC1-", "EU-", "UGW1-", "MXC1-"])
-    def test_the_regions_prefix_comes_off(self, prefix: str) -> None:
-        assert bare(f"{prefix}NatGateway-Hours") == "NatGateway-Hours"
-
-    @pytest.mark.parametrize(
-        "usage", ["TS-LoadBalancerUsage", "Outposts-LoadBalancerUsage", "Global-DataTransfer-Out-Bytes"]
-    )
-    def test_what_is_no_region_stays(self, usage: str) -> None:
-        assert bare(usage) == usage
-
-    def test_no_two_items_look_for_the_same(self) -> None:
-        looked = [(item.service, usage, *item.where.values()) for item in ITEMS.values() for usage in item.usages]
-        assert len(looked) == len(set(looked))
-
-
-class TestFiles:
-    @pytest.mark.parametrize("path", sorted((HERE / "aws").glob("*.json")), ids=lambda path: path.stem)
-    def test_ours_are_written_as_they_were_read(self, path: Path) -> None:
-        assert files.text("aws", path.stem, rows_of(path)) == path.read_text(encoding="utf-8")
-
-    def test_the_table_has_what_the_file_has_that_aws_lists(self) -> None:
-        keys = {row["key"] for row in rows_of(HERE / f"aws/{VIRGINIA}.json")}
-        assert keys - ITEMS.keys() <= {"logs.free"}
-
-    def test_units_are_those_of_the_file(self) -> None:
-        rows = rows_of(HERE / f"aws/{VIRGINIA}.json")
-        assert {row["key"]: row["unit"] for row in rows if row["key"] in ITEMS} == {
-            row["key"]: ITEMS[row["key"]].unit for row in rows if row["key"] in ITEMS
-        }
-
-    @given(st.decimals(allow_nan=False, allow_infinity=False))
-    def test_a_plain_number_is_the_same_number(self, number: Decimal) -> None:
-        text = plain(number)
-        assert Decimal(text) == number
-        assert not re.search(r"[eE]|\.\d*0$|\.$", text)
-
-
-class TestListing:
-    def test_it_names_each_file_with_what_is_unconfirmed(self, kept: Path) -> None:
-        (kept / "docker").mkdir()
-        (kept / "docker/global.json").write_text(files.text("docker", "global", []))
-        result = CliRunner().invoke(command.prices, [])
-        assert result.exit_code == 0
-        assert [line.split() for line in result.output.splitlines()] == [
-            ["vendor", "region", "prices", "oldest", "undated", "unconfirmed"],
-            ["aws", TOKYO, "3", "2026-06", "2", "3"],
-            ["docker", "global", "0", "-", "0", "0"],
-        ]

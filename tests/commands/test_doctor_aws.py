@@ -1,0 +1,423 @@
+"""`yard doctor` and the account on AWS: each check, without any network."""
+
+import datetime
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.stub import Stubber
+
+from config.settings import Settings
+from tests.commands.doctoring import NOTHING, settings_of
+from yard.checks import Finding, aws
+from yard.checks.project import UNREADABLE, Owned
+
+
+@cache
+def real_client(service: str) -> Any:
+    """boto3's own client, so that what is asked and answered is checked against AWS's models."""
+    return boto3.client(  # type: ignore[call-overload]
+        service, region_name="us-east-1", aws_access_key_id="id", aws_secret_access_key="key"
+    )
+
+
+class Aws:
+    """An account whose answers are written down beforehand, in the order in which they are asked for."""
+
+    def __init__(self) -> None:
+        self._stubs: dict[str, Stubber] = {}
+
+    def _stub(self, service: str) -> Stubber:
+        if service not in self._stubs:
+            self._stubs[service] = Stubber(real_client(service))
+            self._stubs[service].activate()
+        return self._stubs[service]
+
+    def answers(self, service: str, operation: str, answer: dict[str, Any], asked: Any = None) -> "Aws":
+        self._stub(service).add_response(operation, answer, asked)
+        return self
+
+    def refuses(self, service: str, operation: str, code: str) -> "Aws":
+        self._stub(service).add_client_error(operation, code, f"{code} it is")
+        return self
+
+    def quota(self, code: str, value: float) -> "Aws":
+        return self.answers("service-quotas", "get_service_quota", {"Quota": {"QuotaCode": code, "Value": value}})
+
+    def account(self, settings: Settings, owned: Owned = NOTHING) -> aws.Account:
+        def client(service: str, region: str | None = None) -> Any:
+            self._stub(service)
+            return real_client(service)
+
+        return aws.Account(settings, client, ("us-east-1", "eu-central-2"), "us-east-1", owned)
+
+    def close(self) -> None:
+        for stub in self._stubs.values():
+            stub.deactivate()
+
+
+@pytest.fixture
+def cloud() -> Iterator[Aws]:
+    """Nothing is answered that a test does not write down."""
+    cloud = Aws()
+    yield cloud
+    cloud.close()
+
+
+VPC = {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}
+LISTENER = "arn:aws:elasticloadbalancing:us-east-1:1:listener/app/x/1/2"
+BALANCER = {"listener": LISTENER, "security-group": "sg-1", "url": "https://example.com"}
+
+
+def look_for(check: str, account: aws.Account) -> Finding | None:
+    """What one check of the stack's finds; None: it has no such check, or this does not concern it."""
+    found = dict(aws.checks(account)).get(check)
+    return found(account) if found else None
+
+
+class TestCredentialsAndRegion:
+    def test_who_it_is(self, tmp_path: Path, cloud: Aws) -> None:
+        cloud.answers("sts", "get_caller_identity", {"Account": "123", "Arn": "arn:aws:iam::123:user/me"})
+        found = aws.credentials(cloud.account(settings_of(tmp_path)))
+        assert found == Finding("aws-credentials", "ok", "account 123, as arn:aws:iam::123:user/me")
+
+    def test_refused(self, tmp_path: Path, cloud: Aws) -> None:
+        cloud.refuses("sts", "get_caller_identity", "ExpiredToken")
+        found = aws.credentials(cloud.account(settings_of(tmp_path)))
+        assert (found.status, found.says) == ("fail", "AWS refuses them: ExpiredToken it is")
+
+    @pytest.mark.parametrize(
+        ("error", "words"),
+        [
+            (NoCredentialsError(), "there are none that work: Unable to locate credentials"),
+            (EndpointConnectionError(endpoint_url="https://sts.x"), "no answer from https://sts.x"),
+        ],
+    )
+    def test_none_or_no_network(self, tmp_path: Path, error: Exception, words: str) -> None:
+        def client(service: str, region: str | None = None) -> Any:
+            raise error
+
+        account = aws.Account(settings_of(tmp_path), client, (), "us-east-1")
+        first, second = aws.ask(account)
+        assert (first.status, first.says) == ("fail", words)
+        assert (second.name, second.status) == ("aws", "warn")
+
+    def test_a_profile_that_does_not_exist(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            monkeypatch.setenv(name, str(tmp_path / "none"))
+        settings = settings_of(tmp_path, **{"aws:profile": "nobody"})
+        (found,) = aws.look(settings, NOTHING)
+        assert (found.status, found.says) == ("fail", "The config profile (nobody) could not be found")
+
+    @pytest.mark.parametrize(
+        ("region", "home", "known"),
+        [("eu-central-1", "us-east-1", True), ("cn-north-1", "cn-north-1", True), ("us-esat-1", "us-east-1", False)],
+    )
+    def test_the_account_is_asked_at_home(self, tmp_path: Path, region: str, home: str, known: bool) -> None:
+        account = aws.account(settings_of(tmp_path, **{"aws:region": region}))
+        assert account.home == home
+        assert (region in account.regions) == known
+
+    def test_a_region_that_does_not_exist(self, tmp_path: Path, cloud: Aws) -> None:
+        found = aws.region(cloud.account(settings_of(tmp_path, **{"aws:region": "us-esat-1"})))
+        assert (found.status, found.says) == ("fail", "us-esat-1 is no AWS region")
+        assert found.fix == "pulumi config set aws:region us-east-1"
+
+    @pytest.mark.parametrize(
+        ("opted", "status"), [("opted-in", "ok"), ("opt-in-not-required", "ok"), ("not-opted-in", "fail")]
+    )
+    def test_a_region_must_be_enabled(self, tmp_path: Path, cloud: Aws, opted: str, status: str) -> None:
+        answer = {"Regions": [{"RegionName": "eu-central-2", "OptInStatus": opted}]}
+        cloud.answers("ec2", "describe_regions", answer, {"RegionNames": ["eu-central-2"], "AllRegions": True})
+        found = aws.region(cloud.account(settings_of(tmp_path, **{"aws:region": "eu-central-2"})))
+        assert found.status == status
+
+    def test_a_whole_account_is_looked_at(self, tmp_path: Path, cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+        cloud.answers("sts", "get_caller_identity", {"Account": "123", "Arn": "arn:aws:iam::123:user/me"})
+        cloud.answers("ec2", "describe_regions", {"Regions": [{"OptInStatus": "opted-in"}]})
+        cloud.quota("L-3032A538", 100)
+        cloud.refuses("ecr", "describe_repositories", "RepositoryNotFoundException")
+        seen = []
+
+        def check(account: aws.Account) -> None:
+            seen.append(account.owned)
+
+        monkeypatch.setattr(aws, "ALWAYS", {"x": check})
+        owned = Owned(frozenset({("t", "1")}))
+        found = list(aws.ask(cloud.account(settings_of(tmp_path), owned)))
+        assert [each.name for each in found] == [
+            *("aws-credentials", "aws-region", "name-repositories", "quota-fargate-vcpu"),
+        ]
+        assert seen == [owned]
+
+
+class TestWhatAwsDoesNotSay:
+    def run(self, cloud: Aws, root: Path) -> Finding:
+        settings = settings_of(root, domain={"name": "a.example.com", "zone": "example.com"})
+        found = aws.answer("zone", aws.zone, cloud.account(settings))
+        assert found
+        return found
+
+    def test_no_permission_is_said(self, tmp_path: Path, cloud: Aws) -> None:
+        found = self.run(cloud.refuses("route53", "list_hosted_zones_by_name", "AccessDenied"), tmp_path)
+        assert found == Finding(
+            "zone",
+            "warn",
+            "not looked at: these credentials may not call ListHostedZonesByName",
+            "allow ListHostedZonesByName to see more",
+        )
+
+    def test_any_other_answer_is_said(self, tmp_path: Path, cloud: Aws) -> None:
+        found = self.run(cloud.refuses("route53", "list_hosted_zones_by_name", "Throttling"), tmp_path)
+        assert (found.status, found.fix) == ("warn", "try again")
+        assert "ListHostedZonesByName answers Throttling: Throttling it is" in found.says
+
+    def test_no_answer_is_said(self, tmp_path: Path) -> None:
+        def check(account: aws.Account) -> Finding:
+            raise EndpointConnectionError(endpoint_url="https://logs.x")
+
+        found = aws.answer("log", check, Aws().account(settings_of(tmp_path)))
+        assert found
+        assert (found.status, found.says) == ("warn", "not looked at: no answer from https://logs.x")
+
+
+class TestQuotas:
+    @pytest.mark.parametrize(("limit", "status"), [(3, "ok"), (2, "fail")])
+    def test_vpcs(self, tmp_path: Path, cloud: Aws, limit: float, status: str) -> None:
+        cloud.answers("ec2", "describe_vpcs", {"Vpcs": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]})
+        found = aws.vpcs(cloud.quota("L-F678F1CE", limit).account(settings_of(tmp_path)))
+        assert found
+        assert (found.status, found.says) == (status, f"1 of {limit:g} VPCs in the region needed, 2 in use")
+        assert ("--service-code vpc --quota-code L-F678F1CE --desired-value 3 --region us-east-1" in found.fix) == (
+            status == "fail"
+        )
+
+    def test_a_vpc_that_is_there_needs_no_room(self, tmp_path: Path, cloud: Aws) -> None:
+        assert aws.vpcs(cloud.account(settings_of(tmp_path, vpc=VPC))) is None
+        made = Owned(frozenset({("aws:ec2/vpc:Vpc", "vpc-1")}))
+        assert aws.vpcs(cloud.account(settings_of(tmp_path), made)) is None
+
+    def test_the_quota_that_all_start_with(self, tmp_path: Path, cloud: Aws) -> None:
+        cloud.answers("ec2", "describe_vpcs", {"Vpcs": []})
+        cloud.refuses("service-quotas", "get_service_quota", "NoSuchResourceException")
+        cloud.answers("service-quotas", "get_aws_default_service_quota", {"Quota": {"Value": 5.0}})
+        found = aws.vpcs(cloud.account(settings_of(tmp_path)))
+        assert found == Finding("quota-vpcs", "ok", "1 of 5 VPCs in the region needed")
+
+    @pytest.mark.parametrize(
+        ("network", "made", "needed"),
+        [("public", 0, 0), ("nat-single", 0, 1), ("nat-per-az", 0, 3), ("nat-per-az", 1, 2), ("nat-single", 1, 0)],
+    )
+    def test_elastic_ips(self, tmp_path: Path, cloud: Aws, network: str, made: int, needed: int) -> None:
+        owned = Owned(frozenset(("aws:ec2/eip:Eip", str(each)) for each in range(made)))
+        account = cloud.account(settings_of(tmp_path, network=network, zones=3), owned)
+        if needed:
+            cloud.answers("ec2", "describe_addresses", {"Addresses": []}).quota("L-0263D0A3", needed - 1)
+        found = aws.addresses(account)
+        assert (found is None) == (needed == 0)
+        if found:
+            assert found.status == "fail"
+            assert found.says.startswith(f"{needed} of {needed - 1} Elastic IP addresses needed")
+
+    @pytest.mark.parametrize(
+        ("spot", "kind", "limit", "status"),
+        [(False, "On-Demand", 6, "ok"), (False, "On-Demand", 5, "warn"), (True, "Spot", 1, "fail")],
+    )
+    def test_fargate_runs_every_copy_twice_while_it_rolls(
+        self, tmp_path: Path, cloud: Aws, spot: bool, kind: str, limit: float, status: str
+    ) -> None:
+        api = {"cpu": 0.3, "replicas": {"min": 1, "max": 4}}  # Fargate sells 0.5 vCPU
+        services = {"api": api, "web": {"cpu": 1, "memory": 2048, "path": "/w"}}
+        settings = settings_of(tmp_path, services=services, **{"ecs-fargate": {"spot": spot}})
+        found = look_for("quota-fargate-vcpu", cloud.quota("L", limit).account(settings))
+        assert found
+        assert found.status == status
+        assert found.says == f"1.5 of {limit:g} Fargate {kind} vCPU needed, 6 at the most"
+        assert ("--desired-value 6" in found.fix) == (status != "ok")
+
+    @pytest.mark.parametrize(
+        ("types", "needed", "status"),
+        [(["t3.small"], 2, "ok"), (["t3.small", "t3.xlarge"], 4, "ok"), (["t3.small", "t4g.xlarge"], 6, "warn")],
+    )
+    def test_instances_are_of_the_largest_type(
+        self, tmp_path: Path, cloud: Aws, types: list[str], needed: int, status: str
+    ) -> None:
+        block = {"isolated": True, "instance-types": types, "max": 4}
+        settings = settings_of(tmp_path, orchestrator="ecs-ec2", **{"ecs-ec2": block})
+        found = look_for("quota-instance-vcpu", cloud.quota("L", 16).account(settings))
+        assert found
+        assert found.status == status
+        assert found.says == f"{needed} of 16 vCPU of On-Demand instances needed, {4 * needed} at the most"
+
+    def test_nodes_of_a_swarm_are_all_there_from_the_start(self, tmp_path: Path, cloud: Aws) -> None:
+        settings = settings_of(tmp_path, orchestrator="swarm-ec2", **{"swarm-ec2": {"managers": 3, "workers": 2}})
+        found = look_for("quota-instance-vcpu", cloud.quota("L-1216C47A", 10).account(settings))
+        assert found == Finding("quota-instance-vcpu", "ok", "10 of 10 vCPU of On-Demand instances needed")
+
+    def test_an_instance_type_that_nobody_knows_is_not_counted(self, tmp_path: Path, cloud: Aws) -> None:
+        block = {"isolated": True, "instance-types": ["x9.huge"]}
+        settings = settings_of(tmp_path, orchestrator="ecs-ec2", **{"ecs-ec2": block})
+        assert look_for("quota-instance-vcpu", cloud.account(settings)) is None
+
+    def test_rules_on_a_load_balancer_that_exists(self, tmp_path: Path, cloud: Aws) -> None:
+        rules = [{"RuleArn": name, "IsDefault": name == "default"} for name in ("default", "ours", "a", "b")]
+        cloud.answers("elbv2", "describe_rules", {"Rules": rules}, {"ListenerArn": LISTENER})
+        limits = {"Limits": [{"Name": "rules-per-application-load-balancer", "Max": "4"}]}
+        cloud.answers("elbv2", "describe_account_limits", limits)
+        settings = settings_of(tmp_path, vpc=VPC, **{"load-balancer": BALANCER})
+        found = aws.rules(cloud.account(settings, Owned(frozenset({("aws:lb/listenerRule:ListenerRule", "ours")}))))
+        assert found
+        assert (found.status, found.says) == ("fail", "3 of 4 rules on the load balancer needed, 2 in use by others")
+
+    @pytest.mark.parametrize(("domain", "needed"), [(None, 3), ({"name": "a.example.com", "zone": "example.com"}, 5)])
+    def test_rules_on_our_own(self, tmp_path: Path, cloud: Aws, domain: Any, needed: int) -> None:
+        limits = {"Limits": [{"Name": "rules-per-application-load-balancer", "Max": "100"}]}
+        settings = settings_of(tmp_path, **({"domain": domain} if domain else {}))
+        found = aws.rules(cloud.answers("elbv2", "describe_account_limits", limits).account(settings))
+        assert found == Finding("quota-listener-rules", "ok", f"{needed} of 100 rules on the load balancer needed")
+
+
+def hosted(name: str, private: bool = False) -> dict[str, Any]:
+    return {"Id": "Z", "Name": name, "CallerReference": "r", "Config": {"PrivateZone": private}}
+
+
+def subnets(*of: tuple[str, str]) -> dict[str, Any]:
+    return {
+        "Subnets": [
+            {"SubnetId": f"subnet-{index}", "VpcId": vpc, "AvailabilityZone": zone}
+            for index, (vpc, zone) in enumerate(of, 1)
+        ]
+    }
+
+
+class TestWhatExists:
+    @pytest.mark.parametrize(
+        ("zones", "status"),
+        [
+            ([hosted("example.com.")], "ok"),
+            ([hosted("example.com.", private=True), hosted("example.com.")], "ok"),
+            ([hosted("example.com."), hosted("example.com.")], "fail"),
+            ([hosted("example.org.")], "fail"),
+            ([hosted("example.com.", private=True)], "fail"),
+        ],
+    )
+    def test_the_zone(self, tmp_path: Path, cloud: Aws, zones: list[dict[str, Any]], status: str) -> None:
+        answer = {"HostedZones": zones, "IsTruncated": False, "MaxItems": "100"}
+        cloud.answers("route53", "list_hosted_zones_by_name", answer, {"DNSName": "example.com"})
+        settings = settings_of(tmp_path, domain={"name": "api.example.com", "zone": "example.com"})
+        found = aws.zone(cloud.account(settings))
+        assert found
+        assert found.status == status
+
+    def test_what_the_configuration_does_not_name_is_not_looked_for(self, tmp_path: Path, cloud: Aws) -> None:
+        account = cloud.account(settings_of(tmp_path))
+        for check in (aws.zone, aws.vpc, aws.load_balancer):
+            assert check(account) is None
+        assert look_for("ecs-cluster", account) is look_for("repositories", account) is None
+
+    @pytest.mark.parametrize(
+        ("answer", "status", "words"),
+        [
+            (subnets(("vpc-1", "a"), ("vpc-1", "b")), "ok", "vpc-1 exists, with its 2 subnets"),
+            (subnets(("vpc-1", "a"), ("vpc-2", "b")), "fail", "not in vpc-1: subnet-2"),
+            (subnets(("vpc-1", "a"), ("vpc-1", "a")), "fail", "the public subnets are all in a"),
+        ],
+    )
+    def test_the_vpc(self, tmp_path: Path, cloud: Aws, answer: dict[str, Any], status: str, words: str) -> None:
+        cloud.answers("ec2", "describe_vpcs", {"Vpcs": [{"VpcId": "vpc-1"}]}, {"VpcIds": ["vpc-1"]})
+        cloud.answers("ec2", "describe_subnets", answer, {"SubnetIds": ["subnet-1", "subnet-2"]})
+        found = aws.vpc(cloud.account(settings_of(tmp_path, vpc=VPC)))
+        assert found
+        assert (found.status, found.says) == (status, words)
+
+    def test_a_vpc_that_does_not_exist(self, tmp_path: Path, cloud: Aws) -> None:
+        account = cloud.refuses("ec2", "describe_vpcs", "InvalidVpcID.NotFound").account(settings_of(tmp_path, vpc=VPC))
+        found = aws.vpc(account)
+        assert found == Finding("vpc", "fail", "InvalidVpcID.NotFound it is", "mend vpc, or aws:region (us-east-1)")
+
+    def test_the_load_balancer(self, tmp_path: Path, cloud: Aws) -> None:
+        account = cloud.account(settings_of(tmp_path, vpc=VPC, **{"load-balancer": BALANCER}))
+        cloud.answers("elbv2", "describe_listeners", {"Listeners": []}, {"ListenerArns": [LISTENER]})
+        cloud.answers("ec2", "describe_security_groups", {"SecurityGroups": []}, {"GroupIds": ["sg-1"]})
+        found = aws.load_balancer(account)
+        assert found
+        assert found.status == "ok"
+        cloud.refuses("elbv2", "describe_listeners", "ListenerNotFound")
+        found = aws.load_balancer(account)
+        assert found
+        assert found.status == "fail"
+
+    @pytest.mark.parametrize(("state", "status"), [("ACTIVE", "ok"), ("INACTIVE", "fail"), (None, "fail")])
+    def test_the_ecs_cluster(self, tmp_path: Path, cloud: Aws, state: str | None, status: str) -> None:
+        cloud.answers("ecs", "describe_clusters", {"clusters": [{"status": state}] if state else []})
+        settings = settings_of(tmp_path, **{"ecs-fargate": {"cluster": "arn:aws:ecs:us-east-1:1:cluster/x"}})
+        found = look_for("ecs-cluster", cloud.account(settings))
+        assert found
+        assert found.status == status
+
+    def test_repositories(self, tmp_path: Path, cloud: Aws) -> None:
+        account = cloud.account(settings_of(tmp_path, ecr={"repositories": {"api": "team/api"}}))
+        cloud.answers("ecr", "describe_repositories", {"repositories": []}, {"repositoryNames": ["team/api"]})
+        assert look_for("repositories", account) == Finding("repositories", "ok", "AWS has team/api")
+        cloud.refuses("ecr", "describe_repositories", "RepositoryNotFoundException")
+        found = look_for("repositories", account)
+        assert found
+        assert (found.status, found.fix) == ("fail", "fix ecr.repositories")
+        assert look_for("name-repositories", account) is None
+
+
+GROUP = "aws:cloudwatch/logGroup:LogGroup"
+NAME = "/switchyard-dev"
+
+
+class TestFixedNames:
+    def groups(self, cloud: Aws, *names: str) -> Aws:
+        return cloud.answers(
+            "logs",
+            "describe_log_groups",
+            {"logGroups": [{"logGroupName": name} for name in names]},
+            {"logGroupNamePrefix": NAME},
+        )
+
+    def test_a_free_name(self, tmp_path: Path, cloud: Aws) -> None:
+        found = aws.log_group(self.groups(cloud, f"{NAME}-2").account(settings_of(tmp_path)))
+        assert found == Finding("name-log-group", "ok", f"{NAME}: free")
+
+    def test_a_name_that_is_this_stacks_own(self, tmp_path: Path, cloud: Aws) -> None:
+        account = self.groups(cloud, NAME).account(settings_of(tmp_path), Owned(frozenset({(GROUP, NAME)})))
+        assert aws.log_group(account) == Finding("name-log-group", "ok", f"{NAME}: this stack has it")
+
+    @pytest.mark.parametrize(("owned", "status"), [(NOTHING, "fail"), (UNREADABLE, "warn")])
+    def test_a_name_that_a_ghost_has(self, tmp_path: Path, cloud: Aws, owned: Owned, status: str) -> None:
+        found = aws.log_group(self.groups(cloud, NAME).account(settings_of(tmp_path), owned))
+        assert found.status == status
+        assert found.says.startswith(f"{NAME} exists already")
+        assert f"aws logs delete-log-group --log-group-name {NAME} --region us-east-1" in found.fix
+
+    def test_repositories(self, tmp_path: Path, cloud: Aws) -> None:
+        settings = settings_of(tmp_path, services={"api": {}, "web": {"path": "/web"}})
+        cloud.refuses("ecr", "describe_repositories", "RepositoryNotFoundException")
+        cloud.answers("ecr", "describe_repositories", {"repositories": []})
+        found = look_for("name-repositories", cloud.account(settings))
+        assert found
+        assert found.status == "fail"
+        assert found.says.partition(" ")[0] in ("switchyard-dev/api", "switchyard-dev/web")
+
+    def test_public_repositories(self, tmp_path: Path, cloud: Aws) -> None:
+        cloud.answers("ecr-public", "describe_repositories", {}, {"repositoryNames": ["switchyard-dev/api"]})
+        found = look_for("name-repositories", cloud.account(settings_of(tmp_path, registry="ecr-public")))
+        assert found
+        assert found.status == "fail"
+
+    def test_the_cluster(self, tmp_path: Path, cloud: Aws) -> None:
+        account = cloud.account(settings_of(tmp_path, orchestrator="eks"))
+        cloud.refuses("eks", "describe_cluster", "ResourceNotFoundException")
+        assert look_for("name-cluster", account) == Finding("name-cluster", "ok", "switchyard-dev: free")
+        cloud.answers("eks", "describe_cluster", {"cluster": {"createdAt": datetime.datetime.now(datetime.UTC)}})
+        found = look_for("name-cluster", account)
+        assert found
+        assert found.status == "fail"
