@@ -102,8 +102,8 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
     for field, want in unread.items():
         if field in settings.given:
             value = getattr(keys, field)
-            said = value.model_dump(by_alias=True) if isinstance(value, Model) else value
-            yield field.replace("_", "-"), said, want
+            value_given = value.model_dump(by_alias=True) if isinstance(value, Model) else value
+            yield field.replace("_", "-"), value_given, want
 
 
 def _backends(settings: Settings) -> Iterator[Contradiction]:

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: which key, what it is, what is wanted, how to mend it."""
+"""What is wrong with a configuration, in words: which key, what it is, what is wanted, how to fix it."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -149,8 +149,8 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
     types = tuple(at(model, steps))
     if kind == "missing":
         example = example_at(model, steps)
-        said = "" if example is None else f", such as {_yaml(example)}"
-        return Problem(key, None, f"a value{said}", types=types)
+        hint = "" if example is None else f", such as {_yaml(example)}"
+        return Problem(key, None, f"a value{hint}", types=types)
     # Where no type is known, as in one of several that a field may have, it may be one for a secret.
     hidden = kind == "json_invalid" or not types or is_guarded(model, steps)
     meant = None if hidden else _meant(error)
@@ -164,8 +164,8 @@ def _extra(key: str, model: type[BaseModel], steps: Sequence[int | str]) -> Prob
     """A key that does not exist."""
     name, known = str(steps[-1]), keys_at(model, steps[:-1])
     for parent in at(model, steps[:-1]):
-        if said := getattr(parent, "elsewhere", {}).get(name):
-            return Problem(key, UNKNOWN, f"a key that exists: {said}", remove_command(key))
+        if hint := getattr(parent, "elsewhere", {}).get(name):
+            return Problem(key, UNKNOWN, f"a key that exists: {hint}", remove_command(key))
     meant = near(name, known)
     fix = rename(key, meant) if meant else remove_command(key)
     return Problem(key, UNKNOWN, f"a key that exists: {', '.join(known)}{nearest(name, known)}", fix)

@@ -151,9 +151,9 @@ class Reader:
     def block(self, name: str, model: type[M], example: Mapping[str, Any]) -> M | None:
         """The block of a backend that the stack has not chosen, as far as it has one; the rest from `example`. None
         when that is not right either."""
-        said = self._value(name)
-        for value in ({**example, **(said if isinstance(said, dict) else {})}, example):
-            with suppress(ValidationError):  # nobody has to mend what is not used
+        given = self._value(name)
+        for value in ({**example, **(given if isinstance(given, dict) else {})}, example):
+            with suppress(ValidationError):  # nobody has to fix what is not used
                 return _parse(model, value)
         return None
 
@@ -196,8 +196,8 @@ class Reader:
 
     def _is_new(self, problem: Problem) -> bool:
         """False for what is wrong only because an encrypted value was left out."""
-        told = [each.key for each in self.problems if each.value is ENCRYPTED]
-        return not any(is_within(problem.key, key) or is_within(key, problem.key) for key in told)
+        encrypted = [each.key for each in self.problems if each.value is ENCRYPTED]
+        return not any(is_within(problem.key, key) or is_within(key, problem.key) for key in encrypted)
 
     def _choice(self, key: str, value: Any, known: list[str]) -> str | None:
         if value is None:

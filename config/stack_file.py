@@ -55,7 +55,7 @@ class NoStack(Exception):
 
 
 class BadStack(NoStack):
-    """Its file, or the project's, cannot be read; the message says which, why, and how to mend it."""
+    """Its file, or the project's, cannot be read; the message says which, why, and how to fix it."""
 
 
 class StackFile:
@@ -130,8 +130,8 @@ def _default(declared: Any) -> Any:
 
 def _unknown(stack: str, directory: Path) -> str:
     known = sorted(each.stem.partition(".")[2] for each in directory.glob("Pulumi.*.yaml"))
-    said = f"there is no stack {stack!r}: {directory.name}/ has {', '.join(known) or 'none'}"
-    return f"{said}; leave organisation and project out of the name" if "/" in stack else said
+    message = f"there is no stack {stack!r}: {directory.name}/ has {', '.join(known) or 'none'}"
+    return f"{message}; leave organisation and project out of the name" if "/" in stack else message
 
 
 def _map(path: Path) -> dict[str, Any]:

@@ -15,24 +15,24 @@ class BadUsage(Exception):
     """What is wrong with a usage, all of it at once."""
 
 
-def read(said: str) -> Usage:
+def read(given: str) -> Usage:
     """A preset by its name, or the YAML file at a path: a map of the same fields as the key `usage`."""
-    if said in PRESETS:
-        return Usage.model_validate({"preset": said})
-    file = Path(said)
+    if given in PRESETS:
+        return Usage.model_validate({"preset": given})
+    file = Path(given)
     if not file.is_file():
-        raise BadUsage(f"{said} is no file, and no preset either: {', '.join(PRESETS)}{nearest(said, PRESETS)}")
+        raise BadUsage(f"{given} is no file, and no preset either: {', '.join(PRESETS)}{nearest(given, PRESETS)}")
     try:
         value = read_yaml(file.read_bytes())
     except BadYaml as error:
-        raise BadUsage(f"{said} {error}") from error
+        raise BadUsage(f"{given} {error}") from error
     try:
         # As the reader of the stack's own key has it.
         return Usage.model_validate_json(json.dumps({} if value is None else value))
     except (ValidationError, TypeError) as error:
         if isinstance(error, TypeError):
-            raise BadUsage(f"{said}: want a map of plain values, such as {{image-size: 200}}: {error}") from error
+            raise BadUsage(f"{given}: want a map of plain values, such as {{image-size: 200}}: {error}") from error
         problems = [
-            str(Problem(each.key, each.value, each.want, f"edit {said}")) for each in translate(error, "usage", Usage)
+            str(Problem(each.key, each.value, each.want, f"edit {given}")) for each in translate(error, "usage", Usage)
         ]
-        raise BadUsage("\n".join([f"{said} needs a change:", *problems])) from error
+        raise BadUsage("\n".join([f"{given} needs a change:", *problems])) from error

@@ -79,7 +79,7 @@ A stack's values are in `config/Pulumi.<stack>.yaml`; the defaults are in `Pulum
     pulumi config set --secret --path services.api.secrets.DB_PASSWORD
 
 A key without a namespace is `switchyard:`'s. All values are checked before anything is made; every problem is reported
-at once, each with the key, what it is, what is wanted and how to mend it. A misspelt key is a problem too."""
+at once, each with the key, what it is, what is wanted and how to fix it. A misspelt key is a problem too."""
 
 COPY = """\
 Every copy also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
@@ -138,15 +138,15 @@ def _keys() -> Iterator[list[str]]:
     schemas: Schema = Keys.model_json_schema(by_alias=True)["properties"]
     choices = {"registry": REGISTRIES, "orchestrator": ORCHESTRATORS}
     linked = {"services", *BLOCKS, *dict(with_options({**REGISTRIES, **ORCHESTRATORS}))}
-    for key, said in yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"].items():
+    for key, declared in yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"].items():
         if ":" in key:
             continue
         if key in choices:
             values = _one_of(choices[key])
         else:
             values = f"map: [{key}](#{key})" if key in linked else _values(schemas[key])
-        default = said.get("default")
-        yield [f"`{key}`", values, "" if default in (None, {}) else _code(default), said["description"]]
+        default = declared.get("default")
+        yield [f"`{key}`", values, "" if default in (None, {}) else _code(default), declared["description"]]
 
 
 def _presets() -> Iterator[list[str]]:
@@ -163,11 +163,16 @@ def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]
 
 def _fields(model: type[BaseModel]) -> str:
     schema = model.model_json_schema(by_alias=True)
-    said = _docstrings(model)
+    described = _docstrings(model)
     return _table(
         ["field", "values", "default", "meaning"],
         (
-            [f"`{name}`", _values(each), _default(model, name, each), each.get("description") or said.get(name, "")]
+            [
+                f"`{name}`",
+                _values(each),
+                _default(model, name, each),
+                each.get("description") or described.get(name, ""),
+            ]
             for name, each in schema["properties"].items()
         ),
     )
@@ -186,14 +191,14 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     assert isinstance(tree, ast.ClassDef)
     found = {}
-    for field, said in zip(tree.body, tree.body[1:], strict=False):
+    for field, docstring in zip(tree.body, tree.body[1:], strict=False):
         if (
             isinstance(field, ast.AnnAssign)
             and isinstance(field.target, ast.Name)
-            and isinstance(said, ast.Expr)
-            and isinstance(said.value, ast.Constant)
+            and isinstance(docstring, ast.Expr)
+            and isinstance(docstring.value, ast.Constant)
         ):
-            found[field.target.id.replace("_", "-")] = str(said.value.value)
+            found[field.target.id.replace("_", "-")] = str(docstring.value.value)
     return found
 
 
@@ -311,9 +316,9 @@ def support() -> Iterator[str]:
     yield _table(["", "endpoints"], _endpoints({**registries, **on_aws}))
 
 
-def _support(said: Support) -> str:
-    how = f"**{said.how}**" if said.how == "refused" else said.how
-    return f"{how}: {said.why}" if said.why else how
+def _support(support: Support) -> str:
+    how = f"**{support.how}**" if support.how == "refused" else support.how
+    return f"{how}: {support.why}" if support.why else how
 
 
 def pull_table(

@@ -11,7 +11,7 @@ COMMANDS = {
     "up": "Build the example, push it, run it on this machine's Docker, and call it.",
     "down": "Remove all that `yard up` made.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
-    "doctor": "Look whether this machine and account have what a stack needs, and say how to mend it.",
+    "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",
     "compare": "Price a stack with every registry and every orchestrator, side by side; offline.",
     "prices": "List the prices that estimates are made from, and read AWS's price lists anew.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",

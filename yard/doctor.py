@@ -1,4 +1,4 @@
-"""`yard doctor`: what a stack needs on this machine and in this account, what is missing, and how to mend it."""
+"""`yard doctor`: what a stack needs on this machine and in this account, what is missing, and how to fix it."""
 
 import json
 import re
@@ -46,7 +46,7 @@ Check = Callable[[], list[Finding]]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def doctor(stack: str, as_json: bool) -> None:
-    """Look whether this machine and this account have what STACK needs, and say how to mend what is missing.
+    """Look whether this machine and this account have what STACK needs, and say how to fix what is missing.
 
     Only what the stack's registry and orchestrator need is looked at, and nothing is changed. Exit 1 when something
     would stop an `up`.
@@ -93,8 +93,8 @@ def about(stack: str, finding: Finding) -> Finding:
 
 def examine(file: StackFile) -> Iterator[Finding]:
     """All findings in their order, each as soon as those before it are there."""
-    settings, told = project.settings(file)
-    yield from told
+    settings, findings = project.settings(file)
+    yield from findings
     checks = list(_checks(file, settings))
     with ThreadPoolExecutor(max_workers=len(checks)) as pool:
         for findings in pool.map(lambda check: check(), checks):

@@ -72,18 +72,18 @@ class Stack(auto.Stack):
 
     def info(self, show_secrets: bool = True) -> auto.UpdateSummary | None:
         """The last run: its time, and what it changed."""
-        told = self._last
-        if told is None or told.changes is None:
+        last = self._last
+        if last is None or last.changes is None:
             return super().info(show_secrets)
         return auto.UpdateSummary(
-            told.kind, told.start, "", {}, {}, "succeeded", told.end, resource_changes=told.changes
+            last.kind, last.start, "", {}, {}, "succeeded", last.end, resource_changes=last.changes
         )
 
     def _listening(self, kind: str, on_event: auto.OnEvent | None = None, **how: Any) -> dict[str, Any]:
-        self._last = told = _Told(kind)
+        self._last = summary = _Told(kind)
 
         def hear(event: EngineEvent) -> None:
-            told(event)
+            summary(event)
             if on_event:
                 on_event(event)
 
@@ -304,8 +304,8 @@ class Watch:
         try:
             return operation(on_event=self, color="never", **arguments)
         except auto.CommandError as error:
-            told = [text for text in map(str.strip, self.errors) if not text.startswith(ECHOES)]
-            raise EngineError("\n".join(told) or plain(str(error))) from error
+            errors = [text for text in map(str.strip, self.errors) if not text.startswith(ECHOES)]
+            raise EngineError("\n".join(errors) or plain(str(error))) from error
 
 
 ECHOES = ("update failed", "preview failed", "an unhandled error occurred")

@@ -79,8 +79,8 @@ def _summary(console: Console, report: Report) -> None:
         seconds = max((step.end for step in steps), default=0.0) - min((step.start for step in steps), default=0.0)
         took = f", {_clock(seconds).strip()} min" if steps else ""
         counts = Counter({op: count for op, count in changes.items() if op != "same"})
-        told = ", ".join(f"{count} {op}" for op, count in sorted(counts.items())) or "no changes"
-        console.print(f"  {phase}: {told}{took}")
+        counted = ", ".join(f"{count} {op}" for op, count in sorted(counts.items())) or "no changes"
+        console.print(f"  {phase}: {counted}{took}")
     if report.url["after"] and report.url["after"] == report.url["before"]:
         console.print(f"  The URL stayed {escape(report.url['after'])}, and never stood without a healthy target.")
     console.print(("[bold green]It holds.[/] " if report.ok else "") + "AWS was not asked.")

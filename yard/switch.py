@@ -61,9 +61,9 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
         with interrupts.explained(here.stopped):
             here.abort() if to is None else here.run(to)
     except (engine.EngineError, auto.CommandError) as error:
-        said = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
+        message = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
         back = command("yard", "switch", "--abort", "--stack", stack)
-        raise SwitchError(f"{said}\nMend it and call this again, or `{back}`.") from error
+        raise SwitchError(f"{message}\nMend it and call this again, or `{back}`.") from error
 
 
 @dataclass
@@ -209,9 +209,7 @@ def _weights(text: str) -> dict[str, int]:
         found = json.loads(text)
         return {key: int(weight) for key, weight in found.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise SwitchError(
-            "`traffic` is no map of weights, such as {eks: 90, ecs-fargate: 10}: mend it first"
-        ) from error
+        raise SwitchError("`traffic` is no map of weights, such as {eks: 90, ecs-fargate: 10}: fix it first") from error
 
 
 def _shares(home: str, weights: Mapping[str, int], served: list[Mapping[str, int]]) -> dict[str, int]:

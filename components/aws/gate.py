@@ -120,7 +120,7 @@ class Gate:
 
     def _why(self, service: str, wanted: int, targets: list[Health]) -> str:
         states = Counter(state for _, state, _ in targets)
-        sick = "; ".join(
+        unhealthy = "; ".join(
             f"{address} is {state} ({reason or 'no reason given'})"
             for address, state, reason in targets
             if state != "healthy"
@@ -134,9 +134,9 @@ class Gate:
         return (
             f"the traffic of {service} stays where it is:"
             f" {states['healthy']} of {wanted} wanted targets are healthy"
-            f" after {self.options.timeout:g} s. {f'{sick}.' if sick else others}"
+            f" after {self.options.timeout:g} s. {f'{unhealthy}.' if unhealthy else others}"
             f" The load balancer asks {self.expected[service].path};"
-            " see the service's logs, mend it, and run `pulumi up` again."
+            " see the service's logs, fix it, and run `pulumi up` again."
             f"{scaled if wanted > least and states['healthy'] >= least else ''}"
         )
 

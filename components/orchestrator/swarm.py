@@ -191,8 +191,8 @@ class Swarm(SwarmRuntime[SwarmOptions]):
         port = self.options.ports.get(name, service.port) if service.public else None
         url = f"http://{address(self.host)}:{port}" if port else None
         if service.secrets:
-            told = ", ".join(f"{key}_FILE=/run/secrets/{key}" for key in sorted(service.secrets))
-            pulumi.log.info(f"Swarm hands {name} its secrets as files: {told}", self)
+            paths = ", ".join(f"{key}_FILE=/run/secrets/{key}" for key in sorted(service.secrets))
+            pulumi.log.info(f"Swarm hands {name} its secrets as files: {paths}", self)
         workload = SwarmService(
             name,
             {

@@ -105,12 +105,12 @@ class ArtifactRegistry(Registry[ArtifactRegistryOptions]):
 
     def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `<location>-docker.pkg.dev/<project>/<repository>/<service>`."""
-        said = self.options
-        host = said.host
-        name = pulumi.Output.from_input(said.repository) if said.repository else self._make(child)
-        key = said.service_account_key
+        options = self.options
+        host = options.host
+        name = pulumi.Output.from_input(options.repository) if options.repository else self._make(child)
+        key = options.service_account_key
         pull = Login(host, "_json_key", pulumi.Output.secret(key.get_secret_value())) if key else NodeIdentity()
-        below = pulumi.Output.concat(f"{host}/{said.project}/", name)
+        below = pulumi.Output.concat(f"{host}/{options.project}/", name)
         return {service: _repository(service, host, below, pull) for service in self.args.services}
 
     def _make(self, child: pulumi.ResourceOptions) -> pulumi.Output[str]:

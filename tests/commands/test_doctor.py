@@ -1,4 +1,4 @@
-"""`yard doctor`: each check finds what is right and what is wrong, and says how to mend it, without any network."""
+"""`yard doctor`: each check finds what is right and what is wrong, and says how to fix it, without any network."""
 
 import base64
 import json

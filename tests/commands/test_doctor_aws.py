@@ -337,7 +337,7 @@ class TestWhatExists:
     def test_a_vpc_that_does_not_exist(self, tmp_path: Path, cloud: Aws) -> None:
         account = cloud.refuses("ec2", "describe_vpcs", "InvalidVpcID.NotFound").account(settings_of(tmp_path, vpc=VPC))
         found = aws.vpc(account)
-        assert found == Finding("vpc", "fail", "InvalidVpcID.NotFound it is", "mend vpc, or aws:region (us-east-1)")
+        assert found == Finding("vpc", "fail", "InvalidVpcID.NotFound it is", "fix vpc, or aws:region (us-east-1)")
 
     def test_the_load_balancer(self, tmp_path: Path, cloud: Aws) -> None:
         account = cloud.account(settings_of(tmp_path, vpc=VPC, **{"load-balancer": BALANCER}))

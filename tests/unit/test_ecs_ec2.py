@@ -256,8 +256,8 @@ class TestBlock:
         config = config_for("ecr", "ecs-ec2") | {"ecs-ec2": {}}
         with pytest.raises(BadConfig, match=r"switchyard:network is 'public'.*nat-single, nat-per-az or endpoints"):
             run_program(config)
-        for mend in ({"ecs-ec2": {"isolated": True}}, {"network": "nat-single"}):
-            start(Cloud(), as_pulumi(config | mend))
+        for fix in ({"ecs-ec2": {"isolated": True}}, {"network": "nat-single"}):
+            start(Cloud(), as_pulumi(config | fix))
             assert load().config.orchestrator == "ecs-ec2"
 
     def test_so_are_the_public_subnets_of_an_existing_vpc(self) -> None:

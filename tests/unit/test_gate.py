@@ -107,7 +107,7 @@ def test_a_time_out_names_target_reason_and_health_path() -> None:
     assert str(closed.value) == (
         "the traffic of api stays where it is: 1 of 2 wanted targets are healthy after 60 s."
         " 10.0.0.2 is unhealthy (Target.ResponseCodeMismatch)."
-        " The load balancer asks /healthz; see the service's logs, mend it, and run `pulumi up` again."
+        " The load balancer asks /healthz; see the service's logs, fix it, and run `pulumi up` again."
     )
     assert world.now == 60
 

@@ -16,7 +16,7 @@ class Finding:
     """fail: the stack cannot come up so. warn: it can, or nobody could tell."""
     says: str
     fix: str = ""
-    """How to mend it; empty where nothing is wrong."""
+    """How to fix it; empty where nothing is wrong."""
 
 
 def ok(name: str, says: str) -> Finding:

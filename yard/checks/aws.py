@@ -84,7 +84,7 @@ def look(settings: Settings, owned: Owned) -> Iterator[Finding]:
     try:
         asked = account(settings)
     except ProfileNotFound as error:
-        yield fail("aws-credentials", str(error), "aws configure --profile NAME; or mend aws:profile, or AWS_PROFILE")
+        yield fail("aws-credentials", str(error), "aws configure --profile NAME; or fix aws:profile, or AWS_PROFILE")
         return
     yield from ask(replace(asked, owned=owned))
 
@@ -95,7 +95,7 @@ def ask(asked: Account) -> Iterator[Finding]:
     yield first
     if first.status == "fail":
         yield warn(
-            "aws", "the account was not asked for region, quotas, names and what exists", "mend aws-credentials first"
+            "aws", "the account was not asked for region, quotas, names and what exists", "fix aws-credentials first"
         )
         return
     where = answer("aws-region", region, asked)
@@ -221,10 +221,14 @@ def rules(asked: Account) -> Finding | None:
         used = sum(("aws:lb/listenerRule:ListenerRule", rule["RuleArn"]) not in ours for rule in others)
     limits = {each["Name"]: float(each["Max"]) for each in elb.describe_account_limits()["Limits"]}
     limit = limits["rules-per-application-load-balancer"]
-    told = f"{needed} of {limit:g} rules on the load balancer needed" + (f", {used} in use by others" if used else "")
+    message = f"{needed} of {limit:g} rules on the load balancer needed" + (
+        f", {used} in use by others" if used else ""
+    )
     if used + needed > limit:
-        return fail("quota-listener-rules", told, "ask for more in the Service Quotas console, Elastic Load Balancing")
-    return ok("quota-listener-rules", told)
+        return fail(
+            "quota-listener-rules", message, "ask for more in the Service Quotas console, Elastic Load Balancing"
+        )
+    return ok("quota-listener-rules", message)
 
 
 def zone(asked: Account) -> Finding | None:
@@ -245,7 +249,7 @@ def zone(asked: Account) -> Finding | None:
     return fail(
         "zone",
         f"Route 53 has no public zone {domain.zone} in this account",
-        f"{make}, and delegate to it; or mend domain.zone",
+        f"{make}, and delegate to it; or fix domain.zone",
     )
 
 
@@ -254,7 +258,7 @@ def vpc(asked: Account) -> Finding | None:
     wanted = asked.settings.config.vpc
     if wanted is None:
         return None
-    ec2, fix = asked.client("ec2"), f"mend vpc, or aws:region ({asked.region})"
+    ec2, fix = asked.client("ec2"), f"fix vpc, or aws:region ({asked.region})"
     subnets = [*wanted.public_subnets, *wanted.private_subnets]
     try:
         ec2.describe_vpcs(VpcIds=[wanted.id])
@@ -282,7 +286,7 @@ def load_balancer(asked: Account) -> Finding | None:
         asked.client("elbv2").describe_listeners(ListenerArns=[wanted.listener])
         asked.client("ec2").describe_security_groups(GroupIds=[wanted.security_group])
     except ClientError as error:
-        return _absent("load-balancer", error, f"mend load-balancer, or aws:region ({asked.region})")
+        return _absent("load-balancer", error, f"fix load-balancer, or aws:region ({asked.region})")
     return ok("load-balancer", "the listener and its security group exist")
 
 

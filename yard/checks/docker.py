@@ -21,11 +21,11 @@ def swarm(host: str, local: bool) -> Finding:
     try:
         with closing(connect(host, TIMEOUT)) as engine:
             info = engine.info()
-            told = f"Docker {info['ServerVersion']} at {host}"
+            engine_is = f"Docker {info['ServerVersion']} at {host}"
             if local and info.get("Swarm", {}).get("LocalNodeState", "inactive") == "inactive":
-                return ok("docker", f"{told}, in no swarm yet: `make up` makes it one of one node")
+                return ok("docker", f"{engine_is}, in no swarm yet: `make up` makes it one of one node")
             check_manager(engine, host)
-            return ok("docker", f"{told}, a manager of its swarm")
+            return ok("docker", f"{engine_is}, a manager of its swarm")
     except SwarmError as error:
         says, _, fix = str(error).partition(": ")
         return fail("docker", says, fix)

@@ -31,7 +31,7 @@ def cluster(need: KubernetesCluster) -> Iterator[Finding]:
         yield fail(
             "cluster",
             f"context {need.context} names cluster {context.get('cluster')!r}, which the kubeconfig does not have",
-            "kubectl config view, and mend it",
+            "kubectl config view, and fix it",
         )
         return
     yield _answers(need.context, where)

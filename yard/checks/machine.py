@@ -61,7 +61,7 @@ def language_host() -> Finding:
 
 def python(root: Path) -> Finding:
     """That .venv has what the lock file says."""
-    name, told = "python", ".".join(map(str, sys.version_info[:3]))
+    name, found_here = "python", ".".join(map(str, sys.version_info[:3]))
     site = [str(each) for each in (root / ".venv").glob("lib/python*/site-packages")]
     if not site:
         return fail(name, f"there is no .venv in {root}, which `pulumi up` runs the program with", "make env")
@@ -70,7 +70,7 @@ def python(root: Path) -> Finding:
     if odd := list(_differences(lock, installed)):
         rest = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
         return fail(name, f".venv is not what requirements.txt says: {'; '.join(odd[:3])}{rest}", "make env")
-    return ok(name, f"{told}; .venv has what requirements.txt says")
+    return ok(name, f"{found_here}; .venv has what requirements.txt says")
 
 
 def _named(distribution: Distribution) -> bool:
@@ -99,10 +99,10 @@ def plugins(settings: Settings) -> Finding:
     wanted = {package.removeprefix(SDK): version(package) for package in needed}
     missing = {key: each for key, each in wanted.items() if not (home / f"resource-{key}-v{each}").is_dir()}
     if missing:
-        told = ", ".join(f"{key} {each}" for key, each in missing.items())
+        found_here = ", ".join(f"{key} {each}" for key, each in missing.items())
         return warn(
             "plugins",
-            f"not here yet: {told}; the first `pulumi up` downloads them, some hundred MB",
+            f"not here yet: {found_here}; the first `pulumi up` downloads them, some hundred MB",
             " && ".join(f"pulumi plugin install resource {key} {each}" for key, each in missing.items()),
         )
     return ok("plugins", ", ".join(f"{key} {each}" for key, each in wanted.items()))
@@ -110,7 +110,7 @@ def plugins(settings: Settings) -> Finding:
 
 def _packages(settings: Settings) -> set[str]:
     """Pulumi packages that the chosen backends' modules import."""
-    modules = [sys.modules[each.__module__] for said in settings.backends.values() for each in type(said).__mro__]
+    modules = [sys.modules[each.__module__] for options in settings.backends.values() for each in type(options).__mro__]
     values = [value for module in modules for value in vars(module).values() if isinstance(value, ModuleType)]
     found = {each.__name__ for each in values if each.__name__.startswith(SDK) and find_spec(each.__name__)}
     return found | {"pulumi_aws"} if settings.on_aws else found

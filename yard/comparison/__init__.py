@@ -75,22 +75,22 @@ class Comparison:
 
     def assumptions(self) -> Iterator[str]:
         """What the figures hold for, a sentence each."""
-        said, keys = self.usage, self.settings.config
+        usage, keys = self.usage, self.settings.config
         yield f"{len(self.settings.services)} service{'s' * (len(self.settings.services) > 1)}, " + "; ".join(
             f"{name}: {each.replicas.min} x {each.cpu:g} vCPU and {each.memory} MiB"
             for name, each in self.settings.services.items()
         )
         yield (
-            f"a month of {said.hours:g} hours: {said.deploys} deployments of each service, images of"
-            f" {said.image_size} MB of which {said.layer_reuse:.0%} is there already, {said.requests:,} requests of"
-            f" {said.response_size:g} KB, {said.requests_per_connection} a connection, {said.logs:g} GB of logs"
+            f"a month of {usage.hours:g} hours: {usage.deploys} deployments of each service, images of"
+            f" {usage.image_size} MB of which {usage.layer_reuse:.0%} is there already, {usage.requests:,} requests of"
+            f" {usage.response_size:g} KB, {usage.requests_per_connection} a connection, {usage.logs:g} GB of logs"
         )
         if any(each.replicas.scales for each in self.settings.services.values()):
-            yield f"replicas {said.load:.0%} of the way from min to max, on average"
+            yield f"replicas {usage.load:.0%} of the way from min to max, on average"
         yield f"registries hold what a year of deployments leaves; logs are kept {keys.log_days} days, as written"
         yield f"network {keys.network}, {keys.zones} zones; where a pair cannot work in it, nat-single"
         yield "a node or a Fargate copy pulls an image once a deployment; nothing is started besides that"
-        if said.free_allowances:
+        if usage.free_allowances:
             yield "what an account has free every month (AWS: 100 GB out, 5 GB of logs) is this stack's; no tax"
         else:
             yield "nothing of what an account has free every month is left for this stack; no tax"

@@ -82,8 +82,8 @@ def _outputs(root: Path, stack: str) -> Mapping[str, Any]:
     except OSError as error:
         raise click.ClickException(f"there is no Pulumi CLI that runs ({error}): run `make env`") from error
     if answer.returncode:
-        said = engine.plain(answer.stderr)
-        raise click.ClickException(f"the last `pulumi up` of {stack} cannot be looked up: {said}")
+        message = engine.plain(answer.stderr)
+        raise click.ClickException(f"the last `pulumi up` of {stack} cannot be looked up: {message}")
     return dict(json.loads(answer.stdout))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from components.cost import COLUMNS
 from components.estimate import Estimate
 from yard.comparison import Comparison
-from yard.comparison.words import LEGEND, texts
+from yard.comparison.captions import LEGEND, texts
 
 WIDTH = 1000
 """Of the PNG, in pixels as a page counts them; it has twice as many each way."""
@@ -160,16 +160,16 @@ def _bars(y: Spec, narrow: bool, below: int) -> Spec:
     }
 
 
-def _text(y: Spec, said: str, below: int) -> Spec:
+def _text(y: Spec, formula: str, below: int) -> Spec:
     """A text at the end of each bar; above the bar, at its beginning."""
     at_end = below >= 0
     return {
-        "transform": [{"filter": "datum.order === 0"}, {"calculate": said, "as": "said"}],
+        "transform": [{"filter": "datum.order === 0"}, {"calculate": formula, "as": "words"}],
         "mark": {"type": "text", "align": "left", "dx": 6 if at_end else 0, "yOffset": below},
         "encoding": {
             "y": y,
             "x": {"field": "sum", "type": "quantitative"} if at_end else {"value": 0},
-            "text": {"field": "said"},
+            "text": {"field": "words"},
         },
     }
 

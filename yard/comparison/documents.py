@@ -49,15 +49,15 @@ def amount(of: Amount) -> dict[str, Any]:
 
 def line(charge: Charge) -> dict[str, Any]:
     """One line, its price by tier."""
-    said, usd = charge.line, charge.usd
+    line, usd = charge.line, charge.usd
     return {
-        "column": said.column,
-        "what": said.what,
-        "quantity": number(said.quantity),
+        "column": line.column,
+        "what": line.what,
+        "quantity": number(line.quantity),
         "free": number(charge.free),
-        "unit": said.unit,
+        "unit": line.unit,
         "usd": None if usd is None else number(usd),
-        "only_if": said.only_if or None,
+        "only_if": line.only_if or None,
         "prices": [
             {
                 "usd": number(tier.usd),
@@ -101,12 +101,12 @@ def _lines(found: Comparison) -> Iterator[list[object]]:
     yield ["registry", "orchestrator", *names]
     for each in found.estimates:
         for charge in each.charges:
-            said = line(charge)
-            tiers = said.pop("prices")
-            told = ["; ".join(str(tier[key] or "") for tier in tiers) for key in ("usd", "status", "as_of", "source")]
+            row = line(charge)
+            tiers = row.pop("prices")
+            prices = ["; ".join(str(tier[key] or "") for tier in tiers) for key in ("usd", "status", "as_of", "source")]
             yield [
                 each.registry,
                 each.orchestrators[0],
-                *["" if each is None else each for each in said.values()],
-                *told,
+                *["" if each is None else each for each in row.values()],
+                *prices,
             ]

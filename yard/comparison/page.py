@@ -20,9 +20,9 @@ from components.cost import COLUMNS
 from components.estimate import Amount, Estimate
 from components.prices import Tier
 from yard.comparison import Comparison, chart
+from yard.comparison.captions import LEGEND, conditions, texts
 from yard.comparison.chart import DARK, LIGHT, NO_BAR, Theme
 from yard.comparison.sliders import NANO, Grid, Position, Slider, Table
-from yard.comparison.words import LEGEND, conditions, texts
 
 PARTS = Path(__file__).parent / "web"
 LISTS = {
@@ -89,15 +89,15 @@ def document(grid: Grid, progress: Progress = lambda done, of: None) -> dict[str
     for place, each in working:
         pairs.append(_pair(grid, place, each))
         progress(len(pairs), len(working))
-    said: dict[str, int] = {}
-    lists = {name: [_numbered(each, said) for each in tables] for name, tables in _texts(grid).items()}
+    numbers_of: dict[str, int] = {}
+    lists = {name: [_numbered(each, numbers_of) for each in tables] for name, tables in _texts(grid).items()}
     return {
         "units": int(1 / NANO),
         "columns": COLUMNS,
         "sliders": [{"key": each.key, "stops": each.texts} for each in grid.sliders],
         "pairs": pairs,
         "lists": lists,
-        "texts": list(said),
+        "texts": list(numbers_of),
         "chart": {
             "wide": chart.spec(len(found.known)),
             "narrow": chart.spec(len(found.known), narrow=True),
@@ -142,12 +142,12 @@ def _texts(grid: Grid) -> dict[str, list[Table[Lines]]]:
     }
 
 
-def _of_pairs(grid: Grid, said: Callable[[Estimate], Lines]) -> Table[Lines]:
+def _of_pairs(grid: Grid, texts_of: Callable[[Estimate], Lines]) -> Table[Lines]:
     """What is said of pairs, each text once. Each pair is asked alone: most say the same wherever the sliders stand."""
     working = _working(grid.found)
 
     def alone(place: int) -> Table[Lines]:
-        return grid.table(lambda position: said(grid.estimate(place, position)))
+        return grid.table(lambda position: texts_of(grid.estimate(place, position)))
 
     tables = {chart.name(each): alone(place) for place, each in working}
 
@@ -166,9 +166,9 @@ def _sentences(grid: Grid) -> list[Table[Lines]]:
     return [grid.table(sentence(number)) for number, _ in enumerate(grid.found.assumptions())]
 
 
-def _numbered(table: Table[tuple[str, ...]], said: dict[str, int]) -> list[Any]:
+def _numbered(table: Table[tuple[str, ...]], known: dict[str, int]) -> list[Any]:
     """The table with numbers for its texts, which are kept once."""
-    numbers = tuple([said.setdefault(line, len(said)) for line in lines] for lines in table.values)
+    numbers = tuple([known.setdefault(line, len(known)) for line in lines] for lines in table.values)
     return Table(table.sliders, numbers).document()
 
 

@@ -105,8 +105,8 @@ class Grid:
         if position[0] not in self._settings:
             self._settings[position[0]] = _with_copies(self.found.settings, copies)
         if position[1:] not in self._usage:
-            said = dict(zip(("image_size", "deploys", "requests"), rest, strict=True))
-            self._usage[position[1:]] = self.found.usage.model_copy(update=said)
+            changes = dict(zip(("image_size", "deploys", "requests"), rest, strict=True))
+            self._usage[position[1:]] = self.found.usage.model_copy(update=changes)
         return replace(self.found, settings=self._settings[position[0]], usage=self._usage[position[1:]])
 
     def comparison(self, position: Position) -> Comparison:
@@ -185,12 +185,12 @@ def _nano(usd: Decimal) -> int:
 
 
 def _sliders(found: Comparison) -> tuple[Slider, ...]:
-    said = found.usage
+    usage = found.usage
     return (
         _copies(list(found.settings.services.values())),
-        _slider("image-size", "Image size", IMAGE_SIZES, said.image_size, "{:,} MB"),
-        _slider("deploys", "Deployments of each service a month", DEPLOYS, said.deploys, "{:,}"),
-        _slider("requests", "Requests a month, all services together", REQUESTS, said.requests, "{:,}"),
+        _slider("image-size", "Image size", IMAGE_SIZES, usage.image_size, "{:,} MB"),
+        _slider("deploys", "Deployments of each service a month", DEPLOYS, usage.deploys, "{:,}"),
+        _slider("requests", "Requests a month, all services together", REQUESTS, usage.requests, "{:,}"),
     )
 
 
@@ -221,6 +221,6 @@ def _with_copies(stack: Settings, copies: int | None) -> Settings:
 
 
 def _of(service: Service, copies: int) -> Service:
-    said = service.replicas
-    wanted = said.model_copy(update={"min": copies, "max": copies + said.max - said.min})
+    replicas = service.replicas
+    wanted = replicas.model_copy(update={"min": copies, "max": copies + replicas.max - replicas.min})
     return service.model_copy(update={"replicas": wanted})

@@ -14,8 +14,8 @@ from rich.table import Table
 from components.cost import COLUMNS
 from components.estimate import Amount, Charge, cents
 from yard.comparison import Comparison
+from yard.comparison.captions import LEGEND, conditions, texts
 from yard.comparison.change import TOTAL, Change
-from yard.comparison.words import LEGEND, conditions, texts
 
 WIDTH = 100
 HEADS: Mapping[str, str] = {"load balancer": "load\nbalancer", "control plane": "control\nplane"}
@@ -104,18 +104,18 @@ def show_lines(here: Console, found: Comparison, today: date) -> None:
 
 
 def _line(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
-    said, usd = charge.line, charge.usd
-    free = f" - {short(charge.free)} free" if charge.free and said.quantity else ""
-    yield said.column
-    yield escape(said.what)
-    yield f"{short(said.quantity)}{free} {said.unit}"
+    line, usd = charge.line, charge.usd
+    free = f" - {short(charge.free)} free" if charge.free and line.quantity else ""
+    yield line.column
+    yield escape(line.what)
+    yield f"{short(line.quantity)}{free} {line.unit}"
     yield " / ".join(f"{'' if tier.confirmed else '~'}{tier.usd:f}" for tier in charge.tiers) or "?"
     yield "?" if usd is None else f"{cents(usd):,}"
-    told = {
+    regions = {
         f"{tier.as_of or 'no date'} \\[{sources.setdefault(tier.source, len(sources) + 1)}]"
         for tier in (*charge.tiers, *charge.evidence)
     }
-    yield ", ".join(sorted(told))
+    yield ", ".join(sorted(regions))
 
 
 def short(number: Decimal) -> str:

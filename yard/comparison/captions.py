@@ -10,12 +10,12 @@ from components.estimate import Estimate, cents
 LEGEND = "USD a month. ~ some price in it is not confirmed by its vendor; ? nobody knows; +? there is more."
 
 
-def texts(found: Sequence[Estimate], said: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
+def texts(found: Sequence[Estimate], texts_of: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
     """What is said of pairs, each text once, with whose it is: an orchestrator's, a registry's, a pair's; all pairs'
     without a name."""
     whose: dict[str, set[Key]] = {}
     for each in found:
-        for text in said(each):
+        for text in texts_of(each):
             whose.setdefault(text, set()).add(_key(each))
     every = {_key(each) for each in found}
     for text, pairs in whose.items():
