@@ -42,10 +42,11 @@ unit: $(VENV) ## the quick tests, without an engine
 	.venv/bin/python -m pytest --numprocesses auto tests/unit
 
 .PHONY: check
-check: $(VENV) need-go ## formats, lints, types, generated documents: nothing is changed
+check: $(VENV) need-go ## formats, lints, types, layers, generated documents: nothing is changed
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache --no-logo
 	@unformatted=$$(gofmt -l app tools); [[ -z $$unformatted ]] || { echo "gofmt -w is needed: $$unformatted" >&2; exit 1; }
 	cd app && go vet ./...
 	for file in $(SHELL_FILES); do bash -n "$$file"; done

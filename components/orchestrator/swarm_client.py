@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from docker import APIClient
 from docker.auth import encode_header
 from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 from docker.utils import version_lt
-from requests.exceptions import HTTPError, RequestException
+from requests.exceptions import HTTPError
 
 from components.shell import command
 
@@ -99,37 +98,6 @@ class Engine(APIClient):
 def registry_auth(login: dict[str, str] | None) -> dict[str, str]:
     """The header by which an engine gets a login: it never stands in a service's spec."""
     return {"X-Registry-Auth": encode_header(login).decode()} if login else {}
-
-
-@contextmanager
-def connection(host: str, avoid: str = "") -> Iterator[Engine]:
-    """The engine at `host`, or a manager of `ssm://REGION/STACK` but not the instance `avoid`.
-
-    What fails within raises `SwarmError`.
-    """
-    if remote := host.startswith("ssm://"):
-        from components.orchestrator.swarm_ssm import open_manager  # a swarm off AWS does not load AWS's package
-
-        engine: Engine = open_manager(host, avoid)
-    else:
-        engine = connect(host)
-        check_manager(engine, host)
-    try:
-        yield engine
-    except APIError as error:
-        raise SwarmError(in_block(explain(str(error.explanation or error)), remote)) from error
-    except SwarmError as error:
-        error.args = (in_block(str(error), remote),)
-        raise
-    except (DockerException, RequestException) as error:
-        raise SwarmError(f"the Docker engine at {host} stopped answering: {error}") from error
-    finally:
-        engine.close()
-
-
-def in_block(text: str, remote: bool) -> str:
-    """Advice names the keys of the local swarm's config block; on EC2 they are in another."""
-    return text.replace("switchyard:swarm.", "switchyard:swarm-ec2.") if remote else text
 
 
 def connect(host: str, timeout: int = REQUEST_TIMEOUT) -> Engine:

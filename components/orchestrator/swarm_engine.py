@@ -29,12 +29,8 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from components.orchestrator.swarm_client import (
-    NO_NEW_PRIVILEGES_SINCE,
-    Engine,
-    SwarmError,
-    connection,
-)
+from components.orchestrator.swarm_client import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
+from components.orchestrator.swarm_connection import connection
 from components.orchestrator.swarm_rollout import REVISION, RolledBackError, Rollout, probe
 from components.shell import command
 

@@ -12,7 +12,8 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from components.orchestrator.swarm_client import Engine, SwarmError, connection
+from components.orchestrator.swarm_client import Engine, SwarmError
+from components.orchestrator.swarm_connection import connection
 from components.orchestrator.swarm_engine import Props, Provider, props_if, removed
 from components.orchestrator.swarm_ssm import NoAccessError, NoManagerError
 

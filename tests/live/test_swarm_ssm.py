@@ -17,7 +17,8 @@ import pytest
 from docker.errors import ImageNotFound
 
 from components.orchestrator import swarm_boot, swarm_ssm
-from components.orchestrator.swarm_client import SwarmError, connection
+from components.orchestrator.swarm_client import SwarmError
+from components.orchestrator.swarm_connection import connection
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider
 from components.orchestrator.swarm_nodes import identity, joined
 from rehearsal.apis import ssm

@@ -17,7 +17,8 @@ from requests.exceptions import ConnectionError as NoConnection
 
 from components.orchestrator import swarm_client, swarm_engine, swarm_nodes, swarm_ssm
 from components.orchestrator.swarm_boot import user_data
-from components.orchestrator.swarm_client import SwarmError, connection
+from components.orchestrator.swarm_client import SwarmError
+from components.orchestrator.swarm_connection import connection
 from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider, check_quorum, joined
 from components.orchestrator.swarm_ssm import Adapter, NoAccessError, NoManagerError, Request, request_of, response
 
