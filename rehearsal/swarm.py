@@ -13,8 +13,8 @@ from http.client import responses
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from components.orchestrator.swarm_boot import TAG
-from components.orchestrator.swarm_ssm import Request
+from components.orchestrator.swarm_parts.boot import TAG
+from components.orchestrator.swarm_parts.ssm import Request
 from rehearsal.apis import ssm
 from rehearsal.aws import types
 from rehearsal.aws.instances import has_quorum, living

@@ -12,7 +12,7 @@ from urllib.request import Request
 from docker.errors import BuildError
 
 from components.direct import open_directly
-from components.orchestrator.swarm_client import explain
+from components.orchestrator.swarm_parts.client import explain
 from yard.machine import Machine, MachineError
 
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

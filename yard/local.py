@@ -12,7 +12,7 @@ from docker.errors import DockerException
 from pulumi import automation as auto
 
 from components.naming import label
-from components.orchestrator.swarm_client import SwarmError, explain
+from components.orchestrator.swarm_parts.client import SwarmError, explain
 from config.stack_file import NoStack, StackFile
 from yard import engine
 from yard.machine import MachineError, Notes, Say, engine_host

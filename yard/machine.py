@@ -18,8 +18,8 @@ from docker.errors import APIError, DockerException, NotFound
 
 from components.direct import open_directly
 from components.orchestrator.swarm import DEFAULT_HOST
-from components.orchestrator.swarm_client import check_manager, connect
 from components.orchestrator.swarm_engine import wait_for_containers
+from components.orchestrator.swarm_parts.client import check_manager, connect
 from yard import files, interrupts
 
 REGISTRY_IMAGE = "registry:3"

@@ -12,7 +12,7 @@ from pulumi import automation as auto
 from pulumi.automation.events import OpType
 
 from components.direct import open_directly
-from components.orchestrator.swarm_client import SwarmError
+from components.orchestrator.swarm_parts.client import SwarmError
 from yard import image, interrupts, machine, progress
 from yard.local import SERVICE, Local, in_words, path
 

@@ -30,7 +30,7 @@ from components.orchestrator.swarm import (
     SwarmService,
     spec,
 )
-from components.orchestrator.swarm_boot import PORTS
+from components.orchestrator.swarm_parts.boot import PORTS
 from components.orchestrator.swarm_parts.nodes import NodeOptions, Nodes
 from components.pull import Anonymous, AwsRole, Login, Pull
 from components.sdk import aws

@@ -29,9 +29,9 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from components.orchestrator.swarm_client import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
-from components.orchestrator.swarm_connection import connection
-from components.orchestrator.swarm_rollout import REVISION, RolledBackError, Rollout, probe
+from components.orchestrator.swarm_parts.client import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
+from components.orchestrator.swarm_parts.connection import connection
+from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout, probe
 from components.shell import command
 
 Props = dict[str, Any]

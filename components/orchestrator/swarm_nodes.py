@@ -12,10 +12,10 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from components.orchestrator.swarm_client import Engine, SwarmError
-from components.orchestrator.swarm_connection import connection
 from components.orchestrator.swarm_engine import Props, Provider, props_if, removed
-from components.orchestrator.swarm_ssm import NoAccessError, NoManagerError
+from components.orchestrator.swarm_parts.client import Engine, SwarmError
+from components.orchestrator.swarm_parts.connection import connection
+from components.orchestrator.swarm_parts.ssm import NoAccessError, NoManagerError
 
 JOINING = 900.0
 """Seconds until a new instance must be a manager: it boots, installs the engine and joins."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from components.orchestrator.swarm_client import SwarmError, connect
+from components.orchestrator.swarm_parts.client import SwarmError, connect
 from tests.live.project import ROOT
 from yard.machine import REGISTRY_IMAGE, engine_host
 

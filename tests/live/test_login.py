@@ -7,7 +7,7 @@ import docker
 import pytest
 from pulumi import automation as auto
 
-from components.orchestrator.swarm_client import connect
+from components.orchestrator.swarm_parts.client import connect
 from tests.live.conftest import HOST
 from tests.live.login_registry import PASSWORD, USER, login_registry
 from tests.live.project import Project, copy_of_project

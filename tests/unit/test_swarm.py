@@ -9,11 +9,13 @@ import pytest
 from docker.errors import NotFound
 from pulumi.dynamic.dynamic import serialize_provider
 
-from components.orchestrator import swarm_client, swarm_engine, swarm_rollout
+from components.orchestrator import swarm_engine
 from components.orchestrator.swarm import SwarmOptions, address, has_ipvs, publish_mode
-from components.orchestrator.swarm_client import Engine, SwarmError, check_manager, connect, explain
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider, project, whole
-from components.orchestrator.swarm_rollout import REVISION, RolledBackError, Rollout
+from components.orchestrator.swarm_parts import client as swarm_client
+from components.orchestrator.swarm_parts import rollout as swarm_rollout
+from components.orchestrator.swarm_parts.client import Engine, SwarmError, check_manager, connect, explain
+from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout
 from components.service import Service
 from components.testing.engine import HIDDEN, Graph
 from tests.program import DIGEST, config_for, run_program

@@ -9,7 +9,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from components.direct import open_directly
-from components.orchestrator.swarm_client import SwarmError, check_manager, connect
+from components.orchestrator.swarm_parts.client import SwarmError, check_manager, connect
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK
 

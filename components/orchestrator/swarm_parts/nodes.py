@@ -17,7 +17,7 @@ from components.model import Contradiction
 from components.needs import Need
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions
 from components.orchestrator.swarm import OnSwarm
-from components.orchestrator.swarm_boot import PORTS, TAG, UNSET, user_data
+from components.orchestrator.swarm_parts.boot import PORTS, TAG, UNSET, user_data
 from components.sdk import aws
 from components.service import Service
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from components.orchestrator.swarm_client import Engine, SwarmError, check_manager, connect, explain
+from components.orchestrator.swarm_parts.client import Engine, SwarmError, check_manager, connect, explain
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def connection(host: str, avoid: str = "") -> Iterator[Engine]:
 
 
 def _on_ec2(host: str, avoid: str) -> Engine:
-    from components.orchestrator.swarm_ssm import open_manager  # a swarm off AWS does not load AWS's package
+    from components.orchestrator.swarm_parts.ssm import open_manager  # a swarm off AWS does not load AWS's package
 
     return open_manager(host, avoid)
 
