@@ -43,7 +43,7 @@ class Shared:
 
 
 def flat(services: dict[str, str]) -> None:
-    """Register the stack. `services` is name -> digest; every service has two copies on Fargate."""
+    """Register the stack. `services` is name -> digest; every service has two replicas on Fargate."""
     vpc, subnets, ready = network()
     logs = aws.cloudwatch.LogGroup("logs", name="/switchyard-dev", retention_in_days=7)
     callers, balancer, listener = edge(vpc, subnets, ready)
@@ -130,7 +130,7 @@ def service(name: str, digest: str, place: int, shared: Shared) -> None:
     execution, policy = may_start(name, repository, shared)
     task = definition(name, pulumi.Output.concat(repository.repository_url, "@", digest), execution, shared)
     group, conditions, warm_up = routes(name, place, shared)
-    running = copies(name, task, group, [warm_up, policy], shared)
+    running = replicas(name, task, group, [warm_up, policy], shared)
     aws.lb.ListenerRule(
         name,
         listener_arn=shared.listener.arn,
@@ -170,7 +170,7 @@ def may_start(name: str, repository: aws.ecr.Repository, shared: Shared) -> tupl
 
 
 def definition(name: str, image: pulumi.Output[str], execution: aws.iam.Role, shared: Shared) -> aws.ecs.TaskDefinition:
-    """What a copy is."""
+    """What a replica is."""
     task_role = aws.iam.Role(f"{name}-task", assume_role_policy=ASSUME)
     return aws.ecs.TaskDefinition(
         name,
@@ -205,7 +205,7 @@ def definition(name: str, image: pulumi.Output[str], execution: aws.iam.Role, sh
 def routes(
     name: str, place: int, shared: Shared
 ) -> tuple[aws.lb.TargetGroup, list[aws.lb.ListenerRuleConditionArgsDict], aws.lb.ListenerRule]:
-    """The group of the copies, what leads to it, and the rule by which it is tried first."""
+    """The group of the replicas, what leads to it, and the rule by which it is tried first."""
     group = aws.lb.TargetGroup(
         name,
         name_prefix=f"{name[:5]}-",
@@ -233,10 +233,10 @@ def routes(
     return group, conditions, warm_up
 
 
-def copies(
+def replicas(
     name: str, task: aws.ecs.TaskDefinition, group: aws.lb.TargetGroup, ready: list[pulumi.Resource], shared: Shared
 ) -> aws.ecs.Service:
-    """Two copies, reached by the load balancer alone."""
+    """Two replicas, reached by the load balancer alone."""
     closed = aws.ec2.SecurityGroup(name, description=f"Copies of {name}", vpc_id=shared.vpc.id)
     aws.vpc.SecurityGroupEgressRule(name, security_group_id=closed.id, cidr_ipv4="0.0.0.0/0", ip_protocol="-1")
     aws.vpc.SecurityGroupIngressRule(

@@ -69,7 +69,7 @@ class Demand:
     """Whether there is a load balancer."""
     network: Kind
     public_ip: bool
-    """Whether copies or their nodes have public addresses."""
+    """Whether replicas or their nodes have public addresses."""
     zones: int
     log_days: int
     protect: bool
@@ -88,15 +88,15 @@ class Demand:
         """Hours a month that the stack is up."""
         return exact(self.usage.hours)
 
-    def copies(self, name: str) -> Decimal:
-        """Copies of a service, on average."""
+    def replicas(self, name: str) -> Decimal:
+        """Replicas of a service, on average."""
         replicas = self.services[name].replicas
         return replicas.min + (replicas.max - replicas.min) * exact(self.usage.load)
 
     @property
-    def all_copies(self) -> Decimal:
-        """Copies of all services, on average."""
-        return sum(map(self.copies, self.services), Decimal(0))
+    def all_replicas(self) -> Decimal:
+        """Replicas of all services, on average."""
+        return sum(map(self.replicas, self.services), Decimal(0))
 
     @property
     def new(self) -> Decimal:
@@ -105,7 +105,7 @@ class Demand:
 
     @property
     def pulled(self) -> Decimal:
-        """GB of images that copies and nodes pull a month."""
+        """GB of images that replicas and nodes pull a month."""
         return sum(self.pulls.values(), Decimal(0)) * self.usage.deploys * self.new
 
     @property
@@ -129,8 +129,8 @@ def secrets(demand: Demand) -> Iterator[Line]:
     of = {name: len(each.secrets) + login for name, each in demand.services.items()}
     if count := sum(of.values()):
         yield Line("compute", "services' secrets", Decimal(count), "secret-month", "secrets.secret", shared=True)
-        reads = sum((demand.copies(name) * each for name, each in of.items()), Decimal(0)) * demand.usage.deploys
-        yield Line("compute", "reading them as copies start", reads / 10_000, "10k calls", "secrets.calls")
+        reads = sum((demand.replicas(name) * each for name, each in of.items()), Decimal(0)) * demand.usage.deploys
+        yield Line("compute", "reading them as replicas start", reads / 10_000, "10k calls", "secrets.calls")
 
 
 def instances(what: str, kind: str, count: Decimal, disk: int, demand: Demand) -> Iterator[Line]:

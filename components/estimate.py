@@ -92,7 +92,7 @@ class Estimate:
     registry: str
     orchestrators: tuple[str, ...]
     network: str = ""
-    """How copies reach the outside, as it is priced."""
+    """How replicas reach the outside, as it is priced."""
     charges: tuple[Charge, ...] = ()
     unpriced: tuple[Unpriced, ...] = ()
     notes: tuple[str, ...] = ()
@@ -131,7 +131,7 @@ class Estimate:
 
     @property
     def runs_unpriced(self) -> bool:
-        """Whether nobody knows what the copies themselves cost, so that it cannot be compared."""
+        """Whether nobody knows what the replicas themselves cost, so that it cannot be compared."""
         return bool(self.refused) or not self.amount("compute").whole
 
 

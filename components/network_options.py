@@ -8,18 +8,18 @@ from components.model import Model
 from components.service import Host
 
 Kind = Literal["public", "nat-single", "nat-per-az", "endpoints"]
-"""How copies reach the outside: by public addresses, one NAT gateway, one a zone, or VPC endpoints alone."""
+"""How replicas reach the outside: by public addresses, one NAT gateway, one a zone, or VPC endpoints alone."""
 
 
 class ExistingVpc(Model):
-    """A VPC that somebody else made; Switchyard only uses it."""
+    """A VPC that someone else made; Switchyard only uses it."""
 
     id: str
     """Its id, vpc-..."""
     public_subnets: tuple[str, ...] = Field(min_length=2)
     """For the load balancer: at least two, in different zones."""
     private_subnets: tuple[str, ...] = ()
-    """For the copies; empty: they run in the public ones, with public addresses."""
+    """For the replicas; empty: they run in the public ones, with public addresses."""
 
 
 class Domain(Model):
@@ -32,11 +32,11 @@ class Domain(Model):
 
 
 class ExistingLoadBalancer(Model):
-    """A load balancer that somebody else made; Switchyard only adds target groups and rules to its listener."""
+    """A load balancer that someone else made; Switchyard only adds target groups and rules to its listener."""
 
     listener: str
     """ARN of the listener."""
     security_group: str
-    """Id of the load balancer's security group: the copies let it in."""
+    """Id of the load balancer's security group: the replicas let it in."""
     url: str
     """What callers type."""

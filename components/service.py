@@ -42,7 +42,7 @@ Host = Annotated[
 AbsolutePath = Annotated[str, Text(r"^(/[A-Za-z0-9._-]+)+$", "an absolute path, such as /tmp", max_length=128)]
 
 RESERVED_ENV = ("PORT", "SWITCHYARD_ORCHESTRATOR", "SWITCHYARD_SERVICE")
-"""Set by Switchyard in every copy; see `environment`."""
+"""Set by Switchyard in every replica; see `environment`."""
 
 
 def _number_to_text(value: Any) -> Any:
@@ -67,10 +67,10 @@ REPLICAS = f"a whole number from 1 to {MAX_REPLICAS}, or {{min, max, cpu}}; a se
 
 
 class Replicas(Model):
-    """How many copies run. With `max` above `min` the count follows the load."""
+    """How many replicas run. With `max` above `min` the count follows the load."""
 
-    min: int = Field(ge=1, le=MAX_REPLICAS, description="Copies that always run.")
-    max: int = Field(ge=1, le=MAX_REPLICAS, description="Copies at the most.")
+    min: int = Field(ge=1, le=MAX_REPLICAS, description="Replicas that always run.")
+    max: int = Field(ge=1, le=MAX_REPLICAS, description="Replicas at the most.")
     cpu: int = Field(default=70, ge=10, le=95, description="Average CPU percent that autoscaling aims for.")
 
     @model_validator(mode="before")
@@ -110,13 +110,13 @@ class Service(Model):
     )
 
     port: Port = Field(default=8080, description="Port the process listens on; it runs as non-root, so 1024 or above.")
-    cpu: Cpu = Field(default=0.25, description="vCPU for each copy.")
-    memory: Memory = Field(default=512, description="Memory for each copy, in MiB.")
+    cpu: Cpu = Field(default=0.25, description="vCPU for each replica.")
+    memory: Memory = Field(default=512, description="Memory for each replica, in MiB.")
     replicas: Annotated[Replicas, BeforeValidator(_number_to_range)] = Field(
         default=Replicas(min=1, max=1),
-        description="Copies: a number, or {min, max, cpu} with the average CPU percent to aim for.",
+        description="Replicas: a number, or {min, max, cpu} with the average CPU percent to aim for.",
     )
-    health: UrlPath = Field(default="/healthz", description="Path that answers 200 when the copy can take requests.")
+    health: UrlPath = Field(default="/healthz", description="Path that answers 200 when the replica can take requests.")
     env: dict[EnvName, EnvValue] = Field(default={}, description="Environment variables, in the clear.")
     secrets: dict[EnvName, SecretStr] = Field(
         default={},
@@ -145,7 +145,7 @@ class Service(Model):
         return self
 
     def environment(self, name: str, orchestrator: str) -> dict[str, str]:
-        """What every copy finds in its environment, besides its secrets. Sorted, so that a preview sees no change."""
+        """What every replica finds in its environment besides its secrets. Sorted, so that a preview sees no change."""
         own = {"PORT": str(self.port), "SWITCHYARD_ORCHESTRATOR": orchestrator, "SWITCHYARD_SERVICE": name}
         return dict(sorted({**self.env, **own}.items()))
 

@@ -34,7 +34,7 @@ class Usage(Model):
     requests_per_connection: int = Field(
         default=1, ge=1, le=10**6, description="Requests that a caller sends through one connection."
     )
-    logs: Number = Field(ge=0, le=10**7, description="What all copies write a month, in GB.")
+    logs: Number = Field(ge=0, le=10**7, description="What all replicas write a month, in GB.")
     audit_logs: Number | None = Field(
         default=None, ge=0, le=10**6, description="What an EKS cluster's own audit log adds a month, in GB; unset: ?"
     )

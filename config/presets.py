@@ -20,7 +20,7 @@ class Preset:
 PRESETS = {
     # The cheapest that is still safe: no NAT gateway, gone without a trace after `pulumi destroy`.
     "trial": Preset(network="public", zones=2, log_days=7, protect=False, access_logs=False, strict=False),
-    # Copies without public addresses.
+    # Replicas without public addresses.
     "standard": Preset(network="nat-single", zones=2, log_days=30, protect=False, access_logs=False, strict=False),
     # Nothing shared between zones, nothing deleted by accident, logs for a year.
     "production": Preset(network="nat-per-az", zones=3, log_days=365, protect=True, access_logs=True, strict=True),

@@ -47,7 +47,7 @@ class Settings:
 
     @property
     def pulled_from(self) -> str:
-        """The registry that copies pull from."""
+        """The registry that replicas pull from."""
         return self.config.pull_from or self.config.registry
 
     @property

@@ -1,4 +1,4 @@
-"""A month's usage as somebody asks for it: a preset's name, a file, or what the stack says."""
+"""A month's usage as someone asks for it: a preset's name, a file, or what the stack says."""
 
 import json
 from pathlib import Path

@@ -179,8 +179,8 @@ class Kubernetes(Package):
 
 def _computed(plain: wire.Properties) -> wire.Properties:
     if plain["kind"] == "Deployment":
-        copies = plain["spec"].get("replicas", 1)
-        return {"status": {"replicas": copies, "readyReplicas": copies, "availableReplicas": copies}}
+        replicas = plain["spec"].get("replicas", 1)
+        return {"status": {"replicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas}}
     return {}
 
 

@@ -1,6 +1,6 @@
 """A swarm on the rehearsal's instances: what its managers' engines answer to the commands that SSM brings them.
 
-No engine was asked and nothing runs: copies are there as soon as a service is. It follows the Docker Engine API 1.44 as
+No engine was asked and nothing runs: replicas are there as soon as a service is. It follows Docker's Engine API 1.44 as
 far as components/orchestrator uses it, and says no where an engine or Swarm would.
 """
 

@@ -26,14 +26,14 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {
     "kubernetes": {"context": "prod", "kubeconfig-file": str(ROOT / "tests" / "kubeconfig.yaml")},
 }
 """The smallest block of each backend that cannot do without one. Presets matter: eks needs it with production, ecs-ec2
-with trial. Swarm's nodes must have room for the copies."""
+with trial. Swarm's nodes must have room for the replicas."""
 SECRETS = ('"secrets": {"', '"password": "', '"service-account-key": "', '"kubeconfig": "')
 """What a value has in it, as JSON, when it has something to encrypt."""
 EXISTING: Mapping[str, Any] = {
     "vpc": {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]},
     "load-balancer": {"listener": "arn:listener", "security-group": "sg-lb", "url": "https://api.example.com"},
 }
-"""Somebody else's network and load balancer. With these a stack on AWS makes little but what its registry and its
+"""Someone else's network and load balancer. With these a stack on AWS makes little but what its registry and its
 orchestrator are about, so it is the quicker one to ask about them."""
 
 

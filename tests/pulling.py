@@ -91,7 +91,7 @@ def statements(found: Graph, service: str) -> Iterator[tuple[list[str], list[str
 
 
 def image(found: Graph, key: str) -> str:
-    """The address that a copy is started from."""
+    """The address that a replica is started from."""
     text = json.dumps([each.inputs for each in found.under(orchestrator.load(key).token)]).replace("\\", "")
     (address,) = {word for word in text.split('"') if word.endswith(f"@{DIGEST}")}
     return address.removesuffix(f"@{DIGEST}")
@@ -127,7 +127,7 @@ class WhatIsGiven:
         else:
             assert not kept
 
-    def test_the_copies_are_told_where_the_login_is_and_only_then(self, case: str, key: str) -> None:
+    def test_the_replicas_are_told_where_the_login_is_and_only_then(self, case: str, key: str) -> None:
         found = graph(case, key)
         text = json.dumps([each.inputs for each in found.under(orchestrator.load(key).token)])
         for word in ("repositoryCredentials", "dockerconfigjson"):

@@ -82,7 +82,7 @@ A key without a namespace is `switchyard:`'s. All values are checked before anyt
 at once, each with the key, what it is, what is wanted and how to fix it. A misspelt key is a problem too."""
 
 COPY = """\
-Every copy also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
+Every replica also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
 
 AWS = """\
 Settings of AWS's own package work as ever. Those that matter here: `aws:region` (required on AWS), `aws:profile`, and

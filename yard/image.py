@@ -83,7 +83,7 @@ def push(machine: Machine, repository: str, tag: str) -> str:
 
 
 def is_pushed(repository: str, wanted: str) -> bool:
-    """Whether the registry still has the image: somebody may have emptied it."""
+    """Whether the registry still has the image: someone may have emptied it."""
     host, _, path = repository.partition("/")
     request = Request(f"http://{host}/v2/{path}/manifests/{wanted}", method="HEAD", headers={"Accept": MANIFESTS})
     try:

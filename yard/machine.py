@@ -102,7 +102,7 @@ def join_swarm(machine: Machine) -> None:
 
 
 def leave_swarm(machine: Machine) -> None:
-    """Undo `join_swarm`, unless somebody else has come to use the swarm."""
+    """Undo `join_swarm`, unless someone else has come to use the swarm."""
     noted = machine.notes.read()
     cluster = machine.client.info()["Swarm"].get("Cluster") or {}
     if not cluster or cluster.get("ID") != noted.get("swarm"):

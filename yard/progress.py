@@ -42,7 +42,7 @@ class Progress:
         what = f"{step.type.split(':')[-1].lower()} {step.urn.split('::')[-1]}"
         self.began[step.urn] = what, self.clock()
         if what.startswith("service ") and verb != "deleted":
-            self.say(f"  {what}: waiting until every copy is healthy")
+            self.say(f"  {what}: waiting until every replica is healthy")
 
     def failed(self, step: StepEventMetadata, reason: str) -> None:
         """A step failed: said at once, for what runs beside it may take its time before the whole run ends."""

@@ -139,7 +139,7 @@ class _StackConfig(StackFile):
 
     @property
     def existing(self) -> list[str]:
-        """Ids and ARNs in the config: what somebody else made."""
+        """Ids and ARNs in the config: what someone else made."""
         return re.findall(r"\b(?:vpc|subnet|sg)-[0-9a-z]+|arn:aws[\w-]*:[^\s,'\"\]}]+", yaml.safe_dump(self.values))
 
     @property

@@ -24,7 +24,7 @@ from components.workload import Registration, Target, Workload
 WARM_UP_HEADER = "x-switchyard-to"
 """A request with this header goes to the orchestrator it names, whatever the weights: to try a newcomer first."""
 DEREGISTRATION_DELAY = 30
-"""Seconds a target may finish its requests in. Copies must live longer than this after they are told to stop."""
+"""Seconds a target may finish its requests in. Replicas must live longer than this after they are told to stop."""
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
 """TLS 1.2 and 1.3; AWS's recommendation and the console's default (ALB user guide, "Security policies")."""
 NO_SERVICE: Any = {

@@ -1,4 +1,4 @@
-"""Instances that hold copies: a small table of the usual EC2 types, and how many of one some copies need.
+"""Instances that hold replicas: a small table of the usual EC2 types, and how many of one some replicas need.
 
 Estimates, the checks of a configuration, quotas and the rehearsal all count with this.
 
@@ -36,7 +36,7 @@ class InstanceType:
     """Network interfaces at the most, its own among them."""
 
     @property
-    def for_copies(self) -> int:
+    def for_replicas(self) -> int:
         """Network interfaces besides its own."""
         return self.interfaces - 1
 
@@ -96,36 +96,36 @@ def on_demand(vcpu: int, most: int = 0) -> Quota:
 
 @dataclass(frozen=True)
 class Fleet:
-    """How the instances of one orchestrator hold copies. What the system of each keeps to itself, no copy gets."""
+    """How the instances of one orchestrator hold replicas. What the system of each keeps to itself, no replica gets."""
 
     keeps_cpu: float = 0
     """vCPU."""
     keeps_memory: int = 1
-    """MiB. It keeps some in any case, so all of it is too much for a copy already."""
+    """MiB. It keeps some in any case, so all of it is too much for a replica already."""
     interface_each: bool = False
-    """Every copy has a network interface of its own."""
+    """Every replica has a network interface of its own."""
 
     def holds(self, type_: InstanceType, service: Service) -> bool:
-        """Whether an empty instance has room for one copy."""
+        """Whether an empty instance has room for one replica."""
         return _holds(type_, service.cpu + self.keeps_cpu, service.memory + self.keeps_memory)
 
     def type_for(self, name: str, services: Iterable[Service]) -> str:
-        """`name`, or the next larger type of its family that holds a copy of each service. `name` again where none
+        """`name`, or the next larger type of its family that holds a replica of each service. `name` again where none
         is known."""
         for each in services:
             name = _next_holding(name, each.cpu + self.keeps_cpu, each.memory + self.keeps_memory)
         return name
 
-    def needs(self, type_: InstanceType, copies: Iterable[tuple[Service, float]], spare: int = 0) -> dict[str, float]:
-        """What is scarce -> instances of a type that so many copies need for it; `spare`: copies for a rollout,
+    def needs(self, type_: InstanceType, replicas: Iterable[tuple[Service, float]], spare: int = 0) -> dict[str, float]:
+        """What is scarce -> instances of a type that so many replicas need for it; `spare`: replicas for a rollout,
         which want an interface too."""
-        copies = list(copies)
+        replicas = list(replicas)
         found = {
-            "vCPU": sum(count * each.cpu for each, count in copies) / (type_.vcpu - self.keeps_cpu),
-            "memory": sum(count * each.memory for each, count in copies) / (type_.memory - self.keeps_memory),
+            "vCPU": sum(count * each.cpu for each, count in replicas) / (type_.vcpu - self.keeps_cpu),
+            "memory": sum(count * each.memory for each, count in replicas) / (type_.memory - self.keeps_memory),
         }
         if self.interface_each:
-            found["network interfaces"] = (spare + sum(count for _, count in copies)) / type_.for_copies
+            found["network interfaces"] = (spare + sum(count for _, count in replicas)) / type_.for_replicas
         return found
 
 

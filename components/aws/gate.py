@@ -1,4 +1,4 @@
-"""The gate before the traffic: the load balancer itself says that the copies are healthy, or the weights stay.
+"""The gate before the traffic: the load balancer itself says that the replicas are healthy, or the weights stay.
 
 A load balancer does not fail over between weighted groups: a weight on a group without healthy targets is lost
 requests. So a resource hook on the traffic rule asks for the health of every target in it before the rule changes.
@@ -28,7 +28,7 @@ AskHealth = Callable[[str], list[Health]]
 
 
 class GateOptions(Model):
-    """How long the gate looks before traffic moves, and how long the old copies stay after it has."""
+    """How long the gate looks before traffic moves, and how long the old replicas stay after it has."""
 
     polls: int = Field(default=3, ge=1, le=20, description="Looks in a row that must all find enough healthy targets.")
     interval: Number = Field(default=5, ge=0, le=60, description="Seconds between two looks.")
@@ -60,8 +60,8 @@ class Expected:
     path: str
     """What the load balancer asks them, for the message."""
     nodes: tuple[int | None, ...] = ()
-    """For each group of the rule, in its order: the healthy targets wanted in it, where these are not the copies but
-    nodes before them; None, or nothing: the copies."""
+    """For each group of the rule, in its order: the healthy targets wanted in it, where these are not the replicas but
+    nodes before them; None, or nothing: the replicas."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class Gate:
             self.sleep(self.options.settle)
 
     def _serving(self, groups: Iterable[str]) -> int:
-        """How many copies serve now. They may have been scaled out far beyond the least that a newcomer begins with.
-        Nodes, which are registered by their instances' ids, are no measure of copies."""
+        """How many replicas serve now. They may have been scaled out far beyond the least that a newcomer begins with.
+        Nodes, which are registered by their instances' ids, are no measure of replicas."""
         targets = [target for group in groups for target in self.ask(group)]
         return sum(state == "healthy" and not address.startswith("i-") for address, state, _ in targets)
 
     def wait(self, service: str, group: str, share: int = 0, nodes: int | None = None) -> None:
         """Return once `group` was healthy for enough looks in a row; raise `GateClosed` when time is up. `share` is how
-        many copies it takes to serve what the group is about to get, where that is more than the service's least;
+        many replicas it takes to serve what the group is about to get, where that is more than the service's least;
         `nodes`, how many targets are wanted where these are nodes."""
         deadline = self.clock() + self.options.timeout
         wanted, good = nodes or max(self.expected[service].healthy, share), 0
@@ -127,7 +127,7 @@ class Gate:
         )
         least = self.expected[service].healthy
         scaled = (
-            f" So many copies serve its traffic now, and {least} is the least that a newcomer begins with: raise"
+            f" So many replicas serve its traffic now, and {least} is the least that a newcomer begins with: raise"
             f" `services.{service}.replicas` to {wanted} for the switch."
         )
         others = "There is no other." if targets else "No target is registered."

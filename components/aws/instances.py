@@ -1,4 +1,4 @@
-"""EC2 instances that run copies, whatever runs on them: how they are hardened, and how a group is launched."""
+"""EC2 instances that run replicas, whatever runs on them: how they are hardened, and how a group is launched."""
 
 from __future__ import annotations
 

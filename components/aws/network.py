@@ -37,16 +37,16 @@ requirements for VPC and subnets")."""
 
 
 class Network(pulumi.ComponentResource):
-    """Somewhere for a load balancer and for the copies behind it."""
+    """Somewhere for a load balancer and for the replicas behind it."""
 
     vpc_id: pulumi.Output[str]
     cidr: pulumi.Output[str]
     public_subnets: list[pulumi.Output[str]]
     """Where the load balancer is."""
     workload_subnets: list[pulumi.Output[str]]
-    """Where the copies run."""
+    """Where the replicas run."""
     public_ip: bool
-    """Whether a copy needs a public address to get out. Its security group lets nothing in but the load balancer."""
+    """Whether a replica needs a public address to get out. Its security group lets nothing in but the load balancer."""
     ready: list[pulumi.Resource]
     """What a runtime needs while it lives and while it dies: the routes, NAT and endpoints."""
 

@@ -1,4 +1,4 @@
-"""Orchestrators: what runs the copies. To add one: a file with options and component, and a row in ORCHESTRATORS."""
+"""Orchestrators: what runs the replicas. To add one: a file with options and component, and a row in ORCHESTRATORS."""
 
 from __future__ import annotations
 
@@ -79,16 +79,16 @@ class OrchestratorOptions(Options):
         return Registration(self.target, service.port) if self.target and service.public else None
 
     def pulls(self, service: str, demand: Demand) -> Decimal:
-        """How often a service's image is pulled for one deployment: here once for each copy."""
-        return demand.copies(service)
+        """How often a service's image is pulled for one deployment: here once for each replica."""
+        return demand.replicas(service)
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What it costs a month, with all that it makes."""
-        yield Unpriced("compute", "copies", "the orchestrator's backend does not state what it costs")
+        yield Unpriced("compute", "replicas", "the orchestrator's backend does not state what it costs")
 
     @property
     def needs_way_out(self) -> str | None:
-        """What is wanted instead of a public network, where its copies could not get out of one; None: they can."""
+        """What is wanted instead of a public network, where its replicas could not get out of one; None: they can."""
         return None
 
     @classmethod

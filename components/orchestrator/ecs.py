@@ -1,4 +1,4 @@
-"""Amazon ECS, wherever its copies run: the roles, the task, the service, its scaling, logs and secrets."""
+"""Amazon ECS, wherever its replicas run: the roles, the task, the service, its scaling, logs and secrets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="20m")
 """A first deployment has nothing to roll back to and would be retried for ever; this ends it, and the `up` with it."""
 
 TMPFS = 256
-"""MiB that a path in memory may hold; what is in it counts towards the copy's memory."""
+"""MiB that a path in memory may hold; what is in it counts towards the replica's memory."""
 
 CAPABILITIES: Mapping[str, Support] = {
     "port": HONOURED,
@@ -31,7 +31,7 @@ CAPABILITIES: Mapping[str, Support] = {
     "autoscaling": translated("target tracking on the service's average CPU"),
     "health": translated("health check of the load balancer"),
     "env": HONOURED,
-    "secrets": translated("Secrets Manager, read by the execution role when a copy starts"),
+    "secrets": translated("Secrets Manager, read by the execution role when a replica starts"),
     "command": HONOURED,
     "path": translated("listener rule"),
     "host": translated("listener rule"),
@@ -40,7 +40,7 @@ CAPABILITIES: Mapping[str, Support] = {
     "architecture": HONOURED,
     "user": HONOURED,
 }
-"""What does not depend on where the copies run."""
+"""What does not depend on where the replicas run."""
 
 
 class EcsOptions(OrchestratorOptions):
@@ -51,7 +51,7 @@ class EcsOptions(OrchestratorOptions):
     pulls_by = (Anonymous, AwsRole, Login)
 
     def costs(self, demand: Demand) -> Iterator[Item]:
-        """What does not depend on where the copies run."""
+        """What does not depend on where the replicas run."""
         yield Line("control plane", "ECS", demand.hours, "cluster-hour", "ecs.cluster")
         yield from secrets(demand)
         if demand.protect:
@@ -66,15 +66,15 @@ E = TypeVar("E", bound=EcsOptions)
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where the copies of a service run."""
+    """Where the replicas of a service run."""
 
     providers: list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]
     mark: str
     """Text that changes with `providers`: AWS takes others only with a new deployment, and only this asks for one."""
     public_ip: bool
-    """Whether a copy has a public address."""
+    """Whether a replica has a public address."""
     order: list[aws.ecs.ServiceOrderedPlacementStrategyArgsDict] | None = None
-    """How copies are spread over instances; None: there are none to choose from."""
+    """How replicas are spread over instances; None: there are none to choose from."""
 
 
 class Ecs(AwsOrchestrator[E]):
@@ -88,15 +88,15 @@ class Ecs(AwsOrchestrator[E]):
     cluster: pulumi.Output[str]
     """The cluster's ARN; `build` sets it."""
     capacity: list[pulumi.Resource]
-    """What must be there before the copies and go after them; `build` sets it."""
+    """What must be there before the replicas and go after them; `build` sets it."""
 
     @abstractmethod
     def size(self, name: str, service: Service) -> tuple[int, int]:
-        """What a copy gets: (CPU units, MiB). A unit is 1/1024 vCPU."""
+        """What a replica gets: (CPU units, MiB). A unit is 1/1024 vCPU."""
 
     @abstractmethod
     def placement(self, service: Service) -> Placement:
-        """Where the service's copies run."""
+        """Where the service's replicas run."""
 
     def make_cluster(self, child: pulumi.ResourceOptions) -> aws.ecs.Cluster:
         """A cluster of our own."""
@@ -153,7 +153,7 @@ class Ecs(AwsOrchestrator[E]):
     def _security_group(
         self, name: str, service: Service, target: Target | None
     ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
-        """The copies' group and its rules: everything goes out, and only the load balancer comes in."""
+        """The replicas' group and its rules: everything goes out, and only the load balancer comes in."""
         child = pulumi.ResourceOptions(parent=self)
         # In version 0.1.0 its name said no port.
         former = pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=name)])
@@ -162,7 +162,7 @@ class Ecs(AwsOrchestrator[E]):
         if target:
             rules.append(
                 aws.vpc.SecurityGroupIngressRule(
-                    # Another port is another rule, there before the copies that need it; and this one goes after those
+                    # Another port is another rule, there before the replicas that need it; this one goes after those
                     # that need this. (No service's name has two dashes in a row, so none is called like this.)
                     f"{name}--{service.port}",
                     security_group_id=group.id,
@@ -176,7 +176,7 @@ class Ecs(AwsOrchestrator[E]):
         return group, rules
 
     def _task(self, name: str, service: Service, image: Image) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
-        """The task definition, and what must be there before (and go after) the copies."""
+        """The task definition, and what must be there before (and go after) the replicas."""
         child = pulumi.ResourceOptions(parent=self)
         secrets = {
             variable: self.vault.secret(name, variable, pulumi.Output.secret(value.get_secret_value()))
@@ -215,7 +215,7 @@ class Ecs(AwsOrchestrator[E]):
     def _execution_role(
         self, name: str, image: Image, secrets: list[pulumi.Output[str]]
     ) -> tuple[aws.iam.Role, aws.iam.RolePolicy]:
-        """The role by which ECS starts the copies, and what it allows: to pull, to log and to read these secrets."""
+        """The role by which ECS starts the replicas, and what it allows: to pull, to log and to read these secrets."""
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(f"{name}-execution", assume_role_policy=iam.trust("ecs-tasks.amazonaws.com"), opts=child)
         may_start = aws.iam.RolePolicy(

@@ -56,7 +56,7 @@ class EcsEc2Options(EcsOptions):
         **CAPABILITIES,
         "cpu": translated("at least 0.125 vCPU, the smallest that ECS takes"),
         "memory": HONOURED,
-        "writable": translated("tmpfs of 256 MiB, which counts towards the copy's memory"),
+        "writable": translated("tmpfs of 256 MiB, which counts towards the replica's memory"),
     }
 
     instance_types: tuple[TypeName, ...] = Field(
@@ -80,7 +80,7 @@ class EcsEc2Options(EcsOptions):
     )
     isolated: bool = Field(
         default=False,
-        description="With `network: public`: let copies do without a way out. AWS gives them no public address"
+        description="With `network: public`: let replicas do without a way out. AWS gives them no public address"
         " on EC2, so they answer callers but reach nothing outside the VPC.",
     )
 
@@ -118,17 +118,17 @@ class EcsEc2Options(EcsOptions):
         if self.isolated:
             return None
         return (
-            f"a network by which copies on {self.key} get out: nat-single, nat-per-az or endpoints (AWS gives them no"
+            f"a network by which replicas on {self.key} get out: nat-single, nat-per-az or endpoints (AWS gives them no"
             f" public address on EC2); or {self.key}.isolated true, if they need not get out"
         )
 
     def pulls(self, service: str, demand: Demand) -> Decimal:
-        """Once for each instance that has copies."""
+        """Once for each instance that has replicas."""
         wanted = demand.services[service].architecture
-        return min(demand.copies(service), self._fleet(wanted, demand)[1])
+        return min(demand.replicas(service), self._fleet(wanted, demand)[1])
 
     def costs(self, demand: Demand) -> Iterator[Item]:
-        """As many instances as the copies need, of the preferred type."""
+        """As many instances as the replicas need, of the preferred type."""
         yield from super().costs(demand)
         for wanted in IMAGES:
             kind, count = self._fleet(wanted, demand)
@@ -136,18 +136,18 @@ class EcsEc2Options(EcsOptions):
                 yield from rented("instances", kind, count, self.disk, demand)
             if count and kind not in self.instance_types:
                 yield Note(
-                    f"ecs-ec2 is priced with {kind}, as its instance types have no room for every service's copies"
+                    f"ecs-ec2 is priced with {kind}, as its instance types have no room for every service's replicas"
                 )
 
     def _fleet(self, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
-        """The instance type for copies of an architecture, and how many of it they need."""
+        """The instance type for replicas of an architecture, and how many of it they need."""
         theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
         kind = FLEET.type_for((self.types(wanted) or [SMALL[wanted]])[0], theirs.values())
         known = least([kind])
         if not theirs or known is None:
             return kind, Decimal(self.min if self.types(wanted) else 0)
-        copies = [(each, float(demand.copies(name))) for name, each in theirs.items()]
-        return kind, Decimal(max(self.min, whole(max(FLEET.needs(known, copies).values()))))
+        replicas = [(each, float(demand.replicas(name))) for name, each in theirs.items()]
+        return kind, Decimal(max(self.min, whole(max(FLEET.needs(known, replicas).values()))))
 
 
 class EcsEc2(Ecs[EcsEc2Options]):
@@ -178,7 +178,7 @@ class EcsEc2(Ecs[EcsEc2Options]):
         return {"cluster": self.cluster}
 
     def placement(self, service: Service) -> Placement:
-        """Copies go to as many zones as there are, and within a zone to as few instances as will do."""
+        """Replicas go to as many zones as there are, and within a zone to as few instances as will do."""
         return Placement(
             providers=[{"capacity_provider": self.capacity_providers[service.architecture].name, "weight": 1}],
             mark=service.architecture,
@@ -216,7 +216,7 @@ class EcsEc2(Ecs[EcsEc2Options]):
         return aws.iam.InstanceProfile(self.options.key, role=role.name, opts=child), policy
 
     def _security_group_of_instances(self) -> tuple[aws.ec2.SecurityGroup, pulumi.Resource]:
-        """Nothing comes in: requests go to the copies, which have interfaces and a group of their own."""
+        """Nothing comes in: requests go to the replicas, which have interfaces and a group of their own."""
         child = pulumi.ResourceOptions(parent=self)
         # No service's name has two dashes in a row, so none is called like this.
         name = f"{self.options.key}--instances"
@@ -244,12 +244,12 @@ class EcsEc2(Ecs[EcsEc2Options]):
     def _capacity(
         self, wanted: Architecture, template: aws.ec2.LaunchTemplate, before: list[pulumi.Resource]
     ) -> aws.ecs.CapacityProvider:
-        """Instances of one architecture, as many as the copies need."""
+        """Instances of one architecture, as many as the replicas need."""
         types = self.options.types(wanted)
         if unknown := [each for each in types if each not in INSTANCE_TYPES]:
             pulumi.log.info(
-                f"how many copies {' and '.join(unknown)} can hold is not known here, so it was not checked:"
-                " each copy takes a network interface, and an instance has only so many",
+                f"how many replicas {' and '.join(unknown)} can hold is not known here, so it was not checked:"
+                " each replica takes a network interface, and an instance has only so many",
                 self,
             )
         fleet = self._group(wanted, template, before)
@@ -318,27 +318,27 @@ END
 
 
 def _too_small(types: list[str], known: InstanceType, services: Mapping[str, Service]) -> Iterator[Contradiction]:
-    """Services of which an instance cannot hold even one copy."""
+    """Services of which an instance cannot hold even one replica."""
     for name, service in services.items():
         if not FLEET.holds(known, service):
             yield (
                 "instance-types",
                 types,
-                f"types with room for a copy of {name}, {service.cpu:g} vCPU and {service.memory} MiB,"
+                f"types with room for a replica of {name}, {service.cpu:g} vCPU and {service.memory} MiB,"
                 " besides the system",
             )
 
 
 def _too_few(known: InstanceType, services: Mapping[str, Service], most: int) -> Iterator[Contradiction]:
-    """More copies than `most` instances can hold. A rollout starts a new copy before it stops an old one."""
+    """More replicas than `most` instances can hold. A rollout starts a new replica before it stops an old one."""
     needed = FLEET.needs(known, [(each, each.replicas.max) for each in services.values()], spare=1)
-    copies = 1 + sum(each.replicas.max for each in services.values())
+    replicas = 1 + sum(each.replicas.max for each in services.values())
     scarce = max(needed, key=lambda what: needed[what])
     instances = whole(needed[scarce])
     if instances > most:
         yield (
             "max",
             most,
-            f"{instances} or more, or larger types: {copies} copies, one of them for a rollout, need as many"
+            f"{instances} or more, or larger types: {replicas} replicas, one of them for a rollout, need as many"
             f" for their {scarce}",
         )

@@ -1,4 +1,4 @@
-"""Amazon ECS on Fargate: copies without hosts to design, run or secure."""
+"""Amazon ECS on Fargate: replicas without hosts to design, run or secure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.sdk import aws
 from components.service import Service
 
 ROLLING = 2
-"""Copies may double while a new version is rolled out (ECS, maximumPercent 200)."""
+"""Replicas may double while a new version is rolled out (ECS, maximumPercent 200)."""
 
 
 class EcsFargateOptions(EcsOptions):
@@ -36,7 +36,7 @@ class EcsFargateOptions(EcsOptions):
     cluster: str | None = Field(default=None, description="ARN of a cluster that exists; Switchyard then makes none.")
     spot: bool = Field(
         default=False,
-        description="Run what is above the first copy on Fargate Spot: cheaper, but AWS may take it back.",
+        description="Run what is above the first replica on Fargate Spot: cheaper, but AWS may take it back.",
     )
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
@@ -51,16 +51,16 @@ class EcsFargateOptions(EcsOptions):
             yield Existing("ecs-cluster", what, question, fix, "clusters[?status=='ACTIVE']")
 
     def costs(self, demand: Demand) -> Iterator[Item]:
-        """What Fargate sells for each copy, by the hour, on demand."""
+        """What Fargate sells for each replica, by the hour, on demand."""
         yield from super().costs(demand)
         for name, service in demand.services.items():
             units, memory = fargate_size(service.cpu, service.memory)
-            hours, key = demand.copies(name) * demand.hours, f"fargate.{service.architecture}"
+            hours, key = demand.replicas(name) * demand.hours, f"fargate.{service.architecture}"
             yield Line("compute", f"{name}: vCPU", hours * units / 1024, "vCPU-hour", f"{key}.vcpu")
             yield Line("compute", f"{name}: memory", hours * memory / GIB, "GB-hour", f"{key}.memory")
         if demand.public_ip:
-            hours = demand.all_copies * demand.hours
-            yield Line("network", "public IPv4, one a copy", hours, "address-hour", "ipv4.hour")
+            hours = demand.all_replicas * demand.hours
+            yield Line("network", "public IPv4, one a replica", hours, "address-hour", "ipv4.hour")
         if self.spot:
             yield Note(
                 "what runs on Fargate Spot costs less, up to 70 % they say; it is priced on demand, as its price moves"
@@ -92,7 +92,7 @@ class EcsFargate(Ecs[EcsFargateOptions]):
         return {"cluster": self.cluster}
 
     def placement(self, service: Service) -> Placement:
-        """Spot has no way back to on-demand when AWS has none left, so the first copy never runs on it."""
+        """Spot has no way back to on-demand when AWS has none left, so the first replica never runs on it."""
         providers: list[aws.ecs.ServiceCapacityProviderStrategyArgsDict] = [
             {"capacity_provider": "FARGATE", "base": 1, "weight": 0 if self.options.spot else 1}
         ]

@@ -97,11 +97,11 @@ class EksOptions(OrchestratorOptions):
         return aws_logs.follow(stack, f"{service}.{self.key}.")
 
     def pulls(self, service: str, demand: Demand) -> Decimal:
-        """Once for each node that has copies."""
-        return min(demand.copies(service), self._nodes(demand.services[service].architecture, demand)[1])
+        """Once for each node that has replicas."""
+        return min(demand.replicas(service), self._nodes(demand.services[service].architecture, demand)[1])
 
     def costs(self, demand: Demand) -> Iterator[Item]:
-        """The control plane, and as many nodes of one size as the copies need, with Auto Mode's fee for each."""
+        """The control plane, and as many nodes of one size as the replicas need, with Auto Mode's fee for each."""
         extended = demand.usage.extended_support
         key = "eks.cluster-extended" if extended else "eks.cluster"
         yield Line("control plane", "EKS", demand.hours, "cluster-hour", key)
@@ -115,7 +115,7 @@ class EksOptions(OrchestratorOptions):
             if count:
                 yield from instances("nodes", kind, count, NODE_DISK, demand)
                 yield Line("compute", "Auto Mode", count * demand.hours, "instance-hour", f"eks.auto.{kind}")
-                yield Note(f"EKS Auto Mode chooses its nodes itself: priced as {kind}, one a zone that has copies")
+                yield Note(f"EKS Auto Mode chooses its nodes itself: priced as {kind}, one a zone that has replicas")
         if demand.usage.audit_logs is None:
             yield Unpriced(
                 "logs", "the cluster's audit log", "how much it writes is not known; set `audit-logs` in the usage"
@@ -127,13 +127,13 @@ class EksOptions(OrchestratorOptions):
             yield Line("logs", "the cluster's audit log, kept", kept, "GB-month", "logs.storage")
 
     def _nodes(self, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:
-        """The type of the nodes for copies of an architecture, and how many of it they need."""
+        """The type of the nodes for replicas of an architecture, and how many of it they need."""
         theirs = {name: each for name, each in demand.services.items() if each.architecture == wanted}
         kind = FLEET.type_for(NODES[wanted], theirs.values())
-        copies = [(each, float(demand.copies(name))) for name, each in theirs.items()]
-        # Copies are spread over the zones, and nodes are made for that.
-        spread = min(demand.zones, max((count for _, count in copies), default=0))
-        needed = max(spread, *FLEET.needs(INSTANCE_TYPES[kind], copies).values())
+        replicas = [(each, float(demand.replicas(name))) for name, each in theirs.items()]
+        # Replicas are spread over the zones, and nodes are made for that.
+        spread = min(demand.zones, max((count for _, count in replicas), default=0))
+        needed = max(spread, *FLEET.needs(INSTANCE_TYPES[kind], replicas).values())
         return kind, Decimal(whole(needed))
 
 
@@ -276,7 +276,7 @@ class Eks(AwsOrchestrator[EksOptions]):
         )
 
     def _ship_logs(self) -> None:
-        """Write what the copies print to the stack's log group, one stream a pod."""
+        """Write what the replicas print to the stack's log group, one stream a pod."""
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             "eks-logs", assume_role_policy=iam.trust("pods.eks.amazonaws.com", "sts:TagSession"), opts=child

@@ -156,12 +156,12 @@ class KubernetesOptions(OrchestratorOptions):
         return command("kubectl", "logs", *place, "--selector", chosen, "--follow")
 
     def costs(self, demand: Demand) -> Iterator[Item]:
-        """What is known of a cluster that exists: on GKE Autopilot, the copies."""
+        """What is known of a cluster that exists: on GKE Autopilot, the replicas."""
         if demand.usage.cluster == "gke-autopilot":
             yield from _autopilot(self.context, demand)
         else:
             why = "the cluster exists already, and its price is its owner's to know"
-            yield Unpriced("compute", "copies", why)
+            yield Unpriced("compute", "replicas", why)
             yield Unpriced("control plane", "cluster", why)
         for column, what in OUTSIDE:
             yield Unpriced(column, what, "it is the cluster's own")
@@ -359,14 +359,14 @@ def _port_problems(options: KubernetesOptions, public: Mapping[str, Service]) ->
 
 
 def _autopilot(context: str, demand: Demand) -> Iterator[Item]:
-    """GKE Autopilot: a fee for the cluster, and what the copies ask for. Contexts there are named
+    """GKE Autopilot: a fee for the cluster, and what the replicas ask for. Contexts there are named
     gke_PROJECT_LOCATION_CLUSTER."""
     location = context.split("_")[2] if context.count("_") == 3 else None
     hours, fee = demand.hours, "gke.cluster"
     yield Line("control plane", "GKE", hours, "cluster-hour", fee, "gke.cluster-free", "google")
     for name, service in demand.services.items():
-        copies = demand.copies(name) * hours
-        cpu, memory = copies * exact(service.cpu), copies * service.memory / 1024
+        replicas = demand.replicas(name) * hours
+        cpu, memory = replicas * exact(service.cpu), replicas * service.memory / 1024
         yield Line("compute", f"{name}: vCPU", cpu, "vCPU-hour", "gke.autopilot.vcpu", None, "google", location)
         yield Line("compute", f"{name}: memory", memory, "GB-hour", "gke.autopilot.memory", None, "google", location)
-    yield Note("GKE Autopilot raises what a copy asks for to the sizes that it has")
+    yield Note("GKE Autopilot raises what a replica asks for to the sizes that it has")

@@ -17,11 +17,11 @@ from components.workload import Image
 GRACE = 30
 """Seconds a pod has to finish what is under way once it has drained, until it is killed."""
 SCALED_BY = "switchyard/scaled-by"
-"""Annotation: who sets the count of the copies. It makes a difference, and so an update of the Deployment, where the
+"""Annotation: who sets the count of the replicas. It makes a difference, and so an update of the Deployment, where the
 count alone would not: what the state knows of the count is what it was before the autoscaler."""
 CAPABILITIES: Mapping[str, Support] = {
     "port": HONOURED,
-    "cpu": translated("CPU request; no limit, for a throttled copy answers late"),
+    "cpu": translated("CPU request; no limit, for a throttled replica answers late"),
     "memory": translated("memory request and limit"),
     "replicas": HONOURED,
     "autoscaling": translated("HorizontalPodAutoscaler on CPU"),
@@ -101,7 +101,7 @@ def deny(
 
 
 def expose(name: str, place: Place) -> k8s.core.v1.Service:
-    """The Service that a load balancer's binding, and the other pods, find the copies by."""
+    """The Service that a load balancer's binding, and the other pods, find the replicas by."""
     return k8s.core.v1.Service(
         name,
         metadata={
@@ -119,7 +119,7 @@ def expose(name: str, place: Place) -> k8s.core.v1.Service:
 
 
 def run(name: str, service: Service, image: Image, place: Place, *before: pulumi.Resource) -> k8s.apps.v1.Deployment:
-    """Everything that runs the copies, once `before` is there. The Deployment is done only when they are ready."""
+    """Everything that runs the replicas, once `before` is there. The Deployment is done only when they are ready."""
     account = k8s.core.v1.ServiceAccount(
         name,
         metadata={"name": name, "namespace": place.namespace},
@@ -137,7 +137,7 @@ def run(name: str, service: Service, image: Image, place: Place, *before: pulumi
             "annotations": {
                 SCALED_BY: _scaled_by(service),
                 # Without it `up` fails for good once an autoscaler, or `kubectl scale`, has set the count. A Deployment
-                # of somebody else is safe from it: its selector, which cannot be changed, does not name this stack.
+                # of someone else is safe from it: its selector, which cannot be changed, does not name this stack.
                 "pulumi.com/patchForce": "true",
             },
         },
@@ -162,7 +162,7 @@ def _scaled_by(service: Service) -> str:
 
 
 def _budget(name: str, service: Service, place: Place) -> k8s.policy.v1.PodDisruptionBudget:
-    """At most one copy leaves at a time when nodes change.
+    """At most one replica leaves at a time when nodes change.
 
     Pulumi deletes last, so an autoscaler that is no longer wanted would still correct the count that the Deployment has
     just been given. That is why the budget owns it, and is made anew when autoscaling goes on or off: the autoscaler
@@ -347,8 +347,8 @@ def _container(
 
 
 def _probes(service: Service) -> dict[str, Any]:
-    """Readiness asks the health path: a copy that says no gets no requests and may recover. Liveness only knocks at
-    the port: if it asked the health path too, a dependency that is down would restart every copy, over and over, and
+    """Readiness asks the health path: a replica that says no gets no requests and may recover. Liveness only knocks at
+    the port: if it asked the health path too, a dependency that is down would restart every replica, over and over, and
     make it worse. Startup gives a slow starter a minute before liveness begins."""
     ready = {"http_get": {"path": service.health, "port": "http"}, "period_seconds": 5, "timeout_seconds": 3}
     alive = {"tcp_socket": {"port": "http"}, "period_seconds": 10, "failure_threshold": 3}
@@ -360,7 +360,7 @@ def _probes(service: Service) -> dict[str, Any]:
 
 
 def _admit(name: str, service: Service, place: Place) -> None:
-    """Let what sends to a public service, and nothing else, connect to its copies."""
+    """Let what sends to a public service, and nothing else, connect to its replicas."""
     if not service.public:
         return
     k8s.networking.v1.NetworkPolicy(

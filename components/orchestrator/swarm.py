@@ -31,7 +31,7 @@ MEBIBYTE = 2**20
 GRACE = 30 * SECOND
 """From SIGTERM to SIGKILL, as on Kubernetes and ECS."""
 MONITOR = 5 * SECOND
-"""How long a new copy is watched before the next is replaced; a failure within it rolls the update back."""
+"""How long a new replica is watched before the next is replaced; a failure within it rolls the update back."""
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 
@@ -62,7 +62,7 @@ class SwarmOptions(OrchestratorOptions):
     capabilities = {
         "port": translated("published on the engine's host, under `switchyard:swarm.ports` where that is given"),
         "cpu": HONOURED,
-        "memory": translated("reserved and limited: a copy that needs more is killed"),
+        "memory": translated("reserved and limited: a replica that needs more is killed"),
         "replicas": HONOURED,
         "autoscaling": refused("Swarm has no autoscaler; give replicas as one number"),
         "health": translated(
@@ -89,15 +89,15 @@ class SwarmOptions(OrchestratorOptions):
     )
     publish: Literal["auto", "ingress", "host"] = Field(
         default="auto",
-        description="ingress: every node answers; needs IPVS in the kernel. host: nodes that run a copy do, one "
-        "copy a node, and an update stops the old one first. auto: host where this kernel has no IPVS.",
+        description="ingress: every node answers; needs IPVS in the kernel. host: nodes that run a replica do, one "
+        "replica a node, and an update stops the old one first. auto: host where this kernel has no IPVS.",
     )
     ports: dict[Name, Port] = Field(
         default={}, description="Published port by service; by default the service's own port."
     )
     encrypt: bool = Field(default=False, description="Encrypt traffic between nodes (IPsec in the kernel).")
     timeout: int = Field(
-        default=300, ge=10, le=3600, description="Seconds a service may take until all copies are healthy."
+        default=300, ge=10, le=3600, description="Seconds a service may take until all replicas are healthy."
     )
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
@@ -142,14 +142,14 @@ class Network(OnSwarm, module="swarm", name="Network"):
 
 
 class Secret(OnSwarm, module="swarm", name="Secret"):
-    """A value that copies read as a file. Swarm's secrets never change, so a new value is a new secret."""
+    """A value that replicas read as a file. Swarm's secrets never change, so a new value is a new secret."""
 
     kept_by = "components.orchestrator.swarm_engine:SecretProvider"
     name: pulumi.Output[str]
 
 
 class SwarmService(OnSwarm, module="swarm", name="Service"):
-    """A service; made only when every copy is healthy."""
+    """A service; made only when every replica is healthy."""
 
     kept_by = "components.orchestrator.swarm_engine:ServiceProvider"
 
@@ -167,7 +167,7 @@ class SwarmRuntime(Orchestrator[Of]):
 
     @abstractmethod
     def log_driver(self, service: str) -> dict[str, Any]:
-        """Where the copies of a service write their logs, as the engine is told."""
+        """Where the replicas of a service write their logs, as the engine is told."""
 
 
 class Swarm(SwarmRuntime[SwarmOptions]):
@@ -187,7 +187,7 @@ class Swarm(SwarmRuntime[SwarmOptions]):
         return {"host": self.host, "publish": self.publish}
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
-        """A Swarm service; done when every copy is healthy and, on this machine, the health path answers."""
+        """A Swarm service; done when every replica is healthy and, on this machine, the health path answers."""
         port = self.options.ports.get(name, service.port) if service.public else None
         url = f"http://{address(self.host)}:{port}" if port else None
         if service.secrets:
@@ -260,7 +260,7 @@ def spec(swarm: SwarmRuntime[Any], name: str, service: Service, image: Image, po
 def container(
     swarm: SwarmRuntime[Any], name: str, service: Service, image: Image, labels: dict[str, str]
 ) -> dict[str, Any]:
-    """One copy: nothing but its own user, a file system it cannot write to, and no capabilities."""
+    """One replica: nothing but its own user, a file system it cannot write to, and no capabilities."""
     secrets = {key: swarm.secret(name, key, value.get_secret_value()) for key, value in service.secrets.items()}
     files = {f"{key}_FILE": f"/run/secrets/{key}" for key in secrets}
     env = {**service.environment(name, swarm.options.key), **files}
@@ -287,7 +287,7 @@ def secret_file(variable: str, secret: Secret, user: int) -> dict[str, Any]:
 
 
 def endpoint(publish: str, inside: int, outside: int | None) -> dict[str, Any]:
-    """How the service is reached. Without IPVS there is no virtual IP, so names resolve to the copies."""
+    """How the service is reached. Without IPVS there is no virtual IP, so names resolve to the replicas."""
     wanted: dict[str, Any] = {"Mode": "dnsrr" if publish == "host" else "vip"}
     if outside:
         port = {"Protocol": "tcp", "TargetPort": inside, "PublishedPort": outside, "PublishMode": publish}

@@ -68,7 +68,7 @@ class SwarmEc2Options(NodeOptions):
         " that follows from the name. Callers never see it.",
     )
     timeout: int = Field(
-        default=300, ge=10, le=3600, description="Seconds a service may take until all copies are healthy."
+        default=300, ge=10, le=3600, description="Seconds a service may take until all replicas are healthy."
     )
 
     def port(self, service: str) -> int:
@@ -77,7 +77,7 @@ class SwarmEc2Options(NodeOptions):
         return self.ports.get(service, FIRST_PORT + digits % (LAST_PORT - FIRST_PORT + 1))
 
     def registers(self, name: str, service: Service, stack: str, protect: bool) -> Registration | None:
-        """The port under which every node publishes the service: all answer for it, wherever the copies are."""
+        """The port under which every node publishes the service: all answer for it, wherever the replicas are."""
         registration = super().registers(name, service, stack, protect)
         nodes = self.nodes(protect)
         return registration and replace(registration, port=self.port(name), nodes=nodes)
@@ -86,7 +86,7 @@ class SwarmEc2Options(NodeOptions):
         return aws_logs.follow(stack, f"{service}/{self.key}")
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
-        """Ports that two services would take, and nodes that copies do not run or fit on."""
+        """Ports that two services would take, and nodes that replicas do not run or fit on."""
         taken: dict[int, str] = {port: "the swarm itself" for _, port in PORTS}
         yield from of_no_service("ports", self.ports, services)
         for name, service in services.items():
@@ -109,16 +109,16 @@ class SwarmEc2Options(NodeOptions):
         yield from self.too_small(services, protect)
 
     def pulls(self, service: str, demand: Demand) -> Decimal:
-        """Once for each node that has copies."""
-        return min(demand.copies(service), self.sized(demand)[1])
+        """Once for each node that has replicas."""
+        return min(demand.replicas(service), self.sized(demand)[1])
 
     def costs(self, demand: Demand) -> Iterator[Item]:
-        """The nodes: those that are configured, or as many as the copies need."""
+        """The nodes: those that are configured, or as many as the replicas need."""
         kind, count = self.sized(demand)
         yield from rented("nodes", kind, count, self.disk, demand)
         yield from secrets(demand)
         if kind != self.instance_type or count != self.nodes(demand.protect):
-            yield Note(f"swarm-ec2 is priced with {count} nodes {kind}, as the copies need them")
+            yield Note(f"swarm-ec2 is priced with {count} nodes {kind}, as the replicas need them")
 
 
 class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
@@ -145,7 +145,7 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         return {"host": self.host, "swarm": self.nodes.cluster.swarm}
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
-        """A Swarm service, done when every copy is healthy; then every node joins the target group."""
+        """A Swarm service, done when every replica is healthy; then every node joins the target group."""
         allowed = self._allow(name, image.pull)
         opened = [self._open(name, target)] if target else []
         login, may_log_in = self._login(name, image)
@@ -190,7 +190,7 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         )
 
     def log_driver(self, service: str) -> dict[str, Any]:
-        """The stack's log group. Without room in between, a slow log would hold the copy up."""
+        """The stack's log group. Without room in between, a slow log would hold the replica up."""
         options = {
             "awslogs-group": self.vault.log_group,
             "awslogs-region": self.region,

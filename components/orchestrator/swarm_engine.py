@@ -118,7 +118,7 @@ class SecretProvider(Provider):
 
 
 class ServiceProvider(Provider):
-    """A Swarm service, made or changed only when all its copies are healthy."""
+    """A Swarm service, made or changed only when all its replicas are healthy."""
 
     watched = ("host", "swarm", "name", "spec", "login", "probe")
     fixed = frozenset({"host", "swarm", "name"})
@@ -153,7 +153,7 @@ class ServiceProvider(Provider):
         return ReadResult(id_, {**props, "spec": project(live, props["spec"])})
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
-        """Replace copy by copy. When it fails the service is as before, by the engine's rollback or by ours."""
+        """Replace replica by replica. When it fails the service is as before, by the engine's rollback or by ours."""
         with connection(news["host"]) as engine:
             check_room(engine, news, taken=published(olds["spec"]))
             check_image(engine, news)
@@ -206,7 +206,7 @@ def put(engine: Engine, identity: str | None, props: Props) -> str:
 
 
 def revision(spec: Props) -> str:
-    """Names what a copy is made from: its task and its port. Copies are replaced when it changes."""
+    """Names what a replica is made from: its task and its port. Replicas are replaced when it changes."""
     text = json.dumps(whole([spec["TaskTemplate"], spec["EndpointSpec"]]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -230,7 +230,7 @@ def project(live: Any, wanted: Any) -> Any:
 
 
 def left_behind(engine: Engine, props: Props) -> dict[str, Any] | None:
-    """The service of that name, when it is this stack's own; somebody else's is an error."""
+    """The service of that name, when it is this stack's own; someone else's is an error."""
     try:
         found: dict[str, Any] = engine.service(props["name"])
     except NotFound:
@@ -251,7 +251,7 @@ def check_room(engine: Engine, props: Props, taken: set[int]) -> None:
     nodes = len(engine.nodes())
     if any(port["PublishMode"] == "host" for port in ports) and replicas > nodes:
         raise SwarmError(
-            f"{replicas} replicas on {nodes} node(s), and publish mode host puts one copy on a node: lower "
+            f"{replicas} replicas on {nodes} node(s), and publish mode host puts one replica on a node: lower "
             "replicas, add nodes, or set switchyard:swarm.publish to ingress where the kernel has IPVS"
         )
     for port in published(spec) - taken:

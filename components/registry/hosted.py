@@ -1,4 +1,4 @@
-"""What registries run by somebody else have in common: the user's own login, or a cache on AWS that has it."""
+"""What registries run by someone else have in common: the user's own login, or a cache on AWS that has it."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping

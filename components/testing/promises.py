@@ -282,7 +282,7 @@ class OrchestratorPromises:
         assert ran.healthy
         assert set(ran.healthy) <= set(ran.graph.nodes)
 
-    def test_the_copies_wait_for_their_group_and_for_the_ways_out(self, name: str, block: Block) -> None:
+    def test_the_replicas_wait_for_their_group_and_for_the_ways_out(self, name: str, block: Block) -> None:
         ran = _run(name, json.dumps(block))
         for urn in ran.healthy:
             before = ran.graph.waits_for(ran.graph.nodes[urn])
@@ -292,7 +292,7 @@ class OrchestratorPromises:
         ran = _run(name, json.dumps(block))
         assert (ran.url is None) == (orchestrator.load(name).Options.target is not None)
 
-    def test_a_copy_is_told_who_it_is(self, name: str, block: Block) -> None:
+    def test_a_replica_is_told_who_it_is(self, name: str, block: Block) -> None:
         text = _text(_run(name, json.dumps(block)).graph, orchestrator.load(name).token)
         assert all(variable in text for variable in RESERVED_ENV)
         assert name in text
@@ -334,11 +334,11 @@ class OrchestratorPromises:
             demand = _demand(kind, cls.Options.platform == "aws")
             _check_stated("compute", _options(cls.Options, block), demand)
 
-    def test_it_pulls_at_most_once_a_copy(self, name: str, block: Block) -> None:
+    def test_it_pulls_at_most_once_a_replica(self, name: str, block: Block) -> None:
         cls = orchestrator.load(name)
         demand = _demand(Anonymous, cls.Options.platform == "aws")
         for service in demand.services:
-            assert 0 <= _options(cls.Options, block).pulls(service, demand) <= demand.copies(service)
+            assert 0 <= _options(cls.Options, block).pulls(service, demand) <= demand.replicas(service)
 
     def test_nothing_in_it_is_left_to_chance(self, name: str, block: Block) -> None:
         first = _run(name, json.dumps(block)).graph

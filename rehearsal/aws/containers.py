@@ -167,7 +167,7 @@ def _service(facts: Facts) -> Properties:
 
 
 def _starts(state: CloudState, service: CloudResource) -> Start | None:
-    """An instance pulls for its copies, by its own interface."""
+    """An instance pulls for its replicas, by its own interface."""
     if any(instances.groups(state, service)):
         return None
     network = "networkConfiguration"
@@ -203,7 +203,7 @@ def _no_capacity(state: CloudState, service: CloudResource) -> Iterator[str]:
 
 
 EVENTS = "ECS developer guide, service event messages"
-"""Where ECS finds no instance for a copy it goes on looking: the deployment never ends."""
+"""Where ECS finds no instance for a replica it goes on looking: the deployment never ends."""
 
 
 @refuses("CannotPlaceTask", f"{EVENTS}: no container instance met all of its requirements")
@@ -219,10 +219,10 @@ def _unfit_instances(state: CloudState, service: CloudResource) -> Iterator[str]
 def _no_room(state: CloudState, service: CloudResource) -> Iterator[str]:
     for group in instances.groups(state, service):
         beside = [each for each in instances.services(state, group) if each.id != service.id]
-        copies = sum(each.get("desiredCount", 1) for each in [*beside, service])
+        replicas = sum(each.get("desiredCount", 1) for each in [*beside, service])
         room = instances.room(group)
-        if room is not None and copies > room:
-            yield f"{group.name} has network interfaces for {room} copies, and with {service.name} there are {copies}"
+        if room is not None and replicas > room:
+            yield f"{group.name} has network interfaces for {room} replicas; with {service.name} there are {replicas}"
 
 
 @refuses("CannotPullContainerError", "amazon-ecs-agent #1128")

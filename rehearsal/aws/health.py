@@ -24,10 +24,10 @@ NEVER = math.inf
 
 @dataclass(frozen=True)
 class Target:
-    """One registered copy, or a node."""
+    """One registered replica, or a node."""
 
     address: str
-    """A copy's IP address; of a node the instance's id."""
+    """A replica's IP address; of a node the instance's id."""
     port: int
     state: Literal["initial", "healthy", "unhealthy", "unused"]
     reason: str = ""
@@ -95,7 +95,7 @@ Registered = tuple[int, float]
 
 
 def _registered(state: CloudState, group: CloudResource) -> Iterator[Registered]:
-    """Every target of a group: copies by their address and port, or nodes."""
+    """Every target of a group: replicas by their address and port, or nodes."""
     for type_, its in state.registers.items():
         for service in state.where(type_, its.group, group.id):
             if service.ready:
@@ -161,6 +161,6 @@ def _allowed(policies: list[CloudResource], labels: dict[str, str], port: int) -
 
 
 def replicas(deployment: CloudResource, scalers: list[CloudResource]) -> int:
-    """Copies of a Deployment: what it says, else its autoscaler's least, else one."""
+    """Replicas of a Deployment: what it says, else its autoscaler's least, else one."""
     least = max((each.get("spec.minReplicas", 1) for each in scalers), default=1)
     return int(deployment.get("spec.replicas") or least)

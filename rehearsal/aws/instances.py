@@ -1,4 +1,4 @@
-"""EC2 instances: groups of them that ECS runs copies on, and those that are a swarm."""
+"""EC2 instances: groups of them that ECS runs replicas on, and those that are a swarm."""
 
 import base64
 import re
@@ -39,11 +39,11 @@ def get_parameter(ask: Question) -> Properties:
     return {"id": name, "arn": arn, "type": "String", "value": value, "insecureValue": value, "version": 1}
 
 
-# --- groups of instances, on which ECS runs copies
+# --- groups of instances, on which ECS runs replicas
 
 
 def groups(state: CloudState, service: CloudResource) -> Iterator[CloudResource]:
-    """The Auto Scaling groups that a service's copies run on; none on Fargate."""
+    """The Auto Scaling groups that a service's replicas run on; none on Fargate."""
     for name in service.all("capacityProviderStrategies.capacityProvider"):
         provider = state.find(types.CAPACITY_PROVIDER, name)
         arn = provider.get("autoScalingGroupProvider.autoScalingGroupArn") if provider else None
@@ -52,7 +52,7 @@ def groups(state: CloudState, service: CloudResource) -> Iterator[CloudResource]
 
 
 def services(state: CloudState, group: CloudResource) -> list[CloudResource]:
-    """The services whose copies run on a group's instances."""
+    """The services whose replicas run on a group's instances."""
     everywhere = state.every(types.ECS_SERVICE)
     return [each for each in everywhere if any(found is group for found in groups(state, each))]
 
@@ -71,9 +71,9 @@ def architectures(group: CloudResource) -> set[Architecture]:
 
 
 def room(group: CloudResource) -> int | None:
-    """Copies that a group can hold, each with a network interface of its own; None: a type is not known."""
+    """Replicas that a group can hold, each with a network interface of its own; None: a type is not known."""
     known = least(_instance_types(group))
-    return group.get("maxSize", 0) * known.for_copies if known else None
+    return group.get("maxSize", 0) * known.for_replicas if known else None
 
 
 def _instance_types(group: CloudResource) -> list[str]:
@@ -122,10 +122,10 @@ def _unfit_image(state: CloudState, group: CloudResource) -> Iterator[str]:
 
 
 @refuses("RuntimeCutOff", "EC2 Auto Scaling API, DeleteAutoScalingGroup")
-def _has_copies(state: CloudState, group: CloudResource) -> Iterator[str]:
-    """By force AWS would end the instances at once, and the copies on them."""
+def _has_replicas(state: CloudState, group: CloudResource) -> Iterator[str]:
+    """By force AWS would end the instances at once, and the replicas on them."""
     for service in services(state, group):
-        yield f"copies of {service.name} run on the instances of {group.name}"
+        yield f"replicas of {service.name} run on the instances of {group.name}"
 
 
 @refuses("ScalingActivityInProgress", "terraform-provider-aws #18849, containers-roadmap #2862")
@@ -148,7 +148,7 @@ AUTO_SCALING_GROUP = ResourceType(
     missing="ValidationError",
     starts=_group_starts,
     creating=(_unfit_image,),
-    deleting=(_has_copies, _protected_instances),
+    deleting=(_has_replicas, _protected_instances),
 )
 
 

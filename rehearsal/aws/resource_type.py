@@ -46,7 +46,7 @@ class Unique:
 
 @dataclass(frozen=True)
 class Start:
-    """Where copies or nodes start, which have to reach the registry, the logs and AWS's APIs from there."""
+    """Where replicas or nodes start, which have to reach the registry, the logs and AWS's APIs from there."""
 
     subnets: list[str]
     public: bool
@@ -90,7 +90,7 @@ class ResourceType:
     deleting: tuple[Check, ...] = ()
     """Why AWS would not delete it now."""
     starts: Callable[[CloudState, CloudResource], Start | None] | None = None
-    """Where its copies or nodes start; None: nowhere of their own."""
+    """Where its replicas or nodes start; None: nowhere of their own."""
     leads_out: bool = False
     """Whether it may be the way out of those that `starts` tells of."""
     registers: Registers | None = None

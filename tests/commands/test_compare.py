@@ -249,8 +249,8 @@ class TestAge:
     def comparison(self, as_of: str | None) -> Comparison:
         """Of one pair, whose one price is of that date."""
         tier = Tier(Decimal(0), None, Decimal(1), "verified", as_of, "a list", "")
-        line = Line("compute", "copies", Decimal(3), "hour", "copy")
-        only = Estimate("one", ("two",), charges=(Charge(line, Price("copy", "hour", (tier,), None)),))
+        line = Line("compute", "replicas", Decimal(3), "hour", "replica")
+        only = Estimate("one", ("two",), charges=(Charge(line, Price("replica", "hour", (tier,), None)),))
         return replace(Comparison.of(ROOT, "dev"), estimates=(only,))
 
     def test_fresh_prices_are_not_talked_about(self) -> None:

@@ -120,7 +120,7 @@ class TestFigures:
             ]
             assert lines == list(grid.comparison(position).assumptions())
 
-    def test_a_note_that_depends_on_the_copies_comes_and_goes(self, project: Project) -> None:
+    def test_a_note_that_depends_on_the_replicas_comes_and_goes(self, project: Project) -> None:
         grid = Grid(project())
         data = page.document(grid)
         (table,) = data["lists"]["notes"]
@@ -162,7 +162,7 @@ class TestSliders:
         own = [each.stops[each.own] for each in Grid(found).sliders]
         assert own == [14, 123, 0, 5]
 
-    def test_services_with_different_copies_have_a_stop_of_their_own(self, project: Project) -> None:
+    def test_services_with_different_replicas_have_a_stop_of_their_own(self, project: Project) -> None:
         grid = Grid(project(**MANY))
         assert grid.sliders[0].texts[grid.own[0]] == "as the stack says, 2 to 3"
         assert grid.asked(grid.own).settings.services == grid.found.settings.services

@@ -227,7 +227,7 @@ class TestQuotas:
         ("spot", "kind", "limit", "status"),
         [(False, "On-Demand", 6, "ok"), (False, "On-Demand", 5, "warn"), (True, "Spot", 1, "fail")],
     )
-    def test_fargate_runs_every_copy_twice_while_it_rolls(
+    def test_fargate_runs_every_replica_twice_while_it_rolls(
         self, tmp_path: Path, cloud: Aws, spot: bool, kind: str, limit: float, status: str
     ) -> None:
         api = {"cpu": 0.3, "replicas": {"min": 1, "max": 4}}  # Fargate sells 0.5 vCPU
@@ -392,7 +392,7 @@ class TestFixedNames:
         assert aws.log_group(account) == Finding("name-log-group", "ok", f"{NAME}: this stack has it")
 
     @pytest.mark.parametrize(("owned", "status"), [(NOTHING, "fail"), (UNREADABLE, "warn")])
-    def test_a_name_that_a_ghost_has(self, tmp_path: Path, cloud: Aws, owned: Owned, status: str) -> None:
+    def test_a_name_that_a_leftover_has(self, tmp_path: Path, cloud: Aws, owned: Owned, status: str) -> None:
         found = aws.log_group(self.groups(cloud, NAME).account(settings_of(tmp_path), owned))
         assert found.status == status
         assert found.says.startswith(f"{NAME} exists already")

@@ -46,7 +46,7 @@ def table() -> dict[str, Row]:
 
 @pytest.fixture
 def reprice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
-    """Changes numbers in a copy of the price files, which the program then reads."""
+    """Changes numbers in a replica of the price files, which the program then reads."""
     monkeypatch.setattr(prices, "HERE", shutil.copytree(prices.HERE, tmp_path / "prices"))
 
     def change(file: str, key: str, **values: float) -> None:
@@ -117,9 +117,9 @@ class TestTheMonth:
     def test_the_cheapest_to_the_cent(self, table: dict[str, Row]) -> None:
         balancer = 730 * (Decimal("0.0225") + 2 * Decimal("0.005"))
         units = Decimal(1_000_000) / (25 * 3600) * Decimal("0.008")  # 25 new connections a second, for an hour
-        copy = 730 * (Decimal("0.25") * Decimal("0.04048") + Decimal("0.5") * Decimal("0.004445") + Decimal("0.005"))
+        replica = 730 * (Decimal("0.25") * Decimal("0.04048") + Decimal("0.5") * Decimal("0.004445") + Decimal("0.005"))
         logs = Decimal(7 * 12) / 365 * Decimal("0.03")
-        total = (balancer + units + copy + logs).quantize(Decimal("0.01"))
+        total = (balancer + units + replica + logs).quantize(Decimal("0.01"))
         found = table[CHEAPEST]
         assert found["now"]["text"] == f"~{total} USD: ecr-public with ecs-fargate"
         assert found["verdict"] == "corrected"

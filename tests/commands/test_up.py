@@ -61,7 +61,7 @@ def test_only_locks_of_killed_runs_are_taken_away(tmp_path: Path) -> None:
 
 
 def test_the_cli_speaks_through_its_errors() -> None:
-    said = " code: 255\n stdout: \n stderr: error: stack is locked\n  by somebody\n"
+    said = " code: 255\n stdout: \n stderr: error: stack is locked\n  by someone\n"
     assert engine.plain(said) == "stack is locked"
     assert engine.plain("no marker") == "no marker"
 

@@ -289,7 +289,7 @@ class Free(GoodRun):
 
 class ThirstyOptions(GoodRunOptions):
     def pulls(self, service: str, demand: Demand) -> Decimal:
-        return demand.copies(service) + 1
+        return demand.replicas(service) + 1
 
 
 class Thirsty(GoodRun):

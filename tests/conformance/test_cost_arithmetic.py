@@ -165,7 +165,7 @@ class TestPrices:
         assert str(found.amount()) == "?"
         assert found.runs_unpriced
         assert found.unknown == [
-            "copies: the orchestrator's backend does not state what it costs",
+            "replicas: the orchestrator's backend does not state what it costs",
             "images: the registry's backend does not state what it costs",
         ]
 

@@ -49,13 +49,13 @@ def _ecs_service(found: Graph, node: Node) -> Units:
     (task,) = [each for each in tasks if (each.name, each.parent) == (node.name, node.parent)]
     if task.inputs["requiresCompatibilities"] != ["FARGATE"]:
         return {}
-    copies = count(node.inputs["desiredCount"])
+    replicas = count(node.inputs["desiredCount"])
     key = f"fargate.{task.inputs['runtimePlatform']['cpuArchitecture'].lower()}"
     public = node.inputs["networkConfiguration"]["assignPublicIp"]
     return {
-        f"{key}.vcpu": copies * count(task.inputs["cpu"]) / 1024,
-        f"{key}.memory": copies * count(task.inputs["memory"]) / 1024,
-        **({"ipv4.hour": copies} if public else {}),
+        f"{key}.vcpu": replicas * count(task.inputs["cpu"]) / 1024,
+        f"{key}.memory": replicas * count(task.inputs["memory"]) / 1024,
+        **({"ipv4.hour": replicas} if public else {}),
     }
 
 
@@ -173,7 +173,7 @@ STANDING = re.compile(
 )
 """The prices of what is paid for while it is there, used or not."""
 DISKS = {**dict.fromkeys(NODES.values(), NODE_DISK), "t3.small": EcsEc2Options().disk}
-"""Instance types of the nodes that AWS itself starts, for pods or for copies -> GiB of their disk."""
+"""Instance types of the nodes that AWS itself starts, for pods or for replicas -> GiB of their disk."""
 
 
 def types_of_no_known_cost(found: Graph) -> list[str]:
@@ -211,7 +211,7 @@ def differences(found: Graph, said: Estimate) -> dict[str, tuple[object, object]
     """What the graph has and the estimate does not, or the other way round, or in another quantity."""
     there, paid = made(found), charged(said)
     public = said.network == "public"
-    for kind, disk in DISKS.items():  # nodes that are started as copies need them are in no graph
+    for kind, disk in DISKS.items():  # nodes that are started as replicas need them are in no graph
         more = (paid.get(f"ec2.{kind}") or 0) - (there.get(f"ec2.{kind}") or 0)
         if more > 0 and {"eks", "ecs-ec2"} & set(said.orchestrators):
             auto = {f"eks.auto.{kind}": more} if kind in NODES.values() else {}

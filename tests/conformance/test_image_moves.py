@@ -1,4 +1,4 @@
-"""From every registry to every other: the new one beside the old, which copies pull from until its images are there."""
+"""From every registry to every other: the new one beside the old, from which replicas pull until it has images."""
 
 from functools import cache
 from itertools import permutations

@@ -121,7 +121,7 @@ class TestEveryMove:
 
     def test_p2_what_has_weight_stays(self, registry: str, old: str, new: str) -> None:
         """From each step to the next, an orchestrator that keeps weight keeps all that it is made of. One that loses it
-        loses it first: the rule stays, and waits for the gate and for all copies that it sends to from now on. (That
+        loses it first: the rule stays, and waits for the gate and for all replicas that it sends to from now on. (That
         the engine deletes last of all is asserted in tests/engine.)"""
         steps = [graph(registry, old), graph(registry, old, newcomer=new), graph(registry, new), graph(registry, old)]
         for before, after in pairwise(steps):
@@ -133,8 +133,8 @@ class TestEveryMove:
                 assert rule.urn in before.nodes
                 assert {"before_create", "before_update"} <= rule.hooks.keys()
                 for key in _weighed(after):
-                    assert _copies(after, key, rule.name)
-                    assert _copies(after, key, rule.name) <= after.waits_for(rule)
+                    assert _replicas(after, key, rule.name)
+                    assert _replicas(after, key, rule.name) <= after.waits_for(rule)
 
     def test_p3_what_joins_a_group_waits_for_a_rule_that_names_it(self, registry: str, old: str, new: str) -> None:
         _check_p3(graph(registry, old, newcomer=new))
@@ -188,8 +188,8 @@ def _own(found: Graph, key: str) -> dict[str, Any]:
     return {each.urn: each.inputs for each in (found.one(load(key).token), *found.under(load(key).token), *at_edge)}
 
 
-def _copies(found: Graph, key: str, service: str) -> set[str]:
-    """URNs of what a service's copies are healthy by on an orchestrator: what runs them, and what joins their group."""
+def _replicas(found: Graph, key: str, service: str) -> set[str]:
+    """URNs of what makes a service's replicas healthy on an orchestrator: what runs them, what joins their group."""
     kinds = (*RUNNING, *JOINING)
     return {
         each.urn
@@ -213,13 +213,13 @@ def _lasting(found: Graph) -> dict[str, dict[str, Any]]:
 
 
 RUNNING = ("aws:ecs/service:Service", ":apps/v1:Deployment", ":dynamic/swarm:Service")
-"""Ends of the types that run a service's copies."""
+"""Ends of the types that run a service's replicas."""
 JOINING = (
     ":eks.amazonaws.com/v1:TargetGroupBinding",
     ":lb/targetGroupAttachment:TargetGroupAttachment",
     ":autoscaling/attachment:Attachment",
 )
-"""Ends of the types by which copies join their group; on ECS the service itself joins."""
+"""Ends of the types by which replicas join their group; on ECS the service itself joins."""
 
 
 def _check_p3(found: Graph) -> None:

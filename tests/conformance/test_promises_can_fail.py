@@ -41,7 +41,7 @@ ORCHESTRATORS = {
     broken.Mute: OrchestratorPromises.test_it_registers_outputs,
     broken.Misnamed: OrchestratorPromises.test_its_key_is_its_name,
     broken.Free: OrchestratorPromises.test_it_states_what_it_costs,
-    broken.Thirsty: OrchestratorPromises.test_it_pulls_at_most_once_a_copy,
+    broken.Thirsty: OrchestratorPromises.test_it_pulls_at_most_once_a_replica,
 }
 
 

@@ -104,7 +104,7 @@ class Town(Account):
         )
 
     def service(self, **inputs: Any) -> CloudResource:
-        """An ECS service with two copies in `targets`."""
+        """An ECS service with two replicas in `targets`."""
         usual = {
             "cluster": self.cluster.id,
             "taskDefinition": inputs.pop("task", None) or self.task().get("arn"),
@@ -117,7 +117,7 @@ class Town(Account):
 
 
 class Fleet(Town):
-    """A town whose cluster runs its copies on EC2 instances: two at the most, of a type with three interfaces."""
+    """A town whose cluster runs its replicas on EC2 instances: two at the most, of a type with three interfaces."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,7 +165,7 @@ class Fleet(Town):
         return self.make(types.ECS_PROVIDERS, clusterName=self.cluster.get("name"), capacityProviders=names)
 
     def service(self, **inputs: Any) -> CloudResource:
-        """An ECS service with two copies on the instances."""
+        """An ECS service with two replicas on the instances."""
         strategy = [{"capacityProvider": self.provider.get("name"), "weight": 1}]
         usual = {"capacityProviderStrategies": strategy, "networkConfiguration": {"subnets": self.ids}}
         return super().service(**(usual | inputs))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engine
     ("access", "allowed"),
     [
         (["0.0.0.0/0"], True),
-        (["203.0.113.0/24"], True),  # stands for somebody's own
+        (["203.0.113.0/24"], True),  # stands for someone's own
         (["203.0.113.0/24", "10.1.0.96/27"], False),
         (["2001:db8::/32"], False),
     ],
@@ -150,7 +150,7 @@ def test_pods_are_reached_on_the_port_that_their_cluster_and_policy_let_in(town:
         kube.delete(policy)
 
 
-def test_the_copies_behind_a_binding_are_its_targets(town: Town, kube: Kube) -> None:
+def test_the_replicas_behind_a_binding_are_its_targets(town: Town, kube: Kube) -> None:
     group = town.target_group("tagged", tags={"eks:eks-cluster-name": "lab"})
 
     def states() -> list[str]:

@@ -92,7 +92,7 @@ def test_termination_protection_needs_scaling_and_a_group_that_protects(fleet: F
         fleet.capacity("third", fleet.fleet("third", protectFromScaleIn=False))
 
 
-def test_each_copy_on_an_instance_needs_a_network_interface(fleet: Fleet) -> None:
+def test_each_replica_on_an_instance_needs_a_network_interface(fleet: Fleet) -> None:
     service = fleet.service(desiredCount=4)
     with no("CannotPlaceTask"):
         fleet.change(service, desiredCount=5)
@@ -108,7 +108,7 @@ def test_how_much_an_unknown_type_holds_is_not_pretended(fleet: Fleet) -> None:
     fleet.service(capacityProviderStrategies=[{"capacityProvider": provider.get("name")}], desiredCount=50)
 
 
-def test_a_copy_needs_instances_of_its_architecture_and_these_an_image_of_theirs(fleet: Fleet) -> None:
+def test_a_replica_needs_instances_of_its_architecture_and_these_an_image_of_theirs(fleet: Fleet) -> None:
     arm = fleet.fleet("arm", type_="t4g.small")
     provider = fleet.capacity("arm", arm)
     fleet.delete(fleet.providers)
@@ -124,7 +124,7 @@ def test_a_copy_needs_instances_of_its_architecture_and_these_an_image_of_theirs
         fleet.ask("aws:ssm/getParameter:getParameter", name="/acme/secret")
 
 
-def test_instances_need_a_way_out_for_themselves_and_their_copies(fleet: Fleet) -> None:
+def test_instances_need_a_way_out_for_themselves_and_their_replicas(fleet: Fleet) -> None:
     fleet.service()  # without a public address: its instance pulls for it
     private = [{"associatePublicIpAddress": "false"}]
     with no("ResourceInitializationError"):

@@ -63,7 +63,7 @@ def test_a_balancer_needs_two_zones_and_lets_go_only_unprotected(town: Town) -> 
     town.delete(guarded)
 
 
-def test_copies_are_reached_on_the_port_that_their_group_lets_in(town: Town) -> None:
+def test_replicas_are_reached_on_the_port_that_their_group_lets_in(town: Town) -> None:
     town.rule({town.targets.id: 1})
     network = {"subnets": town.ids, "assignPublicIp": True, "securityGroups": [town.group.id]}
     mapping = {"targetGroupArn": town.targets.id, "containerName": "api", "containerPort": 8080}
@@ -72,7 +72,7 @@ def test_copies_are_reached_on_the_port_that_their_group_lets_in(town: Town) -> 
     def states() -> list[tuple[int, str]]:
         return [(each.port, each.state) for each in targets(town.state, town.targets, 0)]
 
-    assert states() == [(8080, "healthy")]  # no rule is known, so it is somebody else's group
+    assert states() == [(8080, "healthy")]  # no rule is known, so it is someone else's group
     town.let_in(town.group.id, 9000)
     assert states() == [(8080, "unhealthy")]
     town.let_in(town.group.id, 8080)

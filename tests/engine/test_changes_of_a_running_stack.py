@@ -46,7 +46,7 @@ def own_name(stack: Passage) -> str:
 
 
 def as_version_0_1_0_left_it(stack: Passage, listener: str) -> None:
-    """The listener on port 80 bears another name, and no rule on it redirects; the copies' way in bears their service's
+    """The listener on port 80 bears another name, and no rule on it redirects; the replicas' rule bears their service's
     name, and the group has their port."""
     exported = stack.stack.export_stack()
     rules = tuple(f"{types.LISTENER_RULE}::edge-{each}" for each in ("redirect", "own-name"))
@@ -113,7 +113,7 @@ class TestPort:
                 assert stack.edge() == edge
 
 
-def test_the_count_of_copies_is_set_when_no_autoscaler_is_there(tmp_path: Path) -> None:
+def test_the_count_of_replicas_is_set_when_no_autoscaler_is_there(tmp_path: Path) -> None:
     watch, there = Watch(), list[int]()
 
     def look(call: Call) -> None:

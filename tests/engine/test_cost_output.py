@@ -15,7 +15,7 @@ pytestmark = pytest.mark.engine
 def test_what_is_up_what_an_edit_adds_and_a_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with passage(tmp_path, "ecr", "ecs-fargate", more={"ecs-ec2": BLOCKS["ecs-ec2"]}) as stack:
         place = stack.state.parent
-        # `yard compare --change` is asked by somebody who is logged in to the stack's state.
+        # `yard compare --change` is asked by someone who is logged in to the stack's state.
         monkeypatch.setenv("PULUMI_BACKEND_URL", stack.state.as_uri())
         monkeypatch.setenv("PULUMI_HOME", str(place / "home"))
 
@@ -32,7 +32,7 @@ def test_what_is_up_what_an_edit_adds_and_a_move(tmp_path: Path, monkeypatch: py
         assert rows["load balancer"].change == 0
         assert rows["total"].change == Decimal("25.32")
 
-        # Both are up, and paid for: beside the copies on Fargate two instances, each with a disk and an address.
+        # Both are up, and paid for: beside the replicas on Fargate two instances, each with a disk and an address.
         stack.set(traffic={"ecs-fargate": 90, "ecs-ec2": 10})
         rows = change(place, "dev").columns()
         assert rows["compute"].after == Decimal("27.03") + Decimal("35.17")

@@ -53,7 +53,7 @@ def move(stack: Passage, old: str, new: str, key: str) -> None:
         ("eks", ["ecr-public", "ecr"], types.ECR_REPOSITORY),
     ],
 )
-def test_copies_run_on_until_their_images_are_in_the_new_registry(
+def test_replicas_run_on_until_their_images_are_in_the_new_registry(
     tmp_path: Path, key: str, way: list[str], left: str
 ) -> None:
     hosted = {"ghcr": {"owner": "acme", "username": "robot"}}

@@ -217,8 +217,8 @@ def test_instances_that_do_not_come_or_go_are_seen_to_in_the_next_run(tmp_path: 
         assert stack.preview() == {}
 
 
-def test_copies_move_to_instances_of_another_architecture_in_two_steps(tmp_path: Path) -> None:
-    """docs/ecs-on-ec2.md: in one step, AWS refuses to take from the cluster what the copies still run on."""
+def test_replicas_move_to_instances_of_another_architecture_in_two_steps(tmp_path: Path) -> None:
+    """docs/ecs-on-ec2.md: in one step, AWS refuses to take from the cluster what the replicas still run on."""
 
     def types_of(*names: str) -> dict[str, object]:
         return {**BLOCKS["ecs-ec2"], "instance-types": list(names)}
@@ -238,7 +238,7 @@ def test_copies_move_to_instances_of_another_architecture_in_two_steps(tmp_path:
         assert [each.name for each in stack.cloud.state.every(types.AUTO_SCALING_GROUP)] == ["ec2-arm64"]
 
 
-def test_the_gate_keeps_the_traffic_from_sick_copies(tmp_path: Path) -> None:
+def test_the_gate_keeps_the_traffic_from_sick_replicas(tmp_path: Path) -> None:
     gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
     with passage(tmp_path, more={"gate": gate}, unhealthy_groups=["api-eks"]) as stack:
         stack.up()

@@ -236,7 +236,7 @@ def load_balanced(vpc: aws.ec2.Vpc, subnets: list[pulumi.Output[str]], name: str
     return arn
 
 
-def pods(cluster: eks.Cluster, identifier: str, arn: pulumi.Input[str], copies: int) -> None:
+def pods(cluster: eks.Cluster, identifier: str, arn: pulumi.Input[str], replicas: int) -> None:
     """A namespace in a cluster with a Deployment whose pods are bound to a target group."""
     provider = k8s.Provider("lab", kubeconfig=cluster.kubeconfig_json, cluster_identifier=identifier)
     inside = pulumi.ResourceOptions(provider=provider, deleted_with=cluster)
@@ -252,7 +252,7 @@ def pods(cluster: eks.Cluster, identifier: str, arn: pulumi.Input[str], copies: 
     run = k8s.apps.v1.Deployment(
         "api",
         metadata=metadata,
-        spec={"replicas": copies, "selector": {"match_labels": labels}, "template": pod},
+        spec={"replicas": replicas, "selector": {"match_labels": labels}, "template": pod},
         opts=inside,
     )
     service = {"name": served.metadata.name, "port": 80}
@@ -266,7 +266,7 @@ def pods(cluster: eks.Cluster, identifier: str, arn: pulumi.Input[str], copies: 
     )
 
 
-def pods_in_a_cluster(copies: int = 2, identifier: str = "lab") -> None:
+def pods_in_a_cluster(replicas: int = 2, identifier: str = "lab") -> None:
     """A program: an EKS cluster with a load balancer in front of pods in it."""
     vpc, subnets, ready = network()
     arn = load_balanced(vpc, subnets, "pods")
@@ -284,7 +284,7 @@ def pods_in_a_cluster(copies: int = 2, identifier: str = "lab") -> None:
         coredns_addon_options={"enabled": False},
         tags={"team": "lab"},
     )
-    pods(cluster, identifier, arn, copies)
+    pods(cluster, identifier, arn, replicas)
     pulumi.export("issuer", cluster.oidc_issuer)
     pulumi.export("name", cluster.eks_cluster.name)
 
@@ -309,13 +309,13 @@ def test_eks_kubernetes_health_and_time(make_lab: MakeLab) -> None:
     arn = lab.stack.outputs()["pods"].value
     assert health(lab, arn) == [("initial", "Elb.InitialHealthChecking")] * 2
     wait_until(lambda: health(lab, arn) == [("healthy", None)] * 2)
-    lab.up(lambda: program(copies=3))
+    lab.up(lambda: program(replicas=3))
     assert len(health(lab, arn)) == 3
     lab.cloud.state.unhealthy_groups.add("pods")
     assert health(lab, arn) == [("unhealthy", "Target.ResponseCodeMismatch")] * 3
 
     # Another identifier is another cluster for the provider: all its objects go and come again.
-    assert lab.preview(lambda: program(copies=3, identifier="other")) == {"replace": 6}
+    assert lab.preview(lambda: program(replicas=3, identifier="other")) == {"replace": 6}
     lab.destroy()
     assert not len(lab.cloud.state)
     assert not lab.calls("delete", "password"), "what goes with the cluster is not deleted one by one"

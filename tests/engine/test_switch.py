@@ -49,7 +49,7 @@ def test_it_prepares_shifts_and_retires(tmp_path: Path) -> None:
         assert not stack.since(mark)
 
 
-def test_it_stops_before_sick_copies_and_can_be_aborted(tmp_path: Path) -> None:
+def test_it_stops_before_sick_replicas_and_can_be_aborted(tmp_path: Path) -> None:
     gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
     with passage(tmp_path, more={"gate": gate}, unhealthy_groups=["api-eks"]) as stack:
         stack.up()

@@ -18,7 +18,7 @@ class Load:
         self.good = 0
         self.failed: list[float] = []
         self.hosts: set[str] = set()
-        """The copies that answered."""
+        """The replicas that answered."""
         self._stop = threading.Event()
         self._noting = threading.Lock()
         self._threads = [threading.Thread(target=self._run) for _ in range(callers)]
@@ -44,7 +44,7 @@ class Load:
                     self.failed.append(time.monotonic())
 
     def _answer(self) -> str | None:
-        """Which copy answered; None: none did."""
+        """Which replica answered; None: none did."""
         with suppress(OSError):
             answer = call(self.url)
             return str(answer["host"]) if isinstance(answer, dict) else None

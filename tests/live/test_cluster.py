@@ -233,7 +233,7 @@ def test_guards_and_scaling_are_in_place(stack: Stack, api: Api) -> None:
     assert set(listed(api, "api/v1/services")) == {"api", "api--public", "worker"}
 
 
-def test_secrets_reach_the_copies_alone(stack: Stack, api: Api) -> None:
+def test_secrets_reach_the_replicas_alone(stack: Stack, api: Api) -> None:
     values = [
         base64.b64decode(value).decode()
         for each in listed(api, "api/v1/secrets").values()
@@ -257,7 +257,7 @@ def test_scaling_is_left_to_the_autoscaler(stack: Stack, api: Api) -> None:
 
 
 def count(api: Api) -> int:
-    """How many copies of `api` its Deployment is to have."""
+    """How many replicas of `api` its Deployment is to have."""
     return int(listed(api, DEPLOYMENTS)["api"]["spec"]["replicas"])
 
 
@@ -265,7 +265,7 @@ def until_count(api: Api, wanted: int) -> None:
     """Wait until the autoscaler, which looks every 15 seconds, has set it."""
     deadline = time.monotonic() + PATIENCE
     while count(api) != wanted:
-        assert time.monotonic() < deadline, f"{count(api)} copies are to run, not {wanted}"
+        assert time.monotonic() < deadline, f"{count(api)} replicas are to run, not {wanted}"
         time.sleep(0.5)
 
 
@@ -317,7 +317,7 @@ def test_autoscaling_goes_on_and_off_without_a_lost_request(stack: Stack, api: A
         until_count(api, then)
         if then < before:
             time.sleep(2 * DRAIN)  # until those that are too many have drained and are gone
-    measured = f"{load.good} requests, {len(load.failed)} failed; copies: {sorted(seen)}"
+    measured = f"{load.good} requests, {len(load.failed)} failed; replicas: {sorted(seen)}"
     print(measured)
     assert not load.failed, measured
     assert {number for number, _ in seen} <= {before, then}, measured
@@ -354,7 +354,7 @@ def test_what_was_set_by_hand_is_set_again(stack: Stack, api: Api) -> None:
 def test_a_new_version_is_rolled_out_without_a_lost_request(stack: Stack, api: Api) -> None:
     before = settled(api)
     with Load(url(stack), CALLERS) as load:
-        time.sleep(2)  # the old copies answer some
+        time.sleep(2)  # the old replicas answer some
         service_of(stack, env={"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "debug"})
         began = time.monotonic()
         assert stack.up() == {"update": 1}
@@ -365,7 +365,7 @@ def test_a_new_version_is_rolled_out_without_a_lost_request(stack: Stack, api: A
     assert not load.failed, measured
     after = settled(api)
     assert not before & after
-    assert load.hosts == before | after, "not every copy was asked"
+    assert load.hosts == before | after, "not every replica was asked"
 
 
 @pytest.mark.usefixtures("impatient")
@@ -384,7 +384,7 @@ def test_a_bad_image_fails_with_its_words_and_the_old_one_answers(stack: Stack, 
 
     service_of(stack, digest=images.good)
     stack.up()
-    assert settled(api) >= before, "the old copies were not kept"
+    assert settled(api) >= before, "the old replicas were not kept"
 
 
 @pytest.mark.usefixtures("impatient")

@@ -15,7 +15,7 @@ from tests.live.test_local import settled
 from tests.terminal import Terminal
 
 LOOKS = "an earlier run was ended while it was creating api: looking at what is there"
-WAITING = "service api: waiting until every copy is healthy"
+WAITING = "service api: waiting until every replica is healthy"
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_second_up_changes_nothing(project: Project, first: Any) -> None:
     assert again["seconds"] < 15
 
 
-def test_copies_are_confined(client: docker.DockerClient, first: Any) -> None:
+def test_replicas_are_confined(client: docker.DockerClient, first: Any) -> None:
     (container,) = client.containers.list(filters={"label": "switchyard.service=api"})
     config, host = container.attrs["Config"], container.attrs["HostConfig"]
     assert config["User"] == "65532"
@@ -124,7 +124,7 @@ def test_a_new_version_is_rolled_out_under_load(project: Project, client: docker
     (port,) = service(client).attrs["Spec"]["EndpointSpec"]["Ports"]
     if port["PublishMode"] == "ingress":
         assert not load.failed, measured
-    else:  # one copy that holds the node's port must go before the next can have it
+    else:  # one replica that holds the node's port must go before the next can have it
         assert load.gap <= 5, measured
 
 
@@ -199,7 +199,7 @@ def test_a_taken_port_is_named(project: Project, first: Any) -> None:
     assert project.yard("up", "--json").json["answer"]
 
 
-def test_too_many_copies_for_the_nodes_are_refused(project: Project, client: docker.DockerClient, first: Any) -> None:
+def test_too_many_replicas_for_the_nodes_are_refused(project: Project, client: docker.DockerClient, first: Any) -> None:
     (port,) = service(client).attrs["Spec"]["EndpointSpec"]["Ports"]
     if port["PublishMode"] != "host":
         pytest.skip("this kernel has the routing mesh")

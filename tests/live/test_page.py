@@ -68,7 +68,7 @@ class Browser:
     address: str
 
     def open(self, width: int = 1100, scheme: str = "light", media: str = "screen") -> None:
-        """The page anew, as somebody with such a screen sees it, once it is drawn."""
+        """The page anew, as someone with such a screen sees it, once it is drawn."""
         screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
@@ -235,7 +235,7 @@ def test_an_arrow_key_moves_the_bars_and_the_figures(browser: Browser, slider: s
     ],
 )
 def test_anywhere_the_figures_are_those_of_that_stack(
-    browser: Browser, tmp_path: Path, keys: Mapping[str, list[str]], copies: int, usage: Mapping[str, int]
+    browser: Browser, tmp_path: Path, keys: Mapping[str, list[str]], replicas: int, usage: Mapping[str, int]
 ) -> None:
     browser.open()
     for slider, pressed in keys.items():
@@ -243,7 +243,7 @@ def test_anywhere_the_figures_are_those_of_that_stack(
     (tmp_path / "config").mkdir()
     (tmp_path / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
     stack = yaml.safe_load((ROOT / "config/Pulumi.dev.yaml").read_text(encoding="utf-8"))
-    stack["config"]["switchyard:services"]["api"]["replicas"] = copies
+    stack["config"]["switchyard:services"]["api"]["replicas"] = replicas
     stack["config"]["switchyard:usage"] = dict(usage)
     (tmp_path / "config/Pulumi.dev.yaml").write_text(yaml.safe_dump(stack), encoding="utf-8")
     found = Comparison.of(tmp_path, "dev")

@@ -165,7 +165,7 @@ class TestKnownAnswers:
         found = bill(*options.costs(asked), said=said)
         assert printed(found) == ["73.00", "324.85", "179.67"]
 
-    def test_fargate_raises_a_copy_to_a_size_that_it_sells(self) -> None:
+    def test_fargate_raises_a_replica_to_a_size_that_it_sells(self) -> None:
         asked = demand(service(cpu=0.2, memory=300, architecture="arm64"))
         found = bill(*EcsFargateOptions().costs(asked), region=TOKYO)
         assert str(found.amount("compute").known) == "9.00"
@@ -233,13 +233,13 @@ class TestComponents:
         found = bill(*EcsFargateOptions().costs(asked), *Network.costs(asked), *Edge.costs(asked))
         assert found.amount().usd == 0
 
-    def test_nodes_pull_once_however_many_copies_they_run(self) -> None:
+    def test_nodes_pull_once_however_many_replicas_they_run(self) -> None:
         asked = demand(service(cpu=0.1, memory=128, replicas=10))
         assert EcsFargateOptions().pulls("a", asked) == 10
         assert EksOptions().pulls("a", asked) == 2
         assert SwarmEc2Options().pulls("a", asked) == 1
 
-    def test_an_eks_cluster_has_a_node_in_each_zone_that_has_copies(self) -> None:
+    def test_an_eks_cluster_has_a_node_in_each_zone_that_has_replicas(self) -> None:
         def nodes(*services: Service, zones: int = 3) -> Decimal:
             (each,) = [
                 each
@@ -286,8 +286,8 @@ class TestDemand:
 
     def test_replicas_are_somewhere_between_min_and_max(self) -> None:
         scaling = service(replicas={"min": 2, "max": 6})
-        assert demand(scaling).all_copies == 2
-        assert demand(scaling, service(), said=usage(load=0.5)).all_copies == 5
+        assert demand(scaling).all_replicas == 2
+        assert demand(scaling, service(), said=usage(load=0.5)).all_replicas == 5
 
     def test_layers_of_ecr_come_from_s3_past_the_nat_gateway(self) -> None:
         asked = demand(service(), said=usage(image_size=500, deploys=20, logs=3), pulls={"a": Decimal(2)})

@@ -137,7 +137,7 @@ class TestGroup:
         assert [each["instanceType"] for each in policy["launchTemplate"]["overrides"]] == ["m7i.large", "m6i.large"]
         assert policy["instancesDistribution"]["onDemandPercentageAboveBaseCapacity"] == 100
 
-    def test_its_instances_are_in_every_subnet_of_the_copies(self) -> None:
+    def test_its_instances_are_in_every_subnet_of_the_replicas(self) -> None:
         zones = graph().one("ecs/service:Service").inputs["networkConfiguration"]["subnets"]
         assert group(graph())["vpcZoneIdentifiers"] == zones
         assert len(zones) > 1
@@ -167,7 +167,7 @@ class TestGroup:
         ]
         assert {each.urn for each in needed} <= before
 
-    def test_both_architectures_have_a_group_each_and_copies_their_own(self) -> None:
+    def test_both_architectures_have_a_group_each_and_replicas_their_own(self) -> None:
         services = {"api": {"digest": DIGEST}, "web": {"digest": DIGEST, "architecture": "arm64", "path": "/web"}}
         found = within({"instance-types": BOTH}, **services)
         for name, (service, types) in {"x86_64": ("api", BOTH[:2]), "arm64": ("web", BOTH[2:])}.items():
@@ -193,7 +193,7 @@ class TestTask:
         assert container["mountPoints"] == []
         assert container["readonlyRootFilesystem"] is True
 
-    def test_copies_are_spread_over_zones(self) -> None:
+    def test_replicas_are_spread_over_zones(self) -> None:
         first, _ = graph().one("ecs/service:Service").inputs["orderedPlacementStrategies"]
         assert first == {"type": "spread", "field": "attribute:ecs.availability-zone"}
 
@@ -204,9 +204,9 @@ class TestRoom:
     def test_what_fits_is_no_problem(self) -> None:
         assert wants({"api": {"replicas": 7}}) == {}
 
-    def test_each_copy_needs_an_interface_and_a_rollout_one_more(self) -> None:
+    def test_each_replica_needs_an_interface_and_a_rollout_one_more(self) -> None:
         assert wants({"api": {"replicas": 8}}) == {
-            "max": "5 or more, or larger types: 9 copies, one of them for a rollout, need as many"
+            "max": "5 or more, or larger types: 9 replicas, one of them for a rollout, need as many"
             " for their network interfaces"
         }
 
@@ -224,20 +224,20 @@ class TestRoom:
         services = {"api": {"replicas": 6, field: value}}
         assert {"cpu": "vCPU", "memory": "memory"}[field] in wants(services)["max"]
 
-    def test_a_copy_must_fit_into_one_instance_beside_the_system(self) -> None:
-        assert wants({"api": {"memory": 2048}})["instance-types"].startswith("types with room for a copy of api")
+    def test_a_replica_must_fit_into_one_instance_beside_the_system(self) -> None:
+        assert wants({"api": {"memory": 2048}})["instance-types"].startswith("types with room for a replica of api")
         assert "instance-types" in wants({"api": {"cpu": 2.5}})
 
     def test_a_type_that_is_not_in_the_table_is_said(self, caplog: pytest.LogCaptureFixture) -> None:
         assert wants({"api": {"replicas": 500}}, instance_types=["x9i.large"], max=1) == {}
         caplog.set_level("INFO")
         within({"instance-types": ["x9i.large"]})
-        assert "how many copies x9i.large can hold is not known here" in caplog.text
+        assert "how many replicas x9i.large can hold is not known here" in caplog.text
 
     @given(st.sampled_from(sorted(INSTANCE_TYPES)), st.integers(1, 100), st.integers(1, 300))
-    def test_what_is_let_through_has_an_interface_for_each_copy(self, name: str, most: int, copies: int) -> None:
-        services = {"api": {"replicas": copies, "cpu": 0.05, "memory": 32, "architecture": architecture(name)}}
-        fits = copies < most * (INSTANCE_TYPES[name].interfaces - 1)
+    def test_what_is_let_through_has_an_interface_for_each_replica(self, name: str, most: int, replicas: int) -> None:
+        services = {"api": {"replicas": replicas, "cpu": 0.05, "memory": 32, "architecture": architecture(name)}}
+        fits = replicas < most * (INSTANCE_TYPES[name].interfaces - 1)
         assert fits or "max" in wants(services, instance_types=[name], min=0, max=most)
 
 
@@ -252,7 +252,7 @@ class TestBlock:
     def test_an_image_is_for_one_architecture(self) -> None:
         assert "ami" in wants({"api": {}}, instance_types=BOTH, ami="ami-0123456789abcdef0")
 
-    def test_a_public_network_is_refused_until_copies_may_do_without_a_way_out(self) -> None:
+    def test_a_public_network_is_refused_until_replicas_may_do_without_a_way_out(self) -> None:
         config = config_for("ecr", "ecs-ec2") | {"ecs-ec2": {}}
         with pytest.raises(BadConfig, match=r"switchyard:network is 'public'.*nat-single, nat-per-az or endpoints"):
             run_program(config)

@@ -104,7 +104,7 @@ class TestTask:
         assert (task["cpu"], task["memory"], task["networkMode"]) == ("512", "1024", "awsvpc")
         assert task["runtimePlatform"] == {"operatingSystemFamily": "LINUX", "cpuArchitecture": "ARM64"}
 
-    def test_the_copy_cannot_change_itself_or_rise(self) -> None:
+    def test_the_replica_cannot_change_itself_or_rise(self) -> None:
         found = container(rich())
         assert found["readonlyRootFilesystem"] is True
         assert found["privileged"] is False
@@ -229,7 +229,7 @@ class TestService:
         service = rich().one("ecs/service:Service", "api").inputs
         assert not {"name", "launchType"} & service.keys()
 
-    def test_its_copies_join_the_group(self) -> None:
+    def test_its_replicas_join_the_group(self) -> None:
         (joined,) = rich().one("ecs/service:Service", "api").inputs["loadBalancers"]
         assert (joined["containerName"], joined["containerPort"]) == ("api", 9000)
         assert joined["targetGroupArn"].endswith("/api-ecs-fargate-0a1b2c3")
@@ -280,7 +280,7 @@ class TestCapacity:
         strategy = rich().one("ecs/service:Service", "api").inputs["capacityProviderStrategies"]
         assert strategy == [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}]
 
-    def test_the_first_copy_never_runs_on_spot(self) -> None:
+    def test_the_first_replica_never_runs_on_spot(self) -> None:
         strategy = within(spot=True).one("ecs/service:Service", "api").inputs["capacityProviderStrategies"]
         assert strategy == [
             {"capacityProvider": "FARGATE", "base": 1, "weight": 0},

@@ -42,7 +42,7 @@ def moving() -> Graph:
 
 @cache
 def existing() -> Graph:
-    """Somebody else's network and load balancer."""
+    """Someone else's network and load balancer."""
     return run_program({**config_for("ecr", "ecs-fargate"), **EXISTING})
 
 
@@ -213,7 +213,7 @@ class TestExisting:
             "arn:listener"
         }
 
-    def test_copies_let_the_given_load_balancer_in(self) -> None:
+    def test_replicas_let_the_given_load_balancer_in(self) -> None:
         opened = existing().one("vpc/securityGroupIngressRule:SecurityGroupIngressRule").inputs
         assert opened["referencedSecurityGroupId"] == "sg-lb"
 

@@ -127,7 +127,7 @@ class TestObjects:
         assert "worker" not in {each.name for each in rich().of("networking.k8s.io/v1:NetworkPolicy")}
 
     @pytest.mark.parametrize("service", ["api", "worker"])
-    def test_one_copy_leaves_at_a_time(self, service: str) -> None:
+    def test_one_replica_leaves_at_a_time(self, service: str) -> None:
         labels = rich().one("apps/v1:Deployment", service).inputs["spec"]["template"]["metadata"]["labels"]
         budget = rich().one("policy/v1:PodDisruptionBudget", service).inputs["spec"]
         assert budget == {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
@@ -187,7 +187,7 @@ class TestPod:
     def test_what_it_says_when_it_fails_reaches_the_user(self) -> None:
         assert container()["terminationMessagePolicy"] == "FallbackToLogsOnError"
 
-    def test_copies_spread_over_zones_without_stopping_a_rollout(self) -> None:
+    def test_replicas_spread_over_zones_without_stopping_a_rollout(self) -> None:
         (spread,) = pod()["topologySpreadConstraints"]
         assert spread["topologyKey"] == "topology.kubernetes.io/zone"
         assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
@@ -210,7 +210,7 @@ class TestProbes:
 
 
 class TestRollout:
-    def test_no_copy_goes_before_its_successor_is_ready(self) -> None:
+    def test_no_replica_goes_before_its_successor_is_ready(self) -> None:
         strategy = rich().one("apps/v1:Deployment", "api").inputs["spec"]["strategy"]["rollingUpdate"]
         assert strategy == {"maxUnavailable": 0, "maxSurge": "100%"}
 

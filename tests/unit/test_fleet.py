@@ -1,4 +1,4 @@
-"""Instances and the copies that they hold: one arithmetic for estimates, checks, quotas and the rehearsal."""
+"""Instances and the replicas that they hold: one arithmetic for estimates, checks, quotas and the rehearsal."""
 
 import pytest
 from hypothesis import given
@@ -27,16 +27,16 @@ def test_the_type_found_holds_every_service_or_the_family_has_none_that_does(
 
 
 @given(FLEETS, st.sampled_from(sorted(INSTANCE_TYPES)), SERVICES, st.integers(0, 40))
-def test_so_many_instances_have_room_for_all_copies_of_one_service(
-    fleet: Fleet, name: str, service: Service, copies: int
+def test_so_many_instances_have_room_for_all_replicas_of_one_service(
+    fleet: Fleet, name: str, service: Service, replicas: int
 ) -> None:
     """Put one after the other, as many to an instance as each resource allows."""
     type_ = INSTANCE_TYPES[name]
-    count = whole(max(fleet.needs(type_, [(service, float(copies))]).values()))
-    assert copies * service.cpu <= count * (type_.vcpu - fleet.keeps_cpu) + 1e-6
-    assert copies * service.memory <= count * (type_.memory - fleet.keeps_memory) + 1e-3
+    count = whole(max(fleet.needs(type_, [(service, float(replicas))]).values()))
+    assert replicas * service.cpu <= count * (type_.vcpu - fleet.keeps_cpu) + 1e-6
+    assert replicas * service.memory <= count * (type_.memory - fleet.keeps_memory) + 1e-3
     if fleet.interface_each:
-        assert copies <= count * type_.for_copies
+        assert replicas <= count * type_.for_replicas
 
 
 @pytest.mark.parametrize("names", [[], ["t3.small", "x9.huge"]])

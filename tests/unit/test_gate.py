@@ -74,7 +74,7 @@ def test_too_few_healthy_targets_are_a_bad_look() -> None:
     assert len(world.asked) == 2
 
 
-def test_where_targets_are_nodes_they_are_counted_and_not_the_copies() -> None:
+def test_where_targets_are_nodes_they_are_counted_and_not_the_replicas() -> None:
     world = World([GOOD], [GOOD, GOOD, GOOD])
     world.gate(wanted=5, polls=1).wait("api", "group", nodes=3)
     assert len(world.asked) == 2
@@ -144,7 +144,7 @@ class Groups(World):
 
 
 @pytest.mark.parametrize(
-    ("copies", "new", "opens"),
+    ("replicas", "new", "opens"),
     [
         (5, rule(two=100), False),
         (6, rule(two=100), True),
@@ -153,8 +153,10 @@ class Groups(World):
         (3, rule(one=50, two=50), True),
     ],
 )
-def test_a_newcomer_needs_its_share_of_the_copies_that_serve_now(copies: int, new: dict[str, Any], opens: bool) -> None:
-    world = Groups(one=6, two=copies)
+def test_a_newcomer_needs_its_share_of_the_replicas_that_serve_now(
+    replicas: int, new: dict[str, Any], opens: bool
+) -> None:
+    world = Groups(one=6, two=replicas)
     gate = world.gate(wanted=2, polls=1, timeout=60)
     if opens:
         run(gate, "before_update", rule(one=100), new)
@@ -169,7 +171,7 @@ def test_who_has_traffic_already_scales_by_itself() -> None:
     run(Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0), "before_update", rule(one=90, two=10), rule(two=100))
 
 
-def test_nodes_are_no_measure_of_copies() -> None:
+def test_nodes_are_no_measure_of_replicas() -> None:
     to_nodes = Groups(one=6, two=2).gate(wanted=2, polls=1, timeout=0)
     to_nodes.expected["api"] = Expected(2, "/healthz", nodes=(2,))
     run(to_nodes, "before_update", rule(one=100), rule(two=100))

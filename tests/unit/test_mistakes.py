@@ -372,7 +372,7 @@ MISTAKES = {
         {"pull-from": "quay"},
         only("switchyard:pull-from", "is 'quay'", REGISTRIES),
     ),
-    "access logs of somebody else's load balancer": (
+    "access logs of someone else's load balancer": (
         {**EXISTING, "access-logs": True},
         only(
             "switchyard:access-logs",
@@ -381,7 +381,7 @@ MISTAKES = {
             "pulumi config rm switchyard:access-logs",
         ),
     ),
-    "zones of somebody else's network": (
+    "zones of someone else's network": (
         {**EXISTING, "zones": 3},
         only(
             "switchyard:zones",

@@ -213,5 +213,5 @@ def all_rows() -> Iterator[Mapping[str, Any]]:
 
 
 def test_sources_are_for_everyone_to_read() -> None:
-    """No path of somebody's machine, no name of somebody's tool."""
+    """No path of someone's machine, no name of someone's tool."""
     assert not [row["key"] for row in all_rows() if re.search(r"(^|\s)/(?!/)\w+/|\bread_file\b", row["source"])]

@@ -56,33 +56,33 @@ def container(graph: Graph, service: str = "api") -> Any:
 
 
 def test_every_field_reaches_the_engine() -> None:
-    spec, copy = inputs(rich())["spec"], container(rich())
-    assert copy["Image"] == f"registry.example.com/switchyard-dev/api@{DIGEST}"
-    assert copy["Args"] == ["serve", "--fast"]
-    assert copy["User"] == "1000"
-    assert copy["Env"] == [
+    spec, replica = inputs(rich())["spec"], container(rich())
+    assert replica["Image"] == f"registry.example.com/switchyard-dev/api@{DIGEST}"
+    assert replica["Args"] == ["serve", "--fast"]
+    assert replica["User"] == "1000"
+    assert replica["Env"] == [
         "DB_PASSWORD_FILE=/run/secrets/DB_PASSWORD",
         "LOG_LEVEL=info",
         "PORT=9000",
         "SWITCHYARD_ORCHESTRATOR=swarm",
         "SWITCHYARD_SERVICE=api",
     ]
-    assert [mount["Target"] for mount in copy["Mounts"]] == ["/tmp", "/cache"]
+    assert [mount["Target"] for mount in replica["Mounts"]] == ["/tmp", "/cache"]
     assert spec["TaskTemplate"]["Resources"]["Limits"] == {"NanoCPUs": 300_000_000, "MemoryBytes": 700 * 2**20}
     assert spec["TaskTemplate"]["Placement"]["Platforms"] == [{"Architecture": "arm64", "OS": "linux"}]
     assert spec["Mode"]["Replicated"]["Replicas"] == 3
 
 
-def test_a_copy_may_do_nothing_it_does_not_need() -> None:
-    copy = container(rich(), "worker")
-    assert copy["ReadOnly"]
-    assert copy["CapabilityDrop"] == ["ALL"]
-    assert copy["Privileges"] == {"NoNewPrivileges": True}
-    assert "Mounts" not in copy
-    assert "Args" not in copy
+def test_a_replica_may_do_nothing_it_does_not_need() -> None:
+    replica = container(rich(), "worker")
+    assert replica["ReadOnly"]
+    assert replica["CapabilityDrop"] == ["ALL"]
+    assert replica["Privileges"] == {"NoNewPrivileges": True}
+    assert "Mounts" not in replica
+    assert "Args" not in replica
 
 
-def test_an_update_goes_copy_by_copy_and_is_rolled_back_when_it_fails() -> None:
+def test_an_update_goes_replica_by_replica_and_is_rolled_back_when_it_fails() -> None:
     update = inputs(rich())["spec"]["UpdateConfig"]
     assert (update["Parallelism"], update["Order"], update["FailureAction"]) == (1, "start-first", "rollback")
 
@@ -94,7 +94,7 @@ def test_the_port_is_published(publish: str, mode: str) -> None:
         "Mode": mode,
         "Ports": [{"Protocol": "tcp", "TargetPort": 9000, "PublishedPort": 80, "PublishMode": publish}],
     }
-    # The new copy cannot have the node's port while the old one holds it.
+    # The new replica cannot have the node's port while the old one holds it.
     assert (spec["UpdateConfig"]["Order"] == "stop-first") == (publish == "host")
 
 
@@ -233,7 +233,7 @@ def task(name: str, state: str, error: str = "", *, desired: str = "running", re
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Time that passes only while somebody sleeps."""
+    """Time that passes only while someone sleeps."""
     now = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
@@ -244,7 +244,7 @@ def roll(*moments: tuple[str | None, list[dict[str, Any]]], replicas: int = 1) -
     Rollout(cast("Engine", Fake(*moments))).wait("id", "new", replicas, timeout=60)
 
 
-def test_it_waits_until_every_copy_runs_and_the_engine_is_done(clock: list[float]) -> None:
+def test_it_waits_until_every_replica_runs_and_the_engine_is_done(clock: list[float]) -> None:
     old, one, two = task("0", "running", revision="old"), task("1", "running"), task("2", "running")
     starting = task("2", "starting")
     roll(("updating", [old, starting]), ("updating", [one, starting]), ("completed", [one, two]), replicas=2)
@@ -257,7 +257,7 @@ def test_a_rolled_back_update_tells_why(clock: list[float]) -> None:
         roll(("updating", [task("1", "running")]), ("rollback_completed", [failed]))
 
 
-def test_a_service_that_never_ran_is_given_up_after_three_copies(clock: list[float]) -> None:
+def test_a_service_that_never_ran_is_given_up_after_three_replicas(clock: list[float]) -> None:
     tries = [task(str(n), "complete", desired="shutdown") for n in range(3)]
     with pytest.raises(SwarmError, match=r"do not stay up: the process ended by itself \(exit code 0\)"):
         roll((None, tries))
@@ -269,7 +269,7 @@ def test_failures_from_before_do_not_count(clock: list[float]) -> None:
     Rollout(engine, "id").wait("id", "new", 1, timeout=60)
 
 
-def test_a_copy_without_a_node_is_not_progress(clock: list[float]) -> None:
+def test_a_replica_without_a_node_is_not_progress(clock: list[float]) -> None:
     homeless = task("1", "pending", "no suitable node (insufficient resources on 1 node)")
     with pytest.raises(SwarmError, match="no node has that much memory left"):
         roll(("updating", [homeless]))
@@ -299,7 +299,7 @@ def test_only_a_manager_will_do(swarm: dict[str, Any], words: str) -> None:
     [
         ("rpc error: code = InvalidArgument desc = port '80' is already in use by service 'x'", "remove that service"),
         ("Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use", "has the port"),
-        ("no suitable node (host-mode port already in use on 1 node)", "at most one copy on a node"),
+        ("no suitable node (host-mode port already in use on 1 node)", "at most one replica on a node"),
         ("no suitable node (unsupported platform on 1 node)", "no node has that CPU"),
         ("pull access denied, no basic auth credentials", "refuses the login"),
         ("No such image: api@sha256:0", "push it"),

@@ -235,7 +235,7 @@ class TestServices:
         assert "Ports" not in spec(graph(), "worker")["EndpointSpec"]
         assert not [each for each in graph().of("autoscaling/attachment:Attachment") if each.name == "worker"]
 
-    def test_copies_are_replaced_one_by_one_the_new_one_first(self) -> None:
+    def test_replicas_are_replaced_one_by_one_the_new_one_first(self) -> None:
         update = spec(graph(), "api")["UpdateConfig"]
         assert (update["Parallelism"], update["Order"], update["FailureAction"]) == (1, "start-first", "rollback")
 
@@ -287,13 +287,13 @@ class TestRefusals:
         said = self.refused({"instance-type": "t4g.small"}, **SERVICES)
         assert "a type of x86_64 for api" in said
 
-    def test_a_copy_that_no_node_can_hold(self) -> None:
+    def test_a_replica_that_no_node_can_hold(self) -> None:
         said = self.refused({}, api={"digest": DIGEST, "memory": 2000})
-        assert "a type with room for a copy of api" in said
+        assert "a type with room for a replica of api" in said
 
-    def test_more_copies_than_the_nodes_can_hold(self) -> None:
+    def test_more_replicas_than_the_nodes_can_hold(self) -> None:
         said = self.refused({}, api={"digest": DIGEST, "memory": 600, "replicas": 2})
-        assert "1 x t3.small have 1748 MiB for copies, which take 1200 MiB, and 600 MiB more during an update" in said
+        assert "1 x t3.small have 1748 MiB for replicas, which take 1200 MiB, and 600 MiB more during an update" in said
 
     def test_managers_that_would_all_be_no_targets_at_once(self) -> None:
         block = {"managers": 3, "ami": "ami-0123456789abcdef0"}

@@ -194,7 +194,7 @@ def _end(name: str) -> None:
 
 
 def _pid(name: str) -> int | None:
-    """The process that `_launch` left, if it still runs. A number may be somebody else's by now."""
+    """The process that `_launch` left, if it still runs. A number may be someone else's by now."""
     with suppress(OSError, ValueError):
         pid = int((RUN / f"{name}.pid").read_text())
         with suppress(ChildProcessError):

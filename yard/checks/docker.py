@@ -50,7 +50,7 @@ def builds(host: str) -> Finding:
 
 
 def registry(host: str, stack: str) -> Finding:
-    """That a registry answers. From here: whoever runs the copies may see another net."""
+    """That a registry answers. From here: whoever runs the replicas may see another net."""
     if is_registry(host):
         return ok("registry", f"{host} answers")
     if stack == STACK and host.partition(":")[0] in LOOPBACK:

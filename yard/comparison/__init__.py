@@ -55,17 +55,17 @@ class Comparison:
 
     @property
     def known(self) -> tuple[Estimate, ...]:
-        """The pairs whose copies have a price."""
+        """The pairs whose replicas have a price."""
         return tuple(each for each in self.estimates if not each.runs_unpriced)
 
     @property
     def unpriced(self) -> tuple[Estimate, ...]:
-        """The pairs that work, but nobody here knows what their copies cost."""
+        """The pairs that work, but nobody here knows what their replicas cost."""
         return tuple(each for each in self.estimates if each.runs_unpriced and not each.refused)
 
     @property
     def working(self) -> tuple[Estimate, ...]:
-        """The pairs that can be, those whose copies have a price first."""
+        """The pairs that can be, those whose replicas have a price first."""
         return (*self.known, *self.unpriced)
 
     @property
@@ -89,7 +89,7 @@ class Comparison:
             yield f"replicas {usage.load:.0%} of the way from min to max, on average"
         yield f"registries hold what a year of deployments leaves; logs are kept {keys.log_days} days, as written"
         yield f"network {keys.network}, {keys.zones} zones; where a pair cannot work in it, nat-single"
-        yield "a node or a Fargate copy pulls an image once a deployment; nothing is started besides that"
+        yield "a node or a Fargate replica pulls an image once a deployment; nothing is started besides that"
         if usage.free_allowances:
             yield "what an account has free every month (AWS: 100 GB out, 5 GB of logs) is this stack's; no tax"
         else:

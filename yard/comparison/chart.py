@@ -16,7 +16,7 @@ WIDTH = 1000
 """Of the PNG, in pixels as a page counts them; it has twice as many each way."""
 LINE = 165
 """Characters that fit one line of it."""
-NO_BAR = "nobody here knows what the copies cost, so there is no bar"
+NO_BAR = "nobody here knows what the replicas cost, so there is no bar"
 TOLD = {"pair": "pair", "column": "for", "text": "USD a month", "total": "in all"}
 """What is told of the piece of a bar that the mouse is on: field and heading."""
 OWN = "(datum.own ? ' ← this stack' : '')"
@@ -58,7 +58,7 @@ DARK = Theme(
 
 
 def png(found: Comparison, dark: bool = False) -> bytes:
-    """The pairs whose copies have a price, the cheapest first; those that have none are named below."""
+    """The pairs whose replicas have a price, the cheapest first; those that have none are named below."""
     import vl_convert  # 90 MB of machinery, for a picture alone
 
     picture: bytes = vl_convert.vegalite_to_png(drawing(found, dark), scale=2)

@@ -35,7 +35,7 @@ class Engine(APIClient):
         return found
 
     def tasks_of(self, service: str) -> list[dict[str, Any]]:
-        """All copies that the engine remembers of a service."""
+        """All replicas that the engine remembers of a service."""
         found: list[dict[str, Any]] = self._call(
             "GET", "/tasks", params={"filters": json.dumps({"service": [service]})}
         )
@@ -52,7 +52,7 @@ class Engine(APIClient):
         self._call("POST", path, json=spec, headers=registry_auth(login), params=params)
 
     def registry_login(self, login: dict[str, str]) -> None:
-        """Ask the registry, so that a wrong password is an error now and not a copy that never starts."""
+        """Ask the registry, so that a wrong password is an error now and not a replica that never starts."""
         self._call("POST", "/auth", json=login)
 
     def check_image(self, image: str, architecture: str, login: dict[str, str] | None) -> None:
@@ -72,7 +72,7 @@ class Engine(APIClient):
             )
 
     def log_tail(self, service: str, task: str, lines: int = 5) -> list[str]:
-        """The last lines that one copy wrote."""
+        """The last lines that one replica wrote."""
         chunks: Iterable[bytes] = self.service_logs(
             service, details=True, stdout=True, stderr=True, tail=str(lines), is_tty=False
         )
@@ -155,7 +155,7 @@ KNOWN = (
     ),
     (
         r"host-mode port already in use",
-        "publish mode host puts at most one copy on a node: lower replicas, add a node, "
+        "publish mode host puts at most one replica on a node: lower replicas, add a node, "
         "or set switchyard:swarm.publish to ingress where the kernel has IPVS",
     ),
     (
@@ -175,7 +175,7 @@ KNOWN = (
         r"exec format error",
         "the image is for another CPU: set the service's architecture, or build it for this one",
     ),
-    (r"non-zero exit \(137\)", "the copy was killed, most likely for its memory: raise the service's memory"),
+    (r"non-zero exit \(137\)", "the replica was killed, most likely for its memory: raise the service's memory"),
     (
         r"does not have a leader",
         "too few of its managers are running to decide anything: start the others again, or make the one that is left "

@@ -46,7 +46,7 @@ class NodeOptions(OrchestratorOptions):
     managers: Literal[1, 3] | None = Field(
         default=None,
         description="Managers: 3, of which one may be lost, or 1. Unset: 3 where `protect` is true, else 1."
-        " They run copies too.",
+        " They run replicas too.",
     )
     workers: int = Field(
         default=0,
@@ -82,12 +82,12 @@ class NodeOptions(OrchestratorOptions):
             kind = FLEET.type_for(kind, [service])
         nodes = self.nodes(demand.protect)
         if known := least([kind]):
-            copies = [(each, float(demand.copies(name))) for name, each in demand.services.items()]
-            nodes = max(nodes, whole(FLEET.needs(known, [*copies, *_for_an_update(demand.services)])["memory"]))
+            replicas = [(each, float(demand.replicas(name))) for name, each in demand.services.items()]
+            nodes = max(nodes, whole(FLEET.needs(known, [*replicas, *_for_an_update(demand.services)])["memory"]))
         return kind, Decimal(nodes)
 
     def too_small(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
-        """Copies that the nodes have no memory for. An update starts a new copy before it stops an old one."""
+        """Replicas that the nodes have no memory for. An update starts a new replica before it stops an old one."""
         known = least([self.instance_type])
         if known is None or not services:
             return
@@ -96,24 +96,24 @@ class NodeOptions(OrchestratorOptions):
                 yield (
                     "instance-type",
                     self.instance_type,
-                    f"a type with room for a copy of {name}, {service.cpu:g} vCPU and {service.memory} MiB,"
+                    f"a type with room for a replica of {name}, {service.cpu:g} vCPU and {service.memory} MiB,"
                     " besides the system",
                 )
         nodes, room = self.nodes(protect), known.memory - FLEET.keeps_memory
-        copies = [(each, float(each.replicas.min)) for each in services.values()]
-        needed = FLEET.needs(known, [*copies, *_for_an_update(services)])["memory"]
+        replicas = [(each, float(each.replicas.min)) for each in services.values()]
+        needed = FLEET.needs(known, [*replicas, *_for_an_update(services)])["memory"]
         spare = max(each.memory for each in services.values())
         if whole(needed) > nodes and spare <= room:
             yield (
                 "workers",
                 self.workers,
-                f"more or larger nodes: {nodes} x {self.instance_type} have {room * nodes} MiB for copies, which take"
+                f"more or larger nodes: {nodes} x {self.instance_type} have {room * nodes} MiB for replicas, which take"
                 f" {round(needed * room) - spare} MiB, and {spare} MiB more during an update",
             )
 
 
 def _for_an_update(services: Mapping[str, Service]) -> list[tuple[Service, float]]:
-    """The copy that must fit besides: an update starts a new one before it stops an old one."""
+    """The replica that must fit besides: an update starts a new one before it stops an old one."""
     return [(max(services.values(), key=lambda each: each.memory), 1.0)] if services else []
 
 
@@ -201,7 +201,7 @@ class Nodes(Generic[N]):
         if 1 < count > len(subnets):
             pulumi.log.warn(
                 f"{count} managers in {len(subnets)} zones: when the zone with two of them is lost, nothing on the"
-                " swarm can be changed until it is back (its copies elsewhere go on); set `zones` to 3",
+                " swarm can be changed until it is back (its replicas elsewhere go on); set `zones` to 3",
                 self.parent,
             )
         homes = [self._address(index, subnets[index % len(subnets)]) for index in range(count)]
@@ -289,7 +289,7 @@ class Nodes(Generic[N]):
         )
 
     def _workers(self) -> aws.autoscaling.Group:
-        """The nodes that only run copies."""
+        """The nodes that only run replicas."""
         _, profile, may_join = self._profile("worker", self.may_work)
         script = user_data("worker", self.region, self.prefix)
         template = instances.template(

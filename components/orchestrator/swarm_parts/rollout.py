@@ -1,4 +1,4 @@
-"""Waiting for a Swarm service: until every wanted copy is healthy, or it is clear that it never will be."""
+"""Waiting for a Swarm service: until every wanted replica is healthy, or it is clear that it never will be."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
 
 REVISION = "switchyard.revision"
-"""Label of each copy: which spec it was made from."""
+"""Label of each replica: which spec it was made from."""
 
 POLL = 0.5
 SETTLE = 2.0
-"""Seconds a copy must run: without a HEALTHCHECK it counts as running before it has read its settings."""
+"""Seconds a replica must run: without a HEALTHCHECK it counts as running before it has read its settings."""
 TRIES = 3
-"""Copies that may fail where the engine does not watch: one may lose a race, three are a fault."""
+"""Replicas that may fail where the engine does not watch: one may lose a race, three are a fault."""
 PATIENCE = 45.0
-"""Seconds a copy may be without a node. Longer than the grace of one that must make room first."""
+"""Seconds a replica may be without a node. Longer than the grace of one that must make room first."""
 PROBE_TIMEOUT = 30.0
 
 Task = dict[str, Any]
@@ -40,7 +40,7 @@ class Rollout:
         self.seen: dict[tuple[str, str], float] = {}
 
     def wait(self, service: str, revision: str, replicas: int, timeout: float) -> None:
-        """Return when `replicas` healthy copies of `revision` run; `SwarmError` says why they do not."""
+        """Return when `replicas` healthy replicas of `revision` run; `SwarmError` says why they do not."""
         deadline = time.monotonic() + timeout
         while not self._done(service, revision, replicas):
             if time.monotonic() > deadline:
@@ -48,7 +48,7 @@ class Rollout:
             time.sleep(POLL)
 
     def wait_back(self, service: str) -> None:
-        """After a failure: until the copies of the spec before run again, if they do."""
+        """After a failure: until the replicas of the spec before run again, if they do."""
         spec = self.engine.service(service)["Spec"]
         revision = spec["TaskTemplate"]["ContainerSpec"]["Labels"].get(REVISION, "")
         deadline = time.monotonic() + PATIENCE
@@ -65,14 +65,14 @@ class Rollout:
         if update in ("rollback_completed", "rollback_paused", "paused"):
             raise RolledBackError(f"the new version failed: {self._why(service, failed)}")
         if update is None and len(failed) >= TRIES:
-            raise SwarmError(f"its copies do not stay up: {self._why(service, failed)}")
+            raise SwarmError(f"its replicas do not stay up: {self._why(service, failed)}")
         wanted = [task for task in tasks if task["DesiredState"] == "running" and not is_over(task)]
         self._check_homes(wanted)
         ready = [task for task in wanted if self._age(task, "running") >= SETTLE]
         return len(ready) == len(wanted) == replicas and update in (None, "completed")
 
     def _tasks(self, service: str, revision: str) -> list[Task]:
-        """The copies of `revision`, oldest first."""
+        """The replicas of `revision`, oldest first."""
         labelled = [
             task
             for task in self.engine.tasks_of(service)
@@ -81,7 +81,7 @@ class Rollout:
         return sorted(labelled, key=lambda task: str(task["CreatedAt"]))
 
     def _check_homes(self, tasks: list[Task]) -> None:
-        """A copy that no node can take stays pending for ever, and the engine calls that progress."""
+        """A replica that no node can take stays pending for ever, and the engine calls that progress."""
         for task in tasks:
             if task["Status"].get("Err") and self._age(task, "pending") > PATIENCE:
                 raise SwarmError(explain(task["Status"]["Err"]))
@@ -94,14 +94,14 @@ class Rollout:
         return now - self.seen.setdefault((task["ID"], state), now)
 
     def _why(self, service: str, failed: list[Task]) -> str:
-        """What became of the last copy that failed, and what it wrote."""
+        """What became of the last replica that failed, and what it wrote."""
         if not failed:
-            return "a copy failed; see docker service ps --no-trunc"
+            return "a replica failed; see docker service ps --no-trunc"
         task = failed[-1]
         status = task["Status"]
         code = status.get("ContainerStatus", {}).get("ExitCode", 0)
         error = status.get("Err") or f"the process ended by itself (exit code {code})"
-        with suppress(DockerException):  # a copy that never started has no log
+        with suppress(DockerException):  # a replica that never started has no log
             if lines := self.engine.log_tail(service, task["ID"]):
                 return "\n    | ".join([f"{explain(error)}\n  its last lines:", *lines])
         return explain(error)
@@ -110,13 +110,13 @@ class Rollout:
         states = [task["Status"] for task in self._tasks(service, revision) if not is_over(task)]
         listed = ", ".join(f"{each['State']} ({each.get('Err') or each.get('Message')})" for each in states)
         return (
-            f"not healthy after {timeout:.0f} s (switchyard:swarm.timeout): {replicas} wanted, the copies are: "
+            f"not healthy after {timeout:.0f} s (switchyard:swarm.timeout): {replicas} wanted, the replicas are: "
             f"{listed or 'none'}"
         )
 
 
 def is_over(task: Task) -> bool:
-    """Whether the copy ended without being told to."""
+    """Whether the replica ended without being told to."""
     return task["Status"]["State"] in ("failed", "rejected", "complete")
 
 
@@ -126,7 +126,7 @@ def probe(url: str) -> None:
     while (answer := ask(url)) != "200":
         if time.monotonic() > deadline:
             raise SwarmError(
-                f"its copies run, but {url} answers {answer} and not 200: check the service's port and health, "
+                f"its replicas run, but {url} answers {answer} and not 200: check the service's port and health, "
                 "and with publish mode ingress that the kernel has IPVS"
             )
         time.sleep(POLL)

@@ -55,14 +55,14 @@ class AcmeRunOptions(OrchestratorOptions):
     key = "acme-run"
     pulls_by: ClassVar[tuple[type, ...]] = (Anonymous,)
     capabilities = dict.fromkeys(FEATURES, HONOURED) | {
-        "autoscaling": refused("Acme runs as many copies as it is told"),
+        "autoscaling": refused("Acme runs as many replicas as it is told"),
         "path": refused("each app at Acme has an address of its own"),
         "host": refused("each app at Acme has an address of its own"),
     }
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """An app is charged by the hour, whatever its size."""
-        hours = demand.all_copies * demand.hours
+        hours = demand.all_replicas * demand.hours
         yield Line("compute", "apps at Acme", hours, "app-hour", "acme.app", vendor="acme")
 
     def logs(self, stack: str, service: str) -> str:
