@@ -9,6 +9,7 @@ import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note, Unpriced
+from components.model import Contradiction
 from components.orchestrator import HONOURED, Orchestrator, OrchestratorOptions, Support, refused
 from components.pull import Anonymous, AwsRole, Login, Pull
 from components.registry import Registry, RegistryOptions, Repository
@@ -136,6 +137,35 @@ class Demanding(GoodOptions):
 
 class Helpless(Good):
     Options = Demanding
+
+
+class Loose(Good):
+    """Its login is no secret."""
+
+    Options = SurprisingOptions
+
+    def at(self, url: str) -> Repository:
+        found = super().at(url)
+        return Repository(found.url, Login("broken.example", "robot", pulumi.Output.from_input("plain")), found.push)
+
+
+class Untold(Good):
+    def register_outputs(self, outputs: Any) -> None:
+        super().register_outputs({})
+
+
+class Lucky(Good):
+    def repository(self, service: str, child: pulumi.ResourceOptions) -> Repository:
+        pulumi.CustomResource("broken:index:Draw", service, {"nonce": token_hex(8)}, child)
+        return super().repository(service, child)
+
+
+class MisspeltOptions(GoodOptions):
+    vpc_endpoints = frozenset({"ECR API"})
+
+
+class Misspelt(Good):
+    Options = MisspeltOptions
 
 
 class GoodRunOptions(OrchestratorOptions):
@@ -294,3 +324,89 @@ class ThirstyOptions(GoodRunOptions):
 
 class Thirsty(GoodRun):
     Options = ThirstyOptions
+
+
+class RunCopied(GoodRun):
+    token = "switchyard:orchestrator:Eks"
+
+
+class TerseRunOptions(GoodRunOptions):
+    size: str = "small"
+
+
+class RunUnexplained(GoodRun):
+    Options = TerseRunOptions
+
+
+class DemandingRunOptions(GoodRunOptions):
+    size: str = Field(description="How large an app is.")
+
+
+class RunHelpless(GoodRun):
+    Options = DemandingRunOptions
+
+
+class AloofOptions(GoodRunOptions):
+    pulls_by = ()
+
+
+class Aloof(GoodRun):
+    Options = AloofOptions
+
+
+class FussyOptions(GoodRunOptions):
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        yield "size", None, "something else"
+
+
+class Fussy(GoodRun):
+    Options = FussyOptions
+
+
+class RunStray(GoodRun):
+    def app(self, name: str, service: Service, props: dict[str, Any]) -> pulumi.CustomResource:
+        pulumi.CustomResource("broken:index:Draft", name, {})
+        return super().app(name, service, props)
+
+
+class Anonymised(GoodRun):
+    """A replica does not learn who it is."""
+
+    def app(self, name: str, service: Service, props: dict[str, Any]) -> pulumi.CustomResource:
+        return super().app(name, service, {**props, "env": dict(service.env)})
+
+
+class BoastfulOptions(GoodRunOptions):
+    pulls_by = (Anonymous, Login)
+
+
+class Boastful(GoodRun):
+    """It claims logins, and uses none."""
+
+    Options = BoastfulOptions
+
+
+class Neglectful(GoodRun):
+    """It runs what is public alone."""
+
+    def run(self, name: str, service: Service, image: Image, target: Any) -> Workload:
+        return super().run(name, service, image, target) if service.public else Workload(healthy=())
+
+
+class VagueOptions(GoodRunOptions):
+    def logs(self, stack: str, service: str) -> str:
+        return "look around"
+
+
+class Vague(GoodRun):
+    Options = VagueOptions
+
+
+class AddressedOptions(GoodRunOptions):
+    target = "ip"
+
+
+class Astray(GoodRun):
+    """Behind the load balancer, though not on AWS."""
+
+    Options = AddressedOptions

@@ -1,14 +1,16 @@
 """The promises themselves: a backend that breaks one is found by the test that is named for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import pytest
 
 from components import backends
+from components.orchestrator import Orchestrator
 from components.service import FEATURES
-from components.testing.promises import OrchestratorPromises, RegistryPromises, _made
-from tests.conformance import broken
+from components.testing.promises import OrchestratorPromises, RegistryPromises
+from components.testing.promises.orchestrators import _made
+from tests.conformance import broken, broken_behind_edge
 
 REGISTRIES = {
     broken.Stray: RegistryPromises.test_everything_it_makes_is_below_it,
@@ -25,6 +27,10 @@ REGISTRIES = {
     broken.Costless: RegistryPromises.test_it_states_what_it_costs,
     broken.Rounding: RegistryPromises.test_it_states_what_it_costs,
     broken.Helpless: RegistryPromises.test_its_example_is_right,
+    broken.Loose: RegistryPromises.test_a_login_is_a_secret,
+    broken.Untold: RegistryPromises.test_it_registers_the_urls,
+    broken.Lucky: RegistryPromises.test_nothing_in_it_is_left_to_chance,
+    broken.Misspelt: RegistryPromises.test_what_it_pulls_through_is_named,
 }
 ORCHESTRATORS = {
     broken.Silent: OrchestratorPromises.test_it_says_what_it_does_with_every_feature,
@@ -42,6 +48,20 @@ ORCHESTRATORS = {
     broken.Misnamed: OrchestratorPromises.test_its_key_is_its_name,
     broken.Free: OrchestratorPromises.test_it_states_what_it_costs,
     broken.Thirsty: OrchestratorPromises.test_it_pulls_at_most_once_a_replica,
+    broken.RunCopied: OrchestratorPromises.test_its_token_is_its_own_and_has_three_parts,
+    broken.RunUnexplained: OrchestratorPromises.test_its_block_explains_itself,
+    broken.RunHelpless: OrchestratorPromises.test_its_example_is_right,
+    broken.Aloof: OrchestratorPromises.test_it_can_pull_somehow,
+    broken.Fussy: OrchestratorPromises.test_a_block_that_is_right_has_no_problem,
+    broken.RunStray: OrchestratorPromises.test_everything_it_makes_is_below_it,
+    broken.Anonymised: OrchestratorPromises.test_a_replica_is_told_who_it_is,
+    broken.Boastful: OrchestratorPromises.test_it_pulls_by_each_kind_it_claims,
+    broken.Neglectful: OrchestratorPromises.test_a_private_service_runs_beside_a_public_one,
+    broken.Vague: OrchestratorPromises.test_it_says_where_the_logs_are,
+    broken.Astray: OrchestratorPromises.test_behind_the_load_balancer_it_stands_on_aws,
+    broken_behind_edge.Impatient: OrchestratorPromises.test_the_replicas_wait_for_their_group_and_for_the_ways_out,
+    broken_behind_edge.Groupless: OrchestratorPromises.test_the_replicas_wait_for_their_group_and_for_the_ways_out,
+    broken_behind_edge.Outspoken: OrchestratorPromises.test_behind_the_edge_it_has_no_url_of_its_own,
 }
 
 
@@ -53,7 +73,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], str]:
         name = f"broken-{cls.__name__.lower()}"
         row = {name: f"{cls.__module__}:{cls.__qualname__}"}
         monkeypatch.setattr(backends, "third_party", cache(lambda _group: row))
-        if issubclass(cls, broken.GoodRun) and cls is not broken.Misnamed:
+        if issubclass(cls, Orchestrator) and cls is not broken.Misnamed:
             monkeypatch.setattr(cls.Options, "key", name)
         return name
 
@@ -97,6 +117,13 @@ def test_a_good_registry_passes(promise: Callable[..., None], install: Callable[
     promise(RegistryPromises(), install(broken.Good), {})
 
 
+@pytest.mark.parametrize("cls", [broken.GoodRun, broken_behind_edge.GoodEdge], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("promise", promises(OrchestratorPromises), ids=lambda each: each.__name__)
-def test_a_good_orchestrator_passes(promise: Callable[..., None], install: Callable[[type], str]) -> None:
-    promise(OrchestratorPromises(), install(broken.GoodRun), {})
+def test_a_good_orchestrator_passes(cls: type, promise: Callable[..., None], install: Callable[[type], str]) -> None:
+    promise(OrchestratorPromises(), install(cls), {})
+
+
+@pytest.mark.parametrize(("kind", "broken_by"), [(RegistryPromises, REGISTRIES), (OrchestratorPromises, ORCHESTRATORS)])
+def test_every_promise_is_broken_by_one(kind: type, broken_by: Mapping[type, Callable[..., None]]) -> None:
+    """A promise that nothing can break would not be one."""
+    assert not [each.__name__ for each in promises(kind) if each not in broken_by.values()]
