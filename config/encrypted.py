@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 import pulumi
-from pulumi.runtime.config import is_config_secret
 from pydantic import SecretStr
 
 from components.model import Model
@@ -35,7 +34,7 @@ class Encrypted:
 
     def is_in(self, key: str) -> bool:
         """Whether anything in the value of a key is encrypted: the project's, or a full one."""
-        return is_config_secret(key if ":" in key else self._config.full_key(key))
+        return pulumi.runtime.is_config_secret(key if ":" in key else self._config.full_key(key))
 
     def is_plain(self, steps: Steps, value: object) -> bool:
         """Whether the secret `value`, at `steps` from the name of a key on, stands there in plain text."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi.runtime import settings as runtime
-from pulumi.runtime.config import set_all_config
 
 from components.naming import label
 from config.checks import contradictions, superfluous
@@ -19,8 +17,8 @@ FROM_PRESET = ("network", "zones", "log_days", "protect", "access_logs", "strict
 
 def of_file(file: StackFile) -> Settings:
     """The settings of a stack that is not run, by its file: placeholders stand for its secrets."""
-    runtime.configure(runtime.Settings(project=file.project["name"], stack=file.stack))
-    set_all_config(*file.handed())
+    pulumi.runtime.configure(pulumi.runtime.Settings(project=file.project["name"], stack=file.stack))
+    pulumi.runtime.set_all_config(*file.handed())
     return load(file)
 
 

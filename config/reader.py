@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import pulumi
-from pulumi.runtime.config import CONFIG, get_config_env
 from pydantic import Field, SecretStr, ValidationError
 
-from components import orchestrator, registry
+from components import orchestrator, pulumi_internals, registry
 from components.aws.gate import GateOptions
 from components.model import Model
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
@@ -122,7 +121,9 @@ class Reader:
         """Each key of the project with its value; a misspelt one is a problem."""
         known = [*own_keys(), *registry.names(), *orchestrator.names()]
         prefix = self.config.full_key("")
-        for key in sorted(each.removeprefix(prefix) for each in _all_keys() if each.startswith(prefix)):
+        for key in sorted(
+            each.removeprefix(prefix) for each in pulumi_internals.config_keys() if each.startswith(prefix)
+        ):
             if key not in known:
                 self.problems.append(self._unknown(key, known))
                 continue
@@ -248,11 +249,6 @@ def problem(config: pulumi.Config, path: str, value: object, want: str) -> Probl
 def own_keys() -> list[str]:
     """The keys of `Keys` as they are written."""
     return [field.alias or name for name, field in Keys.model_fields.items()]
-
-
-def _all_keys() -> set[str]:
-    """Every configured key. The SDK has no public way to list them, and without a list no misspelling can be found."""
-    return {*CONFIG.get(), *get_config_env()}
 
 
 def _parse(model: type[M], value: Any) -> M:

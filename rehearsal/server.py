@@ -10,9 +10,9 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.provider.server import ProviderServicer
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
+from components import pulumi_internals
 from rehearsal import wire
 from rehearsal.eks import EksComponents
 from rehearsal.operations import CUT_OFF, Operations
@@ -88,8 +88,6 @@ class EksServicer(Servicer):
     """Package eks: only components, by the SDK's own server side."""
 
     def Construct(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        servicer = ProviderServicer(EksComponents(), [], self.engine)
-
         async def construct() -> Any:
             task, loop = asyncio.current_task(), asyncio.get_running_loop()
             assert task is not None
@@ -101,7 +99,7 @@ class EksServicer(Servicer):
             # An engine that dies in the middle never answers: then this ends with the call.
             if not context.add_callback(stop):
                 raise asyncio.CancelledError
-            return await servicer._construct(request, context)
+            return await pulumi_internals.construct(EksComponents(), request, context, self.engine)
 
         # The SDK keeps what it knows of the running program in context variables: this one gets its own.
         try:

@@ -16,11 +16,9 @@ from typing import IO, Any
 
 import click
 from pulumi import automation as auto
-from pulumi.automation._stack import StackInitMode
-from pulumi.automation.errors import create_command_error
 from pulumi.automation.events import EngineEvent, StepEventMetadata
-from pulumi.runtime import _grpc_settings
 
+from components import pulumi_internals
 from components.aws import gate
 from yard import interrupts
 
@@ -34,9 +32,7 @@ Failed = Callable[[StepEventMetadata, str], None]
 """Called with a step that failed, in place of the second time, and with the reason."""
 
 
-# Connections to one address share their troubles, in gRPC, for as long as any of them lives. A process that runs many
-# engines meets the address of one that is gone again, and would not be let to the new one: each has its own instead.
-_grpc_settings._GRPC_CHANNEL_OPTIONS.append(("grpc.use_local_subchannel_pool", 1))
+pulumi_internals.separate_connections()
 
 
 class EngineError(Exception):
@@ -163,7 +159,7 @@ class Command(auto.PulumiCommand):
                 err = readers.submit(_read, process.stderr, on_error)
             result = auto.CommandResult(out.result(), err.result(), process.returncode)
             if result.code:
-                raise create_command_error(result)
+                raise pulumi_internals.command_error(result)
             return result
 
 
@@ -217,11 +213,12 @@ def stack(
         raise EngineError(plain(str(error))) from error
 
 
-def _mode(state: Path | None) -> StackInitMode:
+def _mode(state: Path | None) -> pulumi_internals.StackInitMode:
+    modes = pulumi_internals.StackInitMode
     if state is None:
-        return StackInitMode.SELECT
+        return modes.SELECT
     # To look for the stack takes the CLI a second of its own.
-    return StackInitMode.CREATE_OR_SELECT if any(state.iterdir()) else StackInitMode.CREATE
+    return modes.CREATE_OR_SELECT if any(state.iterdir()) else modes.CREATE
 
 
 def environment(root: Path, state: Path | None) -> dict[str, str]:

@@ -10,9 +10,7 @@ import json
 import os
 import secrets
 import socket
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -32,6 +30,7 @@ from pulumi.dynamic import (
 from components.orchestrator.swarm_parts.client import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
 from components.orchestrator.swarm_parts.connection import connection
 from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout, probe
+from components.pulumi_internals import speak_in_words
 from components.shell import command
 
 Props = dict[str, Any]
@@ -52,7 +51,7 @@ class Provider(ResourceProvider):
 
     def configure(self, req: ConfigureRequest) -> None:
         """Called once in the provider's process, before anything else."""
-        speak_in_words()
+        speak_in_words(SwarmError)
         if profile := req.config.get("aws:profile"):  # for a swarm on EC2: as Pulumi's own AWS provider does
             os.environ["AWS_PROFILE"] = profile
 
@@ -317,14 +316,3 @@ def gone() -> ReadResult:
 def unique(prefix: str) -> str:
     """A name nobody else has, within the engine's limit."""
     return f"{prefix[: MAX_NAME - 9]}-{secrets.token_hex(4)}"
-
-
-def speak_in_words() -> None:
-    """Show our own errors without the traceback that the SDK puts before every exception of a provider."""
-    whole_story = traceback.format_exc
-
-    def format_exc(*args: Any, **kwargs: Any) -> str:
-        error = sys.exception()
-        return str(error) if isinstance(error, SwarmError) else whole_story(*args, **kwargs)
-
-    vars(traceback)["format_exc"] = format_exc

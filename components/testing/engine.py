@@ -5,28 +5,21 @@ inputs nor what the real engine does with the graph.
 """
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
 
 import pulumi
 from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
 from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
-from pulumi.runtime import resource
-from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, MockSettings
+from pulumi.runtime import MockCallArgs, MockResourceArgs, rpc, run_in_stack
 from pulumi.runtime.proto.provider_pb2 import CallResponse
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceResponse, ResourceInvokeResponse
-from pulumi.runtime.settings import ROOT, SETTINGS, configure
-from pulumi.runtime.stack import run_in_stack
 
-SIGNATURE = "4dabf18193072939515e22adb298388d"
-"""The key by which the engine's protocol marks special values; see `pulumi.runtime.rpc`."""
-SECRET = "1b47061264138c4ac30d75fd1eb44270"
+from components import pulumi_internals
+
 HIDDEN = "[secret]"
 STACK = "pulumi:pulumi:Stack"
 
@@ -118,7 +111,7 @@ class Graph:
         return self.exports()[name]
 
 
-class Engine(MockMonitor):
+class Engine(pulumi_internals.Monitor):
     """Pulumi's mock monitor, with the URNs of the real engine and a memory for the whole graph."""
 
     def __init__(self, mocks: pulumi.runtime.Mocks) -> None:
@@ -193,8 +186,8 @@ def _node(urn: str, request: Any, raw: Mapping[str, Any]) -> Node:
 def _values(value: Any, hide: bool = False) -> Any:
     """Plain Python values, whole numbers as int."""
     if isinstance(value, dict):
-        if value.get(SIGNATURE) == SECRET:
-            return HIDDEN if hide else _values(value["value"])
+        if rpc.is_rpc_secret(value):
+            return HIDDEN if hide else _values(rpc.unwrap_rpc_secret(value))
         return {key: _values(each, hide) for key, each in value.items()}
     if isinstance(value, list):
         return [_values(each, hide) for each in value]
@@ -227,39 +220,13 @@ def deploy(program: Callable[[], Any]) -> Any:
         asyncio.get_running_loop().set_default_executor(AtOnce())
         pulumi.Output.from_input(program()).apply(values.append)
         # Pulumi awaits one output after the other and looks at all each time; at once it is quicker.
-        while pending := {each for each in SETTINGS.outputs if not each.done()}:
+        while pending := pulumi_internals.unfinished():
             await asyncio.wait(pending)
 
-    SETTINGS.outputs.clear()  # what a run that failed has left
-    with _short_stacks(), patch.object(resource, "create_urn", _no_urn):
+    pulumi_internals.forget_outputs()
+    with pulumi_internals.short_stacks(), pulumi_internals.no_spare_urns():
         asyncio.run(run_in_stack(run))  # as Pulumi's language host does
     return values[0]
-
-
-class _NoUrn:
-    """The SDK makes a URN of outputs for each resource in case there is no engine. There is one, and it makes them:
-    what nobody reads was a sixth of a run."""
-
-    async def future(self) -> None:
-        return None
-
-
-def _no_urn(*_: Any) -> _NoUrn:
-    return _NoUrn()
-
-
-@contextmanager
-def _short_stacks() -> Iterator[None]:
-    """With each resource the SDK sends the stack, which under a test runner is deep: a third of a run, for nobody."""
-    before = getattr(sys, "tracebacklimit", None)
-    sys.tracebacklimit = 1
-    try:
-        yield
-    finally:
-        if before is None:
-            del sys.tracebacklimit
-        else:
-            sys.tracebacklimit = before
 
 
 def start(
@@ -272,17 +239,5 @@ def start(
     """A new engine over `cloud`, with a stack configuration and the keys of it that are encrypted."""
     engine = Engine(cloud)
     pulumi.runtime.set_all_config(dict(config or {}), list(secrets))
-    # As `set_mocks` does, but for the root: `deploy` makes one for each run.
-    configure(
-        MockSettings(  # type: ignore[no-untyped-call]
-            monitor=engine,
-            engine=MockEngine(None),
-            project=project,
-            stack=stack,
-            dry_run=False,
-            organization=None,
-            callbacks=None,
-        )
-    )
-    ROOT.set(None)
+    pulumi_internals.register_with(engine, project, stack)
     return engine

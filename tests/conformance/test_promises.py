@@ -7,7 +7,6 @@ from typing import Any
 
 import pulumi
 import pytest
-from pulumi.runtime import settings as runtime
 
 from components import orchestrator, registry
 from components.testing.cloud import REGION, Cloud
@@ -140,7 +139,7 @@ class TestThirdParty:
             run_program(config_for("ecr", "ecs-fargate") | {"traffic": {"ecs-fargate": 1, "acme-aws": 1}})
 
     def test_on_aws_off_the_load_balancer_it_pays_for_a_network_and_for_no_load_balancer(self) -> None:
-        runtime.configure(runtime.Settings(project="switchyard", stack="dev"))
+        pulumi.runtime.configure(pulumi.runtime.Settings(project="switchyard", stack="dev"))
         config = config_for("ecr", "ecs-fargate", "standard")
         pulumi.runtime.set_all_config(as_pulumi(config))
         month = Usage.model_validate({"image-size": 100, "deploys": 5})
@@ -151,7 +150,7 @@ class TestThirdParty:
         assert "load balancer" in {each.line.column for each in found["ecr", "ecs-fargate"].charges}
 
     def test_its_lines_are_compared_at_its_own_prices(self) -> None:
-        runtime.configure(runtime.Settings(project="switchyard", stack="dev"))
+        pulumi.runtime.configure(pulumi.runtime.Settings(project="switchyard", stack="dev"))
         pulumi.runtime.set_all_config(as_pulumi(config_for("ecr", "ecs-fargate")))
         month = Usage.model_validate({"image-size": 100, "deploys": 5})
         found = {(each.registry, *each.orchestrators): each for each in every_pair(load(), month, "us-east-1")}

@@ -252,7 +252,7 @@ class TestManagers:
 
     def test_it_uses_the_profile_of_the_stack(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_PROFILE", "")
-        monkeypatch.setattr(swarm_engine, "speak_in_words", lambda: None)
+        monkeypatch.setattr(swarm_engine, "speak_in_words", lambda _: None)
         ManagerProvider().configure(ConfigureRequest(Config({"aws:profile": "shop"}, "switchyard")))
         assert os.environ["AWS_PROFILE"] == "shop"
 

@@ -11,8 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from pulumi.automation import PulumiCommand
-from pulumi.automation.errors import InvalidVersionError
+from pulumi.automation import InvalidVersionError, PulumiCommand
 
 from components.needs import Need, Program
 from config.settings import Settings
