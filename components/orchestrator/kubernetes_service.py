@@ -16,6 +16,8 @@ from components.workload import Image
 
 GRACE = 30
 """Seconds a pod has to finish what is under way once it has drained, until it is killed."""
+PATIENCE = 600
+"""Seconds a rollout may take: room for a node that starts first."""
 SCALED_BY = "switchyard/scaled-by"
 """Annotation: who sets the count of the replicas. It makes a difference, and so an update of the Deployment, where the
 count alone would not: what the state knows of the count is what it was before the autoscaler."""
@@ -147,7 +149,7 @@ def run(name: str, service: Service, image: Image, place: Place, *before: pulumi
             pulumi.ResourceOptions(
                 # Left out while it scales, the count would fall to 1, Kubernetes' default, before the autoscaler acts.
                 ignore_changes=["spec.replicas"] if service.replicas.scales else None,
-                custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{PATIENCE}s", update=f"{PATIENCE}s"),
             ),
         ),
     )
@@ -262,9 +264,9 @@ def _deployment(
         "replicas": service.replicas.min,
         "selector": {"match_labels": labels(place.stack, name)},
         "strategy": {"type": "RollingUpdate", "rolling_update": {"max_unavailable": 0, "max_surge": "100%"}},
-        # Kubernetes calls the rollout failed after this many seconds without progress. Pulumi only warns of that: `up`
-        # fails when the Deployment's own time-out is over, with the pod's reason.
-        "progress_deadline_seconds": 600,
+        # Kubernetes calls a rollout failed after so long without progress. Pulumi only warns of that: `up` fails when
+        # the Deployment's own time-out is over, with the pod's reason.
+        "progress_deadline_seconds": PATIENCE,
         "template": {
             "metadata": {"labels": labels(place.stack, name)},
             "spec": _pod(name, service, image, place, account, secrets),

@@ -22,6 +22,7 @@ FORCED = "what someone else has set does not make `up` fail"
 ON_KUBERNETES: Mapping[str, str] = {
     "create kubernetes:policy/v1:PodDisruptionBudget": BUDGET,
     "note kubernetes:apps/v1:Deployment dependencies": BUDGET,
+    "note kubernetes:apps/v1:Deployment customTimeouts": "a bad image holds `up` for ten minutes, not fifteen",
     "note kubernetes:autoscaling/v2:HorizontalPodAutoscaler dependencies": BUDGET,
     "update kubernetes:apps/v1:Deployment metadata.annotations"
     " spec.template.spec.containers[0].terminationMessagePolicy": f"{FORCED}, and its error has a container's words",

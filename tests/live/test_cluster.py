@@ -6,7 +6,6 @@ enforce them; and nothing measures CPU, so the autoscaler keeps its minimum.
 """
 
 import base64
-import io
 import json
 import os
 import shutil
@@ -27,30 +26,35 @@ from tests.live.apply import MANAGER, ApplyServicer
 from tests.live.conftest import HOST, REQUIRED
 from tests.live.load import Load
 from tests.live.login_registry import PASSWORD, USER, login_registry
+from tests.live.on_cluster import (
+    CALLERS,
+    DEPLOYMENTS,
+    DRAIN,
+    PATIENCE,
+    SECRET,
+    SPACE,
+    STUCK,
+    Images,
+    answer,
+    exposed,
+    listed,
+    load_balancers,
+    namespaces,
+    service_of,
+    settled,
+    url,
+)
 from tests.live.project import free_port
 from tests.program import ROOT, config_for, run_program
 from tests.stack import Stack
 from tools.kube import cluster, node
-from tools.kube.api import APPLY, STRICT, Api, ApiError, Object
+from tools.kube.api import APPLY, STRICT, Api, ApiError
 from tools.kube.programs import KubeError
-from yard import engine, image
+from yard import engine
 from yard.machine import Machine, Notes
-from yard.up import call
 
 # When an engine stops at an error, the SDK leaves the program's event loop open, and says so some time later.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-SPACE = "switchyard-dev"
-"""The stack's namespace."""
-DEPLOYMENTS = "apis/apps/v1/deployments"
-SECRET = "correct horse battery staple"
-DRAIN = 5
-"""Far longer than this cluster goes on sending to a pod that leaves."""
-CALLERS = 4
-PATIENCE = 60.0
-"""Seconds for what the cluster does a moment later, on a machine that is busy."""
-STUCK = 20.0
-"""Seconds until a container that ends at once has been started twice."""
 
 
 @pytest.fixture(scope="module")
@@ -69,33 +73,6 @@ def api() -> Iterator[Api]:
     if ours:
         cluster.stop()
         assert not node.RUN.exists()
-
-
-class Images:
-    """The example's image as `acme/api` and `acme/worker`, and bad ones, in a registry that wants a login."""
-
-    def __init__(self, machine: Machine, app: Path, host: str) -> None:
-        self.host = host
-        self.repository = f"{host}/acme/api"
-        self._machine = machine
-        machine.client.login(USER, PASSWORD, registry=host, reauth=True)
-        image.build(app, machine, f"{self.repository}:good", "good")
-        self.good = image.push(machine, self.repository, "good")
-        worker = f"{host}/acme/worker"
-        assert machine.client.images.get(f"{self.repository}:good").tag(worker, "good")
-        assert image.push(machine, worker, "good") == self.good
-
-    def with_line(self, line: str) -> str:
-        """The digest of the image with one more line in its Dockerfile."""
-        text = f"FROM {self.repository}:good\n{line}\n"
-        self._machine.client.images.build(fileobj=io.BytesIO(text.encode()), tag=f"{self.repository}:bad", rm=True)
-        return image.push(self._machine, self.repository, "bad")
-
-    def remove(self) -> None:
-        """Take them from the Docker engine again."""
-        for each in self._machine.client.images.list():
-            if any(tag.startswith(f"{self.host}/") for tag in each.tags):
-                self._machine.client.images.remove(str(each.id), force=True)
 
 
 @pytest.fixture(scope="module")
@@ -151,58 +128,6 @@ def stack(
     stack.destroy()
     server.stop()
     assert namespaces(api) == before
-
-
-def exposed(exposure: str, **more: Any) -> dict[str, Any]:
-    """The block of the orchestrator."""
-    block = {"context": node.CONTEXT, "kubeconfig-file": str(node.KUBECONFIG), "drain": DRAIN, "exposure": exposure}
-    return {**block, **({"address": node.address()} if exposure == "nodeport" else {}), **more}
-
-
-def namespaces(api: Api) -> set[str]:
-    """Names of the namespaces that exist. With one everything in it goes."""
-    return {each["metadata"]["name"] for each in api.get("/api/v1/namespaces")["items"]}
-
-
-def listed(api: Api, path: str) -> dict[str, Object]:
-    """The stack's objects of one kind, by name."""
-    version, _, kind = path.rpartition("/")
-    found = api.get(f"/{version}/namespaces/{SPACE}/{kind}")["items"]
-    return {each["metadata"]["name"]: each for each in found}
-
-
-def service_of(stack: Stack, **changes: Any) -> None:
-    """Change fields of the service `api`."""
-    services = {"api": {**stack.service("api"), **changes}, "worker": stack.service("worker")}
-    stack.set(services=services)
-
-
-def url(stack: Stack) -> str:
-    """Where the service answers."""
-    return str(stack.outputs["url"]["api"])
-
-
-def answer(stack: Stack) -> Any:
-    """What the service says; a node's port opens a moment after the Service is there."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return call(url(stack))
-        except OSError:
-            assert time.monotonic() < deadline, f"nobody answers at {url(stack)}"
-            time.sleep(0.5)
-
-
-def settled(api: Api) -> set[str]:
-    """Names of the pods of `api`, once none of them is on its way out any more."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        pods = {name: pod for name, pod in listed(api, "api/v1/pods").items() if name.startswith("api-")}
-        leaving = [name for name, pod in pods.items() if "deletionTimestamp" in pod["metadata"]]
-        if not leaving:
-            return set(pods)
-        assert time.monotonic() < deadline, f"still there: {', '.join(leaving)}"
-        time.sleep(0.5)
 
 
 def test_up_answers(stack: Stack) -> None:
@@ -433,28 +358,6 @@ def test_what_was_removed_by_hand_is_made_again(stack: Stack, api: Api) -> None:
     api.call("DELETE", f"/apis/networking.k8s.io/v1/namespaces/{SPACE}/networkpolicies/api")
     engine.Watch().run(stack.stack.up, refresh=True)
     assert "api" in listed(api, "apis/networking.k8s.io/v1/networkpolicies")
-
-
-@contextmanager
-def load_balancers(api: Api, address: str) -> Iterator[None]:
-    """What a cloud does for Services of that type: give them an address."""
-    over = threading.Event()
-
-    def give() -> None:
-        status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
-        while not over.wait(0.5):
-            for name, each in listed(api, "api/v1/services").items():
-                if each["spec"]["type"] == "LoadBalancer" and not each["status"]["loadBalancer"]:
-                    path = f"/api/v1/namespaces/{SPACE}/services/{name}/status"
-                    api.call("PATCH", path, status, "application/merge-patch+json")
-
-    thread = threading.Thread(target=give)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_every_exposure(stack: Stack, api: Api) -> None:

@@ -125,6 +125,12 @@ class TestPods:
         assert container["lifecycle"]["preStop"]["sleep"]["seconds"] == drain
         assert pod["terminationGracePeriodSeconds"] > drain
 
+    def test_a_rollout_that_never_ends_holds_up_ten_minutes(self) -> None:
+        """Pulumi waits until the time-out, whatever Kubernetes says before; so both are of one length."""
+        found = deployment(balanced())
+        assert found.timeouts == {"create": "600s", "update": "600s"}
+        assert found.inputs["spec"]["progressDeadlineSeconds"] == 600
+
     def test_who_may_connect(self) -> None:
         assert callers(balanced()) == ["0.0.0.0/0"]
         assert callers(program({"callers": ["10.0.0.0/8", "192.0.2.0/24"]})) == ["10.0.0.0/8", "192.0.2.0/24"]
