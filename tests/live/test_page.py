@@ -218,7 +218,7 @@ def test_an_arrow_key_moves_the_bars_and_the_figures(browser: Browser, slider: s
 
 
 @pytest.mark.parametrize(
-    ("keys", "copies", "usage"),
+    ("keys", "replicas", "usage"),
     [
         ({"copies": [Keys.ARROW_RIGHT]}, 3, {}),
         ({"deploys": [Keys.ARROW_RIGHT] * 2, "image-size": [Keys.HOME]}, 2, {"deploys": 100, "image-size": 50}),
