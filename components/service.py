@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from components.build import BuildOrFolder
 from components.model import TEXT_TO_NUMBER, Contradiction, Model, Text, Wanted, wanted
 
 NAME = Text(r"^[a-z](-?[a-z0-9])*$", "lower-case letters, digits and single dashes, a letter first", max_length=20)
@@ -126,6 +127,11 @@ class Service(Model):
     path: RoutePath = Field(default="/", description="Requests under this path come here; the longest one wins.")
     host: Host | None = Field(default=None, description="Requests for this host name come here.")
     public: bool = Field(default=True, description="False: no route at the URL, and nothing may connect (a worker).")
+    build: BuildOrFolder | None = Field(
+        default=None,
+        description="Where its image comes from, for `yard up`: a folder with a Dockerfile, from the folder of"
+        " Pulumi.yaml; or {context, dockerfile, target, args, run}.",
+    )
     digest: Digest | None = Field(
         default=None,
         description="The image, sha256:...; written by CI. Without it the service waits for one.",
@@ -164,7 +170,7 @@ def _field(name: str) -> Feature:
     return lambda service: name in service.model_fields_set
 
 
-FEATURES: dict[str, Feature] = {name: _field(name) for name in Service.model_fields} | {
+FEATURES: dict[str, Feature] = {name: _field(name) for name in Service.model_fields if name != "build"} | {
     "autoscaling": lambda service: service.replicas.scales
 }
-"""Everything a service can ask for, and whether one does. Each orchestrator says of each what it does with it."""
+"""Everything a service can ask of an orchestrator, and whether one does. Each of these says what it does with it."""

@@ -18,6 +18,7 @@ import yaml
 from pydantic import BaseModel
 
 from components.aws.gate import GateOptions
+from components.build import Build
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
 from components.options import Options
 from components.orchestrator import ORCHESTRATORS, OrchestratorOptions, Support
@@ -120,6 +121,9 @@ def configuration() -> Iterator[str]:
     yield "### replicas"
     yield _first_line(Replicas)
     yield _fields(Replicas)
+    yield "### build"
+    yield _first_line(Build)
+    yield _fields(Build)
     for key, model in BLOCKS.items():
         yield f"## {key}"
         yield _first_line(model)

@@ -8,7 +8,7 @@ import click
 from yard import interrupts
 
 COMMANDS = {
-    "up": "Build the example, push it, run it on this machine's Docker, and call it.",
+    "up": "Build the services of stack local, run them on this machine's Docker, and call them.",
     "down": "Remove all that `yard up` made.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",

@@ -5,13 +5,13 @@ import shutil
 import click
 
 from yard import interrupts, machine, progress
-from yard.local import STACK, Local, in_words, path
+from yard.local import STACK, Local, in_words
 from yard.up import ROOT
 
 
 @click.command()
 def down() -> None:
-    """Remove all that `yard up` made: the stack, the registry, the swarm, the digest in the configuration."""
+    """Remove all that `yard up` made: the stack, the images, the registry, the swarm."""
     local = Local(ROOT)
     if not local.state.exists() and not local.notes.file.exists():
         click.echo("nothing to remove")
@@ -26,11 +26,8 @@ def remove(local: Local, say: machine.Say) -> None:
     stack = local.open(say)
     machine.remove_leftovers(here, local.name, local.known_ids())
     progress.run(stack.destroy, say)
-    for key in ("digest", "architecture"):
-        if local.configured(key):
-            stack.remove_config(path(key), path=True)
     stack.workspace.remove_stack(STACK, preserve_config=True)
-    machine.remove_images(here, local.name, local.repository)
+    machine.remove_images(here, local.name, local.images)
     machine.stop_registry(here)
     machine.leave_swarm(here)
     forget(local)
@@ -38,10 +35,7 @@ def remove(local: Local, say: machine.Say) -> None:
 
 
 def forget(local: Local) -> None:
-    """The files that `up` left in the checkout."""
+    """The files that `up` left in the project's folder."""
     shutil.rmtree(local.notes.directory, ignore_errors=True)
     if not any(local.state.glob(".pulumi/stacks/**/*.json")):
         shutil.rmtree(local.state, ignore_errors=True)
-    lines = local.file.read_bytes().splitlines(keepends=True)
-    if not any(b"secure:" in line for line in lines):  # else the salt is needed to read them
-        local.file.write_bytes(b"".join(line for line in lines if not line.startswith(b"encryptionsalt:")))

@@ -1,74 +1,201 @@
-"""The example service's image: built when its sources changed, pushed, known by its digest."""
+"""Images of services: built when something changed, pushed, known by their digests."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request
 
-from docker.errors import BuildError
+from docker.errors import BuildError, DockerException
+from docker.utils.build import exclude_paths
 
+from components.build import Build
 from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import explain
 from yard.machine import Machine, MachineError
 
-GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
+PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
+"""What a service calls a CPU -> what builders call it."""
+MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json,"
+    " application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"
+)
+TAIL = 15
+"""Lines of a build that failed which are shown."""
 
 
-def digest(app: Path, machine: Machine, repository: str) -> str:
-    """The digest of an image of `app` that is in `repository` (host/path); built and pushed if it is not yet."""
-    version = fingerprint(app)
-    known = machine.notes.read().get("image", {})
-    if known.get("version") == version and is_pushed(repository, known["digest"]):
-        machine.say(f"image unchanged ({version})")
+@dataclass(frozen=True)
+class Source:
+    """What the image of one service is made from."""
+
+    service: str
+    build: Build
+    root: Path
+    """The project's folder, from which the context is told."""
+    architecture: str
+
+    @property
+    def context(self) -> Path:
+        """The folder that the builder gets."""
+        return (self.root / self.build.context).resolve()
+
+    @property
+    def dockerfile(self) -> Path:
+        """Its Dockerfile."""
+        return self.context / self.build.dockerfile
+
+    def check(self) -> None:
+        """Raise `MachineError` where the folder or its Dockerfile is not there."""
+        key = f"services.{self.service}.build"
+        if not self.context.is_dir():
+            raise MachineError(
+                f"{key} is {self.build.context}, and there is no folder {self.context}: name the folder of the"
+                f" service's Dockerfile, from {self.root}"
+            )
+        if not self.dockerfile.is_file():
+            raise MachineError(
+                f"{key}: there is no {self.build.dockerfile} in {self.context}: write one, or name another with"
+                f" {key}.dockerfile"
+            )
+
+    def fingerprint(self) -> str:
+        """Names what the image is built from: every file that the builder gets, and what it is told."""
+        mark = hashlib.sha256(json.dumps([self.build.model_dump(), self.architecture], sort_keys=True).encode())
+        for name in sorted(self._files()):
+            file = self.context / name
+            if file.is_file():
+                mark.update(f"{name}\0{file.stat().st_mode}\0".encode() + file.read_bytes() + b"\0")
+        return mark.hexdigest()[:12]
+
+    def _files(self) -> set[str]:
+        ignored = [self.context / ".dockerignore", self.dockerfile.with_name(f"{self.dockerfile.name}.dockerignore")]
+        lines = [line for file in ignored if file.is_file() for line in file.read_text(encoding="utf-8").splitlines()]
+        patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        found: set[str] = exclude_paths(str(self.context), [*patterns, "**/.git"], self.build.dockerfile)
+        return found
+
+    def version(self) -> str:
+        """The commit that last changed the context, with what it has changed since; outside of git the fingerprint."""
+        commit = _git(self.context, "log", "-1", "--format=%h", "--", ".")
+        if not commit:
+            return self.fingerprint()
+        changed = _git(self.context, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+        return f"{commit}-dirty-{self.fingerprint()}" if changed else commit
+
+
+def _git(folder: Path, *words: str) -> str:
+    """What git answers; empty where there is no git, or no repository."""
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
+
+
+def digest(source: Source, machine: Machine, repository: str) -> str:
+    """The digest of a service's image in `repository` (host/path); built and pushed if the same is not there yet."""
+    known = _known(machine, source.service)
+    fingerprint = source.fingerprint()
+    if fingerprint in known.get("made_from", []) and is_pushed(repository, known["digest"]):
+        machine.say(f"{source.service}: image unchanged ({known['version']})")
         return str(known["digest"])
-    build(app, machine, f"{repository}:{version}", version)
+    version = source.version()
+    build(source, machine, f"{repository}:{version}", version)
     pushed = push(machine, repository, version)
-    machine.notes.write(image={"version": version, "digest": pushed})
-    machine.say(f"pushed {repository}:{version}")
+    # A build may leave files in the context, which it is then made from as well.
+    made_from = sorted({fingerprint, source.fingerprint()})
+    noted = machine.notes.read().get("images", {})
+    new = {
+        "version": version,
+        "digest": pushed,
+        "made_from": made_from,
+        "repository": repository,
+        "architecture": source.architecture,
+    }
+    machine.notes.write(images={**noted, source.service: new})
+    machine.say(f"{source.service}: pushed {repository}:{version}")
     return pushed
 
 
-def fingerprint(app: Path) -> str:
-    """Names what the image is built from: every file under `app` but what a build itself leaves there."""
-    mark = hashlib.sha256()
-    files = sorted(each for each in app.rglob("*") if each.is_file() and app / "bin" not in each.parents)
-    for file in files:
-        mark.update(f"{file.relative_to(app)}\0{file.stat().st_mode}\0".encode() + file.read_bytes() + b"\0")
-    return mark.hexdigest()[:12]
+def _known(machine: Machine, service: str) -> dict[str, Any]:
+    found: dict[str, Any] = machine.notes.read().get("images", {}).get(service, {})
+    return found
 
 
-def build(app: Path, machine: Machine, tag: str, version: str) -> None:
-    """Build `tag`: from a binary compiled here where Go is, since that pulls nothing; else all in Docker."""
-    if shutil.which("go"):
-        machine.say(f"building the image from a binary compiled here (version {version})")
-        architecture = GO_ARCHITECTURES.get(machine.client.info()["Architecture"], "amd64")
-        env = {"VERSION": version, "GOARCH": architecture}
-        run([str(app / "scripts/build.sh")], "the example service does not compile", env)
-        arguments = {"VERSION": version}
-        try:
-            machine.client.images.build(path=str(app), target="prebuilt", tag=tag, buildargs=arguments, rm=True)
-        except BuildError as error:
-            raise MachineError(f"the image does not build: {error}") from error
+def build(source: Source, machine: Machine, tag: str, version: str) -> None:
+    """Build `tag`: with BuildKit where the docker command has it, else with the engine's classic builder."""
+    source.check()
+    platform = PLATFORMS[source.architecture]
+    if source.build.run:
+        machine.say(f"{source.service}: {source.build.run}")
+        env = {"VERSION": version, "TARGETARCH": platform, "DOCKER_HOST": machine.host}
+        run(source.build.run, f"the command of services.{source.service}.build.run failed", env, source.context)
+    arguments = {**source.build.args, "VERSION": version}
+    complaint = f"the image of {source.service} does not build"
+    if _has_buildkit():
+        machine.say(f"{source.service}: building the image with BuildKit (version {version})")
+        words = [*_buildx(source, tag, platform, arguments), str(source.context)]
+        run(words, complaint, {"DOCKER_HOST": machine.host})
         return
-    machine.say(f"building the image in Docker (version {version}); the first time its base image is pulled")
-    command = ["docker", "build", "--build-arg", f"VERSION={version}", "--tag", tag, str(app)]
-    run(command, "the image does not build", {"DOCKER_HOST": machine.host})
-
-
-def run(command: list[str], complaint: str, env: dict[str, str]) -> None:
-    """Run a build; when it fails, its last lines are the error."""
+    machine.say(f"{source.service}: building the image (version {version})")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env})
+        machine.client.images.build(
+            path=str(source.context),
+            dockerfile=source.build.dockerfile,
+            target=source.build.target,
+            tag=tag,
+            buildargs=arguments,
+            rm=True,
+        )
+    except BuildError as error:
+        log = "".join(str(each.get("stream", "")) for each in error.build_log)
+        raise MachineError(f"{complaint}: {error}\n{_tail(log)}") from error
+    except DockerException as error:
+        raise MachineError(f"{complaint}: {explain(str(getattr(error, 'explanation', error)))}") from error
+
+
+def _has_buildkit() -> bool:
+    """Whether the docker command has the plugin buildx, which speaks to the engine's BuildKit."""
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "buildx", "version"], capture_output=True).returncode == 0
+
+
+def _buildx(source: Source, tag: str, platform: str, arguments: Mapping[str, str]) -> Iterator[str]:
+    yield from ("docker", "buildx", "build", "--load", "--progress", "plain", "--platform", f"linux/{platform}")
+    yield from ("--tag", tag, "--file", str(source.dockerfile))
+    if source.build.target:
+        yield from ("--target", source.build.target)
+    for key, value in arguments.items():
+        yield from ("--build-arg", f"{key}={value}")
+
+
+def run(command: list[str] | str, complaint: str, env: Mapping[str, str], folder: Path | None = None) -> None:
+    """Run a build (text: in a shell); when it fails, its last lines are the error."""
+    shown = command if isinstance(command, str) else " ".join(command)
+    try:
+        done = subprocess.run(
+            command,
+            shell=isinstance(command, str),
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **env},
+        )
     except OSError as error:
         raise MachineError(f"{complaint}: {error}") from error
     if done.returncode:
-        tail = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise MachineError(f"{complaint} ({' '.join(command)}):\n{tail}")
+        raise MachineError(f"{complaint} ({shown}):\n{_tail(done.stdout + done.stderr)}")
+
+
+def _tail(text: str) -> str:
+    return "\n".join(text.splitlines()[-TAIL:])
 
 
 def push(machine: Machine, repository: str, tag: str) -> str:

@@ -1,5 +1,6 @@
 """Stack `local`: where its files are, and what its configuration says."""
 
+import copy
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,24 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from docker.errors import DockerException
 from pulumi import automation as auto
+from pydantic import TypeAdapter, ValidationError
 
+from components.build import Build, BuildOrFolder
 from components.naming import label
 from components.orchestrator.swarm_parts.client import SwarmError, explain
+from config.problems import translate
 from config.stack_file import NoStack, StackFile
-from yard import engine
+from config.yaml_text import read
+from yard import engine, files
+from yard.image import Source
 from yard.machine import MachineError, Notes, Say, engine_host
 
 STACK = "local"
-SERVICE = "api"
-"""The service that the example's image is for."""
-MEND = f"edit it, or put it back as it was with `git checkout config/Pulumi.{STACK}.yaml`"
+SALT = "encryptionsalt"
+_BUILD: TypeAdapter[Build] = TypeAdapter(BuildOrFolder)
+FIX = f"edit config/Pulumi.{STACK}.yaml"
 
 
 @dataclass(frozen=True)
 class Local:
-    """A checkout and its stack `local`."""
+    """A project and its stack `local`."""
 
     root: Path
 
@@ -58,13 +65,52 @@ class Local:
         """One key of the configuration that holds a map; raises `MachineError` where it holds something else."""
         found = self._written.get(key) or {}
         if not isinstance(found, dict):
-            raise MachineError(f"{key} in {self.file} is no map, such as {{key: value}}: {MEND}")
+            raise MachineError(f"{key} in {self.file} is no map, such as {{key: value}}: {FIX}")
         return found
 
+    @property
+    def services(self) -> Mapping[str, Any]:
+        """The services, as the configuration has them."""
+        return self.block("services")
+
     def check(self) -> None:
-        """Raise `MachineError` where the configuration is not the example's, before anything is made for it."""
-        if not isinstance(self.block("services").get(SERVICE), dict):
-            raise MachineError(f"{self.file} has no service {SERVICE}, which is what `yard up` builds and runs: {MEND}")
+        """Raise `MachineError` for everything that keeps the services from being built or run, before anything is."""
+        if not self.services:
+            raise MachineError(f"{self.file} has no services, which are what `yard up` builds and runs: {FIX}")
+        problems = [str(problem) for name in self.services for problem in self._problems(name)]
+        if problems:
+            raise MachineError("\n".join(problems))
+
+    def _problems(self, name: str) -> Iterator[MachineError]:
+        service = self.services[name]
+        if not isinstance(service, dict):
+            yield MachineError(f"services.{name} in {self.file} is no map, such as {{build: ../{name}}}: {FIX}")
+        elif not service.get("build") and not service.get("digest"):
+            yield MachineError(
+                f"services.{name} says neither how its image is built nor which it is: set services.{name}.build to the"
+                f" folder of its Dockerfile, or services.{name}.digest; {FIX}"
+            )
+        elif service.get("build"):
+            try:
+                self.source(name, "x86_64").check()
+            except MachineError as error:
+                yield error
+
+    def source(self, name: str, architecture: str) -> Source:
+        """What the image of a service is made from, for the engine's `architecture` unless the service says one."""
+        service = self.services[name]
+        try:
+            build = _BUILD.validate_python(service["build"])
+        except ValidationError as error:
+            raise MachineError(
+                "\n".join(str(each) for each in translate(error, f"services.{name}.build", Build))
+            ) from error
+        return Source(name, build, self.root, str(service.get("architecture") or architecture))
+
+    @property
+    def built(self) -> list[str]:
+        """Services that are built here. What has a digest in the configuration is that image, whatever is built."""
+        return [name for name, each in self.services.items() if each.get("build") and not each.get("digest")]
 
     @property
     def docker_host(self) -> str:
@@ -86,21 +132,61 @@ class Local:
         """The project's name."""
         return str(self._written.project["name"])
 
+    def repository(self, service: str) -> str:
+        """Where a service's image goes, as registry `oci` has it."""
+        return f"{self.registry}/{self.block('oci').get('namespace') or self.name}/{service}"
+
+    def digest(self, service: str) -> str | None:
+        """The image that a service runs: the configuration's, else the one that was built last."""
+        found = self.services.get(service, {}).get("digest") or self._images.get(service, {}).get("digest")
+        return None if found is None else str(found)
+
     @property
-    def repository(self) -> str:
-        """Where the example's image goes, as registry `oci` has it."""
-        return f"{self.registry}/{self.block('oci').get('namespace') or self.name}/{SERVICE}"
+    def _images(self) -> Mapping[str, Any]:
+        """What was built: service -> digest, version, repository, architecture."""
+        found: Mapping[str, Any] = self.notes.read().get("images", {})
+        return found
+
+    @property
+    def images(self) -> set[str]:
+        """The repositories of what was built."""
+        return {str(each["repository"]) for each in self._images.values()}
+
+    @property
+    def place(self) -> Path:
+        """The directory that the engine works in: so nothing that it writes is in a file of yours."""
+        return self.notes.directory / "project"
 
     def open(self, say: Say) -> auto.Stack:
         """The stack, made if need be, and free of what a killed run holds."""
         if engine.unlock(self.state):
             say("an earlier run was killed; this one goes on from where it was")
-        stack = engine.stack(STACK, self.root, state=self.state)
+        self.lay_out()
+        program = engine.main_program(self.root)
+        stack = engine.stack(STACK, self.place, state=self.state, program=program)
         if pending := engine.pending(self._saved()):
             say(f"an earlier run was ended while it was {', '.join(pending)}: looking at what is there")
             # A creation may be forgotten: `up` takes over a service that is there, `down` removes all with our label.
             engine.Watch().run(stack.refresh, clear_pending_creates=True)
         return stack
+
+    def lay_out(self) -> None:
+        """The project as the engine gets it: the configuration, with the digests and the CPU of what was built."""
+        ours = self.place / "config" / self.file.name
+        salt = read(ours.read_bytes()).get(SALT) if ours.is_file() else None
+        if not self.place.exists():
+            engine.borrow(self.root, self.place)
+        (self.place / "Pulumi.yaml").write_bytes((self.root / "Pulumi.yaml").read_bytes())
+        document = copy.deepcopy(self._written.document)
+        config = document.setdefault("config", {})
+        key = next((each for each in ("services", f"{self.project}:services") if each in config), "services")
+        for name, service in (config.get(key) or {}).items():
+            if isinstance(service, dict) and not service.get("digest") and (image := self._images.get(name)):
+                service["digest"] = image["digest"]
+                service.setdefault("architecture", image["architecture"])
+        if salt:
+            document.setdefault(SALT, salt)
+        files.write(ours, yaml.safe_dump(document, sort_keys=False))
 
     def known_ids(self) -> set[str]:
         """The ids of what the state has."""
@@ -111,16 +197,6 @@ class Local:
         for file in self.state.glob(f".pulumi/stacks/**/{STACK}.json"):
             return json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
         return {}
-
-    def configured(self, key: str) -> str | None:
-        """What the configuration says of the example service's `key`."""
-        value = self._written.at(("services", SERVICE, key))
-        return None if value is None else str(value)
-
-
-def path(key: str) -> str:
-    """Where the configuration has the example service's `key`."""
-    return f"switchyard:services.{SERVICE}.{key}"
 
 
 @contextmanager

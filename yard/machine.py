@@ -252,8 +252,9 @@ def remove_leftovers(machine: Machine, stack: str, known: Collection[str]) -> No
             machine.say(f"removed {each.name}, which an interrupted run left")
 
 
-def remove_images(machine: Machine, stack: str, repository: str) -> None:
+def remove_images(machine: Machine, stack: str, repositories: Collection[str]) -> None:
     """The images that were pushed, once the stack's containers are gone: without a swarm nobody removes those."""
     wait_for_containers(machine.client.api, f"switchyard.stack={stack}")
-    for image in machine.client.images.list(repository):
-        machine.client.images.remove(str(image.id), force=True)
+    for repository in repositories:
+        for image in machine.client.images.list(repository):
+            machine.client.images.remove(str(image.id), force=True)

@@ -1,4 +1,4 @@
-"""`yard up`: the example service, for real, on this machine."""
+"""`yard up`: every service of stack `local`, for real, on this machine."""
 
 import json
 import time
@@ -14,7 +14,7 @@ from pulumi.automation.events import OpType
 from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import SwarmError
 from yard import image, interrupts, machine, progress
-from yard.local import SERVICE, Local, in_words, path
+from yard.local import Local, in_words
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
@@ -25,7 +25,7 @@ ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")
 @click.pass_context
 def up(context: click.Context, as_json: bool) -> None:
-    """Build the example, push it, run it on this machine's Docker, and call it.
+    """Build the services of stack `local`, push them, run them on this machine's Docker, and call them.
 
     Again: only what changed. Without a Docker engine the rehearsal of stack `dev` runs instead.
     """
@@ -42,11 +42,11 @@ def up(context: click.Context, as_json: bool) -> None:
             rehearse(context, as_json)
             return
         with interrupts.explained(lambda: "What was made stays: `make up` goes on, `make down` removes it."):
-            outcome = run(local, here)
+            done = run(local, here)
     if as_json:
-        click.echo(json.dumps(outcome, indent=2))
+        click.echo(json.dumps(done, indent=2))
     else:
-        tell(outcome)
+        tell(done)
 
 
 def rehearse(context: click.Context, as_json: bool) -> None:
@@ -62,33 +62,30 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     local.check()
     machine.join_swarm(here)
     machine.start_registry(here, local.registry)
-    digest = image.digest(local.root / "app", here, local.repository)
+    cpu = architecture(here)
+    for name in local.built:
+        image.digest(local.source(name, cpu), here, local.repository(name))
+    for name in local.services.keys() - {*local.built}:
+        here.say(f"{name}: the image is the one that the configuration names, {local.digest(name)}")
     stack = local.open(here.say)
-    configure(local, stack, {"digest": digest, "architecture": architecture(here)})
     here.say("pulumi up, stack local")
     result = progress.run(stack.up, here.say, refresh=True)
-    url = result.outputs["url"].value[SERVICE]
     return {
-        "url": url,
-        "answer": call(url) if url else None,
-        "digest": digest,
+        "services": {name: outcome(name, local, result.outputs) for name in local.services},
         "changes": changes(result.summary.resource_changes),
-        "logs": result.outputs["logs"].value[SERVICE][0],
         "seconds": round(time.monotonic() - start, 1),
     }
 
 
+def outcome(name: str, local: Local, outputs: auto.OutputMap) -> dict[str, Any]:
+    """What became of one service. One that is not public has no URL."""
+    url, logs = outputs["url"].value.get(name), outputs["logs"].value.get(name) or [None]
+    return {"url": url, "answer": call(url) if url else None, "digest": local.digest(name), "logs": logs[0]}
+
+
 def architecture(here: machine.Machine) -> str:
-    """The engine's CPU, for which the image was built."""
+    """The engine's CPU, for which images are built."""
     return ARCHITECTURES.get(here.client.info()["Architecture"], "x86_64")
-
-
-def configure(local: Local, stack: auto.Stack, wanted: Mapping[str, str]) -> None:
-    """Write into the stack's configuration what it does not say already; x86_64 it says by saying nothing."""
-    defaults = {"architecture": "x86_64"}
-    for key, value in wanted.items():
-        if (local.configured(key) or defaults.get(key)) != value:
-            stack.set_config(path(key), auto.ConfigValue(value), path=True)
 
 
 def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
@@ -113,18 +110,20 @@ def tell(outcome: Mapping[str, Any]) -> None:
     """The outcome for a person, and what to try next."""
     changed = ", ".join(f"{op} {count}" for op, count in outcome["changes"].items()) or "no changes"
     click.echo(f"\n{changed}, {outcome['seconds']} s\n")
+    services = outcome["services"]
+    width = max(len(str(each["url"] or name)) for name, each in services.items())
+    for name, each in services.items():
+        click.secho(f"  {each['url'] or name:<{width}}", bold=True, nl=False)
+        click.echo(f"  answers  {json.dumps(each['answer'])}" if each["url"] else "  runs; it is not public")
     following = {
-        outcome["logs"]: "see its log",
-        "make up": "after a change under app/: build, push and roll out",
+        "make up": "after a change: build, push and roll out what changed",
         ".venv/bin/yard rehearse --to eks": "rehearse stack dev, and its switch to another orchestrator",
         ".venv/bin/yard compare": "what stack dev would cost with each registry and orchestrator",
         "make down": "remove all of this",
     }
-    if url := outcome["url"]:
-        click.secho(f"  {url}", bold=True, nl=False)
-        click.echo(f"  answers  {json.dumps(outcome['answer'])}\n")
-        following = {f"curl {url}": "call it yourself", **following}
-    click.echo("Next:")
-    for command, what in following.items():
+    logs = {str(each["logs"]): f"see the log of {name}" for name, each in services.items() if each["logs"]}
+    calls = {f"curl {each['url']}": "call it yourself" for each in services.values() if each["url"]}
+    click.echo("\nNext:")
+    for command, what in {**calls, **logs, **following}.items():
         click.echo(f"  {command:<52} {what}")
     click.echo("On AWS: see README.md")

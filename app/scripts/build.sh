@@ -1,11 +1,11 @@
 #!/bin/sh
 # Builds bin/api, the static Linux binary of the image. People and the Dockerfile both build with
-# this, so both get the same binary. VERSION (default: dev), GOOS and GOARCH come from the environment.
+# this, so both get the same binary. VERSION (default: dev), GOOS and GOARCH (or TARGETARCH) come from the environment.
 set -eu
 cd "$(dirname "$0")/.."
 
 # -buildvcs=false: the image is built without .git, so a commit stamp would make the two differ.
-CGO_ENABLED=0 GOOS="${GOOS:-linux}" go build \
+CGO_ENABLED=0 GOOS="${GOOS:-linux}" GOARCH="${GOARCH:-${TARGETARCH:-}}" go build \
     -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION:-dev}" \
     -o bin/api ./cmd/api
 

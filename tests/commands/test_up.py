@@ -3,17 +3,21 @@
 import json
 import re
 import socket
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
+from components.build import Build
 from config.stack_file import NoStack
 from tests.program import ROOT
 from yard import engine, image, machine
 from yard.__main__ import COMMANDS
-from yard.down import down, forget
+from yard.down import down
 from yard.local import Local
 from yard.up import tell, up
 
@@ -34,15 +38,50 @@ def test_without_docker_the_rehearsal_runs(monkeypatch: pytest.MonkeyPatch, tmp_
     assert f"no Docker engine answers at unix://{tmp_path}/none.sock: start it (sudo systemctl start docker" in line
 
 
-def test_the_fingerprint_is_of_the_sources(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    source = tmp_path / "main.go"
-    source.write_text("package main\n")
-    first = image.fingerprint(tmp_path)
-    (tmp_path / "bin/api").write_text("built")
-    assert image.fingerprint(tmp_path) == first
-    source.write_text("package main // changed\n")
-    assert image.fingerprint(tmp_path) != first
+def source(root: Path, **build: Any) -> image.Source:
+    """A service built from the folder `shop`, which has a Dockerfile."""
+    (root / "shop").mkdir(exist_ok=True)
+    (root / "shop/Dockerfile").write_text("FROM scratch\nCOPY index.html /\n", encoding="utf-8")
+    (root / "shop/index.html").write_text("hello", encoding="utf-8")
+    return image.Source("web", Build(context="shop", **build), root, "x86_64")
+
+
+class TestSource:
+    def test_its_fingerprint_is_of_what_the_builder_gets(self, tmp_path: Path) -> None:
+        web = source(tmp_path)
+        (web.context / ".dockerignore").write_text("# what a build leaves\ndist\n", encoding="utf-8")
+        first = web.fingerprint()
+        (web.context / "dist").mkdir()
+        (web.context / "dist/app").write_text("built")
+        assert web.fingerprint() == first
+        (web.context / "index.html").write_text("hello again")
+        changed = web.fingerprint()
+        assert changed != first
+        others = [source(tmp_path, target="slim"), source(tmp_path, args={"A": "1"}), source(tmp_path, run="make")]
+        assert len({first, changed, *(each.fingerprint() for each in others)}) == 5
+
+    def test_its_version_is_the_commit_of_its_own_folder(self, tmp_path: Path) -> None:
+        web = source(tmp_path)
+        assert web.version() == web.fingerprint()  # not in git
+        git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-C", str(tmp_path)]
+        for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+            subprocess.run([*git, *words], check=True)
+        commit = web.version()
+        assert re.fullmatch(r"[0-9a-f]{7,}", commit)
+        (tmp_path / "beside.txt").write_text("of another folder")
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-qm", "second"], check=True)
+        assert web.version() == commit
+        (web.context / "index.html").write_text("changed")
+        assert web.version() == f"{commit}-dirty-{web.fingerprint()}"
+
+    def test_what_is_not_there_is_named(self, tmp_path: Path) -> None:
+        web = source(tmp_path, dockerfile="Containerfile")
+        with pytest.raises(machine.MachineError, match=r"services\.web\.build: there is no Containerfile in .*/shop"):
+            web.check()
+        gone = image.Source("web", Build(context="../none"), tmp_path, "x86_64")
+        with pytest.raises(machine.MachineError, match=r"services\.web\.build is \.\./none, and there is no folder"):
+            gone.check()
 
 
 def test_only_locks_of_killed_runs_are_taken_away(tmp_path: Path) -> None:
@@ -73,8 +112,13 @@ def test_a_registry_elsewhere_is_not_started_here() -> None:
 
 
 def test_what_to_try_next_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    tell({"changes": {}, "seconds": 1, "logs": "docker service logs api", "url": None})
-    named = re.findall(r"\.venv/bin/yard (\w+)", capsys.readouterr().out)
+    api = {"url": "http://localhost:8080", "answer": "hello", "logs": "docker service logs api"}
+    worker = {"url": None, "answer": None, "logs": None}
+    tell({"changes": {}, "seconds": 1, "services": {"api": api, "worker": worker}})
+    printed = capsys.readouterr().out
+    assert 'http://localhost:8080  answers  "hello"' in printed
+    assert "worker                 runs; it is not public" in printed
+    named = re.findall(r"\.venv/bin/yard (\w+)", printed)
     assert set(named) <= set(COMMANDS)
     assert "compare" in named
 
@@ -83,7 +127,8 @@ def test_what_to_try_next_exists(capsys: pytest.CaptureFixture[str]) -> None:
 def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Local:
     """A checkout, whose stack `local` is as it comes."""
     (tmp_path / "config").mkdir()
-    for name in ("Pulumi.yaml", "config/Pulumi.local.yaml"):
+    (tmp_path / "app").mkdir()
+    for name in ("Pulumi.yaml", "config/Pulumi.local.yaml", "app/Dockerfile"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     for command in ("up", "down"):
         monkeypatch.setattr(f"yard.{command}.ROOT", tmp_path)
@@ -94,21 +139,48 @@ def local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Local:
 
 class TestConfiguration:
     def test_it_says_where_things_are(self, local: Local) -> None:
-        assert local.repository == "localhost:5000/switchyard-local/api"
-        assert (local.configured("port"), local.configured("digest")) == ("8080", None)
+        assert local.repository("api") == "localhost:5000/switchyard-local/api"
+        assert (local.built, local.digest("api")) == (["api"], None)
         local.check()
+
+    def test_what_was_built_is_told_to_the_engine_and_stands_in_no_file_of_the_users(self, local: Local) -> None:
+        before = local.file.read_bytes()
+        new = {"digest": "sha256:1", "architecture": "arm64", "repository": "localhost:5000/switchyard-local/api"}
+        local.notes.write(images={"api": new})
+        local.lay_out()
+        (written,) = [yaml.safe_load(file.read_text()) for file in local.place.glob("config/*.yaml")]
+        service = written["config"]["switchyard:services"]["api"]
+        assert (service["digest"], service["architecture"], service["port"]) == ("sha256:1", "arm64", 8080)
+        assert local.file.read_bytes() == before
+        assert local.digest("api") == "sha256:1"
+
+    def test_a_digest_in_the_configuration_is_what_runs(self, local: Local) -> None:
+        local.file.write_text("config: {services: {api: {build: app, digest: 'sha256:2'}}}", encoding="utf-8")
+        local.notes.write(images={"api": {"digest": "sha256:1", "architecture": "arm64"}})
+        assert (local.built, local.digest("api")) == ([], "sha256:2")
+
+    def test_the_salt_of_earlier_runs_is_kept(self, local: Local) -> None:
+        local.lay_out()
+        (file,) = local.place.glob("config/*.yaml")
+        file.write_text("encryptionsalt: v1:x\n", encoding="utf-8")
+        local.lay_out()
+        assert "encryptionsalt: v1:x" in file.read_text(encoding="utf-8")
 
     def test_keys_need_no_namespace(self, local: Local) -> None:
         local.file.write_text("config: {oci: {host: 'localhost:5001', namespace: acme}}", encoding="utf-8")
-        assert local.repository == "localhost:5001/acme/api"
+        assert local.repository("api") == "localhost:5001/acme/api"
 
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            (b"", "has no service api, which is what `yard up` builds and runs: edit it, or put it back"),
-            (b"config:", "has no service api"),
-            (b"config: {services: {api: x}}", "has no service api"),
-            (b"config: {services: x}", "services in .* is no map, such as {key: value}: edit it, or put it back"),
+            (b"", "has no services, which are what `yard up` builds and runs: edit config/Pulumi.local.yaml"),
+            (b"config:", "has no services"),
+            (b"config: {services: {api: x}}", r"services.api in .* is no map, such as {build: \.\./api}"),
+            (b"config: {services: {api: {}}}", "services.api says neither how its image is built nor which it is"),
+            (b"config: {services: {api: {build: nowhere}}}", "services.api.build is nowhere, and there is no folder"),
+            (b"config: {services: {api: {build: {}}}}", "says neither how its image is built"),
+            (b"config: {services: {api: {build: {dockerfile: x}}}}", "services.api.build.context is not set"),
+            (b"config: {services: x}", "services in .* is no map, such as {key: value}: edit config/Pulumi.local.yaml"),
             (b"config: {swarm: x}", "swarm in .* is no map"),
             (b"config: x", "is no map with a map `config` in it"),
             (b"config: {a: caf\xe9}", "is no text in UTF-8"),
@@ -123,15 +195,7 @@ class TestConfiguration:
     @pytest.mark.parametrize("text", [b"", b"config:", b"config: {services: x}", b"config: {services: {api: x}}"])
     def test_down_takes_out_only_what_is_there(self, local: Local, text: bytes) -> None:
         local.file.write_bytes(text)
-        assert local.configured("digest") is None
         assert local.registry == "localhost:5000"
-
-    def test_only_the_salt_of_no_secret_goes(self, local: Local) -> None:
-        text = local.file.read_bytes() + b"  # caf\xe9\n"
-        for secret, kept in ((b"", b""), (b"  a: {secure: x}\n", b"encryptionsalt: v1:x\n")):
-            local.file.write_bytes(text + secret + b"encryptionsalt: v1:x\n")
-            forget(local)
-            assert local.file.read_bytes() == text + secret + kept
 
     def test_a_stack_that_is_not_there(self, local: Local) -> None:
         local.file.unlink()

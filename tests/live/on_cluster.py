@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.live.login_registry import PASSWORD, USER
+from tests.live.project import example
 from tests.stack import Stack
 from tools.kube import node
 from tools.kube.api import Api, Object
@@ -37,7 +38,7 @@ class Images:
         self.repository = f"{host}/acme/api"
         self._machine = machine
         machine.client.login(USER, PASSWORD, registry=host, reauth=True)
-        image.build(app, machine, f"{self.repository}:good", "good")
+        image.build(example(app.parent), machine, f"{self.repository}:good", "good")
         self.good = image.push(machine, self.repository, "good")
         worker = f"{host}/acme/worker"
         assert machine.client.images.get(f"{self.repository}:good").tag(worker, "good")

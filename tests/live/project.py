@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pulumi import automation as auto
 
-from yard.local import Local
+from components.build import Build
+from yard import engine
+from yard.image import Source
+from yard.local import STACK, Local
 
 ROOT = Path(__file__).resolve().parents[2]
 PULUMI_UP = """
@@ -60,6 +64,11 @@ class Project:
         """Only the engine's part of `yard up`, on the configuration as it stands."""
         return self._python("-c", PULUMI_UP, env={})
 
+    def set_secret(self, key: str, value: str) -> None:
+        """As `pulumi config set --secret --path` does."""
+        stack = engine.stack(STACK, self.root, state=self.local.state)
+        stack.set_config(f"switchyard:{key}", auto.ConfigValue(value, secret=True), path=True)
+
     def configure(self, block: str, **keys: Any) -> None:
         """Change keys of one block of the stack's configuration; None takes a key away."""
         file = yaml.safe_load(self.local.file.read_text(encoding="utf-8"))
@@ -97,6 +106,12 @@ def copy_of_project(target: Path, docker_host: str) -> Project:
     project.configure("swarm", host=docker_host, ports={"api": free_port()}, timeout=120)
     project.configure("services", env={"SWITCHYARD_DRAIN": "0s"})  # nothing to drain to: it would only take time
     return project
+
+
+def example(root: Path) -> Source:
+    """The example service of the project in `root`, compiled here: its build pulls nothing."""
+    build = Build(context="app", target="prebuilt", run="scripts/build.sh")
+    return Source("api", build, root, "x86_64")
 
 
 def free_port() -> int:

@@ -9,11 +9,10 @@ from typing import Any
 
 import docker
 import pytest
-from pulumi import automation as auto
 
 from tests.live.conftest import HOST
 from tests.live.load import Load
-from tests.live.project import Project, copy_of_project
+from tests.live.project import Project, copy_of_project, example
 from yard import image
 from yard.machine import Machine
 from yard.up import call
@@ -26,13 +25,12 @@ SECRET = "correct horse battery staple"
 def project(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient, vacancy: None) -> Iterator[Project]:
     """Up once for all tests of this file. After the last, `down` leaves nothing."""
     project = copy_of_project(tmp_path_factory.mktemp("project"), HOST)
-    config, engine = project.local.block("services"), settled(client)
+    config, engine = project.local.file.read_text(encoding="utf-8"), settled(client)
     yield project
     down = project.yard("down")
     assert down.code == 0, down.err
     assert settled(client) == engine
-    assert project.local.block("services") == config
-    assert "encryptionsalt" not in project.local.file.read_text(encoding="utf-8")
+    assert project.local.file.read_text(encoding="utf-8") == config
     assert not project.local.state.exists()
     assert not project.local.notes.directory.exists()
 
@@ -41,6 +39,11 @@ def project(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClien
 def first(project: Project) -> Any:
     """What the first `up` said."""
     return project.yard("up", "--json").json
+
+
+def api_of(outcome: Any) -> Any:
+    """What became of the service `api`."""
+    return outcome["services"]["api"]
 
 
 def settled(client: docker.DockerClient) -> set[str]:
@@ -72,20 +75,21 @@ def service(client: docker.DockerClient) -> Any:
 
 
 def test_up_answers(project: Project, first: Any) -> None:
-    answer = first["answer"]
+    answer = api_of(first)["answer"]
     assert answer["orchestrator"] == "swarm"
     assert answer["service"] == "api"
-    assert answer["version"] == image.fingerprint(project.root / "app")
+    assert answer["version"] == example(project.root).version()
     assert answer["host"]
     assert first["changes"]["create"] > 0
-    assert project.local.configured("digest") == first["digest"]
+    assert project.local.digest("api") == api_of(first)["digest"]
+    assert project.local.block("services")["api"].get("digest") is None, "it stands in a file that is tracked"
 
 
 def test_second_up_changes_nothing(project: Project, first: Any) -> None:
     again = project.yard("up", "--json").json
     assert again["changes"] == {}
-    assert again["digest"] == first["digest"]
-    assert again["answer"] == first["answer"], "another container answers"
+    assert api_of(again)["digest"] == api_of(first)["digest"]
+    assert api_of(again)["answer"] == api_of(first)["answer"], "another container answers"
     assert again["seconds"] < 15
 
 
@@ -110,15 +114,15 @@ def test_what_was_removed_by_hand_is_made_again(project: Project, client: docker
     service(client).remove()
     outcome = project.yard("up", "--json").json
     assert outcome["changes"] == {"create": 1}
-    assert outcome["answer"]["version"] == first["answer"]["version"]
+    assert api_of(outcome)["answer"]["version"] == api_of(first)["answer"]["version"]
 
 
 def test_a_new_version_is_rolled_out_under_load(project: Project, client: docker.DockerClient, first: Any) -> None:
     (project.root / "app/README.md").write_text("Another version.\n", encoding="utf-8")
-    with Load(first["url"]) as load:
+    with Load(api_of(first)["url"]) as load:
         outcome = project.yard("up", "--json").json
     assert outcome["changes"] == {"update": 1}
-    assert outcome["answer"]["version"] not in ("", first["answer"]["version"])
+    assert api_of(outcome)["answer"]["version"] not in ("", api_of(first)["answer"]["version"])
     measured = f"{len(load.failed)} requests failed within {load.gap:.2f} s, {load.good} did not"
     print(measured)
     (port,) = service(client).attrs["Spec"]["EndpointSpec"]["Ports"]
@@ -129,7 +133,7 @@ def test_a_new_version_is_rolled_out_under_load(project: Project, client: docker
 
 
 def test_a_bad_image_is_rolled_back(project: Project, client: docker.DockerClient, first: Any) -> None:
-    before = call(first["url"])["version"]
+    before = call(api_of(first)["url"])["version"]
     project.configure("services", digest=pushed(project, client, 'ENTRYPOINT ["/api", "-no-such-flag"]'))
     result = project.pulumi_up()
     assert result.code == 1
@@ -137,29 +141,32 @@ def test_a_bad_image_is_rolled_back(project: Project, client: docker.DockerClien
     assert "non-zero exit (2)" in result.err
     assert "flag provided but not defined: -no-such-flag" in result.err
     assert "Traceback" not in result.err
-    assert call(first["url"])["version"] == before
-    assert project.yard("up", "--json").json["answer"]["version"] == before
+    assert call(api_of(first)["url"])["version"] == before
+    project.configure("services", digest=None)
+    assert api_of(project.yard("up", "--json").json)["answer"]["version"] == before
 
 
 def test_a_digest_that_nobody_pushed_is_named(project: Project, first: Any) -> None:
-    before = call(first["url"])["version"]
+    before = call(api_of(first)["url"])["version"]
     project.configure("services", digest=f"sha256:{'0' * 64}")
     result = project.pulumi_up()
     assert result.code == 1
     assert "push it, and check the service's digest" in result.err
-    assert call(first["url"])["version"] == before
+    assert call(api_of(first)["url"])["version"] == before
+    project.configure("services", digest=None)
     project.yard("up", "--json").json  # noqa: B018 - must succeed
 
 
 def pushed(project: Project, client: docker.DockerClient, line: str) -> str:
     """The digest of the running image with one more line in its Dockerfile."""
-    repository = project.local.repository
-    base = f"{repository}@{project.local.configured('digest')}"
+    repository = project.local.repository("api")
+    base = f"{repository}@{project.local.digest('api')}"
     client.images.build(fileobj=io.BytesIO(f"FROM {base}\n{line}\n".encode()), tag=f"{repository}:test", rm=True)
     return image.push(Machine(HOST, client, project.local.notes, print), repository, "test")
 
 
 def test_secrets_are_files_and_nowhere_else(project: Project, client: docker.DockerClient, first: Any) -> None:
+    before = project.local.file.read_text(encoding="utf-8")
     set_secret(project, SECRET)
     project.yard("up", "--json").json  # noqa: B018 - must succeed
     (container,) = client.containers.list(filters={"label": "switchyard.service=api"})
@@ -177,13 +184,12 @@ def test_secrets_are_files_and_nowhere_else(project: Project, client: docker.Doc
     set_secret(project, SECRET.upper())
     assert project.yard("up", "--json").json["changes"] == {"replace": 1, "update": 1}
     assert len(client.secrets.list(filters={"label": "switchyard.stack=switchyard-local"})) == 1
-    project.configure("services", secrets=None)
+    project.local.file.write_text(before, encoding="utf-8")
 
 
 def set_secret(project: Project, value: str) -> None:
     """As `pulumi config set --secret --path` does."""
-    key = "switchyard:services.api.secrets.DB_PASSWORD"
-    project.local.open(print).set_config(key, auto.ConfigValue(value, secret=True), path=True)
+    project.set_secret("services.api.secrets.DB_PASSWORD", value)
 
 
 def test_a_taken_port_is_named(project: Project, first: Any) -> None:
@@ -196,7 +202,7 @@ def test_a_taken_port_is_named(project: Project, first: Any) -> None:
     assert f"port {taken} of this machine is taken" in result.err
     assert "switchyard:swarm.ports" in result.err
     project.configure("swarm", ports=mine)
-    assert project.yard("up", "--json").json["answer"]
+    assert api_of(project.yard("up", "--json").json)["answer"]
 
 
 def test_too_many_replicas_for_the_nodes_are_refused(project: Project, client: docker.DockerClient, first: Any) -> None:

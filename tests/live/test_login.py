@@ -5,12 +5,11 @@ from pathlib import Path
 
 import docker
 import pytest
-from pulumi import automation as auto
 
 from components.orchestrator.swarm_parts.client import connect
 from tests.live.conftest import HOST
 from tests.live.login_registry import PASSWORD, USER, login_registry
-from tests.live.project import Project, copy_of_project
+from tests.live.project import Project, copy_of_project, example
 from yard import image, machine
 from yard.up import call
 
@@ -23,10 +22,11 @@ def project(tmp_path: Path, client: docker.DockerClient, vacancy: None) -> Itera
     with login_registry(tmp_path / "registry", local.registry):
         here = machine.Machine(HOST, client, local.notes, print)
         machine.join_swarm(here)
-        image.build(project.root / "app", here, f"{local.repository}:test", "test")
+        repository = local.repository("api")
+        image.build(example(project.root), here, f"{repository}:test", "test")
         client.login(USER, PASSWORD, registry=local.registry, reauth=True)
-        project.configure("services", digest=image.push(here, local.repository, "test"))
-        forget_image(client, local.repository)
+        project.configure("services", digest=image.push(here, repository, "test"))
+        forget_image(client, repository)
         yield project
         assert project.yard("down").code == 0
 
@@ -40,8 +40,7 @@ def forget_image(client: docker.DockerClient, repository: str) -> None:
 def log_in(project: Project, password: str) -> None:
     """Give the stack a login, as `pulumi config set` does."""
     project.configure("oci", username=USER)
-    stack = project.local.open(print)
-    stack.set_config("switchyard:oci.password", auto.ConfigValue(password, secret=True), path=True)
+    project.set_secret("oci.password", password)
 
 
 def test_the_configured_login_pulls(project: Project) -> None:

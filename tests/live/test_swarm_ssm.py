@@ -25,7 +25,7 @@ from components.orchestrator.swarm_parts.connection import connection
 from rehearsal.apis import ssm
 from tests.live.conftest import HOST
 from tests.live.login_registry import PASSWORD, USER, login_registry
-from tests.live.project import ROOT, free_port
+from tests.live.project import ROOT, example, free_port
 from yard import image, machine
 
 STACK = "swarm-over-ssm"
@@ -90,7 +90,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerCl
     host = f"localhost:{free_port()}"
     with login_registry(home / "registry", host):
         repository = f"{host}/{STACK}"
-        image.build(ROOT / "app", here, f"{repository}:test", "test")
+        image.build(example(ROOT), here, f"{repository}:test", "test")
         client.login(USER, PASSWORD, registry=host, reauth=True)
         yield f"{repository}@{image.push(here, repository, 'test')}"
     machine.leave_swarm(here)
