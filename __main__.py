@@ -3,7 +3,7 @@
 from components import orchestrator, registry, transform
 from components.orchestrator import OrchestratorArgs
 from components.registry import RegistryArgs
-from components.workload import Image
+from components.workload import Image, proven
 from config.aws import foundation
 from config.load import load
 from config.outputs import export
@@ -39,15 +39,16 @@ runtimes = {
     for key, options in stack.orchestrators.items()
 }
 
-urls = {}
+urls, digests = {}, {}
 for name, service in stack.services.items():
     if service.digest is None:
         continue  # the repository is there; the service waits for its first image
     repository = registries[stack.pulled_from].repositories[name]
     image = Image(repository.source, service.digest, repository.pull)
     workloads = {key: runtime.serve(name, service, image, edge) for key, runtime in runtimes.items()}
+    digests[name] = proven(service.digest, workloads.values())
     urls[name] = next((each.url for each in reversed(workloads.values()) if each.url), None)
     if edge:
         edge.traffic(name, service, stack.weights, workloads)
 
-export(stack, edge.url if edge else urls, registries[stack.config.registry])
+export(stack, edge.url if edge else urls, registries[stack.config.registry], digests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -64,3 +64,11 @@ class Workload:
     """Where it answers by itself; None behind the edge."""
     target: Target | None = None
     """Where the edge sends requests for it; None off the edge, and for a service that is not public."""
+
+
+def proven(digest: str, workloads: Iterable[Workload]) -> pulumi.Output[str]:
+    """The digest of a service, known only once the service is healthy with it wherever it runs."""
+    healthy = [
+        each.id for workload in workloads for each in workload.healthy if isinstance(each, pulumi.CustomResource)
+    ]
+    return pulumi.Output.all(*healthy).apply(lambda _: digest)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pulumi
 
 from components.naming import label
+from config import digests
 from config.checks import contradictions, superfluous
 from config.presets import PRESETS
 from config.problems import BadConfig, Problem, remove_command
@@ -40,6 +43,8 @@ def load(file: StackFile | None = None) -> Settings:
         registries=choices.registries,
         orchestrators=choices.orchestrators,
     )
+    given = digests.Given.of_environment() if file is None else digests.Given("{}")
+    problems += given.problems(settings.services)
     for path, value, want in contradictions(settings, reader.encrypted):
         problems.append(problem(config, path, value, want))
     for path, value, want in superfluous(settings):
@@ -47,7 +52,18 @@ def load(file: StackFile | None = None) -> Settings:
         problems.append(Problem(key, value, want, fix=remove_command(key)))
     if problems:
         raise BadConfig([*map(reader.encrypted.hide, problems)])
-    return settings
+    return settings if file else _with_digests(settings, given)
+
+
+def _with_digests(settings: Settings, given: digests.Given) -> Settings:
+    """Complete: a service whose digest stands in no file runs the one that is given for this run, else the recorded."""
+    waiting = [name for name, each in settings.services.items() if not (each.digest or given.digests.get(name))]
+    record = digests.recorded() if waiting else {}
+    services = digests.resolved(settings.services, given.digests, record)
+    for name in waiting:
+        if digest := services[name].digest:
+            pulumi.log.info(f"{name} runs the image of the last `up`, {digest}: the configuration names none")
+    return replace(settings, config=settings.config.model_copy(update={"services": services}))
 
 
 def _with_preset(keys: Keys) -> Config:

@@ -6,15 +6,20 @@ from typing import Any
 import pulumi
 
 from components.registry import Registry
+from components.shell import Shell, command
+from config.digests import RECORD
 from config.estimates import as_output
-from config.problems import set_command
 from config.settings import Settings
 
 
 def export(
-    stack: Settings, url: pulumi.Output[str] | Mapping[str, pulumi.Output[str] | None], images: Registry[Any]
+    stack: Settings,
+    url: pulumi.Output[str] | Mapping[str, pulumi.Output[str] | None],
+    images: Registry[Any],
+    digests: Mapping[str, pulumi.Output[str]],
 ) -> None:
-    """Export the stack's outputs. `url` is the edge's, or off the edge each service's own."""
+    """Export the stack's outputs. `url` is the edge's, or off the edge each service's own; `digests` what is healthy:
+    where a service is not, the record stays as it was."""
     pulumi.export("url", url)
     pulumi.export("registry", stack.config.registry)
     pulumi.export("orchestrator", stack.config.orchestrator)
@@ -28,6 +33,7 @@ def export(
             if service.digest
         },
     )
+    pulumi.export(RECORD, digests)
     pulumi.export("cost", as_output(stack))
     limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]
     if notes := [*_waiting(stack), *_moving(stack), *_plain(stack), *limits]:
@@ -35,21 +41,25 @@ def export(
 
 
 def _waiting(stack: Settings) -> list[str]:
-    return [
-        f"{name} waits for its first image: run the commands under `push`, then"
-        f" `{set_command(f'services.{name}.digest', value='sha256:...')}` with the digest that `docker push` prints,"
-        " then `pulumi up`"
-        for name, service in stack.services.items()
-        if service.digest is None
-    ]
+    return [_deploy(name) for name, service in stack.services.items() if service.digest is None]
+
+
+def _deploy(service: str) -> str:
+    name = pulumi.get_stack()
+    build = command("yard", "deploy", service, "--stack", name)
+    pushed = command("yard", "deploy", Shell(f"{service}=sha256:..."), "--stack", name)
+    return (
+        f"{service} waits for its first image: `{build}` builds and deploys it, where it has `build`; or run the"
+        f" commands under `push`, and `{pushed}` with the digest that `docker push` prints"
+    )
 
 
 def _moving(stack: Settings) -> list[str]:
     if stack.pulled_from == stack.config.registry:
         return []
     return [
-        f"images still come from {stack.pulled_from}: run the commands under `push`, set each service's digest to what"
-        " `docker push` prints, then `pulumi config rm pull-from` and `pulumi up`"
+        f"images still come from {stack.pulled_from}: run the commands under `push`, then `pulumi config rm pull-from`,"
+        " and give `yard deploy` each service with the digest that `docker push` prints: api=sha256:..."
     ]
 
 

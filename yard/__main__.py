@@ -9,6 +9,7 @@ from yard import interrupts
 
 COMMANDS = {
     "up": "Build the services of stack local, run them on this machine's Docker, and call them.",
+    "deploy": "Deploy services of a stack: build, push, bring it up, wait until healthy, call.",
     "down": "Remove all that `yard up` made.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",

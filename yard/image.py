@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -18,7 +18,7 @@ from docker.utils.build import exclude_paths
 from components.build import Build
 from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import explain
-from yard.machine import Machine, MachineError
+from yard.machine import Machine, MachineError, Notes
 
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 """What a service calls a CPU -> what builders call it."""
@@ -39,6 +39,8 @@ class Source:
     root: Path
     """The project's folder, from which the context is told."""
     architecture: str
+    made: frozenset[str] = frozenset()
+    """Files in the context that an earlier `run` has made."""
 
     @property
     def context(self) -> Path:
@@ -65,13 +67,22 @@ class Source:
             )
 
     def fingerprint(self) -> str:
-        """Names what the image is built from: every file that the builder gets, and what it is told."""
+        """Names what the image is built from: every file that the builder gets, and what it is told. What `run` makes
+        follows from the others."""
         mark = hashlib.sha256(json.dumps([self.build.model_dump(), self.architecture], sort_keys=True).encode())
-        for name in sorted(self._files()):
-            file = self.context / name
-            if file.is_file():
-                mark.update(f"{name}\0{file.stat().st_mode}\0".encode() + file.read_bytes() + b"\0")
+        for name, content in sorted(self.contents().items()):
+            if name not in self.made:
+                mark.update(f"{name}\0{content}\0".encode())
         return mark.hexdigest()[:12]
+
+    def contents(self) -> dict[str, str]:
+        """Each file that the builder gets -> a hash of its mode and content."""
+        files = {name: self.context / name for name in self._files()}
+        return {
+            name: hashlib.sha256(f"{file.stat().st_mode}\0".encode() + file.read_bytes()).hexdigest()
+            for name, file in files.items()
+            if file.is_file()
+        }
 
     def _files(self) -> set[str]:
         ignored = [self.context / ".dockerignore", self.dockerfile.with_name(f"{self.dockerfile.name}.dockerignore")]
@@ -101,20 +112,17 @@ def _git(folder: Path, *words: str) -> str:
 def digest(source: Source, machine: Machine, repository: str) -> str:
     """The digest of a service's image in `repository` (host/path); built and pushed if the same is not there yet."""
     known = _known(machine, source.service)
-    fingerprint = source.fingerprint()
-    if fingerprint in known.get("made_from", []) and is_pushed(repository, known["digest"]):
+    if known.get("made_from") == source.fingerprint() and is_pushed(repository, known["digest"]):
         machine.say(f"{source.service}: image unchanged ({known['version']})")
         return str(known["digest"])
     version = source.version()
-    build(source, machine, f"{repository}:{version}", version)
+    source = build(source, machine, f"{repository}:{version}", version)
     pushed = push(machine, repository, version)
-    # A build may leave files in the context, which it is then made from as well.
-    made_from = sorted({fingerprint, source.fingerprint()})
     noted = machine.notes.read().get("images", {})
     new = {
         "version": version,
         "digest": pushed,
-        "made_from": made_from,
+        "made_from": source.fingerprint(),
         "repository": repository,
         "architecture": source.architecture,
     }
@@ -123,34 +131,57 @@ def digest(source: Source, machine: Machine, repository: str) -> str:
     return pushed
 
 
+def made(notes: Notes, service: str) -> frozenset[str]:
+    """What earlier builds of a service have left in its context."""
+    return frozenset(notes.read().get("made", {}).get(service, []))
+
+
 def _known(machine: Machine, service: str) -> dict[str, Any]:
     found: dict[str, Any] = machine.notes.read().get("images", {}).get(service, {})
     return found
 
 
-def build(source: Source, machine: Machine, tag: str, version: str) -> None:
-    """Build `tag`: with BuildKit where the docker command has it, else with the engine's classic builder."""
+def build(source: Source, machine: Machine, tag: str, version: str) -> Source:
+    """Build `tag`: with BuildKit where the docker command has it, else with the engine's classic builder. Returns the
+    source that knows what `run` has made."""
     source.check()
     platform = PLATFORMS[source.architecture]
-    if source.build.run:
-        machine.say(f"{source.service}: {source.build.run}")
-        env = {"VERSION": version, "TARGETARCH": platform, "DOCKER_HOST": machine.host}
-        run(source.build.run, f"the command of services.{source.service}.build.run failed", env, source.context)
+    source = prepared(source, machine, {"VERSION": version, "TARGETARCH": platform})
     arguments = {**source.build.args, "VERSION": version}
     complaint = f"the image of {source.service} does not build"
     if _has_buildkit():
         machine.say(f"{source.service}: building the image with BuildKit (version {version})")
         words = [*_buildx(source, tag, platform, arguments), str(source.context)]
         run(words, complaint, {"DOCKER_HOST": machine.host})
-        return
-    machine.say(f"{source.service}: building the image (version {version})")
+    else:
+        machine.say(f"{source.service}: building the image (version {version})")
+        _build_classic(source, machine, tag, arguments, complaint)
+    return source
+
+
+def prepared(source: Source, machine: Machine, env: Mapping[str, str]) -> Source:
+    """The source once its `run`, if it has one, has run."""
+    command = source.build.run
+    if command is None:
+        return source
+    machine.say(f"{source.service}: {command}")
+    before = source.contents()
+    complaint = f"the command of services.{source.service}.build.run failed"
+    run(command, complaint, {**env, "DOCKER_HOST": machine.host}, source.context)
+    made = {name for name, content in source.contents().items() if before.get(name) != content} | source.made
+    noted = machine.notes.read().get("made", {})
+    machine.notes.write(made={**noted, source.service: sorted(made)})
+    return replace(source, made=frozenset(made))
+
+
+def _build_classic(source: Source, machine: Machine, tag: str, arguments: Mapping[str, str], complaint: str) -> None:
     try:
         machine.client.images.build(
             path=str(source.context),
             dockerfile=source.build.dockerfile,
             target=source.build.target,
             tag=tag,
-            buildargs=arguments,
+            buildargs=dict(arguments),
             rm=True,
         )
     except BuildError as error:

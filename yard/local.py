@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pulumi
 import yaml
 from docker.errors import DockerException
 from pulumi import automation as auto
@@ -21,7 +22,7 @@ from config.problems import translate
 from config.stack_file import NoStack, StackFile
 from config.yaml_text import read
 from yard import engine, files
-from yard.image import Source
+from yard.image import Source, made
 from yard.machine import MachineError, Notes, Say, engine_host
 
 STACK = "local"
@@ -105,7 +106,8 @@ class Local:
             raise MachineError(
                 "\n".join(str(each) for each in translate(error, f"services.{name}.build", Build))
             ) from error
-        return Source(name, build, self.root, str(service.get("architecture") or architecture))
+        cpu = str(service.get("architecture") or architecture)
+        return Source(name, build, self.root, cpu, made(self.notes, name))
 
     @property
     def built(self) -> list[str]:
@@ -204,7 +206,7 @@ def in_words() -> Iterator[None]:
     """Show what may go wrong on a machine as a message, not as a traceback."""
     try:
         yield
-    except (engine.EngineError, MachineError, NoStack, SwarmError) as error:
+    except (engine.EngineError, MachineError, NoStack, SwarmError, pulumi.RunError) as error:
         raise click.ClickException(str(error)) from error
     except auto.CommandError as error:
         raise click.ClickException(engine.plain(str(error))) from error

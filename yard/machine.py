@@ -257,4 +257,7 @@ def remove_images(machine: Machine, stack: str, repositories: Collection[str]) -
     wait_for_containers(machine.client.api, f"switchyard.stack={stack}")
     for repository in repositories:
         for image in machine.client.images.list(repository):
-            machine.client.images.remove(str(image.id), force=True)
+            names = [*image.attrs.get("RepoTags", []), *image.attrs.get("RepoDigests", [])]
+            for name in [each for each in names if each.startswith((f"{repository}:", f"{repository}@"))]:
+                with suppress(NotFound):  # the last of them may have taken the others along
+                    machine.client.images.remove(name, force=True)  # by name: others may run the same image

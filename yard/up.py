@@ -11,7 +11,7 @@ import click
 from pulumi import automation as auto
 from pulumi.automation.events import OpType
 
-from components.direct import open_directly
+from components.direct import open_url
 from components.orchestrator.swarm_parts.client import SwarmError
 from yard import image, interrupts, machine, progress
 from yard.local import Local, in_words
@@ -96,7 +96,7 @@ def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
 def call(url: str) -> Any:
     """What the service answers at its root; any status is an answer."""
     try:
-        with open_directly(url, timeout=10) as response:
+        with open_url(url, timeout=10) as response:
             text = response.read().decode()
     except HTTPError as error:
         return f"HTTP {error.code}"

@@ -114,6 +114,7 @@ RESOURCES: dict[str, Compute] = {
 }
 
 ANSWERS: dict[str, Answer] = {
+    "pulumi:pulumi:readStackOutputs": lambda args: {"name": args["name"], "outputs": {}},  # never up before
     "aws:index/getAvailabilityZones:getAvailabilityZones": lambda _: {"names": ZONES},
     "aws:route53/getZone:getZone": lambda args: {"zoneId": f"zone-of-{args['name']}"},
     "aws:ssm/getParameter:getParameter": lambda args: {"insecureValue": f"value-of-{args['name']}"},

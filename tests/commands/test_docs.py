@@ -12,7 +12,7 @@ import yaml
 from components import backends, registry
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES, RegistryArgs
-from components.service import Service
+from components.service import FEATURES, Service
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 from config.reader import Keys
@@ -56,8 +56,8 @@ class TestTheCommand:
 class TestWhatItWrites:
     def test_every_field_of_a_service_has_its_row_in_both(self) -> None:
         pages = dict(docs.documents())
-        for page in ("docs/configuration.md", "docs/support.md"):
-            for field in Service.model_fields:
+        for page, fields in (("docs/configuration.md", Service.model_fields), ("docs/support.md", FEATURES)):
+            for field in fields:
                 assert f"| `{field}` |" in pages[page], f"{field} in {page}"
 
     def test_limits_and_choices_are_in_words(self) -> None:

@@ -60,6 +60,16 @@ class TestSource:
         others = [source(tmp_path, target="slim"), source(tmp_path, args={"A": "1"}), source(tmp_path, run="make")]
         assert len({first, changed, *(each.fingerprint() for each in others)}) == 5
 
+    def test_what_its_command_makes_follows_from_the_rest(self, tmp_path: Path) -> None:
+        web = source(tmp_path, run="mkdir -p dist && cp index.html dist/page && echo $VERSION > dist/version")
+        here = machine.Machine("unix:///none", None, machine.Notes(tmp_path / "notes"), print)  # type: ignore[arg-type]
+        first = web.fingerprint()
+        prepared = image.prepared(web, here, {"VERSION": "1"})
+        assert prepared.made == {"dist/page", "dist/version"} == image.made(here.notes, "web")
+        assert prepared.fingerprint() == first != web.fingerprint()
+        (web.context / "index.html").write_text("changed")
+        assert prepared.fingerprint() != first
+
     def test_its_version_is_the_commit_of_its_own_folder(self, tmp_path: Path) -> None:
         web = source(tmp_path)
         assert web.version() == web.fingerprint()  # not in git

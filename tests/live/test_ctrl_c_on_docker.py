@@ -68,7 +68,7 @@ def test_up_goes_on_after_one_interrupt_and_after_two(project: Project) -> None:
     up = project.yard("up", "--json")
     assert LOOKS not in up.err
     assert up.json["changes"] == {}
-    assert up.json["answer"]["orchestrator"] == "swarm"
+    assert up.json["services"]["api"]["answer"]["orchestrator"] == "swarm"
 
 
 def test_down_removes_what_was_left_and_goes_on_after_an_interrupt(project: Project) -> None:

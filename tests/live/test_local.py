@@ -12,7 +12,7 @@ import pytest
 
 from tests.live.conftest import HOST
 from tests.live.load import Load
-from tests.live.project import Project, copy_of_project, example
+from tests.live.project import Project, copy_of_project
 from yard import image
 from yard.machine import Machine
 from yard.up import call
@@ -78,7 +78,7 @@ def test_up_answers(project: Project, first: Any) -> None:
     answer = api_of(first)["answer"]
     assert answer["orchestrator"] == "swarm"
     assert answer["service"] == "api"
-    assert answer["version"] == example(project.root).version()
+    assert answer["version"] == project.local.notes.read()["images"]["api"]["version"]
     assert answer["host"]
     assert first["changes"]["create"] > 0
     assert project.local.digest("api") == api_of(first)["digest"]
@@ -118,7 +118,8 @@ def test_what_was_removed_by_hand_is_made_again(project: Project, client: docker
 
 
 def test_a_new_version_is_rolled_out_under_load(project: Project, client: docker.DockerClient, first: Any) -> None:
-    (project.root / "app/README.md").write_text("Another version.\n", encoding="utf-8")
+    with (project.root / "app/go.mod").open("a", encoding="utf-8") as file:
+        file.write("// Another version.\n")
     with Load(api_of(first)["url"]) as load:
         outcome = project.yard("up", "--json").json
     assert outcome["changes"] == {"update": 1}

@@ -9,9 +9,9 @@ def test_a_service_without_an_image_waits_and_the_output_says_what_to_do() -> No
     assert [each.name for each in graph.of("ecs/service:Service")] == ["worker"]
     assert {each.name for each in graph.of("ecr/repository:Repository")} == {"api", "worker"}
     assert graph.export("next")[0] == (
-        "api waits for its first image: run the commands under `push`, then"
-        " `pulumi config set --path services.api.digest sha256:...` with the digest that `docker push` prints,"
-        " then `pulumi up`"
+        "api waits for its first image: `yard deploy api --stack dev` builds and deploys it, where it has `build`; or"
+        " run the commands under `push`, and `yard deploy api=sha256:... --stack dev` with the digest that"
+        " `docker push` prints"
     )
     assert list(graph.export("logs")) == ["worker"]
     assert graph.export("cost")["columns"]["compute"] == "9.01"

@@ -3,17 +3,14 @@
 import shutil
 from contextlib import closing
 from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
-from components.direct import open_directly
+from components.direct import LOOPBACK, open_url
 from components.orchestrator.swarm_parts.client import SwarmError, check_manager, connect
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK
-
-LOOPBACK = ("localhost", "127.0.0.1")
 
 
 def swarm(host: str, local: bool) -> Finding:
@@ -68,9 +65,8 @@ def _url(host: str) -> str:
 
 def is_registry(host: str) -> bool:
     """Whether the registry API answers; it may want a login first."""
-    open_ = open_directly if host.partition(":")[0] in LOOPBACK else urlopen
     try:
-        with open_(_url(host), timeout=TIMEOUT):
+        with open_url(_url(host), TIMEOUT):
             return True
     except HTTPError as error:
         return error.code == 401

@@ -1,0 +1,74 @@
+"""Which image each service runs: the digest of the configuration, else one given for this run, else the last `up`'s.
+
+A digest that a runner sets in its own copy of the configuration is gone with the runner, and the next `up` from
+elsewhere would take it back. So the stack's output `digests` is the record: it is where the state is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pulumi
+from pydantic import TypeAdapter, ValidationError
+
+from components.service import Digest, Service
+from config.problems import Problem, remove_command
+
+GIVEN = "SWITCHYARD_DIGESTS"
+"""Environment variable with the digests for one run, as JSON: service -> digest. `yard deploy` sets it."""
+FIX = f"set {GIVEN} anew, or unset it"
+RECORD = "digests"
+"""The stack's output that keeps them."""
+_DIGESTS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, Digest])
+
+
+class Given:
+    """The digests for this run alone."""
+
+    def __init__(self, text: str) -> None:
+        self.problem: Problem | None = None
+        self.digests: dict[str, str] = {}
+        try:
+            self.digests = _DIGESTS.validate_json(text)
+        except ValidationError:
+            want = 'service -> digest as JSON, such as {"api": "sha256:..."} with 64 hexadecimal digits'
+            self.problem = Problem(GIVEN, text, want, FIX)
+
+    @classmethod
+    def of_environment(cls) -> Given:
+        """Those of this process's environment."""
+        return cls(os.environ.get(GIVEN) or "{}")
+
+    def problems(self, services: Mapping[str, Service]) -> Iterator[Problem]:
+        """What is wrong with them for these services."""
+        if self.problem:
+            yield self.problem
+        for name, digest in self.digests.items():
+            if name not in services:
+                yield Problem(f"{GIVEN}.{name}", digest, f"the name of a service: {', '.join(services)}", FIX)
+            elif services[name].digest not in (None, digest):
+                key = pulumi.Config().full_key(f"services.{name}.digest")
+                want = f"no digest, or {digest}, which this run is given: a digest in the configuration is a pin"
+                yield Problem(key, services[name].digest, want, remove_command(key))
+
+
+def recorded() -> dict[str, str]:
+    """What the last `up` of the stack that runs has recorded."""
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
+    found: dict[str, str] = (answer.get("outputs") or {}).get(RECORD) or {}
+    return dict(found)
+
+
+def resolved(
+    services: Mapping[str, Service], given: Mapping[str, str], record: Mapping[str, str]
+) -> dict[str, Service]:
+    """The services, each with the digest that it runs; none where it has had no image yet."""
+
+    def chosen(name: str, service: Service) -> Service:
+        digest = service.digest or given.get(name) or record.get(name)
+        return service if digest == service.digest else service.model_copy(update={"digest": digest})
+
+    return {name: chosen(name, each) for name, each in services.items()}

@@ -1,0 +1,77 @@
+"""`yard deploy`: what is wrong with a call is told at once, before a stack is opened or anything is built."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from config.digests import GIVEN
+from tests.commands.doctoring import stack_file
+from tests.program import DIGEST, config_for
+from yard import deploy as command
+from yard.deploy import Deployment, given
+from yard.machine import MachineError
+
+SHOP = {"api": {"build": "shop"}, "web": {"path": "/web"}, "old": {"digest": DIGEST, "path": "/old"}}
+OTHER = f"sha256:{'b' * 64}"
+
+
+def deployment(root: Path, *images: str, **config: Any) -> Deployment:
+    """What a call means in a project whose service `api` has a Dockerfile."""
+    stack_file(root, {**config_for("ecr", "ecs-fargate"), "services": SHOP, **config})
+    (root / "shop").mkdir(exist_ok=True)
+    (root / "shop/Dockerfile").touch()
+    return Deployment.of(root, "dev", images)
+
+
+def test_without_a_name_what_has_a_build_is_deployed(tmp_path: Path) -> None:
+    found = deployment(tmp_path)
+    assert (list(found.build), found.pushed) == (["api"], {})
+
+
+def test_what_ci_has_pushed_is_named_by_its_digest(tmp_path: Path) -> None:
+    found = deployment(tmp_path, f"web={OTHER}", "api", f"old={DIGEST}")
+    assert (list(found.build), found.pushed) == (["api"], {"web": OTHER, "old": DIGEST})
+
+
+def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MachineError) as error:
+        deployment(tmp_path, "apy", "web", "api=latest", f"old={OTHER}")
+    told = str(error.value).splitlines()
+    assert told == [
+        "there is no service 'apy': use one of api, old, web; did you mean api?",
+        "web has no `build`: say its folder, or give web=sha256:...",
+        "api=latest: want a digest, sha256: and 64 hexadecimal digits, as `docker push` prints it",
+        f"old is pinned to {DIGEST} in the configuration, so nothing else can run: take services.old.digest out of"
+        " config/Pulumi.dev.yaml",
+    ]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(MachineError, match=r"services\.api\.build: there is no Dockerfile in .*/elsewhere"):
+        deployment(tmp_path, services={"api": {"build": "elsewhere"}})
+
+
+def test_while_images_move_nothing_is_deployed(tmp_path: Path) -> None:
+    ghcr = {"owner": "acme", "public": True}
+    moving: dict[str, Any] = {"pull-from": "ecr", "registry": "ghcr", "ghcr": ghcr}
+    with pytest.raises(MachineError, match="images of stack dev are on their way from ecr to ghcr: finish that first"):
+        deployment(tmp_path, **moving)
+
+
+def test_stack_local_has_its_own_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stack_file(tmp_path, {**config_for("ecr", "ecs-fargate"), "services": SHOP})
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    result = CliRunner().invoke(command.deploy, ["--stack", "local"])
+    assert result.exit_code == 1
+    assert "stack local is this machine's: `yard up` deploys it" in result.output
+
+
+def test_what_a_run_is_given_is_gone_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GIVEN, "{}")
+    with given({"api": DIGEST}):
+        assert DIGEST in os.environ[GIVEN]
+    assert os.environ[GIVEN] == "{}"

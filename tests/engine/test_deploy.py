@@ -1,0 +1,68 @@
+"""`yard deploy` on the real engine over the rehearsal cloud: what runs is recorded where the state is."""
+
+from pathlib import Path
+
+import pytest
+
+from components.service import Service
+from tests.engine.passage import Passage, passage
+from yard import engine
+from yard.deploy import Deployment
+
+pytestmark = pytest.mark.engine
+
+FIRST, SECOND = (f"sha256:{letter * 64}" for letter in "ab")
+WAITING = {"api": {"port": 8080}}
+
+
+def deploy(stack: Passage, digest: str) -> dict[str, int]:
+    """Deploy an image that CI has pushed; what changed."""
+    deployment = Deployment(Path("unused"), "dev", {"api": Service(port=8080)}, [], {"api": digest})
+    changed: dict[str, int] = deployment.on(stack.stack, lambda _: None, call=lambda _: "called")["changes"]
+    return changed
+
+
+def test_what_is_deployed_stays_whoever_runs_the_next_up(tmp_path: Path) -> None:
+    with passage(tmp_path, services=WAITING) as stack:
+        stack.up()
+        assert stack.outputs["digests"] == {}
+        stack.push(FIRST)
+        assert "create" in deploy(stack, FIRST)
+        assert stack.outputs["digests"] == {"api": FIRST}
+        assert stack.preview() == {}, "the next `up` would take it back"
+        stack.push(SECOND)
+        assert deploy(stack, SECOND)
+        assert stack.outputs["digests"] == {"api": SECOND}
+        assert stack.up() == {}
+        assert deploy(stack, SECOND) == {}
+
+
+def test_a_version_that_cannot_run_leaves_the_record_as_it_was(tmp_path: Path) -> None:
+    with passage(tmp_path, services=WAITING) as stack:
+        stack.up()
+        stack.push(FIRST)
+        deploy(stack, FIRST)
+        with pytest.raises(engine.EngineError, match="CannotPullContainerError"):
+            deploy(stack, SECOND)
+        assert stack.outputs["digests"] == {"api": FIRST}
+        assert stack.up()  # back to what is recorded
+        assert stack.preview() == {}
+
+
+def test_a_digest_in_the_configuration_is_a_pin(tmp_path: Path) -> None:
+    with passage(tmp_path, services={"api": {"port": 8080, "digest": FIRST}}) as stack:
+        stack.up()
+        with pytest.raises(engine.EngineError, match="a digest in the configuration is a pin"):
+            deploy(stack, SECOND)
+        assert stack.outputs["digests"] == {"api": FIRST}
+
+
+def test_a_switch_keeps_what_runs(tmp_path: Path) -> None:
+    with passage(tmp_path, services=WAITING) as stack:
+        stack.up()
+        stack.push(FIRST)
+        deploy(stack, FIRST)
+        stack.set(orchestrator="eks")
+        stack.up()
+        assert stack.serving() == ["eks"]
+        assert stack.outputs["digests"] == {"api": FIRST}

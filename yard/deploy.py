@@ -1,0 +1,230 @@
+"""`yard deploy`: a new version of services on a stack: build, push, `up`, wait until healthy, call."""
+
+import json
+import os
+import re
+import shlex
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from docker.errors import DockerException
+from pulumi import automation as auto
+
+from components.registry import COMMIT
+from components.service import Service
+from config.digests import GIVEN
+from config.load import of_file
+from config.problems import nearest
+from config.stack_file import StackFile
+from yard import engine, image, interrupts, machine, progress
+from yard.local import STACK, in_words
+from yard.machine import Machine, MachineError, Notes, Say, engine_host
+from yard.up import call, changes
+
+ROOT = Path(__file__).resolve().parent.parent
+QUIET = 120.0
+"""Seconds until a URL answers: its name may be new."""
+
+
+@click.command()
+@click.argument("images", nargs=-1, metavar="[SERVICE[=DIGEST]]...")
+@click.option("--stack", required=True, help="The stack to deploy to, as `pulumi stack ls` names it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")
+def deploy(images: tuple[str, ...], stack: str, as_json: bool) -> None:
+    """Deploy services of STACK: build and push what has `build`, bring it up, wait until it is healthy, call it.
+
+    SERVICE alone is built here; SERVICE=sha256:... is in the registry already, as CI has pushed it. Without any, all
+    that have `build` are. What runs is recorded in the output `digests`, which the next `up` from anywhere keeps.
+    """
+
+    def say(text: str) -> None:
+        click.echo(text, err=as_json)
+
+    with in_words():
+        deployment = Deployment.of(ROOT, stack, images)
+        with interrupts.explained(lambda: "What was pushed stays; the same command goes on."):
+            outcome = deployment.run(say)
+    if as_json:
+        click.echo(json.dumps(outcome, indent=2))
+    else:
+        tell(outcome)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What is to be deployed where; all of it is checked."""
+
+    root: Path
+    stack: str
+    services: Mapping[str, Service]
+    build: Collection[str]
+    """Services that are built here."""
+    pushed: Mapping[str, str]
+    """Service -> digest of an image that the registry has."""
+
+    @classmethod
+    def of(cls, root: Path, stack: str, images: Collection[str]) -> "Deployment":
+        """What the command's arguments mean; raises `MachineError` with all that is wrong."""
+        if stack == STACK:
+            raise MachineError(f"stack {STACK} is this machine's: `yard up` deploys it")
+        settings = of_file(StackFile(root, stack))
+        services = settings.services
+        if settings.config.pull_from:
+            raise MachineError(
+                f"images of stack {stack} are on their way from {settings.config.pull_from} to"
+                f" {settings.config.registry}: finish that first (`pulumi stack output next --stack {stack}` says how)"
+            )
+        named = dict(_named(each) for each in images) or {name: None for name, each in services.items() if each.build}
+        build = [name for name, digest in named.items() if digest is None]
+        pushed = {name: digest for name, digest in named.items() if digest is not None}
+        found = cls(root, stack, services, build, pushed)
+        if problems := [*found._problems(named)]:
+            raise MachineError("\n".join(problems))
+        return found
+
+    def _problems(self, named: Mapping[str, str | None]) -> Iterator[str]:
+        if not named:
+            yield f"no service of stack {self.stack} has `build`: name what to deploy, as SERVICE=sha256:..."
+        for name, digest in named.items():
+            if name not in self.services:
+                known = ", ".join(self.services)
+                yield f"there is no service {name!r}: use one of {known}{nearest(name, self.services)}"
+            else:
+                yield from self._problems_of(name, digest)
+
+    def _problems_of(self, name: str, digest: str | None) -> Iterator[str]:
+        service = self.services[name]
+        if digest is not None and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+            yield f"{name}={digest}: want a digest, sha256: and 64 hexadecimal digits, as `docker push` prints it"
+        if service.digest not in (None, digest):
+            yield (
+                f"{name} is pinned to {service.digest} in the configuration, so nothing else can run: take"
+                f" services.{name}.digest out of config/Pulumi.{self.stack}.yaml"
+            )
+        if digest is None and service.build is None:
+            yield f"{name} has no `build`: say its folder, or give {name}=sha256:..."
+        if digest is None and service.build:
+            try:
+                self._source(name).check()
+            except MachineError as error:
+                yield str(error)
+
+    @property
+    def notes(self) -> Notes:
+        """What builds have left on this machine."""
+        return Notes(self.root / ".switchyard")
+
+    def _source(self, name: str) -> image.Source:
+        service = self.services[name]
+        assert service.build  # `of` has seen to it
+        made = image.made(self.notes, name)
+        return image.Source(name, service.build, self.root, service.architecture, made)
+
+    def run(self, say: Say) -> dict[str, Any]:
+        """Everything in its order; returns the outcome."""
+        start = time.monotonic()
+        opened = engine.stack(self.stack, self.root, state=None)
+        return self.on(opened, say) | {"seconds": round(time.monotonic() - start, 1)}
+
+    def on(self, opened: auto.Stack, say: Say, call: Callable[[str], Any] | None = None) -> dict[str, Any]:
+        """The same on a stack that is open. `call`: who calls a URL, once the stack is up."""
+        digests = dict(self.pushed) | dict(self._built(opened, say))
+        say(f"pulumi up, stack {self.stack}")
+        with given(digests):
+            result = progress.run(opened.up, say)
+        urls = result.outputs["url"].value
+        return {
+            "services": {name: self._outcome(name, digest, urls, call or _answer) for name, digest in digests.items()},
+            "changes": changes(result.summary.resource_changes),
+        }
+
+    def _built(self, opened: auto.Stack, say: Say) -> Iterator[tuple[str, str]]:
+        if not self.build:
+            return
+        push = _push(opened)
+        if missing := [name for name in self.build if name not in push]:
+            say(f"pulumi up, stack {self.stack}: it makes the repositories of {', '.join(missing)}")
+            progress.run(opened.up, say)
+            push = _push(opened)
+        here = machine.find(engine_host({}), self.notes, say)
+        for name in self.build:
+            yield name, _pushed(self._source(name), here, push[name])
+
+    def _outcome(self, name: str, digest: str, urls: Any, call: Callable[[str], Any]) -> dict[str, Any]:
+        service = self.services[name]
+        url = urls.get(name) if isinstance(urls, Mapping) else f"{str(urls).rstrip('/')}{service.path}"
+        called = url if service.public else None
+        return {"digest": digest, "url": called, "answer": call(called) if called else None}
+
+
+def _named(text: str) -> tuple[str, str | None]:
+    name, separator, digest = text.partition("=")
+    return name, digest if separator else None
+
+
+def _push(opened: auto.Stack) -> Mapping[str, str]:
+    """The commands that push each service's image; none before the first `up`."""
+    outputs = opened.outputs()
+    return dict(outputs["push"].value) if "push" in outputs else {}
+
+
+def _pushed(source: image.Source, here: Machine, commands: str) -> str:
+    """The digest of a service's image in the stack's registry: built and pushed, unless this very version is there."""
+    *login, _, push = commands.splitlines()
+    version = source.version()
+    repository, _, tag = shlex.split(push.replace(str(COMMIT), version))[-1].rpartition(":")
+    for line in login:
+        # A `docker login` that would ask for a password is a person's to type, once.
+        if not line.startswith("docker login") or "--password-stdin" in line:
+            image.run(line, "the login at the registry failed", {})
+    try:
+        there = str(here.client.images.get_registry_data(f"{repository}:{tag}").id)
+        here.say(f"{source.service}: {repository}:{tag} is there already")
+        return there
+    except DockerException:
+        image.build(source, here, f"{repository}:{tag}", version)
+    digest = image.push(here, repository, tag)
+    here.say(f"{source.service}: pushed {repository}:{tag}")
+    return digest
+
+
+@contextmanager
+def given(digests: Mapping[str, str]) -> Iterator[None]:
+    """Within, the program is given these digests: it runs in this process."""
+    before = os.environ.get(GIVEN)
+    os.environ[GIVEN] = json.dumps(dict(digests))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[GIVEN]
+        else:
+            os.environ[GIVEN] = before
+
+
+def _answer(url: str) -> Any:
+    """What a URL answers, as soon as it does; None: nothing."""
+    deadline = time.monotonic() + QUIET
+    while True:
+        try:
+            return call(url)
+        except OSError:
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(1)
+
+
+def tell(outcome: Mapping[str, Any]) -> None:
+    """The outcome for a person."""
+    changed = ", ".join(f"{op} {count}" for op, count in outcome["changes"].items()) or "no changes"
+    click.echo(f"\n{changed}, {outcome['seconds']} s\n")
+    for name, each in outcome["services"].items():
+        click.secho(f"  {name}", bold=True, nl=False)
+        click.echo(f"  {each['digest']}")
+        if each["url"]:
+            click.echo(f"    {each['url']}  answers  {json.dumps(each['answer'])}")
