@@ -7,10 +7,10 @@ from components.workload import Image, proven
 from config.aws import foundation
 from config.load import load
 from config.outputs import export
-from transforms import TRANSFORMS
+from config.place import transforms
 
 stack = load()
-transform.register(TRANSFORMS)
+transform.register(transforms())
 
 # What outlives every orchestrator on AWS: network, vault and edge
 aws = foundation(stack)

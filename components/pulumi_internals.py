@@ -109,6 +109,7 @@ def register_with(monitor: mocks.MockMonitor, project: str, stack: str) -> None:
             engine=mocks.MockEngine(None),
             project=project,
             stack=stack,
+            root_directory=None,  # else what an earlier run of this process has set
             dry_run=False,
             organization=None,
             callbacks=None,

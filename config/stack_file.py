@@ -10,9 +10,9 @@ from typing import Any
 
 import pulumi
 
+from config import place
 from config.yaml_text import BadYaml, read
 
-ROOT = Path(__file__).resolve().parent.parent
 """The project's directory, as long as it is where its program is."""
 READ = frozenset({"config", "environment", "secretsprovider", "encryptionsalt", "encryptedkey"})
 """What Pulumi reads in a stack's file (pulumi/sdk/go/common/workspace/project.go, ProjectStack)."""
@@ -88,7 +88,7 @@ class StackFile:
     def running(cls) -> StackFile | None:
         """That of the stack that runs, where it is in its place."""
         try:
-            return cls(ROOT, pulumi.get_stack(), lenient=True)
+            return cls(place.project(), pulumi.get_stack(), lenient=True)
         except NoStack:
             return None
 

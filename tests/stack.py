@@ -45,6 +45,10 @@ class Stack:
         for path, value in self._secrets.items():
             self.stack.set_config(path, auto.ConfigValue(value, secret=True), path=True)
 
+    def forget_secret(self, path: str) -> None:
+        """Leave a secret out from the next change on."""
+        self._secrets = {key: value for key, value in self._secrets.items() if key != path}
+
     def set(self, **values: Any) -> None:
         """Change keys of the stack's file; None takes one out. Keys are written with _ for -."""
         for name, value in values.items():

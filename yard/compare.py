@@ -13,9 +13,10 @@ import click
 from click.core import ParameterSource
 
 from components.estimate import Estimate
+from yard import here
 from yard.comparison import Comparison, documents
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = here.ROOT
 
 
 @click.command()

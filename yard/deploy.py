@@ -21,12 +21,13 @@ from config.digests import GIVEN
 from config.load import of_file
 from config.problems import nearest
 from config.stack_file import StackFile
-from yard import engine, image, interrupts, machine, progress
+from yard import engine, here, image, interrupts, machine, progress
 from yard.local import STACK, in_words
 from yard.machine import Machine, MachineError, Notes, Say, engine_host
 from yard.up import call, changes
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = here.ROOT
+
 QUIET = 120.0
 """Seconds until a URL answers: its name may be new."""
 

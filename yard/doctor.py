@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -15,13 +14,16 @@ from rich.markup import escape
 
 from components.needs import KubernetesCluster, Program, RegistryApi, SwarmManager
 from components.shell import command
+from config.place import HOME
 from config.settings import Settings
 from config.stack_file import BadStack, NoStack, StackFile
+from yard import here
 from yard.checks import Finding, docker, fail, kubernetes, machine, project, warn
 from yard.local import STACK
 from yard.machine import engine_host
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = here.ROOT
+
 SIGNS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
 QUOTED = r"(?<!\w)'[^']*'|\"'\""
@@ -104,8 +106,8 @@ def examine(file: StackFile) -> Iterator[Finding]:
 def _checks(file: StackFile, settings: Settings | None) -> Iterator[Check]:
     yield lambda: list(project.secrets(file))
     yield lambda: [project.state(file)]
-    yield lambda: [machine.pulumi(ROOT)]
-    yield lambda: [machine.python(ROOT)]
+    yield lambda: [machine.pulumi(HOME)]
+    yield lambda: [machine.python(HOME)]
     if file.stack != STACK:  # which `yard up` runs without
         yield lambda: [machine.language_host()]
     if settings:

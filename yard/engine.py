@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
+import yaml
 from pulumi import automation as auto
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 from components import pulumi_internals
 from components.aws import gate
+from config.place import HOME, running_for
 from yard import interrupts
 
 PASSPHRASE = "switchyard"
@@ -192,10 +194,10 @@ def stack(
     """Open the stack `name` of the project in `root`, made if need be, with its state in the directory `state`.
 
     Without `state` it is the caller's own, which must exist: in the backend they are logged in to.
-    `program` is `root/__main__.py` unless another is given; `env` is added to the engine's environment.
+    `program` is Switchyard's own unless another is given; `env` is added to the engine's environment.
     `secrets_provider`, a URL as Pulumi takes it, encrypts the secrets of a new stack; else the passphrase does.
     """
-    tools = root / ".tools"
+    tools = HOME / ".tools"
     if not (tools / "bin" / "pulumi").exists():
         raise EngineError(f"there is no Pulumi CLI in {tools}: run `make env`")
     if state:
@@ -203,7 +205,7 @@ def stack(
     workspace = auto.LocalWorkspace(
         work_dir=str(root),
         pulumi_command=_command(tools.resolve()),
-        env_vars={**environment(root, state), **(env or {})},
+        env_vars={**environment(state), **(env or {})},
         program=program or main_program(root),
         secrets_provider=secrets_provider,
     )
@@ -221,10 +223,10 @@ def _mode(state: Path | None) -> pulumi_internals.StackInitMode:
     return modes.CREATE_OR_SELECT if any(state.iterdir()) else modes.CREATE
 
 
-def environment(root: Path, state: Path | None) -> dict[str, str]:
+def environment(state: Path | None) -> dict[str, str]:
     """What the CLI and the providers that it starts find in their environment, besides the caller's own."""
     # .tools/bin has the plugin for dynamic providers where the CLI lacks it, .venv/bin the Python that it runs.
-    path = [str(root / ".tools/bin"), str(root / ".venv/bin"), os.environ.get("PATH", os.defpath)]
+    path = [str(HOME / ".tools/bin"), str(HOME / ".venv/bin"), os.environ.get("PATH", os.defpath)]
     always = {
         "PATH": os.pathsep.join(path),
         "PULUMI_PYTHON_CMD": sys.executable,
@@ -256,16 +258,28 @@ def disposable(place: Path) -> dict[str, str]:
 
 def borrow(root: Path, place: Path) -> None:
     """Make of `place` a project directory of its own, for a stack with other files and state: the project file of
-    `root`, an empty `config`, and the tools by links."""
+    `root`, and an empty `config`."""
     (place / "config").mkdir(parents=True)
-    (place / "Pulumi.yaml").write_bytes((root / "Pulumi.yaml").read_bytes())
-    for shared in (".tools", ".venv"):
-        (place / shared).symlink_to(root / shared)
+    write_project(root, place)
+
+
+def write_project(root: Path, place: Path) -> None:
+    """The project file of `root`, for another directory: without the way to the program, which leads nowhere there."""
+    document = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
+    document.pop("main", None)
+    (place / "Pulumi.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
 def main_program(root: Path) -> Callable[[], Any]:
-    """The project's `__main__.py`, as `pulumi up` would run it."""
-    return lambda: runpy.run_path(str(root / "__main__.py"), run_name="__main__")
+    """The program for the project in `root`, as `pulumi up` would run it."""
+
+    main = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8")).get("main") or "."
+
+    def program() -> None:
+        with running_for(root):
+            runpy.run_path(str(root / main / "__main__.py"), run_name="__main__")
+
+    return program
 
 
 class Watch:

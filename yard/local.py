@@ -178,7 +178,7 @@ class Local:
         salt = read(ours.read_bytes()).get(SALT) if ours.is_file() else None
         if not self.place.exists():
             engine.borrow(self.root, self.place)
-        (self.place / "Pulumi.yaml").write_bytes((self.root / "Pulumi.yaml").read_bytes())
+        engine.write_project(self.root, self.place)
         document = copy.deepcopy(self._written.document)
         config = document.setdefault("config", {})
         key = next((each for each in ("services", f"{self.project}:services") if each in config), "services")

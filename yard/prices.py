@@ -15,12 +15,13 @@ from rich.table import Table
 
 from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
-from yard import files
+from yard import files, here
 from yard.pricelist.fetch import AWS
 from yard.pricelist.refresh import Refreshed
 from yard.pricelist.refresh import refresh as read_anew
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = here.ROOT
+
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 SIGNS = {"new": "[green]+[/]", "changed": "[yellow]~[/]"}
 

@@ -2,17 +2,17 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
-from yard import interrupts
+from yard import here, interrupts
 from yard.rehearsing import Listener, Report, Step
 from yard.rehearsing import rehearse as run
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = here.ROOT
+
 SIMULATED = (
     "This is a simulation: the real Pulumi engine over a pretend cloud. AWS was not asked. Times are estimates,"
     " without the gate's own waiting."

@@ -8,6 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from config.place import HOME
 from yard import engine
 
 
@@ -16,6 +17,6 @@ def ask(
 ) -> subprocess.CompletedProcess[str]:
     """What `pulumi stack` answers about `stack`: ("export",) or ("output", "--json"). The state is in the directory
     `state`, or else where the caller is logged in to. Raises `OSError` where there is no CLI, and `TimeoutExpired`."""
-    command = [str(root / ".tools/bin/pulumi"), "stack", *what, "--stack", stack, "--non-interactive"]
-    environment = {**os.environ, **engine.environment(root, state)}
+    command = [str(HOME / ".tools/bin/pulumi"), "stack", *what, "--stack", stack, "--non-interactive"]
+    environment = {**os.environ, **engine.environment(state)}
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=timeout)

@@ -16,9 +16,10 @@ from components.aws import gate
 from components.shell import command
 from config.problems import nearest
 from config.stack_file import default_of
-from yard import engine, interrupts, progress
+from yard import engine, here, interrupts, progress
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = here.ROOT
+
 SHARES = (1, 10, 50, 100)
 """Percent of the traffic that the newcomer gets, step by step."""
 RULE, GROUP = "aws:lb/listenerRule:ListenerRule", "aws:lb/targetGroup:TargetGroup"

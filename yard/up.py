@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
@@ -13,10 +12,11 @@ from pulumi.automation.events import OpType
 
 from components.direct import open_url
 from components.orchestrator.swarm_parts.client import SwarmError
-from yard import image, interrupts, machine, progress
+from yard import here, image, interrupts, machine, progress
 from yard.local import Local, in_words
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = here.ROOT
+
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 """What an engine calls its CPU -> what a service calls it."""
 

@@ -40,6 +40,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     (tmp_path / "config").mkdir()
     (tmp_path / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
     monkeypatch.setattr(compare, "ROOT", tmp_path)
+    monkeypatch.setattr("yard.state.HOME", tmp_path)
 
     def write(registry: str = "ecr", orchestrator: str = "ecs-fargate", **config: Any) -> Path:
         services = config.pop("services", {"api": SERVICE})

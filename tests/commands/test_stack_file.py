@@ -252,6 +252,7 @@ class TestState:
         cli.parent.mkdir(parents=True)
         cli.write_text(f"#!/bin/sh\necho '{json.dumps(out)}'\necho \"{err}\" >&2\nexit {code}\n", encoding="utf-8")
         cli.chmod(0o755)
+        monkeypatch.setattr("yard.state.HOME", tmp_path)
         monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
         assert project.owned(stack_file(tmp_path, {}), tmp_path) == found
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config import stack_file
+from config import place as places
 from tests.program import config_for
 from tests.stack import Stack
 from yard import engine
@@ -19,7 +19,7 @@ def test_where_no_secret_belongs_it_is_refused_before_anything_is_made(
 ) -> None:
     place = tmp_path / "project"
     stack = Stack(place, {}, config_for("oci", "swarm"), {ENV: VALUE})
-    monkeypatch.setattr(stack_file, "ROOT", place if there else tmp_path)
+    monkeypatch.setattr(places, "project", lambda: place if there else tmp_path)
     with pytest.raises(engine.EngineError) as error:
         stack.up()
     key = ENV if there else "switchyard:services"

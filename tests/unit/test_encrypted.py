@@ -17,11 +17,12 @@ from components.pull import Anonymous, Pull
 from components.registry import Registry, RegistryOptions, Repository
 from components.testing.cloud import Cloud
 from components.testing.engine import start
-from config import stack_file
+from config import place as places
 from config.encrypted import Encrypted
 from config.fields import at, collects_secrets, holds_secrets, is_secret, keys_at
 from config.load import load as load_settings
 from config.problems import BadConfig, Problem
+from config.stack_file import StackFile
 from tests.program import BLOCKS, DIGEST, as_pulumi, config_for
 from tests.unit.test_settings import complaint, load
 from yard.checks import project
@@ -40,7 +41,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (tmp_path / "Pulumi.yaml").write_text("name: switchyard", encoding="utf-8")
         text = yaml.safe_dump({"config": {key: _secure(value) for key, value in config.items()}})
         (tmp_path / "config" / "Pulumi.dev.yaml").write_text(text, encoding="utf-8")
-        monkeypatch.setattr(stack_file, "ROOT", tmp_path)
+        monkeypatch.setattr(places, "project", lambda: tmp_path)
 
     return _write
 
@@ -154,7 +155,7 @@ class TestWhereNoFileSaysWhatIsEncrypted:
 
     @pytest.fixture(autouse=True)
     def _nowhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(stack_file, "ROOT", Path("/nowhere"))
+        monkeypatch.setattr(places, "project", lambda: Path("/nowhere"))
 
     @pytest.mark.parametrize(
         "change",
@@ -373,7 +374,7 @@ class TestAThirdPartysSecret:
 
     def test_is_seen_by_the_doctor(self, write: Any, tmp_path: Path) -> None:
         write(acme(token=VALUE, tokens=["acme"], mirrors={"a": {"token": "acme"}}, shown=VALUE))
-        found = [each for each in project.secrets(stack_file.StackFile(tmp_path, "dev")) if each.status == "fail"]
+        found = [each for each in project.secrets(StackFile(tmp_path, "dev")) if each.status == "fail"]
         assert {each.says.partition(" ")[0]: each.fix.partition(" <value>")[0] for each in found} == {
             "switchyard:acme.tokens[0]": "pulumi config set --secret --path 'switchyard:acme.tokens[0]'",
             "switchyard:acme.mirrors.a.token": "pulumi config set --secret --path switchyard:acme.mirrors.a.token",
@@ -406,6 +407,6 @@ def test_plain_text_is_seen_however_yaml_reads_it(
     secrets = f"{{A: {{secure: v1}}, B: {written}}}"
     text = f"config: {{'switchyard:services': {{api: {{secrets: {secrets}}}}}}}"
     (tmp_path / "config" / "Pulumi.dev.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(stack_file, "ROOT", tmp_path)
+    monkeypatch.setattr(places, "project", lambda: tmp_path)
     config = {**BASE, **services(secrets={"A": "correct-horse", "B": value})}
     assert f"\n  {API}.secrets.B is in plain text; want an encrypted value" in complaint(config, ("services",))

@@ -16,7 +16,7 @@ from components.orchestrator.eks import EksOptions
 from components.registry.ecr import EcrOptions
 from components.testing.cloud import Cloud
 from components.testing.engine import start
-from config import stack_file
+from config import place as places
 from config.load import load as load_settings
 from config.presets import PRESETS
 from config.problems import BadConfig, translate
@@ -271,7 +271,7 @@ def test_a_secret_in_plain_text_beside_an_encrypted_one_is_found_in_the_stacks_f
     (tmp_path / "Pulumi.yaml").write_text("name: switchyard", encoding="utf-8")
     text = yaml.safe_dump({"config": {"switchyard:services": {"api": {"secrets": secrets}}}})
     (tmp_path / "config" / "Pulumi.dev.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(stack_file, "ROOT", tmp_path)
+    monkeypatch.setattr(places, "project", lambda: tmp_path)
     running = {**BASE, **api(secrets={"A": "correct-horse", "B": "hunter2"})}
     if not found:
         assert load(running, ("services",))
@@ -285,7 +285,7 @@ def test_where_there_is_no_file_a_key_without_any_encrypted_value_is_found(monke
     running = {**BASE, **api(secrets={"A": "hunter2"})}
     assert "secrets.A is in plain text" in complaint(running)
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(stack_file, "ROOT", Path("/nowhere"))
+        elsewhere.setattr(places, "project", lambda: Path("/nowhere"))
         assert load(running, ("services",))
 
 
