@@ -52,8 +52,12 @@ def refused(reason: str) -> Support:
     return Support("refused", reason)
 
 
+VERBS = ("status", "logs", "run", "exec")
+"""What people do with services that run (`components.operations`)."""
 OLDER = refused("the backend is older than this field, so it would ignore it; take a newer release of the backend")
 """What a third party's backend does with a feature that it has never heard of."""
+NO_VERB = refused("the backend does not say how; use the orchestrator's own tools")
+"""What a backend does with a verb that it does not name."""
 
 
 class OrchestratorOptions(Options):
@@ -65,6 +69,10 @@ class OrchestratorOptions(Options):
     """What it registers at the edge; None: it is off the edge and publishes ports itself."""
     capabilities: ClassVar[Mapping[str, Support]]
     """What it does with each of `FEATURES`; none may be missing."""
+    verbs: ClassVar[Mapping[str, Support]] = {}
+    """What it does with each of `VERBS`; one that is missing is refused."""
+    operated_by: ClassVar[str | None] = None
+    """Who does the verbs, "module:Class" (`components.operations.Operations`): loaded only for one of them."""
     pulls_by: ClassVar[tuple[type, ...]]
     """The kinds of pull access it can use."""
     renews: ClassVar[bool] = False
@@ -95,6 +103,11 @@ class OrchestratorOptions(Options):
     def support(cls, feature: str) -> Support:
         """What it does with a feature of a service."""
         return cls.capabilities.get(feature, OLDER)
+
+    @classmethod
+    def does(cls, verb: str) -> Support:
+        """What it does with one of `VERBS`."""
+        return cls.verbs.get(verb, NO_VERB)
 
     @classmethod
     def refusals(cls, service: Service) -> dict[str, str]:
