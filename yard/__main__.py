@@ -10,6 +10,10 @@ from yard import interrupts
 COMMANDS = {
     "up": "Build the services of stack local, run them on this machine's Docker, and call them.",
     "deploy": "Deploy services of a stack: build, push, bring it up, wait until healthy, call.",
+    "status": "Show how a stack's services do: replicas, images, traffic, costs, and what failed last.",
+    "logs": "Show what a stack's services write, whatever runs them.",
+    "run": "Run a command once, in a task of its own like those of a service.",
+    "exec": "Run a command inside a replica of a service, where there is a way in.",
     "down": "Remove all that `yard up` made.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",

@@ -50,6 +50,25 @@ def held(tell: Callable[[int], None] = lambda _: None) -> Iterator[list[int]]:
 
 
 @contextmanager
+def raised() -> Iterator[None]:
+    """Whatever asks this process to end raises `Interrupted` in the block at once, as Ctrl-C raises KeyboardInterrupt;
+    what comes after that is not heard, so that what the block puts in order as it ends is done."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        for each in heard:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    heard = [each for each in ENDING if can_be_held() and signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, handle) for each in heard}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
 def explained(how_to_go_on: Callable[[], str]) -> Iterator[None]:
     """End the command when it is interrupted: with one sentence, and the exit code that shells know it by."""
     try:

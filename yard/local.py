@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.build import Build, BuildOrFolder
 from components.naming import label
+from components.operations import OperationError
 from components.orchestrator.swarm_parts.client import SwarmError, explain
 from config.problems import translate
 from config.stack_file import NoStack, StackFile
@@ -206,11 +207,13 @@ def in_words() -> Iterator[None]:
     """Show what may go wrong on a machine as a message, not as a traceback."""
     try:
         yield
-    except (engine.EngineError, MachineError, NoStack, SwarmError, pulumi.RunError) as error:
+    except (engine.EngineError, MachineError, NoStack, OperationError, SwarmError, pulumi.RunError) as error:
         raise click.ClickException(str(error)) from error
     except auto.CommandError as error:
         raise click.ClickException(engine.plain(str(error))) from error
     except DockerException as error:
         raise click.ClickException(explain(str(error))) from error
+    except BrokenPipeError:  # who read the output has enough; click ends the command
+        raise
     except OSError as error:  # a file, or a request that got no answer
         raise click.ClickException(str(error)) from error

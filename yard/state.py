@@ -4,9 +4,11 @@
 that does not exist; to look, nobody needs either.
 """
 
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from config.place import HOME
 from yard import engine
@@ -20,3 +22,28 @@ def ask(
     command = [str(HOME / ".tools/bin/pulumi"), "stack", *what, "--stack", stack, "--non-interactive"]
     environment = {**os.environ, **engine.environment(state)}
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=timeout)
+
+
+SECRET = "4dabf18193072939515e22adb298388d"
+"""Key of what stands for a secret in a state (pulumi/sdk/go/common/resource/sig, Key)."""
+
+
+def resources(root: Path, stack: str, *, state: Path | None = None) -> list[dict[str, Any]]:
+    """What the last `up` made, with secrets in the clear; raises `EngineError` with the CLI's words."""
+    try:
+        answer = ask(root, stack, ("export", "--show-secrets"), state=state)
+    except FileNotFoundError as error:
+        raise engine.EngineError(f"there is no Pulumi CLI in {HOME / '.tools'}: run `make env`") from error
+    if answer.returncode:
+        raise engine.EngineError(f"the state of stack {stack} cannot be read: {engine.plain(answer.stderr)}")
+    found: list[dict[str, Any]] = clear(json.loads(answer.stdout)["deployment"].get("resources") or [])
+    return found
+
+
+def clear(value: Any) -> Any:
+    """A value of an exported state, with what its secrets are in place of what stands for them."""
+    if isinstance(value, dict):
+        if SECRET in value and "plaintext" in value:
+            return json.loads(value["plaintext"])
+        return {key: clear(each) for key, each in value.items()}
+    return [clear(each) for each in value] if isinstance(value, list) else value

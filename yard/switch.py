@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,8 @@ class Switch:
         home = values.get("orchestrator") or default_of(project, "orchestrator")
         weights = _weights(values.get("traffic") or "{}")
         deployment = _deployment(stack)
-        shares = _shares(home, weights, list(_served(_resources(deployment))))
-        return cls(stack, home, shares, say, bake, engine.pending(deployment))
+        traffic = shares(home, weights, list(served(_resources(deployment))))
+        return cls(stack, home, traffic, say, bake, engine.pending(deployment))
 
     def check(self, to: str) -> None:
         """Refuse what cannot be switched to from here."""
@@ -153,14 +153,14 @@ class Switch:
 
     def stopped(self) -> str:
         """After an interrupt: who serves, and how to go on."""
-        shares = self._shares_now() or {self.home: 100}
-        serving = " and ".join(f"{key} has {share} %" for key, share in shares.items() if share)
+        now = self._shares_now() or {self.home: 100}
+        serving = " and ".join(f"{key} has {share} %" for key, share in now.items() if share)
         back = command("yard", "switch", "--abort", "--stack", self.stack.name)
         way_back = f"; `{back}` gives all of it back to {self.home}" if self.traffic else ""
         return f"{serving} of the traffic. The same command goes on from there{way_back}."
 
     def _shares_now(self) -> dict[str, int]:
-        return _shares(self.home, self.traffic, list(_served(_resources(_deployment(self.stack)))))
+        return shares(self.home, self.traffic, list(served(_resources(_deployment(self.stack)))))
 
     def _write(self, traffic: Mapping[str, int]) -> None:
         self.traffic = dict(traffic)
@@ -213,13 +213,13 @@ def _weights(text: str) -> dict[str, int]:
         raise SwitchError("`traffic` is no map of weights, such as {eks: 90, ecs-fargate: 10}: fix it first") from error
 
 
-def _shares(home: str, weights: Mapping[str, int], served: list[Mapping[str, int]]) -> dict[str, int]:
+def shares(home: str, weights: Mapping[str, int], of_services: list[Mapping[str, int]]) -> dict[str, int]:
     """What each of those that are up has, in percent; of several services, the least that a newcomer has of any."""
 
     def share(key: str, of: Mapping[str, int]) -> int:
         return 100 * of.get(key, 0) // (sum(of.values()) or 1)
 
-    others = {key: min(share(key, each) for each in served or [weights]) for key in weights if key != home}
+    others = {key: min(share(key, each) for each in of_services or [weights]) for key in weights if key != home}
     return {home: 100 - sum(others.values()), **others} if weights else {}
 
 
@@ -231,14 +231,14 @@ def _resources(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(deployment.get("resources", []))
 
 
-def _rules(resources: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _rules(resources: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """The traffic rules among what a state has. A warm-up rule shares nothing, and neither does one that redirects."""
     for each in resources:
         if each["type"] == RULE and gate.weights(each["inputs"]) and not each["urn"].endswith("--warm-up"):
             yield each
 
 
-def _served(resources: list[dict[str, Any]]) -> Iterator[dict[str, int]]:
+def served(resources: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, int]]:
     """For each service that has traffic, the weights of the last `up`: orchestrator -> weight."""
     groups = {each["outputs"]["arn"]: each for each in resources if each["type"] == GROUP and "outputs" in each}
     for rule in _rules(resources):

@@ -7,10 +7,10 @@ Nothing here changes what the stack is made of.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from components.options import Options
 from components.service import Service
@@ -34,12 +34,26 @@ class Deployed:
     resources: Sequence[Mapping[str, Any]]
     """Of the state, secrets in the clear."""
 
-    def outputs(self, type_: str, name: str) -> Mapping[str, Any]:
-        """What a resource is known by; raises `OperationError` where the last `up` did not make it."""
+    def outputs(self, type_: str, name: str, parent: str) -> Mapping[str, Any]:
+        """What a resource is known by; raises `OperationError` where the last `up` did not make it. `parent` is the
+        name of what it is a child of: during a move two orchestrators have a service of the same name and type."""
         for each in self.resources:
-            if each["type"] == type_ and each["urn"].rpartition("::")[2] == name:
+            if each["type"] == type_ and _name(each["urn"]) == name and _name(each.get("parent", "")) == parent:
                 return {"id": each.get("id"), **each.get("outputs", {})}
-        raise OperationError(f"the last `up` made no {name} ({type_}): run `up` first")
+        raise OperationError(f"the last `up` made no {name} ({type_}) on {parent}: run `up` first")
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a replica wrote."""
+
+    at: datetime
+    """With its time zone."""
+    text: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +89,11 @@ Of = TypeVar("Of", bound=Options)
 
 
 class Operations(ABC, Generic[Of]):
-    """The verbs on one orchestrator of a stack."""
+    """The verbs on one orchestrator of a stack. What goes wrong raises `OperationError`."""
+
+    logs_together: ClassVar[bool] = False
+    """Its logs are in a place that it shares with the stack's other orchestrators that say so, before and after a move:
+    any one of these is asked, and gives the lines of all."""
 
     def __init__(self, options: Of, deployed: Deployed) -> None:
         self.options = options
@@ -86,13 +104,14 @@ class Operations(ABC, Generic[Of]):
         """How many replicas there should be, and how each does."""
 
     @abstractmethod
-    def logs(self, service: str, since: datetime, follow: bool) -> Iterator[str]:
-        """Lines of all its replicas since then, oldest first; with `follow` it ends only when it is closed."""
+    def logs(self, service: str, since: datetime, follow: bool) -> Iterator[Line]:
+        """Lines of all its replicas since then, oldest first; with `follow` it goes on as they come, for ever."""
 
     @abstractmethod
-    def run(self, service: str, command: Sequence[str]) -> Iterator[str | int]:
-        """Run one more task with its image, environment, secrets and network, and this command in place of its own:
-        its lines, and last its exit code. Closed before its end, the task is stopped."""
+    def run(self, service: str, command: Sequence[str]) -> Generator[str | int, None, None]:
+        """Run one more task with its image, environment, secrets and network, and this command in place of its own
+        (as `command` of a service: of an image with an entry point, its arguments): its lines, and last its exit code.
+        Closed or interrupted before its end, the task is stopped."""
 
     @abstractmethod
     def exec(self, service: str, command: Sequence[str]) -> int:

@@ -10,11 +10,11 @@ from pulumi.automation import CommandError, CommandResult
 
 from yard import engine
 from yard.__main__ import main
-from yard.switch import GROUP, RULE, Switch, _rules, _served, _shares, _weights
+from yard.switch import GROUP, RULE, Switch, _rules, _weights, served, shares
 
 
 @pytest.mark.parametrize(
-    ("weights", "served", "shares"),
+    ("weights", "of_services", "want"),
     [
         ({}, [], {}),
         ({}, [{"ecs-fargate": 1}], {}),
@@ -27,9 +27,9 @@ from yard.switch import GROUP, RULE, Switch, _rules, _served, _shares, _weights
     ],
 )
 def test_the_last_up_says_what_each_has(
-    weights: Mapping[str, int], served: list[Mapping[str, int]], shares: Mapping[str, int]
+    weights: Mapping[str, int], of_services: list[Mapping[str, int]], want: Mapping[str, int]
 ) -> None:
-    assert _shares("ecs-fargate", weights, served) == shares
+    assert shares("ecs-fargate", weights, of_services) == want
 
 
 @pytest.mark.parametrize("text", ["eks", "[1]", '{"eks": "much"}', '{"eks": null}', "1"])
@@ -55,7 +55,7 @@ def test_only_rules_that_share_say_what_each_has() -> None:
         rule("api-eks--warm-up", type="forward", targetGroupArn="arn-eks"),
         rule("edge-redirect", type="redirect", redirect={"port": "443"}),
     ]
-    assert list(_served(state)) == [{"ecs-fargate": 90, "eks": 10}]
+    assert list(served(state)) == [{"ecs-fargate": 90, "eks": 10}]
     assert [each["urn"] for each in _rules(state)] == ["urn::api"]
 
 

@@ -1,0 +1,108 @@
+"""`yard status`: what runs, how it does, who gets the traffic, and what it costs."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from components.operations import OperationError, Replica
+from components.shell import command
+from config import estimates
+from yard import here
+from yard.deployed import Opened, opened, stack_option
+from yard.local import in_words
+from yard.machine import MachineError
+from yard.switch import served, shares
+
+ROOT = here.ROOT
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(stack: str, as_json: bool) -> None:
+    """Show how the services of STACK do: replicas wanted and healthy, images, traffic, costs, and what failed last.
+
+    Exit code 1: an orchestrator did not answer; what the others say is shown.
+    """
+    with in_words():
+        found = report(opened(ROOT, stack))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for line in told(stack, found):
+            click.echo(line)
+    if any("error" in on for each in found["services"].values() for on in each["on"].values()):
+        raise SystemExit(1)
+
+
+def report(stack: Opened) -> dict[str, Any]:
+    """Everything there is to say; an orchestrator that does not answer has `error` in place of replicas."""
+    return {
+        "traffic": traffic(stack),
+        "usd_a_month": estimates.as_output(stack.settings).get("usd", "?"),
+        "services": {name: _service(stack, name) for name in stack.deployed.services},
+    }
+
+
+def traffic(stack: Opened) -> dict[str, int]:
+    """Each orchestrator that is up, with its share in percent by the last `up`."""
+    weights = stack.settings.config.traffic or {}
+    found = shares(stack.home, weights, list(served(stack.deployed.resources)))
+    return found or {stack.home: 100}
+
+
+def _service(stack: Opened, name: str) -> dict[str, Any]:
+    service = stack.deployed.services[name]
+    url = stack.outputs.get("url")
+    if isinstance(url, Mapping):
+        url = url.get(name)
+    elif url:
+        url = f"{url.rstrip('/')}{service.path}"
+    on = {key: _on(stack, key, name) for key in stack.settings.orchestrators} if service.digest else {}
+    return {"url": url if service.public and service.digest else None, "digest": service.digest, "on": on}
+
+
+def _on(stack: Opened, key: str, service: str) -> dict[str, Any]:
+    try:
+        found = stack.operations("status", key).status(service)
+    except (OperationError, MachineError) as error:
+        return {"error": str(error)}
+    return {
+        "wanted": found.wanted,
+        "healthy": found.healthy,
+        "failure": found.failure,
+        "replicas": [vars(each) for each in found.replicas],
+    }
+
+
+def told(stack: str, found: Mapping[str, Any]) -> Iterator[str]:
+    """The same for a person."""
+    moving = len(found["traffic"]) > 1
+    shared = ", ".join(f"{key} {share} %" for key, share in found["traffic"].items())
+    yield f"stack {stack}: {'traffic ' if moving else ''}{shared if moving else next(iter(found['traffic']))}"
+    cost = found["usd_a_month"]
+    yield f"costs about {cost} USD a month" if cost != "?" else "what it costs a month is not known"
+    for name, each in found["services"].items():
+        yield ""
+        if each["digest"] is None:
+            yield f"{name}: waits for its first image (`{command('yard', 'deploy', name, '--stack', stack)}`)"
+            continue
+        yield f"{name}: {each['url'] or 'not public'}"
+        yield f"  image {each['digest']}"
+        for key, on in each["on"].items():
+            yield from _of_one(key, each["digest"], on)
+
+
+def _of_one(key: str, digest: str, on: Mapping[str, Any]) -> Iterator[str]:
+    if "error" in on:
+        yield f"  {key}: does not answer: {on['error']}"
+        return
+    yield f"  {key}: {on['healthy']} of {on['wanted']} replicas healthy"
+    for each in (Replica(**replica) for replica in on["replicas"]):
+        other = f", runs {each.digest}" if each.digest not in (None, digest) else ""
+        if other or not each.healthy:
+            yield f"    {each.name}: {each.state}{other}{f': {each.why}' if each.why else ''}"
+    if on["failure"]:
+        yield f"    failed last: {on['failure']}"
