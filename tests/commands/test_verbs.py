@@ -58,7 +58,7 @@ class Pretend(Operations[EcsFargateOptions]):
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a stack `dev` that is up, with services `api` and `web`; `new` has no image."""
-    services = {"api": {"path": "/api"}, "web": {"digest": DIGEST}, "new": {"public": False}}
+    services: dict[str, Any] = {"api": {"path": "/api"}, "web": {"digest": DIGEST}, "new": {"public": False}}
     stack_file(tmp_path, config_for("ecr", "ecs-fargate", **services))
     outputs = {"url": "http://lb.example.com", "digests": {"api": DIGEST, "web": OTHER}}
     top = {"type": "pulumi:pulumi:Stack", "urn": "urn::dev", "outputs": outputs}
