@@ -81,6 +81,7 @@ def _summary(console: Console, report: Report) -> None:
         counts = Counter({op: count for op, count in changes.items() if op != "same"})
         counted = ", ".join(f"{count} {op}" for op, count in sorted(counts.items())) or "no changes"
         console.print(f"  {phase}: {counted}{took}")
-    if report.url["after"] and report.url["after"] == report.url["before"]:
-        console.print(f"  The URL stayed {escape(report.url['after'])}, and never stood without a healthy target.")
+    url = report.url["after"]
+    if isinstance(url, str) and url == report.url["before"]:
+        console.print(f"  The URL stayed {escape(url)}, and never stood without a healthy target.")
     console.print(("[bold green]It holds.[/] " if report.ok else "") + "AWS was not asked.")

@@ -38,6 +38,10 @@ class Broken(Exception):
     """Something that must hold did not; the message says what and where."""
 
 
+Url = str | Mapping[str, str] | None
+"""The output `url`: one at the load balancer; off it one for each public service."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One operation that changed the cloud, in rehearsal seconds since the beginning."""
@@ -60,7 +64,7 @@ class Report:
     steps: list[Step] = field(default_factory=list)
     changes: dict[str, dict[str, int]] = field(default_factory=dict)
     """Phase -> operation -> resources."""
-    url: dict[str, str | None] = field(default_factory=lambda: {"before": None, "after": None})
+    url: dict[str, Url] = field(default_factory=lambda: {"before": None, "after": None})
     """The stack's URL before and after the switch."""
 
     def json(self) -> dict[str, Any]:
@@ -95,29 +99,30 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
     try:
         config = _StackConfig(root, name)
         to = to or other(config.orchestrator)
-        _only_aws(name, config.orchestrator, to)
+        edge = _behind_edge(name, config.orchestrator, to)
         for note in config.prepare():
             listener.note(note)
-        _Rehearsal(root, config, to, report, listener).run(1 / speed)
+        _Rehearsal(root, config, to, edge, report, listener).run(1 / speed)
         report.ok = True
     except (Broken, NoStack, Refused, engine.EngineError) as error:
         report.reason = str(error)
     return report
 
 
-def _only_aws(stack: str, at: str, to: str) -> None:
+def _behind_edge(stack: str, at: str, to: str) -> bool:
+    """Whether both stand behind the load balancer, so that callers notice nothing of a switch. Raises `Broken` for one
+    that cannot be rehearsed."""
     if at == to:
         raise Broken(f"stack {stack} is on {at} already: name another with --to")
     for key in (at, to):
         known = orchestrator.names()
         if key not in known:
             raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}")
-        options = orchestrator.load(key).Options
-        if options.target is None:
-            where = "stands off its load balancer" if options.platform == "aws" else "runs elsewhere"
+        if orchestrator.load(key).Options.platform != "aws":
             raise Broken(
-                f"the rehearsal has AWS and Kubernetes on it; {key} {where}, so stack {stack} cannot rehearse it"
+                f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it"
             )
+    return all(orchestrator.load(key).Options.target for key in (at, to))
 
 
 class _StackConfig(StackFile):
@@ -166,8 +171,6 @@ class _StackConfig(StackFile):
             services[key]["digest"] = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
         if waiting:
             yield f"{', '.join(waiting)} has no image yet: a placeholder digest stands for it"
-        gate = self.get("gate")
-        self.values[KEY + "gate"] = (gate if isinstance(gate, dict) else {}) | GATE
 
     def write(self, directory: Path) -> None:
         """Write the file where the rehearsal's own project looks for it."""
@@ -194,10 +197,13 @@ def environment(cloud: Cloud) -> Iterator[None]:
 class _Rehearsal:
     """One passage through all phases."""
 
-    def __init__(self, root: Path, config: _StackConfig, to: str, report: Report, listener: Listener) -> None:
+    def __init__(
+        self, root: Path, config: _StackConfig, to: str, edge: bool, report: Report, listener: Listener
+    ) -> None:
         self._root = root
         self._config = config
         self._to = to
+        self._edge = edge
         self._report = report
         self._listener = listener
         self._phase = ""
@@ -232,22 +238,22 @@ class _Rehearsal:
 
     def _passage(self) -> None:
         at = self._config.orchestrator
+        self._choose(at)
         self._up("up", f"make everything on {at}")
         self._report.url["before"] = self._url()
         before = {each.urn for each in self._cloud.state}
         self._no_change("preview", "look again: nothing may change")
-        self._set("orchestrator", self._to)
+        self._choose(self._to)
         self._up("switch", f"to {self._to}, in one `pulumi up`")
         self._report.url["after"] = self._url()
-        if self._report.url["before"] != self._report.url["after"]:
-            raise Broken("the URL changed: {before} became {after}".format(**self._report.url))
+        self._same_url()
         self._no_change("switch-preview", "look again: nothing may change")
-        self._set("orchestrator", at)
+        self._choose(at)
         self._up("back", f"to {at}")
         if odd := sorted(before ^ {each.urn for each in self._cloud.state}):
             raise Broken(f"there and back again is not the same: {', '.join(odd)}")
         if self._config.protected:
-            self._set("protect", "false")
+            self._set({"protect": "false"})
             self._up("unprotect", "take the protection off, or AWS keeps what is protected")
         self._begin("destroy", "remove everything")
         self._finish(engine.Watch().run(self._stack.destroy).summary.resource_changes)
@@ -288,12 +294,31 @@ class _Rehearsal:
             self._noted.add(text)
             self._listener.note(text.strip())
 
-    def _set(self, key: str, value: str) -> None:
-        self._stack.set_config(KEY + key, auto.ConfigValue(value))
+    def _choose(self, key: str) -> None:
+        """Put the stack on an orchestrator. Off the load balancer the program refuses `gate`, for there is none."""
+        gate = self._config.get("gate", {})
+        edge = orchestrator.load(key).Options.target and isinstance(gate, dict)
+        self._set(
+            {"orchestrator": key} | ({f"gate.{name}": str(value) for name, value in GATE.items()} if edge else {})
+        )
+        if not (edge or gate):
+            self._stack.remove_config(KEY + "gate")
 
-    def _url(self) -> str | None:
+    def _set(self, values: Mapping[str, str]) -> None:
+        self._stack.set_all_config({KEY + key: auto.ConfigValue(value) for key, value in values.items()}, path=True)
+
+    def _url(self) -> Url:
         url = self._outputs.get("url")
-        return None if url is None else str(url.value)
+        found: Url = None if url is None else url.value
+        return found
+
+    def _same_url(self) -> None:
+        before, after = self._report.url["before"], self._report.url["after"]
+        if before == after:
+            return
+        if self._edge:
+            raise Broken(f"the URL changed: {before} became {after}")
+        self._listener.note("callers have another address after the switch: not both stand behind the load balancer")
 
     def _saw(self, call: Call) -> None:
         if call.end is None or call.op == "read":

@@ -53,11 +53,21 @@ def test_a_row_for_aws_joins_ours_and_replaces_none() -> None:
         Account().make("aws:sqs/queue:Queue", name="jobs")
 
 
-def test_an_orchestrator_off_the_load_balancer_is_not_rehearsed() -> None:
-    """It has an address of its own, and a rehearsal shows that callers find theirs unchanged."""
+def test_one_off_the_load_balancer_is_rehearsed_and_its_addresses_are_told() -> None:
     with third_party():
-        told = CliRunner().invoke(rehearse, ["--to", "acme-aws", "--json"])
-    assert "acme-aws stands off its load balancer, so stack dev cannot rehearse it" in json.loads(told.stdout)["reason"]
+        answer = CliRunner().invoke(rehearse, ["--to", "acme-aws", "--json"])
+    report = json.loads(answer.stdout)
+    assert report["ok"], report["reason"]
+    assert report["url"]["before"].startswith("http://")
+    assert report["url"]["after"] == {"api": "https://api.acme.example"}
+    switch = [each["type"] for each in report["steps"] if each["phase"] == "switch"]
+    assert {"acme:index:App", "aws:lb/loadBalancer:LoadBalancer"} <= set(switch)
+
+
+def test_one_elsewhere_is_not_rehearsed() -> None:
+    with third_party():
+        told = CliRunner().invoke(rehearse, ["--to", "acme-run", "--json"])
+    assert "acme-run runs elsewhere, so stack dev cannot rehearse it" in json.loads(told.stdout)["reason"]
 
 
 def test_one_behind_the_load_balancer_is_rehearsed_with_every_switch() -> None:
