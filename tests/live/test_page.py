@@ -26,7 +26,7 @@ from yard.comparison import Comparison, chart, page
 
 SECONDS = 30
 """For what takes a moment, on a machine that is busy."""
-SLIDERS = ("copies", "image-size", "deploys", "requests")
+SLIDERS = ("replicas", "image-size", "deploys", "requests")
 TOLD = """
     const all = (selector, of) => [...document.querySelectorAll(selector)].map(of);
     return {
@@ -176,7 +176,7 @@ def test_it_opens_without_a_complaint_and_asks_nobody(browser: Browser) -> None:
     browser.complaints(), browser.requests()
     browser.open()
     assert browser.requests() == [browser.address]
-    browser.press("copies", Keys.END)
+    browser.press("replicas", Keys.END)
     browser.told()
     assert browser.requests() == []
     assert browser.complaints() == []
@@ -220,15 +220,15 @@ def test_an_arrow_key_moves_the_bars_and_the_figures(browser: Browser, slider: s
 @pytest.mark.parametrize(
     ("keys", "replicas", "usage"),
     [
-        ({"copies": [Keys.ARROW_RIGHT]}, 3, {}),
+        ({"replicas": [Keys.ARROW_RIGHT]}, 3, {}),
         ({"deploys": [Keys.ARROW_RIGHT] * 2, "image-size": [Keys.HOME]}, 2, {"deploys": 100, "image-size": 50}),
         (
-            {"copies": [Keys.END], "image-size": [Keys.END], "deploys": [Keys.END], "requests": [Keys.END]},
+            {"replicas": [Keys.END], "image-size": [Keys.END], "deploys": [Keys.END], "requests": [Keys.END]},
             10,
             {"image-size": 2000, "deploys": 200, "requests": 10**9},
         ),
         (
-            {"copies": [Keys.HOME], "requests": [Keys.ARROW_RIGHT] * 3, "deploys": [Keys.ARROW_LEFT]},
+            {"replicas": [Keys.HOME], "requests": [Keys.ARROW_RIGHT] * 3, "deploys": [Keys.ARROW_LEFT]},
             1,
             {"deploys": 10, "requests": 30_000_000},
         ),

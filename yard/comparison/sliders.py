@@ -2,7 +2,7 @@
 
 A slider has few stops. All its stops with all of the others' would be thousands of estimates, so each figure is taken
 apart: sliders that it does not depend on are left out, and it is split into parts that add up where no part depends on
-two sliders together. Which do is found by trying: the ends and the middle of every slider, each with each.
+two sliders together. Which do is found by trying: the ends of every slider and one stop between, each with each.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Position = tuple[int, ...]
 """Of every slider, the index of the stop where it stands."""
 V = TypeVar("V")
 
-COPIES = tuple(range(1, 11))
+REPLICAS = tuple(range(1, 11))
 IMAGE_SIZES = (50, 100, 200, 300, 500, 800, 1200, 2000)
 DEPLOYS = (2, 5, 10, 20, 50, 100, 200)
 REQUESTS = (100_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000, 100_000_000, 300_000_000, 1_000_000_000)
@@ -101,9 +101,9 @@ class Grid:
 
     def asked(self, position: Position) -> Comparison:
         """The stack and the month of a position, with the estimates of where the stack is."""
-        copies, *rest = (each.stops[at] for each, at in zip(self.sliders, position, strict=True))
+        replicas, *rest = (each.stops[at] for each, at in zip(self.sliders, position, strict=True))
         if position[0] not in self._settings:
-            self._settings[position[0]] = _with_copies(self.found.settings, copies)
+            self._settings[position[0]] = _with_replicas(self.found.settings, replicas)
         if position[1:] not in self._usage:
             changes = dict(zip(("image_size", "deploys", "requests"), rest, strict=True))
             self._usage[position[1:]] = self.found.usage.model_copy(update=changes)
@@ -121,12 +121,8 @@ class Grid:
 
     @cached_property
     def trials(self) -> list[Position]:
-        """The ends and the middle of every slider, each with each."""
-        return list(product(*self._levels))
-
-    @cached_property
-    def _levels(self) -> list[tuple[int, ...]]:
-        return [tuple(sorted({0, stops // 2, stops - 1})) for stops in self.stops]
+        """The ends of every slider and one stop between, each with each."""
+        return list(product(*map(_levels, self.stops, self.own)))
 
     def table(self, what: Callable[[Position], V]) -> Table[V]:
         """A value of any kind, for the sliders on which it depends."""
@@ -151,6 +147,13 @@ class Grid:
 
     def _tried(self, what: Callable[[Position], V]) -> dict[Position, V]:
         return {position: what(position) for position in self.trials}
+
+
+def _levels(stops: int, own: int) -> tuple[int, ...]:
+    """The ends of a slider, and between them the stack's own stop, or where that is an end the middle. Parts and tables
+    start from the stack's own stops, so what differs there alone must be found."""
+    between = own if 0 < own < stops - 1 else stops // 2
+    return tuple(sorted({0, between, stops - 1}))
 
 
 def _dependence(tried: Mapping[Position, object]) -> tuple[int, ...]:
@@ -187,7 +190,7 @@ def _nano(usd: Decimal) -> int:
 def _sliders(found: Comparison) -> tuple[Slider, ...]:
     usage = found.usage
     return (
-        _copies(list(found.settings.services.values())),
+        _replicas(list(found.settings.services.values())),
         _slider("image-size", "Image size", IMAGE_SIZES, usage.image_size, "{:,} MB"),
         _slider("deploys", "Deployments of each service a month", DEPLOYS, usage.deploys, "{:,}"),
         _slider("requests", "Requests a month, all services together", REQUESTS, usage.requests, "{:,}"),
@@ -199,28 +202,28 @@ def _slider(key: str, label: str, stops: Sequence[int], own: int, text: str) -> 
     return Slider(key, label, every, tuple(map(text.format, every)), every.index(own))
 
 
-def _copies(services: Sequence[Service]) -> Slider:
-    """Copies of each service. Where the services have not all as many, there is a stop for that."""
+def _replicas(services: Sequence[Service]) -> Slider:
+    """Replicas of each service. Where the services have not all as many, there is a stop for that."""
     least = sorted(each.replicas.min for each in services)
     scales = any(each.replicas.scales for each in services)
-    label = "Copies of each service" + (", at least" if scales else "")
+    label = "Replicas of each service" + (", at least" if scales else "")
     if least[0] == least[-1]:
-        return _slider("copies", label, COPIES, least[0], "{}")
-    own = sum(1 for each in COPIES if each * len(least) <= sum(least))
-    stops = (*COPIES[:own], None, *COPIES[own:])
+        return _slider("replicas", label, REPLICAS, least[0], "{}")
+    own = sum(1 for each in REPLICAS if each * len(least) <= sum(least))
+    stops = (*REPLICAS[:own], None, *REPLICAS[own:])
     texts = [f"as the stack says, {least[0]} to {least[-1]}" if each is None else str(each) for each in stops]
-    return Slider("copies", label, stops, tuple(texts), own)
+    return Slider("replicas", label, stops, tuple(texts), own)
 
 
-def _with_copies(stack: Settings, copies: int | None) -> Settings:
-    """The stack with as many copies of each service; the room up to `max` stays as it is."""
-    if copies is None:
+def _with_replicas(stack: Settings, replicas: int | None) -> Settings:
+    """The stack with as many replicas of each service; the room up to `max` stays as it is."""
+    if replicas is None:
         return stack
-    services = {name: _of(each, copies) for name, each in stack.services.items()}
+    services = {name: _of(each, replicas) for name, each in stack.services.items()}
     return replace(stack, config=stack.config.model_copy(update={"services": services}))
 
 
-def _of(service: Service, copies: int) -> Service:
-    replicas = service.replicas
-    wanted = replicas.model_copy(update={"min": copies, "max": copies + replicas.max - replicas.min})
+def _of(service: Service, replicas: int) -> Service:
+    room = service.replicas.max - service.replicas.min
+    wanted = service.replicas.model_copy(update={"min": replicas, "max": replicas + room})
     return service.model_copy(update={"replicas": wanted})
