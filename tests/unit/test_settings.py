@@ -15,7 +15,7 @@ from components.orchestrator.ecs_fargate import EcsFargateOptions
 from components.orchestrator.eks import EksOptions
 from components.registry.ecr import EcrOptions
 from components.testing.cloud import Cloud
-from components.testing.engine import start
+from components.testing.engine import deploy, start
 from config import place as places
 from config.load import load as load_settings
 from config.presets import PRESETS
@@ -28,10 +28,15 @@ BASE = config_for("ecr", "ecs-fargate")
 
 
 def load(config: Mapping[str, Any], secrets: tuple[str, ...] = (), stack: str = "dev") -> Settings:
-    """The settings of a configuration; a key whose value is None is left out."""
+    """The settings of a configuration; a key whose value is None is left out.
+
+    They are loaded in a program's event loop: outside one the SDK makes a loop of its own in order to read the record of
+    what runs, and leaves it open."""
     given = {key: value for key, value in config.items() if value is not None}
     start(Cloud(), as_pulumi(given), tuple(f"switchyard:{key}" for key in secrets), stack=stack)
-    return load_settings()
+    found: list[Settings] = []
+    deploy(lambda: found.append(load_settings()))
+    return found[0]
 
 
 def complaint(config: Mapping[str, Any], secrets: tuple[str, ...] = ()) -> str:
