@@ -32,19 +32,19 @@ class ManagerProvider(Provider):
     def create(self, props: Props) -> CreateResult:
         """Wait until it has joined and the others reach it."""
         deadline = time.monotonic() + JOINING
-        said = ""
+        problem = ""
         while time.monotonic() < deadline:
             try:
                 with connection(props["host"]) as engine:
                     if node := joined(engine, props["address"]):
                         return CreateResult(node, props)
-                said = f"the swarm has no manager at {props['address']}"
+                problem = f"the swarm has no manager at {props['address']}"
             except NoAccessError:
                 raise
             except SwarmError as error:  # the first one: nobody answers before it has booted
-                said = str(error)
+                problem = str(error)
             time.sleep(POLL)
-        raise SwarmError(f"{props['instance']} is no manager of the swarm after {JOINING / 60:.0f} minutes: {said}")
+        raise SwarmError(f"{props['instance']} is no manager of the swarm after {JOINING / 60:.0f} minutes: {problem}")
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Is it still a node?"""

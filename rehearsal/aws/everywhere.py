@@ -17,7 +17,7 @@ def refuse_making(rows: Rows, state: CloudState, resource: CloudResource) -> Non
     _references(rows, state, resource)
     if unique := rows[resource.type].unique:
         _collisions(unique, state, resource)
-    if subnet := _stranded(rows, state, resource):
+    if subnet := _without_way_out(rows, state, resource):
         raise Refused(
             "ResourceInitializationError",
             f"{resource.name} is in {subnet}, which has no way to the registry: no route to a gateway and no endpoints",
@@ -96,7 +96,7 @@ def _cut_off(rows: Rows, state: CloudState, resource: CloudResource) -> None:
     state.remove(resource)
     try:
         for runtime in [each for row in rows.values() if row.starts for each in state.every(row.token)]:
-            if _stranded(rows, state, runtime):
+            if _without_way_out(rows, state, runtime):
                 raise Refused(
                     "RuntimeCutOff",
                     f"without {resource.name} ({resource.type}) the living {runtime.name} has no way out,"
@@ -107,16 +107,16 @@ def _cut_off(rows: Rows, state: CloudState, resource: CloudResource) -> None:
         state.add(resource)
 
 
-def _stranded(rows: Rows, state: CloudState, runtime: CloudResource) -> str | None:
+def _without_way_out(rows: Rows, state: CloudState, runtime: CloudResource) -> str | None:
     """The first subnet in which a runtime starts and has no way out: it would never start."""
     starts = rows[runtime.type].starts
     start = starts(state, runtime) if starts else None
     if start is None:
         return None
     subnets = [found for each in start.subnets if (found := state.find(types.SUBNET, each))]
-    stranded = (
+    closed = (
         each.name
         for each in subnets
         if not has_route(state, each, start.public) and not has_endpoints(state, each, start.endpoints)
     )
-    return next(stranded, None)
+    return next(closed, None)

@@ -3,7 +3,7 @@
 import threading
 import time
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pulumi.automation.events import OpType, StepEventMetadata
@@ -13,7 +13,7 @@ from yard.progress import Progress, run
 
 
 def step(kind: str, name: str = "api", op: OpType = OpType.CREATE) -> StepEventMetadata:
-    return cast(StepEventMetadata, SimpleNamespace(op=op, type=kind, urn=f"urn:pulumi:dev::switchyard::{kind}::{name}"))
+    return StepEventMetadata(op, f"urn:pulumi:dev::switchyard::{kind}::{name}", kind, "")
 
 
 class Teller:

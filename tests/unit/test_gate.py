@@ -13,11 +13,11 @@ from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 
 GOOD: Health = ("10.0.0.1", "healthy", "")
-SICK: Health = ("10.0.0.2", "unhealthy", "Target.ResponseCodeMismatch")
+UNHEALTHY: Health = ("10.0.0.2", "unhealthy", "Target.ResponseCodeMismatch")
 NEW: Health = ("10.0.0.3", "initial", "")
 
 
-class World:
+class Balancer:
     """A load balancer that answers in turn (the last answer for ever), and a clock that moves when one sleeps."""
 
     def __init__(self, *answers: list[Health]) -> None:
@@ -56,39 +56,39 @@ def run(gate: Gate, kind: str, old: dict[str, Any] | None, new: dict[str, Any] |
 
 
 def test_it_opens_after_enough_good_looks_in_a_row() -> None:
-    world = World([GOOD])
-    world.gate(polls=3, interval=5).wait("api", "group")
-    assert world.asked == ["group"] * 3
-    assert world.now == 10
+    balancer = Balancer([GOOD])
+    balancer.gate(polls=3, interval=5).wait("api", "group")
+    assert balancer.asked == ["group"] * 3
+    assert balancer.now == 10
 
 
 def test_one_bad_look_starts_the_count_again() -> None:
-    world = World([GOOD], [GOOD], [SICK], [GOOD])
-    world.gate(polls=3).wait("api", "group")
-    assert len(world.asked) == 6
+    balancer = Balancer([GOOD], [GOOD], [UNHEALTHY], [GOOD])
+    balancer.gate(polls=3).wait("api", "group")
+    assert len(balancer.asked) == 6
 
 
 def test_too_few_healthy_targets_are_a_bad_look() -> None:
-    world = World([GOOD, NEW], [GOOD, GOOD])
-    world.gate(wanted=2, polls=1).wait("api", "group")
-    assert len(world.asked) == 2
+    balancer = Balancer([GOOD, NEW], [GOOD, GOOD])
+    balancer.gate(wanted=2, polls=1).wait("api", "group")
+    assert len(balancer.asked) == 2
 
 
 def test_where_targets_are_nodes_they_are_counted_and_not_the_replicas() -> None:
-    world = World([GOOD], [GOOD, GOOD, GOOD])
-    world.gate(wanted=5, polls=1).wait("api", "group", nodes=3)
-    assert len(world.asked) == 2
+    balancer = Balancer([GOOD], [GOOD, GOOD, GOOD])
+    balancer.gate(wanted=5, polls=1).wait("api", "group", nodes=3)
+    assert len(balancer.asked) == 2
 
 
 def test_more_than_wanted_are_enough_though_another_is_sick() -> None:
-    world = World([GOOD, SICK, GOOD])
-    world.gate(wanted=2, polls=1).wait("api", "group")
-    assert len(world.asked) == 1
+    balancer = Balancer([GOOD, UNHEALTHY, GOOD])
+    balancer.gate(wanted=2, polls=1).wait("api", "group")
+    assert len(balancer.asked) == 1
 
 
 def test_an_interrupt_ends_the_wait_between_two_looks() -> None:
-    world = World([SICK])
-    gate = Gate(GateOptions(interval=60), world.ask, expected={"api": Expected(1, "/healthz")})
+    balancer = Balancer([UNHEALTHY])
+    gate = Gate(GateOptions(interval=60), balancer.ask, expected={"api": Expected(1, "/healthz")})
     threading.Timer(0.05, INTERRUPTED.set).start()
     began = time.monotonic()
     try:
@@ -97,42 +97,42 @@ def test_an_interrupt_ends_the_wait_between_two_looks() -> None:
     finally:
         INTERRUPTED.clear()
     assert time.monotonic() - began < 30
-    assert len(world.asked) == 2
+    assert len(balancer.asked) == 2
 
 
 def test_a_time_out_names_target_reason_and_health_path() -> None:
-    world = World([GOOD, SICK])
+    balancer = Balancer([GOOD, UNHEALTHY])
     with pytest.raises(GateClosed) as closed:
-        world.gate(wanted=2, timeout=60).wait("api", "group")
+        balancer.gate(wanted=2, timeout=60).wait("api", "group")
     assert str(closed.value) == (
         "the traffic of api stays where it is: 1 of 2 wanted targets are healthy after 60 s."
         " 10.0.0.2 is unhealthy (Target.ResponseCodeMismatch)."
         " The load balancer asks /healthz; see the service's logs, fix it, and run `pulumi up` again."
     )
-    assert world.now == 60
+    assert balancer.now == 60
 
 
 def test_a_time_out_without_targets_says_so() -> None:
     with pytest.raises(GateClosed, match=r"0 of 1 wanted targets are healthy after 10 s\. No target is registered\."):
-        World([]).gate(timeout=10).wait("api", "group")
+        Balancer([]).gate(timeout=10).wait("api", "group")
 
 
 def test_it_looks_at_least_once() -> None:
-    world = World([GOOD])
-    world.gate(polls=1, timeout=0).wait("api", "group")
-    assert world.asked == ["group"]
+    balancer = Balancer([GOOD])
+    balancer.gate(polls=1, timeout=0).wait("api", "group")
+    assert balancer.asked == ["group"]
     with pytest.raises(GateClosed, match="0 of 1 wanted targets are healthy after 0 s"):
-        World([SICK]).gate(polls=1, timeout=0).wait("api", "group")
+        Balancer([UNHEALTHY]).gate(polls=1, timeout=0).wait("api", "group")
 
 
 @pytest.mark.parametrize("kind", ["before_create", "before_update"])
 def test_before_the_rule_changes_every_group_with_weight_is_asked(kind: str) -> None:
-    world = World([GOOD])
-    run(world.gate(polls=1), kind, None, rule(one=90, two=10, three=0))
-    assert world.asked == ["one", "two"]
+    balancer = Balancer([GOOD])
+    run(balancer.gate(polls=1), kind, None, rule(one=90, two=10, three=0))
+    assert balancer.asked == ["one", "two"]
 
 
-class Groups(World):
+class Groups(Balancer):
     """A load balancer with as many healthy targets in each group as is said."""
 
     def __init__(self, **healthy: int) -> None:
@@ -156,13 +156,13 @@ class Groups(World):
 def test_a_newcomer_needs_its_share_of_the_replicas_that_serve_now(
     replicas: int, new: dict[str, Any], opens: bool
 ) -> None:
-    world = Groups(one=6, two=replicas)
-    gate = world.gate(wanted=2, polls=1, timeout=60)
+    balancer = Groups(one=6, two=replicas)
+    gate = balancer.gate(wanted=2, polls=1, timeout=60)
     if opens:
         run(gate, "before_update", rule(one=100), new)
         return
     with pytest.raises(
-        GateClosed, match=rf"raise `services\.api\.replicas` to {world.healthy['one'] // len(weights(new))} "
+        GateClosed, match=rf"raise `services\.api\.replicas` to {balancer.healthy['one'] // len(weights(new))} "
     ):
         run(gate, "before_update", rule(one=100), new)
 
@@ -177,13 +177,13 @@ def test_nodes_are_no_measure_of_replicas() -> None:
     run(to_nodes, "before_update", rule(one=100), rule(two=100))
 
     nodes: list[Health] = [("i-0123456789abcdef0", "healthy", "")] * 6
-    from_nodes = World(nodes, [GOOD]).gate(polls=1, timeout=0)
+    from_nodes = Balancer(nodes, [GOOD]).gate(polls=1, timeout=0)
     run(from_nodes, "before_update", rule(one=100), rule(two=100))
 
 
 def test_a_sick_group_stops_the_rule() -> None:
     with pytest.raises(GateClosed):
-        run(World([SICK]).gate(timeout=0), "before_update", rule(one=100), rule(one=0, two=100))
+        run(Balancer([UNHEALTHY]).gate(timeout=0), "before_update", rule(one=100), rule(one=0, two=100))
 
 
 @pytest.mark.parametrize(
@@ -200,9 +200,9 @@ def test_a_sick_group_stops_the_rule() -> None:
 def test_it_settles_only_when_a_group_lost_its_weight(
     old: dict[str, Any] | None, new: dict[str, Any], waited: float
 ) -> None:
-    world = World()
-    run(world.gate(settle=45), "after_update", old, new)
-    assert world.now == waited
+    balancer = Balancer()
+    run(balancer.gate(settle=45), "after_update", old, new)
+    assert balancer.now == waited
 
 
 def test_a_rule_without_weights_has_all_traffic_on_its_groups() -> None:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -17,7 +17,7 @@ from components.orchestrator.eks import EksOptions
 from components.orchestrator.kubernetes import KubernetesOptions
 from components.orchestrator.swarm import SwarmOptions
 from components.orchestrator.swarm_ec2 import SwarmEc2Options
-from components.orchestrator.swarm_parts.client import Engine, SwarmError, check_manager
+from components.orchestrator.swarm_parts.client import SwarmError, check_manager
 from components.shell import Shell, command, quoted
 from components.testing.cloud import Cloud
 from components.testing.engine import start
@@ -149,9 +149,9 @@ def bad_annotation(text: str) -> tuple[str, Calls]:
 
 
 def locked_swarm(text: str) -> tuple[str, Calls]:
-    engine = SimpleNamespace(info=lambda: {"Swarm": {"LocalNodeState": "locked"}})
+    engine: Any = SimpleNamespace(info=lambda: {"Swarm": {"LocalNodeState": "locked"}})
     with pytest.raises(SwarmError) as error:
-        check_manager(cast(Engine, engine), text)
+        check_manager(engine, text)
     said = str(error.value).removeprefix(f"the swarm of the Docker engine at {text} is locked: ")
     return said, [("docker", "-H", text, "swarm", "unlock")]
 

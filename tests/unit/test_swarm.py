@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 from platform import release
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from docker.errors import NotFound
@@ -14,7 +14,7 @@ from components.orchestrator.swarm import SwarmOptions, address, has_ipvs, publi
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider, project, whole
 from components.orchestrator.swarm_parts import client as swarm_client
 from components.orchestrator.swarm_parts import rollout as swarm_rollout
-from components.orchestrator.swarm_parts.client import Engine, SwarmError, check_manager, connect, explain
+from components.orchestrator.swarm_parts.client import SwarmError, check_manager, connect, explain
 from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout
 from components.service import Service
 from components.testing.engine import HIDDEN, Graph
@@ -241,7 +241,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def roll(*moments: tuple[str | None, list[dict[str, Any]]], replicas: int = 1) -> None:
-    Rollout(cast("Engine", Fake(*moments))).wait("id", "new", replicas, timeout=60)
+    engine: Any = Fake(*moments)
+    Rollout(engine).wait("id", "new", replicas, timeout=60)
 
 
 def test_it_waits_until_every_replica_runs_and_the_engine_is_done(clock: list[float]) -> None:
@@ -265,7 +266,7 @@ def test_a_service_that_never_ran_is_given_up_after_three_replicas(clock: list[f
 
 def test_failures_from_before_do_not_count(clock: list[float]) -> None:
     tries = [task(str(n), "failed", desired="shutdown") for n in range(3)]
-    engine = cast("Engine", Fake((None, [*tries, task("9", "running")])))
+    engine: Any = Fake((None, [*tries, task("9", "running")]))
     Rollout(engine, "id").wait("id", "new", 1, timeout=60)
 
 
@@ -290,8 +291,9 @@ def test_a_timeout_says_how_far_it_came(clock: list[float]) -> None:
     ],
 )
 def test_only_a_manager_will_do(swarm: dict[str, Any], words: str) -> None:
+    engine: Any = Fake(swarm=swarm)
     with pytest.raises(SwarmError, match=words):
-        check_manager(cast("Engine", Fake(swarm=swarm)), "unix:///run/engine.sock")
+        check_manager(engine, "unix:///run/engine.sock")
 
 
 @pytest.mark.parametrize(
@@ -318,8 +320,9 @@ def test_somebody_elses_service_is_not_taken_over() -> None:
             return {"Spec": {"Labels": {}}}
 
     props = {"name": "switchyard-local-api", "spec": {"Labels": {"switchyard.stack": "switchyard-local"}}}
+    engine: Any = Other()
     with pytest.raises(SwarmError, match="this stack did not make"):
-        swarm_engine.left_behind(cast("Engine", Other()), props)
+        swarm_engine.left_behind(engine, props)
 
 
 def test_what_is_gone_already_needs_no_removing() -> None:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import boto3
 import jmespath
@@ -72,8 +72,10 @@ def account(settings: Settings) -> Account:
 
     def client(service: str, region: str | None = None) -> Any:
         # A session makes one client at a time (boto3 guide, "Multithreading"), hence one session each.
-        own = boto3.Session(profile_name=settings.profile, region_name=settings.region)
-        return own.client(cast(Any, service), region_name=region or settings.region, config=once)
+        own: Any = boto3.Session(
+            profile_name=settings.profile, region_name=settings.region
+        )  # any service, not one of few
+        return own.client(service, region_name=region or settings.region, config=once)
 
     known = tuple(name for names in regions.values() for name in names)
     return Account(settings, client, known, HOMES.get(partition, settings.region or ""))

@@ -114,7 +114,7 @@ func serve(settings config.Config, stdout io.Writer) error {
 	return service.Serve(ctx, listener)
 }
 
-// newLogger writes JSON lines that each say which copy of which version they come from.
+// newLogger writes JSON lines that each say which replica of which version they come from.
 func newLogger(stdout io.Writer, level slog.Level, info api.Info) *slog.Logger {
 	handler := slog.NewJSONHandler(stdout, &slog.HandlerOptions{Level: level})
 	return slog.New(handler).With(

@@ -53,7 +53,7 @@ func notFound(w http.ResponseWriter, r *http.Request) {
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
-	// The answer names the copy that gave it, so it is true only once.
+	// The answer names the replica that gave it, so it is true only once.
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	// An error here means that the client has gone; nobody is left to tell.

@@ -60,9 +60,9 @@ class Engine(APIClient):
         try:
             found = self._call("GET", f"/distribution/{image}/json", headers=registry_auth(login))
         except APIError as error:
-            said = str(error.explanation)
-            if error.status_code in (401, 403, 404) or re.search(LOGIN_REFUSED, said):
-                raise SwarmError(f"image {image}: {explain(said)}") from error
+            message = str(error.explanation)
+            if error.status_code in (401, 403, 404) or re.search(LOGIN_REFUSED, message):
+                raise SwarmError(f"image {image}: {explain(message)}") from error
             return  # no registry answers, but the nodes may have the image; the rollout tells
         built_for = [each.get("architecture") for each in found.get("Platforms") or []]
         if built_for and architecture not in built_for:

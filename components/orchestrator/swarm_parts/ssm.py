@@ -171,8 +171,8 @@ class Adapter(BaseAdapter):
         except (BotoCoreError, ClientError) as error:
             raise NoConnection(f"{self.instance}: {error}") from error
         if done["Status"] != "Success":
-            said = done.get("StandardErrorContent", "").strip() or done.get("StatusDetails", "")
-            raise NoConnection(f"{self.instance}: the command ended with {done['Status']}: {said}")
+            message = done.get("StandardErrorContent", "").strip() or done.get("StatusDetails", "")
+            raise NoConnection(f"{self.instance}: the command ended with {done['Status']}: {message}")
         return str(done["StandardOutputContent"])
 
     def _done(self, command: str) -> dict[str, Any]:
@@ -241,11 +241,11 @@ class RemoteEngine(Engine):
 def open_manager(host: str, avoid: str = "") -> RemoteEngine:
     """A manager of the swarm `ssm://REGION/STACK` that answers, but not the instance `avoid`; else `NoManagerError`."""
     region, stack = urlsplit(host).netloc, urlsplit(host).path.strip("/")
-    said: list[str] = []
+    problems: list[str] = []
     try:
         ssm: Any = boto3.client("ssm", region_name=region, config=Config(retries={"max_attempts": 10}))
         for instance in _online(ssm, stack):
-            if instance != avoid and (engine := _manager(Adapter(ssm, instance), said)):
+            if instance != avoid and (engine := _manager(Adapter(ssm, instance), problems)):
                 return engine
     except (BotoCoreError, ClientError) as error:
         raise NoAccessError(f"AWS Systems Manager does not answer in {region}: {error}") from error
@@ -255,7 +255,7 @@ def open_manager(host: str, avoid: str = "") -> RemoteEngine:
     )
     raise NoManagerError(
         f"no manager of the swarm {stack} answers by Systems Manager in {region}"
-        f" ({'; '.join(said) or 'no instance of it is online'}): look at `{look}`"
+        f" ({'; '.join(problems) or 'no instance of it is online'}): look at `{look}`"
         " and at /var/log/cloud-init-output.log there"
     )
 
@@ -268,13 +268,13 @@ def _online(ssm: Any, stack: str) -> Iterator[str]:
     return iter(sorted(each["InstanceId"] for each in found if each["PingStatus"] == "Online"))
 
 
-def _manager(adapter: Adapter, said: list[str]) -> RemoteEngine | None:
-    """The engine behind `adapter`, if it is a manager's; if not, why is added to `said`."""
+def _manager(adapter: Adapter, problems: list[str]) -> RemoteEngine | None:
+    """The engine behind `adapter`, if it is a manager's; if not, why is added to `problems`."""
     try:
         engine = RemoteEngine(adapter)
         if engine.info().get("Swarm", {}).get("ControlAvailable"):
             return engine
-        said.append(f"{adapter.instance} is no manager")
+        problems.append(f"{adapter.instance} is no manager")
     except (DockerException, RequestException) as error:
-        said.append(str(error))
+        problems.append(str(error))
     return None
