@@ -30,7 +30,7 @@ BASE = config_for("ecr", "ecs-fargate")
 def load(config: Mapping[str, Any], secrets: tuple[str, ...] = (), stack: str = "dev") -> Settings:
     """The settings of a configuration; a key whose value is None is left out.
 
-    They are loaded in a program's event loop: outside one the SDK makes a loop of its own in order to read the record of
+    They are loaded in a program's event loop: outside one the SDK makes a loop to read the record of
     what runs, and leaves it open."""
     given = {key: value for key, value in config.items() if value is not None}
     start(Cloud(), as_pulumi(given), tuple(f"switchyard:{key}" for key in secrets), stack=stack)
