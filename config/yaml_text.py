@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -13,6 +14,17 @@ from yaml.reader import ReaderError
 LOADER: Any = type("Loader", (yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader,), {})
 """In C, where PyYAML was built with it: each run of a program with secrets reads two files."""
 LOADER.add_constructor("tag:yaml.org,2002:value", LOADER.construct_yaml_str)  # `=` is text for Pulumi
+PLAIN_LOADER: Any = type("PlainLoader", (LOADER,), {"yaml_implicit_resolvers": {}})
+"""For files that are not Pulumi's: as YAML 1.2 (core schema, section 10.3.2) and Go's parser have it, `on` and `yes`
+are text, and so are 22:22, 012 and a date."""
+for _kind, _text, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)\.[0-9]*)", list("-+.0123456789")),
+    ("merge", "<<", ["<"]),
+):
+    PLAIN_LOADER.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_text})\Z"), _first)
 MERGE = "tag:yaml.org,2002:merge"
 
 DEEPEST = 100
@@ -26,15 +38,15 @@ class BadYaml(Exception):
     """What is wrong with a text: a sentence without its subject."""
 
 
-def read(text: bytes) -> Any:
-    """The value of a YAML document; None of an empty one. Raises `BadYaml`.
+def read(text: bytes, kind: Any = LOADER) -> Any:
+    """The value of a YAML document; None of an empty one. `kind`: LOADER or PLAIN_LOADER. Raises `BadYaml`.
 
     The text is in bytes, for YAML is UTF-8 or, by its first bytes, UTF-16, which PowerShell's `>` writes and Pulumi
     reads (YAML 1.2, section 5.2).
     """
     try:
-        _nesting(text)
-        loader = LOADER(text)
+        _nesting(text, kind)
+        loader = kind(text)
         try:
             node = loader.get_single_node()
             if node is None:
@@ -61,10 +73,10 @@ def _words(error: MarkedYAMLError, text: bytes) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
 
 
-def _nesting(text: bytes) -> None:
+def _nesting(text: bytes, kind: Any) -> None:
     """Look how deep it goes before anything is composed, for that recurses: in C until the process dies."""
     depth = 0
-    for event in yaml.parse(text, LOADER):
+    for event in yaml.parse(text, kind):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > DEEPEST:
             raise BadYaml(TOO_DEEP)

@@ -1,5 +1,5 @@
-"""The documents that follow from the code and the prices: `docs/configuration.md`, `docs/support.md` and
-`docs/first-user.md`.
+"""The documents that follow from the code and the prices: `docs/configuration.md`, `docs/support.md`,
+`docs/first-user.md` and `docs/importing-fields.md`.
 
 `python -m tools.docs` writes them; with `--check` it changes nothing, names those that are out of date and exits 1.
 Only this project's own backends are in them, not what third parties have installed.
@@ -31,6 +31,7 @@ from config.load import FROM_PRESET
 from config.presets import PRESETS
 from config.reader import Keys
 from yard.comparison import seed, seed_page
+from yard.importing.dialects import DIALECTS
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by `make docs` from the code. Change it there. -->"
@@ -59,6 +60,7 @@ def documents() -> Iterator[tuple[str, str]]:
     yield "docs/configuration.md", _document(configuration())
     yield "docs/support.md", _document(support())
     yield "docs/first-user.md", _document(first_user())
+    yield "docs/importing-fields.md", _document(importing())
 
 
 def _read(path: Path) -> str | None:
@@ -275,6 +277,28 @@ def first_user() -> Iterator[str]:
     yield "# The first user's decision table"
     yield STORY
     yield from seed_page.page(seed.document())
+
+
+# --- docs/importing-fields.md -------------------------------------------------------------------------------------
+
+IMPORTING = """\
+What `yard import` does with each field that it knows; how to use it is in [importing](importing.md). A field that is
+in no table here is dropped too, and said to be."""
+
+
+def importing() -> Iterator[str]:
+    """What becomes of the fields of other tools."""
+    yield "# What becomes of each field"
+    yield IMPORTING
+    for dialect in DIALECTS.values():
+        yield f"## {dialect.title}"
+        for heading, rules in dialect.tables.items():
+            rows = ([f"`{way}`", _becomes(rule.to), rule.how] for way, rule in rules.items())
+            yield f"{heading}:\n\n{_table(['field', 'becomes', 'how, or why not'], rows)}"
+
+
+def _becomes(fields: str) -> str:
+    return _one_of(fields.split(", ")) if fields else "dropped"
 
 
 # --- docs/support.md ----------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The command `yard`."""
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ COMMANDS = {
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",
     "compare": "Price a stack with every registry and every orchestrator, side by side; offline.",
     "prices": "List the prices that estimates are made from, and read AWS's price lists anew.",
+    "import": "Make services of a Compose file, and say field by field what became of it.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
 }
 
@@ -32,7 +34,8 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"yard.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name  # PEP 8: `import` cannot be a name in Python
+        command: click.Command = getattr(import_module(f"yard.{name}"), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from config.stack_file import BadStack, StackFile
 from config.usage_file import BadUsage
 from config.usage_file import read as read_usage
-from config.yaml_text import BadYaml, read
+from config.yaml_text import PLAIN_LOADER, BadYaml, read
 
 ALIASES = "\n".join(
     ["a0: &a0 [x, x, x, x, x, x, x, x, x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))]
@@ -64,6 +64,22 @@ def test_bad_yaml_is_told_in_words_and_in_time(text: str, told: str, tmp_path: P
 )
 def test_good_yaml_is_read(text: str, value: object) -> None:
     assert read(text.encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("on: yes", {"on": "yes"}),
+        (
+            "[22:22, 012, 0x1f, 1_000, 2026-01-01, =, .nan]",
+            ["22:22", "012", "0x1f", "1_000", "2026-01-01", "=", ".nan"],
+        ),
+        ("[12, -3, +4, 0, 1.50, .5, true, FALSE, ~, null, '']", [12, -3, 4, 0, 1.5, 0.5, True, False, None, None, ""]),
+        ("{a: &x {b: 1}, c: {<<: *x}}", {"a": {"b": 1}, "c": {"b": 1}}),
+    ],
+)
+def test_files_that_are_not_pulumis_are_read_as_go_does(text: str, value: object) -> None:
+    assert read(text.encode(), PLAIN_LOADER) == value
 
 
 def test_a_hundred_levels_are_enough() -> None:

@@ -1,0 +1,76 @@
+"""`yard import`: another tool's file, once, into the services of a stack. (`import` is a word of Python's own.)"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from config.stack_file import NoStack, StackFile
+from yard import files, here
+from yard.importing import stack_file
+from yard.importing.dialects import DIALECTS, Imported, NoImport, load
+from yard.importing.source import VERDICTS
+
+ROOT = here.ROOT
+
+
+@click.command("import")
+@click.argument("source", metavar="FILE|FOLDER", type=click.Path(exists=True, path_type=Path))
+@click.option("--as", "dialect", type=click.Choice([*DIALECTS]), help="What it is; default: by what is in it.")
+@click.option("--stack", help="Write the services into config/Pulumi.<stack>.yaml, where they are not there yet.")
+@click.option("--json", "as_json", is_flag=True, help="Print the services and the report as one JSON document.")
+def import_(source: Path, dialect: str | None, stack: str | None, as_json: bool) -> None:
+    """Make `services` of another tool's FILE, and say of each of its fields what became of it.
+
+    The services go to standard output, as a stack's file has them, or with --stack into that file; the report goes to
+    standard error. What looks like a secret is written nowhere: a command to set it is printed. FILE stays as it is,
+    and is not read again.
+    """
+    try:
+        found = load(source, ROOT, dialect, stack, None)
+        if stack:
+            file = StackFile(ROOT, stack)
+            files.write(file.path, stack_file.with_services(file, found.services))
+    except (NoImport, NoStack, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(_document(found), indent=2))
+        return
+    if not stack:
+        click.echo(stack_file.text_of(found.services), nl=False)
+    for line in _lines(found):
+        click.echo(line, err=True)
+    if stack:
+        click.echo(f"wrote {', '.join(found.services)} into {file.path}", err=True)
+
+
+def _document(found: Imported) -> dict[str, object]:
+    return {
+        "dialect": found.dialect,
+        "services": found.services,
+        "fields": [
+            {"path": each.path, "verdict": each.verdict, "to": each.to, "why": each.why} for each in found.report.lines
+        ],
+        "notes": found.report.notes,
+        "commands": found.report.commands,
+    }
+
+
+def _lines(found: Imported) -> list[str]:
+    report, lines = found.report, []
+    for verdict in VERDICTS:
+        told = [each for each in report.lines if each.verdict == verdict]
+        lines += [f"{verdict}:" if told else f"{verdict}: nothing"]
+        lines += [
+            f"  {each.path}{f' -> {each.to}' if each.to else ''}{f': {each.why}' if each.why else ''}" for each in told
+        ]
+    lines += ["", *report.notes] if report.notes else []
+    if report.commands:
+        lines += [
+            "",
+            "secrets are set by hand, and asked for without an echo:",
+            *(f"  {each}" for each in report.commands),
+        ]
+    return lines

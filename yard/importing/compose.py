@@ -1,0 +1,373 @@
+"""Docker's Compose files (the Compose Specification: 05-services.md, build.md, deploy.md, 12-interpolation.md)."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from config.stack_file import Steps, dotted
+from yard.importing import words
+from yard.importing.draft import Draft, Given, Rule, Rules, apply, drop, is_secret, names_of, text_of
+from yard.importing.source import Report, Source
+
+UNKNOWN = "no field of ours has this meaning"
+NO_FILE = "a folder with a Dockerfile is built here: check the source out, and name its folder"
+UNITS = {
+    f"{unit}{end}": 1024**power for power, unit in enumerate("kmgt", 1) for end in ("", "b", "ib")
+} | dict.fromkeys(("", "b"), 1)
+VARIABLE = re.compile(
+    r"\$(?:(\$)|(?P<plain>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<sign>:?[-?+])?(?P<word>[^{}]*)\})"
+)
+"""The innermost first: what is in braces has none."""
+PORT = re.compile(r"(?:(?P<published>.*):)?(?P<target>\d+)(?:/(?P<protocol>\w+))?", re.A)
+LOCAL = ("127.", "localhost", "[::1]", "::1")
+"""Published there, a port is for the same machine alone."""
+
+
+def read(given: Given) -> tuple[list[Draft], Report]:
+    """The services of a Compose file, and what became of all that is in it."""
+    report = Report()
+    root = Source(report, (), _filled(given.document, (), report))
+    theirs = [each for each in root.at("services").inner() if _is_service(each)]
+    names = names_of([each.name for each in theirs], report)
+    drafts = [Draft(name, report, given) for name in names]
+    for each, draft in zip(theirs, drafts, strict=True):
+        apply(RULES, each, draft, UNKNOWN)
+        if not draft.values.pop("public", False):
+            draft.set(("public",), False)
+    _shared(drafts, report)
+    _addresses(drafts, [each.name for each in root.at("services").inner()], report)
+    for each in root.inner():
+        if each.name.startswith("x-"):
+            each.dropped("what has its anchor says it already; the rest is for other programs")
+    apply(TOP, root, Draft("", report, given), "no part of a Compose file that has a meaning here")
+    return drafts, report
+
+
+def _is_service(source: Source) -> bool:
+    """Whether it is one of ours to be; if not, the reason is told."""
+    if not isinstance(source.value, dict):
+        source.dropped("a service is a map")
+        return False
+    if why := words.kept_elsewhere(source.at("image").value):
+        source.dropped(why)
+    return not why
+
+
+def _shared(drafts: list[Draft], report: Report) -> None:
+    """All public services share one URL, so that only one has all paths."""
+    public = [each for each in drafts if each.values.get("public", True)]
+    for draft in public[1:]:
+        draft.set(("path",), f"/{draft.name}")
+    if public[1:]:
+        report.notes.append(
+            f"the public services share one URL: {public[0].name} gets what no other one does, and"
+            f" {', '.join(each.name for each in public[1:])} what is under a path of the same name, which it must"
+            " answer as it is; or give each a `host`. Where each has a port instead (swarm), take `path` out"
+        )
+    for draft in drafts:
+        if draft not in public:
+            report.notes.append(
+                f"{draft.name} publishes no port, so nothing may connect to it (`public: false`): if another service"
+                " calls it, take that out, and call it at the URL"
+            )
+
+
+def _addresses(drafts: list[Draft], theirs: list[str], report: Report) -> None:
+    """Compose gives each service its name as an address, and here there is none of that name."""
+    named = re.compile(rf"(?:^|//|@)({'|'.join(map(re.escape, theirs))})(?:$|[:/])")
+    for draft in drafts:
+        for name, value in draft.values.get("env", {}).items():
+            if match := named.search(value):
+                report.notes.append(
+                    f"{name} of {draft.name} has an address that Compose makes, {match[1]!a}: write the one of here"
+                )
+
+
+def _filled(value: Any, steps: Steps, report: Report) -> Any:
+    """A value with the defaults of its variables; the report gets to know which have none, and which have one."""
+    if isinstance(value, dict):
+        return {key: _filled(each, (*steps, key), report) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, (*steps, place), report) for place, each in enumerate(value)]
+    if not isinstance(value, str) or "$" not in value:
+        return value
+    text, missing, defaults = _interpolated(value)
+    if missing:
+        report.open[steps] = f"{', '.join(missing)} has no default in the file: write the value itself"
+    if defaults:
+        report.filled[steps] = f"the default of {', '.join(defaults)}"
+    return text
+
+
+def _interpolated(text: str) -> tuple[str, list[str], list[str]]:
+    """A text with defaults for its variables; the variables without one, and those whose default it has."""
+    missing: list[str] = []
+    defaults: list[str] = []
+
+    def put(found: re.Match[str]) -> str:
+        name, sign = found["plain"] or found["name"], found["sign"] or ""
+        if found[1]:
+            return "\0"  # a dollar that is meant as such
+        if sign.endswith("-"):
+            defaults.append(name)
+            return found["word"]
+        if not sign.endswith("+"):  # where it is not set, that is nothing
+            missing.append(name)
+        return ""
+
+    while (new := VARIABLE.sub(put, text)) != text:
+        text = new
+    return text.replace("\0", "$"), missing, defaults
+
+
+def _build(source: Source, draft: Draft) -> None:
+    if isinstance(source.value, str):
+        _context(source, draft)
+    elif isinstance(source.value, dict) and not source.at("context"):
+        draft.set(("build", "context"), draft.given.base)
+
+
+def _context(source: Source, draft: Draft) -> None:
+    value = str(source.value)
+    if "://" in value or value.startswith(("git@", "github.com/")):
+        source.dropped(NO_FILE)
+        return
+    ours = posixpath.normpath(posixpath.join(draft.given.base, value))
+    draft.put(source, "build.context", ours, "" if ours == value else "from the folder of Pulumi.yaml")
+
+
+def _of_build(field: str) -> Rule:
+    def read(source: Source, draft: Draft) -> None:
+        if "build" in draft.values:
+            draft.put(source, f"build.{field}", source.value)
+        else:
+            source.dropped(NO_FILE)
+
+    return Rule(f"build.{field}", "as it stands", read)
+
+
+def _args(source: Source, draft: Draft) -> None:
+    for each, name, value in _pairs(source):
+        if "build" not in draft.values:
+            each.dropped(NO_FILE)
+        elif is_secret(name, value):
+            each.dropped("it looks like a secret, and build arguments are kept in the image: mount it while building")
+        elif value is None or isinstance(value, dict | list):
+            each.dropped("its value is that of the shell: write it out")
+        elif each.open:
+            each.dropped(each.open)
+        else:
+            draft.set(("build", "args", name), text_of(value))
+            each.taken(dotted(("build", "args", name)), "" if isinstance(value, str) else "as text")
+
+
+def _pairs(source: Source) -> Iterator[tuple[Source, str, Any]]:
+    """Names and values of a map, or of a list of `NAME=value`; without a value it is None."""
+    for each in source.inner():
+        if isinstance(source.value, dict):
+            yield each, each.name, each.value
+        elif isinstance(each.value, str):
+            name, given, value = each.value.partition("=")
+            yield each, name, value if given else None
+
+
+def _environment(source: Source, draft: Draft) -> None:
+    for each, name, value in _pairs(source):
+        draft.variable(each, name, value)
+
+
+def _ports(source: Source, draft: Draft) -> None:
+    for each in source.inner():
+        if isinstance(each.value, dict):
+            _long_port(each, draft)
+        elif match := PORT.fullmatch(str(each.value)):
+            local = (match["published"] or "").startswith(LOCAL)
+            why = "the port of the container; the URL has its own"
+            _port(each, draft, match["target"], match["protocol"], local, why)
+        else:
+            each.dropped(each.open or "want one port, such as 8080:8080")
+
+
+def _long_port(source: Source, draft: Draft) -> None:
+    target, protocol, address = source.at("target"), source.at("protocol"), source.at("host_ip")
+    if not target:
+        return
+    local = str(address.value).startswith(LOCAL)
+    _port(target, draft, target.value, protocol.value, local, "")
+    if draft.values.get("public"):
+        source.at("published").taken("public", "the URL has its own port")
+    protocol.dropped("requests are HTTP over TCP")
+
+
+def _port(source: Source, draft: Draft, target: Any, protocol: Any, local: bool, why: str) -> None:
+    if str(protocol or "tcp").lower() != "tcp":
+        source.dropped("a service speaks HTTP over TCP alone")
+        return
+    if not local:
+        draft.set(("public",), True)
+    if "port" in draft.values:
+        source.dropped(f"a service has one port, and that is {draft.values['port']}")
+    else:
+        draft.put(source, "port", words.number(target), why, known=True)
+
+
+def _expose(source: Source, draft: Draft) -> None:
+    for each in source.inner():
+        target, _, protocol = str(each.value).partition("/")
+        if words.number(target) == draft.values.get("port"):
+            each.taken("port", "as `ports` says already")
+        elif "port" in draft.values or protocol not in ("", "tcp"):
+            each.dropped("a service has one port, for HTTP over TCP")
+        else:
+            draft.put(each, "port", words.number(target), "" if isinstance(each.value, int) else "as a number")
+
+
+def _test(source: Source, draft: Draft) -> None:
+    words.probed(source, draft, source.value)
+
+
+def _replicas(source: Source, draft: Draft) -> None:
+    if "replicas" in draft.values:
+        source.dropped("`replicas` is set already")
+    else:
+        number = words.number(source.value)
+        draft.put(source, "replicas", number, "" if number is source.value else "as a number")
+
+
+def _cpu(source: Source, draft: Draft) -> None:
+    if "cpu" in draft.values:
+        source.dropped("`cpu` is set already, by the limit: it is both what is reserved and the limit")
+    else:
+        draft.put(
+            source, "cpu", words.number(source.value), "" if isinstance(source.value, int | float) else "as a number"
+        )
+
+
+def _memory(source: Source, draft: Draft) -> None:
+    amount = words.mebibytes(str(source.value).lower(), UNITS)
+    if "memory" in draft.values:
+        source.dropped("`memory` is set already, by the limit: it is both what is reserved and the limit")
+    elif amount is None:
+        source.dropped(source.open or "no amount of memory that is known here, such as 512m")
+    else:
+        draft.put(source, "memory", amount, "in MiB")
+
+
+def _tmpfs(source: Source, draft: Draft) -> None:
+    for each in source.inner() if isinstance(source.value, list) else [source]:
+        path, _, options = str(each.value).partition(":")
+        _writable(each, draft, path, "without its options" if options else "")
+
+
+def _writable(source: Source, draft: Draft, path: str, why: str) -> None:
+    draft.put(source, "writable", [*dict.fromkeys((*draft.values.get("writable", []), path))], why or "scratch space")
+
+
+def _volumes(source: Source, draft: Draft) -> None:
+    for each in source.inner():
+        if each.at("type").value == "tmpfs" and each.at("target"):
+            _writable(each.at("target"), draft, str(each.at("target").value), "")
+            each.at("type").taken("writable", "scratch space")
+    source.rest_dropped(
+        "files that last are not a service's business here: code belongs in the image, data in a database or a bucket,"
+        " and `writable` is scratch space"
+    )
+
+
+def _secrets(source: Source, draft: Draft) -> None:
+    for each in source.inner():
+        named = each.at("source") if isinstance(each.value, dict) else each
+        name = re.sub(r"\W", "_", str(named.value)).upper()
+        if named and not named.open:
+            draft.secret(named, name, f"the variable {name} instead of a file (on Swarm its file is in {name}_FILE)")
+
+
+def _read_only(source: Source, draft: Draft) -> None:
+    if source.value is True:
+        source.taken("writable", "always so here, but for the paths in `writable`")
+    else:
+        source.dropped("the file system is always read-only: name the paths that need scratch space in `writable`")
+
+
+def _platform(source: Source, draft: Draft) -> None:
+    words.architecture(source, draft, source.value)
+
+
+IN_IMAGE = "say it in the Dockerfile"
+NETWORKS = "each orchestrator makes its own network; services call each other at the URL"
+GUARDED = "replicas run without privileges, the same on every orchestrator"
+HOSTS = "the orchestrator's business, not the service's"
+HOME = "it is for one machine, and replicas run on any"
+DEVELOPMENT = "it is for work on the code, and changes nothing of what runs"
+FLATTEN = "`docker compose config` prints the file with this worked in: import what it prints"
+
+RULES: Rules = {
+    "build": Rule("build", "a folder; from Pulumi.yaml's", _build),
+    "build.context": Rule(
+        "build.context", "from Pulumi.yaml's folder; an address of a repository is dropped", _context
+    ),
+    "build.dockerfile": _of_build("dockerfile"),
+    "build.target": _of_build("target"),
+    "build.args": Rule("build.args", "a map or a list; what looks like a secret is dropped", _args),
+    "build.dockerfile_inline": drop("a Dockerfile is a file: write it beside the code"),
+    "build.platforms": drop("`architecture` says what it is built for"),
+    "image": Rule(words.IMAGE, "with a digest; a tag alone is dropped, with the way to the digest", words.image),
+    "ports": Rule("port, public", "the container's port of the first one over TCP", _ports),
+    "expose": Rule("port", "where `ports` says none", _expose),
+    "environment": Rule("env, secrets", "a map or a list; what looks like a secret is set by a command", _environment),
+    "secrets": Rule("secrets", "a variable by the secret's name, set by a command", _secrets),
+    "env_file": drop("write its variables into `env`, and set its secrets with `pulumi config set --secret --path`"),
+    "command": Rule("command", "a text is split into words; one with a secret in it is dropped", words.command),
+    "entrypoint": drop(words.ENTRYPOINT),
+    "deploy.replicas": Rule("replicas", "as it stands", _replicas),
+    "scale": Rule("replicas", "where `deploy.replicas` says none", _replicas),
+    "deploy.resources.limits.cpus": Rule("cpu", "as a number", _cpu),
+    "cpus": Rule("cpu", "where `deploy` says none", _cpu),
+    "deploy.resources.reservations.cpus": Rule("cpu", "where there is no limit", _cpu),
+    "deploy.resources.limits.memory": Rule("memory", "in MiB, rounded up", _memory),
+    "mem_limit": Rule("memory", "where `deploy` says none", _memory),
+    "deploy.resources.reservations.memory": Rule("memory", "where there is no limit", _memory),
+    "mem_reservation": Rule("memory", "where there is no limit", _memory),
+    "deploy.resources": drop("`cpu` and `memory` are all that is limited"),
+    "deploy.update_config": drop("replicas are always replaced without a gap"),
+    "deploy.rollback_config": drop("an update that does not become healthy is taken back"),
+    "deploy.restart_policy": drop("a replica that ends is always started again"),
+    "deploy": drop(HOSTS),
+    "user": Rule("user", "a number, without the group; a name is dropped", words.user),
+    "platform": Rule("architecture", "of linux/amd64, linux/arm64", _platform),
+    "healthcheck.test": Rule("health", "the path of the URL that it asks", _test),
+    "healthcheck": drop(words.TIMES),
+    "read_only": Rule("writable", "the file system is always read-only, so `false` is dropped", _read_only),
+    "tmpfs": Rule("writable", "the paths, without options", _tmpfs),
+    "volumes": Rule("writable", "those of type tmpfs; all others are dropped", _volumes),
+    "depends_on": drop("replicas start in any order: a service tries again until it is answered"),
+    "restart": drop("a replica that ends is always started again"),
+    "extends": drop(FLATTEN),
+    "profiles": drop("every service in a stack runs: take out what only some stacks need"),
+    "container_name": drop("replicas have names of their own, for there are several"),
+    "hostname": drop("replicas have names of their own, for there are several"),
+    **{key: drop(NETWORKS) for key in ("networks", "network_mode", "links", "external_links", "dns", "extra_hosts")},
+    **{key: drop(GUARDED) for key in ("privileged", "cap_add", "security_opt", "sysctls", "devices", "ulimits")},
+    "cap_drop": drop("replicas have no capabilities in any case"),
+    **{key: drop(DEVELOPMENT) for key in ("develop", "stdin_open", "tty", "attach")},
+    **{key: drop(HOSTS) for key in ("labels", "logging", "init", "stop_grace_period", "stop_signal", "shm_size")},
+    **{key: drop(HOME) for key in ("pid", "ipc", "volumes_from", "pull_policy")},
+    "working_dir": drop(IN_IMAGE),
+    "configs": drop("a file of configuration belongs in the image, or its values in `env`"),
+}
+"""By the field of a service."""
+
+TOP: Rules = {
+    "version": drop("Compose itself reads it no more"),
+    "name": drop("the project's name is in Pulumi.yaml"),
+    "include": drop(FLATTEN),
+    "networks": drop(NETWORKS),
+    "volumes": drop("files that last are not a service's business here"),
+    "secrets": drop("each service's own `secrets` says which it needs"),
+    "configs": drop("a file of configuration belongs in the image, or its values in `env`"),
+    "services": drop("want a map of services"),
+}
+"""By the field of the file; those that begin with x- are said where they are used."""

@@ -1,0 +1,142 @@
+"""Pieces of text that files of other tools share: amounts, images, commands, and variables in a text."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from components import shell
+from components.service import Service
+from yard.importing.draft import Draft, has_secret
+from yard.importing.source import Source
+
+MANAGED: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("postgres", "postgresql", "postgis", "timescaledb", "pgvector", "mysql", "mariadb", "percona"), "Amazon RDS"
+    ),
+    **dict.fromkeys(("mssql", "mcr.microsoft.com/mssql/server", "oracle-free", "cockroach"), "Amazon RDS"),
+    **dict.fromkeys(("redis", "redis-stack", "valkey", "keydb", "dragonfly", "memcached"), "Amazon ElastiCache"),
+    **dict.fromkeys(("mongo", "mongodb", "mongodb-community-server"), "Amazon DocumentDB"),
+    **dict.fromkeys(("rabbitmq", "activemq", "nats", "eclipse-mosquitto"), "Amazon MQ"),
+    **dict.fromkeys(("kafka", "cp-kafka", "zookeeper", "cp-zookeeper", "redpanda"), "Amazon MSK"),
+    **dict.fromkeys(("elasticsearch", "opensearch"), "Amazon OpenSearch Service"),
+    **dict.fromkeys(("cassandra", "scylla"), "Amazon Keyspaces"),
+    **dict.fromkeys(("neo4j", "influxdb", "clickhouse", "clickhouse-server", "etcd", "couchdb"), "its maker's cloud"),
+    **dict.fromkeys(("minio",), "Amazon S3"),
+}
+"""The last part of an image's name, where it keeps data -> who runs one."""
+REFERENCE = re.compile(r"(?P<name>[^@\s]+?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
+LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s\"'|;)]*)?")
+AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
+BY_NAME = "image" in Service.model_fields
+"""Whether a service may run an image of another registry."""
+IMAGE = "image" if BY_NAME else "digest"
+ENTRYPOINT = "the image's own entry point runs: change it in the Dockerfile, or give all of its words in `command`"
+HEALTH = "asked by the load balancer: a GET of this path must answer 200"
+TIMES = "how often and how long to wait is the orchestrator's, see docs/how-a-switch-works.md"
+
+
+def kept_elsewhere(image: Any) -> str:
+    """Why an image is no service here, where it keeps data; empty for any other."""
+    match = REFERENCE.fullmatch(str(image))
+    name = match["name"] if match else ""
+    runs = MANAGED.get(name.rpartition("/")[2])
+    if not runs:
+        return ""
+    return (
+        f"{name.rpartition('/')[2]} keeps data and speaks no HTTP, so it is no service here: let {runs} run it, or"
+        " keep it where it is, and give its address to the others in `env` or `secrets`"
+    )
+
+
+def image(source: Source, draft: Draft) -> None:
+    """An image that is not built here: by its digest it is taken, by a tag it cannot be."""
+    match = REFERENCE.fullmatch(str(source.value))
+    if source.open:
+        source.dropped(source.open)
+    elif "build" in draft.values:
+        source.dropped("the image that is built has the service's name, and the commit as its tag")
+    elif match and match["digest"]:
+        _pinned(source, draft, match)
+    else:
+        asked = shell.command("docker", "buildx", "imagetools", "inspect", str(source.value))
+        field = "`image`, with its name before it," if BY_NAME else "`digest`"
+        source.dropped(
+            f"a tag may be moved, so {_pushed(draft, 'and ')}set {field} to the digest that `{asked}` prints"
+        )
+
+
+def _pinned(source: Source, draft: Draft, image: re.Match[str]) -> None:
+    if BY_NAME:
+        draft.put(source, IMAGE, f"{image['name']}@{image['digest']}", "without the tag" if image["tag"] else "")
+    else:
+        draft.put(source, IMAGE, image["digest"], _pushed(draft, "which keeps the digest"))
+
+
+def _pushed(draft: Draft, then: str) -> str:
+    return "" if BY_NAME else f"push the image into the stack's registry as {draft.name}, {then}"
+
+
+def command(source: Source, draft: Draft) -> None:
+    """Words for the image's entry point: a list, or a text that is split as a shell does."""
+    value = source.value
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:
+        source.dropped(f"its quotes are not in order ({error}): write it as a list")
+        return
+    if not words or not isinstance(words, list):
+        source.dropped("no words: the image's own command runs")
+    elif has_secret(" ".join(map(str, words))):
+        source.dropped("there seems to be a secret in it, and a command is shown to many: read it from a variable")
+    else:
+        draft.put(source, "command", [str(each) for each in words], "split into words" if words is not value else "")
+
+
+def probed(source: Source, draft: Draft, words: Any) -> None:
+    """The path that a command for a health check asks for."""
+    text = " ".join(map(str, words)) if isinstance(words, list) else str(words)
+    match = LOCAL_URL.search(text)
+    if match:
+        draft.put(source, "health", (match[1] or "/").partition("?")[0], HEALTH)
+    else:
+        source.dropped(f"it asks no URL of the service, and here the load balancer asks `health`, {_default('health')}")
+
+
+def mebibytes(value: Any, units: Mapping[str, int]) -> int | None:
+    """An amount of memory in MiB, rounded up; None where it is none. `units`: of the first letters of a unit."""
+    match = AMOUNT.fullmatch(str(value).strip())
+    factor = units.get(match[2]) if match else None
+    return math.ceil(float(match[1]) * factor / 2**20) if match and factor else None
+
+
+def number(value: Any) -> Any:
+    """A number that may be written as text; whole where it is."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return value
+    return int(found) if found.is_integer() else found
+
+
+def architecture(source: Source, draft: Draft, value: Any) -> None:
+    """What an image is built for, from `linux/arm64` and the like."""
+    named = str(value).lower().removeprefix("linux/").partition("/")[0]
+    ours = {"amd64": "x86_64", "x86-64": "x86_64", "aarch64": "arm64"}.get(named, named)
+    draft.put(source, "architecture", ours, "" if ours == value else "under its other name")
+
+
+def user(source: Source, draft: Draft) -> None:
+    """Who the process runs as: a number, with or without a group."""
+    first, _, group = str(source.value).partition(":")
+    if not first.isascii() or not first.isdigit():
+        source.dropped("a user by name is known only in the image: write the number that `id -u` prints there")
+    else:
+        draft.put(source, "user", int(first), "without the group" if group else "as a number")
+
+
+def _default(name: str) -> str:
+    return f"{Service.model_fields[name].default} where nothing is set"
