@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from components.build import BuildOrFolder
 from components.model import TEXT_TO_NUMBER, Contradiction, Model, Text, Wanted, wanted
+from components.permissions import Permissions
 
 NAME = Text(r"^[a-z](-?[a-z0-9])*$", "lower-case letters, digits and single dashes, a letter first", max_length=20)
 Name = Annotated[str, NAME]
@@ -140,6 +141,10 @@ class Service(Model):
     user: int = Field(default=65532, ge=1, le=65535, description="Numeric user the process runs as; never root.")
     writable: tuple[AbsolutePath, ...] = Field(
         default=(), description="Paths with scratch space; the rest of the file system is read-only."
+    )
+    permissions: Permissions = Field(
+        default=(),
+        description="What its process may do on AWS, a list of {actions, resources, conditions}; by default nothing.",
     )
 
     @model_validator(mode="after")

@@ -16,7 +16,9 @@ def foundation(stack: Settings) -> Foundation | None:
     network = Network("network", network_args(stack))
     vault = Vault("vault", vault_args(stack))
     edge = Edge("edge", edge_args(stack, network)) if stack.behind_edge else None
-    return Foundation(region=stack.region, profile=stack.profile, network=network, vault=vault, edge=edge)
+    return Foundation(
+        region=stack.region, profile=stack.profile, network=network, vault=vault, edge=edge, gate=stack.config.gate
+    )
 
 
 def network_args(stack: Settings) -> NetworkArgs:

@@ -22,6 +22,7 @@ from components.build import Build
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
 from components.options import Options
 from components.orchestrator import ORCHESTRATORS, OrchestratorOptions, Support
+from components.permissions import Permission
 from components.pulling import Cell, cell
 from components.registry import REGISTRIES, RegistryOptions
 from components.service import FEATURES, NAME, Replicas, Service
@@ -126,6 +127,9 @@ def configuration() -> Iterator[str]:
     yield "### build"
     yield _first_line(Build)
     yield _fields(Build)
+    yield "### permission"
+    yield _first_line(Permission)
+    yield _fields(Permission)
     for key, model in BLOCKS.items():
         yield f"## {key}"
         yield _first_line(model)

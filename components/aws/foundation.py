@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.aws.edge import Edge
+from components.aws.gate import GateOptions
 from components.aws.network import Network
 from components.aws.vault import Vault
 
@@ -20,3 +21,5 @@ class Foundation:
     vault: Vault
     edge: Edge | None
     """None where no orchestrator registers anything at it."""
+    gate: GateOptions = field(default_factory=GateOptions)
+    """How long is looked, and how often, until what is new is believed to be there."""

@@ -1,12 +1,16 @@
 """IAM documents, written short."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
+from components.permissions import Permission
 from components.pull import AwsRole, Pull
+from components.sdk import aws
 
 Statement = dict[str, Any]
 
@@ -33,3 +37,13 @@ def pulling(pull: Pull) -> list[Statement]:
         return []
     # The token is for the whole registry: AWS defines no resource for it (ECR, "Actions, resources, condition keys").
     return [allow(["ecr:GetAuthorizationToken"], ["*"]), allow(pull.actions, pull.arns)]
+
+
+def permitted(
+    name: str, role: aws.iam.Role, permissions: Sequence[Permission], opts: pulumi.ResourceOptions
+) -> list[aws.iam.RolePolicy]:
+    """What lets a role do what a service asks for; nothing where it asks for nothing. Its replicas come after it."""
+    if not permissions:
+        return []
+    policy = document(*[each.statement for each in permissions])
+    return [aws.iam.RolePolicy(name, role=role.name, policy=policy, opts=opts)]

@@ -167,6 +167,7 @@ class AwsOrchestrator(Orchestrator[Of]):
     def __init__(self, name: str, args: OrchestratorArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
         if args.foundation is None:
             raise TypeError(f"{name} runs on AWS: give it a foundation")
+        self.foundation = args.foundation
         self.region, self.profile = args.foundation.region, args.foundation.profile
         self.network, self.vault = args.foundation.network, args.foundation.vault
         super().__init__(name, args, opts)

@@ -39,6 +39,7 @@ CAPABILITIES: Mapping[str, Support] = {
     "digest": HONOURED,
     "architecture": HONOURED,
     "user": HONOURED,
+    "permissions": translated("inline policy of the service's task role"),
 }
 """What does not depend on where the replicas run."""
 
@@ -185,7 +186,7 @@ class Ecs(AwsOrchestrator[E]):
         login = self._login(name, image)
         read = [*[arn for arn, _ in secrets.values()], *([login] if login is not None else [])]
         role, may_start = self._execution_role(name, image, read)
-        # What the service itself may do on AWS: nothing, until `transforms.py` gives it a policy.
+        # What the service itself may do on AWS: nothing, unless it asks.
         own = aws.iam.Role(f"{name}-task", assume_role_policy=iam.trust("ecs-tasks.amazonaws.com"), opts=child)
         units, memory = self.size(name, service)
         task = aws.ecs.TaskDefinition(
@@ -210,7 +211,7 @@ class Ecs(AwsOrchestrator[E]):
             ).apply(lambda known: json.dumps([self._container(name, service, **known)])),
             opts=child,
         )
-        return task, [may_start]
+        return task, [may_start, *iam.permitted(f"{name}-task", own, service.permissions, child)]
 
     def _execution_role(
         self, name: str, image: Image, secrets: list[pulumi.Output[str]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import cached_property
 from ipaddress import ip_network
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from pydantic import Field
 from components.aws import iam
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
+from components.aws.gate import INTERRUPTED
 from components.cost import Demand, Item, Line, Note, Unpriced, instances
 from components.model import Cidr, Contradiction, Text, is_example, is_public
 from components.needs import FixedNames, Need, Program, Question
@@ -38,6 +40,7 @@ NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"
 """What an estimate takes the nodes to be: Auto Mode chooses among all types of the families c, m and r."""
 FLEET = Fleet(keeps_cpu=0.1, keeps_memory=GIB)
 """In an estimate; about what EKS reserves on a node of that size."""
+POD_IDENTITY = "pods.eks.amazonaws.com"
 NODE_DISK = 80
 """GiB (EKS user guide, "Node Class Specification", ephemeralStorage)."""
 
@@ -58,6 +61,7 @@ class EksOptions(OrchestratorOptions):
         "path": translated("listener rule"),
         "host": translated("listener rule"),
         "public": translated("without a binding and a NetworkPolicy nothing may connect"),
+        "permissions": translated("a role for the service's pods alone, by EKS Pod Identity"),
     }
 
     version: Annotated[str, Text(r"^1\.\d\d$", "a Kubernetes version, such as 1.34")] | None = Field(
@@ -224,10 +228,39 @@ class Eks(AwsOrchestrator[EksOptions]):
         )
         found_by = kubernetes_service.expose(name, place)
         bindings = [self._bind(name, target, found_by)] if target else []
-        deployment = kubernetes_service.run(name, service, image, place, found_by, *bindings)
+        before = [found_by, *bindings, *self._identity(name, service)]
+        deployment = kubernetes_service.run(name, service, image, place, *before)
         if service.replicas.scales:
             self._measure()
         return Workload(healthy=(*bindings, deployment))
+
+    def _identity(self, name: str, service: Service) -> list[pulumi.Resource]:
+        """What lets the service's pods, known by their service account, do what it asks for on AWS."""
+        if not service.permissions:
+            return []
+        child = pulumi.ResourceOptions(parent=self)
+        role = aws.iam.Role(f"{name}-pod", assume_role_policy=iam.trust(POD_IDENTITY, "sts:TagSession"), opts=child)
+        may_act = iam.permitted(f"{name}-pod", role, service.permissions, child)
+        association = aws.eks.PodIdentityAssociation(
+            name,
+            cluster_name=self._cluster_name,
+            namespace=self._cluster_namespace,
+            service_account=name,
+            role_arn=role.arn,
+            opts=pulumi.ResourceOptions(parent=self, hooks=self._known_to_pods),
+        )
+        return [*may_act, association]
+
+    @cached_property
+    def _known_to_pods(self) -> pulumi.ResourceHookBinding:
+        """A pod that starts before the cluster knows of its role never gets it, and the API tells nobody when it does:
+        seconds later (EKS API, CreatePodIdentityAssociation; aws/containers-roadmap #2507). So whatever starts pods
+        waits as long as the gate looks at replicas."""
+
+        def wait(_: pulumi.ResourceHookArgs) -> None:
+            INTERRUPTED.wait(self.foundation.gate.polls * self.foundation.gate.interval)
+
+        return pulumi.ResourceHookBinding(after_create=[pulumi.ResourceHook("identity", wait)])
 
     def _measure(self) -> None:
         """Let the autoscalers know the pods' CPU: a cluster does not measure by itself."""
@@ -278,9 +311,7 @@ class Eks(AwsOrchestrator[EksOptions]):
     def _ship_logs(self) -> None:
         """Write what the replicas print to the stack's log group, one stream a pod."""
         child = pulumi.ResourceOptions(parent=self)
-        role = aws.iam.Role(
-            "eks-logs", assume_role_policy=iam.trust("pods.eks.amazonaws.com", "sts:TagSession"), opts=child
-        )
+        role = aws.iam.Role("eks-logs", assume_role_policy=iam.trust(POD_IDENTITY, "sts:TagSession"), opts=child)
         may_write = aws.iam.RolePolicy(
             "eks-logs",
             role=role.name,

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, model_validator
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
 from components.model import Cidr, Contradiction, Text
 from components.needs import KubernetesCluster, Need
-from components.orchestrator import Orchestrator, OrchestratorOptions, kubernetes_service, translated
+from components.orchestrator import Orchestrator, OrchestratorOptions, kubernetes_service, refused, translated
 from components.orchestrator.kubernetes_service import Place
 from components.pull import Anonymous, Login, NodeIdentity
 from components.sdk import k8s
@@ -66,6 +66,7 @@ class KubernetesOptions(OrchestratorOptions):
         "path": translated("rule of the Ingress; with another `exposure` it is an error"),
         "host": translated("rule of the Ingress; with another `exposure` it is an error"),
         "public": translated("false: nothing exposes it, and by NetworkPolicy nothing may connect"),
+        "permissions": refused("a cluster from elsewhere gives pods no role on AWS that this program could make"),
     }
 
     context: str = Field(

@@ -21,6 +21,8 @@ PATIENCE = 600
 SCALED_BY = "switchyard/scaled-by"
 """Annotation: who sets the count of the replicas. It makes a difference, and so an update of the Deployment, where the
 count alone would not: what the state knows of the count is what it was before the autoscaler."""
+PERMITTED = "switchyard/permissions"
+"""Annotation of pods that have started with a role on AWS."""
 CAPABILITIES: Mapping[str, Support] = {
     "port": HONOURED,
     "cpu": translated("CPU request; no limit, for a throttled replica answers late"),
@@ -268,10 +270,15 @@ def _deployment(
         # the Deployment's own time-out is over, with the pod's reason.
         "progress_deadline_seconds": PATIENCE,
         "template": {
-            "metadata": {"labels": labels(place.stack, name)},
+            "metadata": {"labels": labels(place.stack, name), **_marks(service)},
             "spec": _pod(name, service, image, place, account, secrets),
         },
     }
+
+
+def _marks(service: Service) -> dict[str, Any]:
+    """Pods learn of a role as they start, so those that run make way for others once the service has one."""
+    return {"annotations": {PERMITTED: "true"}} if service.permissions else {}
 
 
 def _pod(

@@ -81,6 +81,7 @@ class SwarmOptions(OrchestratorOptions):
         "architecture": translated("placement on nodes of that platform"),
         "user": HONOURED,
         "writable": translated("tmpfs: in memory, and within the service's memory"),
+        "permissions": refused("Swarm knows no roles on AWS; give the service a key of its own under secrets"),
     }
 
     host: EngineAddress | None = Field(

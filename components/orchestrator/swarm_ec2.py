@@ -58,6 +58,7 @@ class SwarmEc2Options(NodeOptions):
             "the image's own HEALTHCHECK tells Swarm; the load balancer asks the path through every node"
         ),
         "path": translated("listener rule"),
+        "permissions": refused("Swarm gives no replica a role of its own; the nodes' role would be every service's"),
         "host": translated("listener rule"),
         "public": HONOURED,
     }

@@ -105,15 +105,25 @@ def get_addon_version(ask: Question) -> Properties:
     return {"id": name, "addonName": name, "kubernetesVersion": kubernetes, "version": "v1.0.0-eksbuild.1"}
 
 
+@refuses("InvalidParameterException", "EKS user guide, trust policy required by EKS Pod Identity")
+def _wrong_trust(state: CloudState, association: CloudResource) -> Iterator[str]:
+    """A role that does not trust EKS for pods, or not to tag its sessions, gives pods nothing."""
+    role = state.find(types.ROLE, association.get("roleArn", ""))
+    trusted = role.get("assumeRolePolicy", "") if role else ""
+    if role and not all(each in trusted for each in ("pods.eks.amazonaws.com", "sts:AssumeRole", "sts:TagSession")):
+        yield f"{role.name} must trust pods.eks.amazonaws.com with sts:AssumeRole and sts:TagSession"
+
+
 POD_IDENTITY = ResourceType(
-    "aws:eks/podIdentityAssociation:PodIdentityAssociation",
+    types.POD_IDENTITY,
     computed(
         id="{clusterName}:{serviceAccount}",
         associationArn=f"{ARN}:podidentityassociation/{{clusterName}}/a-{{hex:.17}}",
     ),
     (2, 2, 1),
     "clusterName namespace serviceAccount",
-    refs=OF_CLUSTER,
+    refs=(*OF_CLUSTER, Ref("roleArn", types.ROLE, holds=False)),
+    creating=(_wrong_trust,),
     unique=Unique("clusterName namespace serviceAccount", taken="ResourceInUseException"),
 )
 ACCESS_ENTRY = ResourceType(

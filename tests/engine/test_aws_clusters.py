@@ -1,5 +1,6 @@
 """The rehearsal's EKS, and what Kubernetes refuses in its clusters."""
 
+import json
 from contextlib import nullcontext
 from typing import Any
 
@@ -190,3 +191,17 @@ def test_pods_need_a_digest_and_nodes_that_may_pull(town: Town, kube: Kube) -> N
     deploy(image)
     with no("RuntimeCutOff"):
         town.delete(attached)
+
+
+def test_pods_get_only_a_role_that_trusts_them(town: Town) -> None:
+    cluster = logging_cluster(town)
+    trust = {"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole"]}
+    inputs = {"clusterName": cluster.id, "namespace": "shop", "serviceAccount": "api"}
+    role = town.make(types.ROLE, "pods", assumeRolePolicy=json.dumps({"Statement": [trust]}))
+    with no("InvalidParameterException", "with sts:AssumeRole and sts:TagSession"):
+        town.make(types.POD_IDENTITY, **inputs, roleArn=role.get("arn"))
+    with no("NoSuchEntity"):
+        town.make(types.POD_IDENTITY, **inputs, roleArn="arn:aws:iam::123456789012:role/gone")
+    trust["Action"] = ["sts:AssumeRole", "sts:TagSession"]
+    town.change(role, assumeRolePolicy=json.dumps({"Statement": [trust]}))
+    assert town.make(types.POD_IDENTITY, **inputs, roleArn=role.get("arn")).id == "lab:api"

@@ -59,6 +59,7 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
     "architecture": {"architecture": "arm64"},
     "user": {"user": 1000},
     "writable": {"writable": ["/tmp"]},
+    "permissions": {"permissions": [{"actions": ["s3:GetObject"], "resources": ["arn:aws:s3:::photos/*"]}]},
     "autoscaling": {"replicas": {"min": 1, "max": 3}},
 }
 """Feature -> what a service says that asks for it."""
@@ -78,6 +79,20 @@ OTHERWISE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "architecture": ({"architecture": "x86_64"},),
     "user": ({"user": 1001},),
     "writable": ({"writable": []},),
+    "permissions": (
+        {"permissions": []},
+        {"permissions": [{"actions": ["s3:PutObject"], "resources": ["arn:aws:s3:::photos/*"]}]},
+        {"permissions": [{"actions": ["s3:GetObject"], "resources": ["arn:aws:s3:::videos/*"]}]},
+        {
+            "permissions": [
+                {
+                    "actions": ["s3:GetObject"],
+                    "resources": ["arn:aws:s3:::photos/*"],
+                    "conditions": {"Bool": {"aws:SecureTransport": "true"}},
+                }
+            ]
+        },
+    ),
     "autoscaling": (
         {"replicas": 1},
         {"replicas": {"min": 1, "max": 4}},

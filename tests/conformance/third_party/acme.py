@@ -58,6 +58,7 @@ class AcmeRunOptions(OrchestratorOptions):
         "autoscaling": refused("Acme runs as many replicas as it is told"),
         "path": refused("each app at Acme has an address of its own"),
         "host": refused("each app at Acme has an address of its own"),
+        "permissions": refused("Acme gives an app no role on AWS"),
     }
 
     def costs(self, demand: Demand) -> Iterator[Item]:
