@@ -87,6 +87,7 @@ class Kubernetes(Package):
                 "aws-load-balancer-controller #2764",
             )
         self._can_run(cluster, changed)
+        self._ports_are_free(changed)
         return changed
 
     def delete(self, resource: CloudResource, config: wire.Properties) -> None:
@@ -142,10 +143,22 @@ class Kubernetes(Package):
         if resource.type in health.BINDINGS:
             self._binds(cluster, resource)
         self._can_run(cluster, resource)
+        self._ports_are_free(resource)
 
     def _here(self, type_: str, name: str, resource: CloudResource) -> list[CloudResource]:
         """Objects of a type and name in the cluster of `resource`."""
         return [each for each in self.state.where(type_, "metadata.name", name) if each.cluster == resource.cluster]
+
+    def _ports_are_free(self, resource: CloudResource) -> None:
+        """A port of the nodes is one Service's in the whole cluster."""
+        for port in resource.all("spec.ports.nodePort"):
+            for other in self.state.where(health.SERVICE, "spec.ports.nodePort", port):
+                if other.cluster == resource.cluster and not other.same(resource):
+                    raise Refused(
+                        "Invalid",
+                        f"{resource.id}: spec.ports.nodePort {port}: provided port is already allocated, to {other.id}",
+                        "Kubernetes documentation, Service, type NodePort",
+                    )
 
     def _binds(self, cluster: CloudResource, binding: CloudResource) -> None:
         """Auto Mode's controller may only register in groups that bear the cluster's name."""

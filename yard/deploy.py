@@ -17,6 +17,7 @@ from pulumi import automation as auto
 
 from components.registry import COMMIT
 from components.service import Service
+from components.shell import command
 from config.digests import GIVEN
 from config.load import of_file
 from config.problems import nearest
@@ -48,12 +49,18 @@ def deploy(images: tuple[str, ...], stack: str, as_json: bool) -> None:
 
     with in_words():
         deployment = Deployment.of(ROOT, stack, images)
-        with interrupts.explained(lambda: "What was pushed stays; the same command goes on."):
+        with interrupts.explained(lambda: _interrupted(stack)):
             outcome = deployment.run(say)
     if as_json:
         click.echo(json.dumps(outcome, indent=2))
     else:
         tell(outcome)
+
+
+def _interrupted(stack: str) -> str:
+    """On Kubernetes the new version is there then, and the state has the old one: `up` alone finds nothing to do."""
+    back = command("pulumi", "up", "--refresh", "--stack", stack)
+    return f"What was pushed stays; the same command goes on. `{back}` goes back to what ran before."
 
 
 @dataclass(frozen=True)

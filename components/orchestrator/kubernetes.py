@@ -230,6 +230,8 @@ class Kubernetes(Orchestrator[KubernetesOptions]):
             spec["type"] = "NodePort"
             if chosen := self.options.node_ports.get(name):
                 port["node_port"] = chosen
+                # In another namespace it is another Service, and the port is taken until the old one has gone.
+                after = pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(delete_before_replace=True))
         return k8s.core.v1.Service(
             f"{name}--public",
             metadata={

@@ -75,3 +75,15 @@ def test_what_a_run_is_given_is_gone_after_it(monkeypatch: pytest.MonkeyPatch) -
     with given({"api": DIGEST}):
         assert DIGEST in os.environ[GIVEN]
     assert os.environ[GIVEN] == "{}"
+
+
+def test_ctrl_c_says_how_to_go_on_and_how_to_go_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stop(self: Deployment, say: object) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    deployment(tmp_path)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr(Deployment, "run", stop)
+    result = CliRunner().invoke(command.deploy, ["--stack", "dev"])
+    assert result.exit_code == 130
+    assert "the same command goes on. `pulumi up --refresh --stack dev` goes back to what ran before" in result.stderr
