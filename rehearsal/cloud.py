@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rehearsal import swarm
-from rehearsal.apis import elb, kms, ssm
+from rehearsal.apis import ecs, elb, kms, logs, ssm
 from rehearsal.aws import health, types
 from rehearsal.aws.package import Aws, RowPackage
 from rehearsal.aws.rows import load
@@ -18,6 +18,7 @@ from rehearsal.operations import Call, Fault, Operations
 from rehearsal.package import Package
 from rehearsal.server import CloudServicer, EksServicer, Server
 from rehearsal.state import CloudState
+from rehearsal.tasks import Ending, Ends
 
 
 class Cloud:
@@ -27,6 +28,7 @@ class Cloud:
     operation when it begins and when it ends, in the order of `Call.begun` and `Call.done`. `existing` are ids and
     ARNs of what the stack did not make. `unhealthy_groups` are target groups, by their name in the program, that never
     have a healthy target. `images` are digests that each repository has from its beginning; others have to be pushed.
+    `ends` says how a command ends that is run once.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Cloud:
         existing: Iterable[str] = (),
         unhealthy_groups: Iterable[str] = (),
         images: Iterable[str] = (),
+        ends: Ends = lambda _: Ending(),
     ) -> None:
         self.state = CloudState(existing=set(existing), unhealthy_groups=set(unhealthy_groups), images=set(images))
+        self.state.tasks.ends = ends
         self.faults = list(faults)
         self._scale = scale
         self._on_call = on_call
@@ -50,6 +54,7 @@ class Cloud:
         self._elb = elb.serve(self.targets)
         self._ssm = ssm.serve(self._online, self._command)
         self._kms = kms.serve()
+        self._ecs, self._logs = ecs.serve(self.state), logs.serve(self.state)
         self._servers = {each.name: Server(CloudServicer(each, self._operations)) for each in packages}
         self._servers["eks"] = Server(EksServicer("eks"))
         return self
@@ -66,7 +71,7 @@ class Cloud:
         self._operations.cancel()
         for server in self._servers.values():
             server.stop()
-        for endpoint in (self._elb, self._ssm, self._kms):
+        for endpoint in (self._elb, self._ssm, self._kms, self._ecs, self._logs):
             endpoint.close()
         self.clock.close()
 
@@ -88,6 +93,8 @@ class Cloud:
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self._elb.url,
             "AWS_ENDPOINT_URL_SSM": self._ssm.url,
             "AWS_ENDPOINT_URL_KMS": self._kms.url,
+            "AWS_ENDPOINT_URL_ECS": self._ecs.url,
+            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self._logs.url,
             "PULUMI_CLOUD_SECRET_OVERRIDE": "",  # the caller's, which would go before the stack's own
         }
 

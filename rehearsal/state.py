@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from rehearsal import wire
+from rehearsal.tasks import Tasks
 
 ACCOUNT = "123456789012"
 
@@ -121,6 +122,8 @@ class CloudState:
     """Buckets that hold objects."""
     swarms: dict[str, Swarm] = field(default_factory=dict)
     """The swarm of each stack whose instances are one."""
+    tasks: Tasks = field(default_factory=Tasks)
+    """What runs once, and what was written."""
     registers: dict[str, Registers] = field(default_factory=dict)
     """Type -> how its replicas are targets."""
     revisions: Counter[str] = field(default_factory=Counter)

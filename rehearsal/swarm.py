@@ -28,6 +28,10 @@ NO_LEADER = (
 )
 
 
+SHORT = 12
+"""Characters of a container's id in the name of its log stream (Docker, "Customize log driver output")."""
+
+
 class EngineRefusal(Exception):
     """The engine refuses; the arguments are the status and its message."""
 
@@ -154,16 +158,22 @@ class _Manager:
     def tasks(self) -> Json:
         (wanted,) = json.loads(self.query["filters"])["service"]
         found = self.service(wanted)
-        return [
-            {
-                "ID": f"{found['ID']}-{slot}",
-                "CreatedAt": "2026-01-01T00:00:00Z",
-                "Spec": found["Spec"]["TaskTemplate"],
-                "Status": {"State": "running"},
-                "DesiredState": "running",
-            }
-            for slot in range(found["Spec"]["Mode"]["Replicated"]["Replicas"])
-        ]
+        replicated = found["Spec"]["Mode"].get("Replicated")
+        if replicated is None:
+            return [self._once(found)]
+        return [_task(found, slot, {"State": "running"}) for slot in range(replicated["Replicas"])]
+
+    def _once(self, job: Json) -> Json:
+        """The task of a job, one look further: it runs and has written what it writes, then it ends."""
+        looks = job["Looks"] = job.get("Looks", 0) + 1
+        ending = self.state.tasks.ends(_container(job["Spec"]).get("Args", []))
+        if looks == 1:
+            driver = job["Spec"]["TaskTemplate"]["LogDriver"]["Options"]
+            stream = driver["tag"].replace("{{.ID}}", job["ID"][:SHORT])
+            self.state.tasks.write(driver["awslogs-group"], stream, ending.lines)
+        if looks == 1 or ending.code is None:
+            return _task(job, 0, {"State": "running"})
+        return _task(job, 0, {"State": "failed" if ending.code else "complete"}, ending.code)
 
     def image(self, image: str) -> Json:
         self._may_pull(image)
@@ -274,6 +284,17 @@ class _Manager:
         return any(secret in each.get("policy", "") for each in of_role) or any(
             role.get("arn") in each.get("policy", "") for each in of_secret if role
         )
+
+
+def _task(service: Json, slot: int, status: Json, code: int = 0) -> Json:
+    container = {"ContainerID": service["ID"], "ExitCode": code}
+    return {
+        "ID": f"{service['ID']}-{slot}",
+        "CreatedAt": "2026-01-01T00:00:00Z",
+        "Spec": service["Spec"]["TaskTemplate"],
+        "Status": {**status, "Timestamp": "2026-01-01T00:00:00Z", "ContainerStatus": container},
+        "DesiredState": "running",
+    }
 
 
 def _container(spec: Json) -> Json:

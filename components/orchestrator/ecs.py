@@ -13,7 +13,15 @@ import pulumi
 from components.aws import iam
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.cost import Demand, Item, Line, Unpriced, secrets
-from components.orchestrator import HONOURED, AwsOrchestrator, OrchestratorOptions, Support, aws_logs, translated
+from components.orchestrator import (
+    HONOURED,
+    AwsOrchestrator,
+    OrchestratorOptions,
+    Support,
+    aws_logs,
+    refused,
+    translated,
+)
 from components.pull import Anonymous, AwsRole, Login
 from components.sdk import aws
 from components.service import Service
@@ -50,6 +58,16 @@ class EcsOptions(OrchestratorOptions):
     platform = "aws"
     target = "ip"
     pulls_by = (Anonymous, AwsRole, Login)
+    operated_by = "components.operations.ecs:OnEcs"
+    verbs = {
+        "status": HONOURED,
+        "logs": translated("the stack's log group in CloudWatch: also what other orchestrators wrote there"),
+        "run": translated("RunTask with the service's task definition"),
+        "exec": refused(
+            "ECS Exec does not work with a read-only file system (aws/containers-roadmap#1359); `yard run` runs the"
+            " command beside the replicas"
+        ),
+    }
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What does not depend on where the replicas run."""

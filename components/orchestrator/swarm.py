@@ -59,6 +59,13 @@ class SwarmOptions(OrchestratorOptions):
 
     key = "swarm"
     pulls_by = (Anonymous, Login)
+    operated_by = "components.operations.swarm:OnSwarm"
+    verbs = {
+        "status": HONOURED,
+        "logs": HONOURED,
+        "run": translated("a service in mode replicated-job, which goes when its task has ended; from Docker 20.10 on"),
+        "exec": translated("docker exec, where a replica runs on the node whose engine the stack names"),
+    }
     capabilities = {
         "port": translated("published on the engine's host, under `switchyard:swarm.ports` where that is given"),
         "cpu": HONOURED,

@@ -49,6 +49,15 @@ class SwarmEc2Options(NodeOptions):
     target = "instance"
     pulls_by = (Anonymous, AwsRole, Login)
     renews = True
+    operated_by = "components.operations.swarm_ec2:OnSwarmEc2"
+    verbs = {
+        **SwarmOptions.verbs,
+        "logs": translated("the stack's log group in CloudWatch: also what other orchestrators wrote there"),
+        "exec": refused(
+            "nobody logs in to its nodes, and Systems Manager's commands have no terminal; `yard run` runs the command"
+            " beside the replicas"
+        ),
+    }
     vpc_endpoints = frozenset({"ec2messages", "logs", "secretsmanager", "ssm", "ssmmessages"})
     capabilities = {
         **SwarmOptions.capabilities,

@@ -38,12 +38,13 @@ class Target:
 def targets(state: CloudState, group: CloudResource, now: float) -> list[Target]:
     """All targets of a group, at a time in rehearsal seconds."""
     return [
-        Target(_address(group, index), port, *_state(state, group, since, now))
+        Target(address(group, index), port, *_state(state, group, since, now))
         for index, (port, since) in enumerate(_registered(state, group))
     ]
 
 
-def _address(group: CloudResource, index: int) -> str:
+def address(group: CloudResource, index: int) -> str:
+    """Of a group's target, by its place among them."""
     if group.get("targetType") == "instance":
         return f"i-{index:017x}"
     return f"10.0.{index // 250}.{1 + index % 250}"

@@ -1,0 +1,175 @@
+"""The daily verbs on Docker Swarm, on an engine given by host."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import time
+from abc import abstractmethod
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from components.operations import Line, OperationError, Operations, Replica, Running
+from components.operations.swarm_log import ServiceLog, lines
+from components.orchestrator import Of
+from components.orchestrator.swarm import SwarmOptions
+from components.orchestrator.swarm_engine import remove_service, unique
+from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
+from components.orchestrator.swarm_parts.connection import connection
+from components.orchestrator.swarm_parts.rollout import is_over
+from components.shell import command as quoted
+
+POLL = 0.5
+"""Seconds between two looks at a task."""
+SERVICE = "pulumi-python:dynamic/swarm:Service"
+JOBS_SINCE = "1.41"
+"""Engine API (Docker 20.10) that knows services which run once."""
+WENT_BACK = ("paused", "rollback_paused", "rollback_completed")
+"""How the engine calls an update that failed."""
+READABLE = ("running", "complete", "failed")
+"""States of a task that has a log; of another the engine tells why it has none, as if the task had written it."""
+
+Task = dict[str, Any]
+
+
+class Log(Protocol):
+    """What a task writes."""
+
+    def new(self) -> Iterator[str]:
+        """The lines since the last call."""
+
+
+class OnAnySwarm(Operations[Of]):
+    """The verbs on a swarm, whoever keeps it."""
+
+    settles: ClassVar[float] = 0.0
+    """Seconds after a task's end in which its last lines may come."""
+
+    def status(self, service: str) -> Running:
+        with self._engine(service) as (engine, name):
+            live, tasks = engine.service(name), engine.tasks_of(name)
+        wanted = [each for each in tasks if each["DesiredState"] == "running" and not is_over(each)]
+        replicas = int(live["Spec"]["Mode"]["Replicated"]["Replicas"])
+        return Running(replicas, [_replica(each) for each in wanted], _failure(live, tasks))
+
+    def run(self, service: str, command: Sequence[str]) -> Generator[str | int, None, None]:
+        with self._engine(service) as (engine, name):
+            if engine.older_than(JOBS_SINCE):
+                raise OperationError(
+                    f"the engine knows no tasks that run once: API {JOBS_SINCE} (Docker 20.10) is the first"
+                )
+            job = unique(f"{name}-run")
+            try:
+                engine.new_service(_once(engine.service(name)["Spec"], job, command), self._made(service).get("login"))
+                yield from self._until_over(engine, service, job)
+            finally:
+                remove_service(engine, job)
+
+    @abstractmethod
+    def log_of(self, engine: Engine, service: str, job: str, task: Task) -> Log:
+        """What a task of `job`, which is run for a service, writes."""
+
+    def _until_over(self, engine: Engine, service: str, job: str) -> Iterator[str | int]:
+        log: Log | None = None
+        while True:
+            task = next(iter(engine.tasks_of(job)), None)
+            if task and task["Status"]["State"] in READABLE:
+                log = log or self.log_of(engine, service, job, task)
+                yield from log.new()
+            if task and is_over(task):
+                time.sleep(self.settles)
+                yield from log.new() if log else ()
+                yield _exit_code(task)
+                return
+            time.sleep(POLL)
+
+    def _made(self, service: str) -> Any:
+        return self.deployed.outputs(SERVICE, service, self.options.key)
+
+    @contextmanager
+    def _engine(self, service: str) -> Iterator[tuple[Engine, str]]:
+        """The swarm's engine, and the name of a service there."""
+        made = self._made(service)
+        try:
+            with connection(made["host"]) as engine:
+                yield engine, made["name"]
+        except SwarmError as error:
+            raise OperationError(str(error)) from error
+
+
+class OnSwarm(OnAnySwarm[SwarmOptions]):
+    """The verbs where the engine itself is reached, and keeps the logs."""
+
+    def logs(self, service: str, since: datetime, follow: bool) -> Iterator[Line]:
+        with self._engine(service) as (engine, name):
+            found = lines(engine, name, str(since.timestamp()), follow)
+            yield from found if follow else sorted(found, key=lambda line: line.at)
+
+    def log_of(self, engine: Engine, service: str, job: str, task: Task) -> Log:
+        return ServiceLog(engine, job)
+
+    def exec(self, service: str, command: Sequence[str]) -> int:
+        host = self._made(service)["host"]
+        with self._engine(service) as (engine, name):
+            label = f"com.docker.swarm.service.name={name}"
+            found = engine.containers(filters={"label": label, "status": "running"})
+        if not found:
+            look = quoted("docker", "-H", host, "service", "ps", name)
+            raise OperationError(
+                f"no replica of {service} runs on the node whose engine is at {host}: `{look}` says on which nodes they"
+                " are, whose engines have them; or use `yard run`"
+            )
+        terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+        words = ["docker", "--host", host, "exec", "--interactive", *terminal, found[0]["Id"], *command]
+        try:
+            return subprocess.run(words, check=False).returncode
+        except FileNotFoundError as error:
+            raise OperationError(
+                "there is no command `docker` on this machine, which `yard exec` uses: install Docker's CLI"
+            ) from error
+
+
+def _once(live: Any, name: str, command: Sequence[str]) -> dict[str, Any]:
+    """A service that runs one task as `live` does, and ends with it. It publishes no port, has no name that others call
+    the service by, and no health check of a server that it is not."""
+    task = copy.deepcopy(live["TaskTemplate"])
+    task["ContainerSpec"] |= {"Args": list(command), "Healthcheck": {"Test": ["NONE"]}}
+    task["RestartPolicy"] = {"Condition": "none"}
+    task["Networks"] = [{"Target": each["Target"]} for each in task.get("Networks", [])]
+    job = {"MaxConcurrent": 1, "TotalCompletions": 1}
+    return {"Name": name, "Labels": live["Labels"], "TaskTemplate": task, "Mode": {"ReplicatedJob": job}}
+
+
+def _replica(task: Task) -> Replica:
+    status = task["Status"]
+    why = explain(status["Err"]) if status.get("Err") else status.get("Message", "")
+    running = status["State"] == "running"  # with a HEALTHCHECK only once that has passed
+    return Replica(task["ID"], status["State"], running, _digest(task), "" if running else why)
+
+
+def _digest(task: Task) -> str | None:
+    return task["Spec"]["ContainerSpec"]["Image"].partition("@")[2] or None
+
+
+def _failure(live: Any, tasks: Sequence[Task]) -> str:
+    update = live.get("UpdateStatus") or {}
+    if update.get("State") in WENT_BACK:
+        return explain(update.get("Message", ""))
+    failed = [each for each in tasks if each["Status"]["State"] in ("failed", "rejected")]
+    if not failed:
+        return ""
+    last = max(failed, key=lambda task: str(task["Status"]["Timestamp"]))["Status"]
+    return f"{explain(last.get('Err') or last.get('Message', ''))} ({last['Timestamp'][:19]} UTC)"
+
+
+def _exit_code(task: Task) -> int:
+    status = task["Status"]
+    code = int(status.get("ContainerStatus", {}).get("ExitCode", 0))
+    if status["State"] == "complete" or code:
+        return code
+    raise OperationError(
+        f"the task ended before its command ran: {explain(status.get('Err') or status.get('Message', ''))}"
+    )
