@@ -21,7 +21,7 @@ from components.aws.gate import GateOptions
 from components.build import Build
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
 from components.options import Options
-from components.orchestrator import ORCHESTRATORS, OrchestratorOptions, Support
+from components.orchestrator import ORCHESTRATORS, VERBS, OrchestratorOptions, Support
 from components.permissions import Permission
 from components.pulling import Cell, cell
 from components.registry import REGISTRIES, RegistryOptions
@@ -333,6 +333,12 @@ def support() -> Iterator[str]:
             [f"`{feature}`", *[_support(each.capabilities[feature]) for each in runtimes.values()]]
             for feature in FEATURES
         ),
+    )
+    yield "## The daily verbs on each orchestrator"
+    yield "What each does with `yard status`, `logs`, `run` and `exec`: more in [every day](every-day.md)."
+    yield _table(
+        ["`yard`", *columns],
+        ([f"`{verb}`", *[_support(each.does(verb)) for each in runtimes.values()]] for verb in VERBS),
     )
     yield "## Images from each registry"
     yield PULLING

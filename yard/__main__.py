@@ -22,6 +22,8 @@ COMMANDS = {
     "prices": "List the prices that estimates are made from, and read AWS's price lists anew.",
     "import": "Make services of a Compose file, and say field by field what became of it.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
+    "help": "Explain a command, or list them.",
+    "version": "Print the version.",
 }
 
 

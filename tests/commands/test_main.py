@@ -20,3 +20,15 @@ def test_the_help_waits_for_no_command() -> None:
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0"
     )
     assert not imported(code, "pulumi", "pydantic", "config.problems", "yard.doctor")
+
+
+def test_help_and_version_are_words_too() -> None:
+    def said(*words: str) -> str:
+        result = CliRunner().invoke(main, words, prog_name="yard")
+        assert result.exit_code == 0
+        return result.stdout
+
+    assert said("help") == said("--help")
+    assert said("help", "logs") == said("logs", "--help")
+    assert said("version").strip() == said("--version").split()[-1]
+    assert CliRunner().invoke(main, ["help", "lgos"]).exit_code == 2

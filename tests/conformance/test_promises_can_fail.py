@@ -10,7 +10,7 @@ from components.orchestrator import Orchestrator
 from components.service import FEATURES
 from components.testing.promises import OrchestratorPromises, RegistryPromises
 from components.testing.promises.orchestrators import _made
-from tests.conformance import broken, broken_behind_edge
+from tests.conformance import broken, broken_behind_edge, broken_verbs
 
 REGISTRIES = {
     broken.Stray: RegistryPromises.test_everything_it_makes_is_below_it,
@@ -59,6 +59,12 @@ ORCHESTRATORS = {
     broken.Neglectful: OrchestratorPromises.test_a_private_service_runs_beside_a_public_one,
     broken.Vague: OrchestratorPromises.test_it_says_where_the_logs_are,
     broken.Astray: OrchestratorPromises.test_behind_the_load_balancer_it_stands_on_aws,
+    broken_verbs.Gruff: OrchestratorPromises.test_it_says_what_it_does_with_every_verb,
+    broken_verbs.Cryptic: OrchestratorPromises.test_it_says_what_it_does_with_every_verb,
+    broken_verbs.Slurred: OrchestratorPromises.test_it_says_what_it_does_with_every_verb,
+    broken_verbs.Idle: OrchestratorPromises.test_who_does_its_verbs_is_there,
+    broken_verbs.Postponed: OrchestratorPromises.test_who_does_its_verbs_is_there,
+    broken_verbs.Mistaken: OrchestratorPromises.test_who_does_its_verbs_is_there,
     broken_behind_edge.Impatient: OrchestratorPromises.test_the_replicas_wait_for_their_group_and_for_the_ways_out,
     broken_behind_edge.Groupless: OrchestratorPromises.test_the_replicas_wait_for_their_group_and_for_the_ways_out,
     broken_behind_edge.Outspoken: OrchestratorPromises.test_behind_the_edge_it_has_no_url_of_its_own,
@@ -117,7 +123,9 @@ def test_a_good_registry_passes(promise: Callable[..., None], install: Callable[
     promise(RegistryPromises(), install(broken.Good), {})
 
 
-@pytest.mark.parametrize("cls", [broken.GoodRun, broken_behind_edge.GoodEdge], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "cls", [broken.GoodRun, broken_behind_edge.GoodEdge, broken_verbs.Dutiful], ids=lambda each: each.__name__
+)
 @pytest.mark.parametrize("promise", promises(OrchestratorPromises), ids=lambda each: each.__name__)
 def test_a_good_orchestrator_passes(cls: type, promise: Callable[..., None], install: Callable[[type], str]) -> None:
     promise(OrchestratorPromises(), install(cls), {})

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from inspect import isabstract
+from pkgutil import resolve_name
 from typing import Any
 
 import pulumi
@@ -17,7 +19,8 @@ from components.aws.gate import GateOptions
 from components.aws.network import Network, NetworkArgs
 from components.aws.vault import Vault, VaultArgs
 from components.network_options import ExistingLoadBalancer, ExistingVpc
-from components.orchestrator import Orchestrator, OrchestratorArgs, OrchestratorOptions
+from components.operations import Operations
+from components.orchestrator import VERBS, Orchestrator, OrchestratorArgs, OrchestratorOptions
 from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
 from components.service import FEATURES, RESERVED_ENV, Service
 from components.testing.cloud import REGION, Cloud, arn
@@ -135,6 +138,24 @@ class OrchestratorPromises:
                 assert len(support.why.split()) > 3, f"the reason for refusing {feature} is no sentence"
             elif support.how == "translated":
                 assert support.why, f"{feature} is translated into nothing"
+
+    def test_it_says_what_it_does_with_every_verb(self, name: str, block: Block) -> None:
+        options = orchestrator.load(name).Options
+        assert set(options.verbs) <= set(VERBS), "nobody asks for a verb of another name"
+        for verb in VERBS:
+            does = options.does(verb)
+            if does.how == "refused":
+                assert len(does.why.split()) > 3, f"the reason for refusing {verb} is no sentence"
+            elif does.how == "translated":
+                assert does.why, f"{verb} is translated into nothing"
+
+    def test_who_does_its_verbs_is_there(self, name: str, block: Block) -> None:
+        options = orchestrator.load(name).Options
+        if done := [verb for verb in VERBS if options.does(verb).how != "refused"]:
+            assert options.operated_by, f"nobody does {', '.join(done)}"
+            who = resolve_name(options.operated_by)
+            assert issubclass(who, Operations)
+            assert not isabstract(who)
 
     def test_what_it_refuses_is_refused_before_anything_is_made(self, name: str, block: Block) -> None:
         options = orchestrator.load(name).Options
