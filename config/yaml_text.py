@@ -58,9 +58,9 @@ def read(text: bytes, kind: Any = LOADER) -> Any:
     except ReaderError as error:
         raise BadYaml(f"is no text in UTF-8, so save it as such: {error}") from error
     except MarkedYAMLError as error:
-        raise BadYaml(f"is no YAML: {_words(error, text)}") from error
+        raise BadYaml(f"is not valid YAML: {_words(error, text)}") from error
     except (yaml.YAMLError, ValueError) as error:  # of a date that does not exist there is only the latter
-        raise BadYaml(f"is no YAML: {error}") from error
+        raise BadYaml(f"is not valid YAML: {error}") from error
 
 
 def _words(error: MarkedYAMLError, text: bytes) -> str:

@@ -36,7 +36,7 @@ NOT_LOOKED_AT = warn(
     "backends",
     "plugins, Docker, the registry and the account were not looked at: what is needed of them, only a valid"
     " configuration says",
-    "see to config first",
+    "fix config first",
 )
 
 Check = Callable[[], list[Finding]]

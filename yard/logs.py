@@ -89,7 +89,7 @@ def _as_they_come(sources: list[tuple[str, Iterator[Line]]]) -> Iterator[Named]:
         try:
             for line in lines:
                 came.put((name, line))
-        except Exception as error:  # it is raised where somebody hears it
+        except Exception as error:  # it is raised where someone hears it
             came.put(error)
         came.put(None)
 

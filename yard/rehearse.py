@@ -32,8 +32,8 @@ SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]
 def rehearse(stack: str, to: str | None, as_json: bool, speed: float) -> None:
     """Run STACK through the real engine over a pretend cloud: up, again, switch, back, destroy.
 
-    Needs no account and touches neither the stack's state nor its config. Exit 1 when something is refused, or does
-    not hold that must.
+    Needs no account and touches neither the stack's state nor its config. Exit 1 when something is refused, or
+    when a promise does not hold.
     """
     console = Console(highlight=False, soft_wrap=True)
     if not as_json:

@@ -153,12 +153,12 @@ class TestHostileFiles:
         [
             (
                 "services:\n\tweb: {}\n",
-                "is no YAML: line 2 has a tab where YAML takes only spaces: put spaces in its place",
+                "is not valid YAML: line 2 has a tab where YAML takes only spaces: put spaces in its place",
             ),
             (f"services: {'[' * 900}{']' * 900}\n", "has more than 100 maps and lists in one another: nest fewer"),
             ("services: &a\n  web: *a\n", "has an alias inside of what it stands for, from line 1 on: take it out"),
             ("services: {a: {}, a: {}}\n", "has the key a twice, in lines 1 and 1: take one out"),
-            ("services:\n  web: !reset {}\n", "is no YAML: line 2, column 8: could not determine a constructor"),
+            ("services:\n  web: !reset {}\n", "is not valid YAML: line 2, column 8: could not determine a constructor"),
             ("- web\n", "is no map: want a file of Docker Compose"),
             ("", "is no map: want a file of Docker Compose"),
             ("a: 1\n", "is in no dialect that is known by what is in it: say which with --as compose"),

@@ -25,8 +25,8 @@ class TestStackFile:
     @pytest.mark.parametrize(
         ("text", "why"),
         [
-            (b"a: [", "is no YAML"),
-            (b"a: 2026-02-30", "is no YAML"),
+            (b"a: [", "is not valid YAML"),
+            (b"a: 2026-02-30", "is not valid YAML"),
             (b"- a", "is no map"),
             (b"config: 5", "is no map"),
             (b"config: {a: caf\xe9}", "is no text in UTF-8, so save it as such"),
@@ -78,7 +78,7 @@ class TestStackFile:
         placeholders, digest = config.prepare()
         assert "the 1 secrets" in placeholders
         assert digest.startswith("api has no image yet")
-        assert config.values.keys() == {f"switchyard:{key}" for key in ("orchestrator", "protect", "services", "gate")}
+        assert config.values.keys() == {f"switchyard:{key}" for key in ("orchestrator", "protect", "services")}
 
     def test_a_default_may_stand_alone(self, tmp_path: Path) -> None:
         stack_file(tmp_path, {})

@@ -241,7 +241,7 @@ class TestWhatIsMadeIsWhatIsPaidFor:
         config = {**config_for("ecr", orchestrator), "network": "endpoints", "zones": 3}
         assert differences(run_program(config), estimated(config, ())) == {}
 
-    def test_in_a_network_of_somebody_else(self) -> None:
+    def test_in_a_network_of_someone_else(self) -> None:
         config = {**config_for("ecr", "ecs-fargate"), **EXISTING}
         assert differences(run_program(config), estimated(config, ())) == {}
 

@@ -382,7 +382,7 @@ class TestAllowances:
     def test_tiers_begin_with_what_is_paid_for(self) -> None:
         assert bill(replace(self.FREE, quantity=Decimal(10_341))).amount().usd == Decimal("921.6") + Decimal("0.085")
 
-    def test_they_may_be_somebody_elses(self) -> None:
+    def test_they_may_be_someone_elses(self) -> None:
         found = bill(replace(self.FREE, quantity=Decimal(50)), said=usage(free_allowances=False))
         assert found.amount().usd == Decimal("4.5")
 

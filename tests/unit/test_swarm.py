@@ -314,7 +314,7 @@ def test_what_engines_say_comes_with_what_to_do(said: str, fix: str) -> None:
     assert explain("something new") == "something new"
 
 
-def test_somebody_elses_service_is_not_taken_over() -> None:
+def test_someone_elses_service_is_not_taken_over() -> None:
     class Other(Fake):
         def service(self, _: str) -> dict[str, Any]:
             return {"Spec": {"Labels": {}}}

@@ -121,7 +121,7 @@ class TestAdapter:
         with pytest.raises(NoConnection, match="i-1: the command ended with Failed: AccessDenied"):
             self.send(Ssm({"Status": "Failed", "StandardErrorContent": "AccessDenied\n"}))
 
-    def test_an_answer_of_somebody_else_is_not_trusted(self) -> None:
+    def test_an_answer_of_someone_else_is_not_trusted(self) -> None:
         with pytest.raises(NoConnection, match="i-1 answers"):
             self.send(Ssm(success("99999 /tmp/$(reboot)\n")))
 

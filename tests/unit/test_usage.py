@@ -69,7 +69,7 @@ class TestUsageFile:
             ("[1, 2]", "want a map"),
             ("0", "want a map"),
             ("deploys: 2026-01-01", "want a map of plain values"),
-            ("{deploys: ", "is no YAML"),
+            ("{deploys: ", "is not valid YAML"),
         ],
     )
     def test_what_is_no_usage_is_told(self, tmp_path: Path, text: str, said: str) -> None:

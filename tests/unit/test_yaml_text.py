@@ -15,9 +15,9 @@ ALIASES = "\n".join(
 )
 CHAIN = "\n".join(["a0: &a0 []", *(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 2000))])
 BAD = {
-    "a tab": ("config:\n\tkey: 1\n", "is no YAML: line 2 has a tab where YAML takes only spaces: put spaces"),
-    "a tab after spaces": ("a:\n  b: 1\n \tc: 2\n", "is no YAML: line 3 has a tab where YAML takes only spaces"),
-    "an open quote": ("a: 1\nb: 'c\n", "is no YAML: line 3, column 1: "),
+    "a tab": ("config:\n\tkey: 1\n", "is not valid YAML: line 2 has a tab where YAML takes only spaces: put spaces"),
+    "a tab after spaces": ("a:\n  b: 1\n \tc: 2\n", "is not valid YAML: line 3 has a tab where YAML takes only spaces"),
+    "an open quote": ("a: 1\nb: 'c\n", "is not valid YAML: line 3, column 1: "),
     "a key twice": ("a:\n  b: 1\n  c: 2\n  b: 3\n", "has the key b twice, in lines 2 and 4: take one out"),
     "aliases that multiply": (ALIASES, "has more than 100000 values, with those that its aliases repeat"),
     "aliases that lengthen": (CHAIN, "has more than 100 maps and lists in one another"),
@@ -28,7 +28,7 @@ BAD = {
     "a list that holds itself": ("a: &a [[*a]]\n", "has an alias inside of what it stands for, from line 1 on"),
     "900 levels": (f"a: {'[' * 900}{']' * 900}\n", "has more than 100 maps and lists in one another: nest fewer"),
     "99999 levels": (f"a: {'[' * 99999}{']' * 99999}\n", "has more than 100 maps and lists in one another"),
-    "a day that is not": ("a: 2026-02-30", "is no YAML: "),
+    "a day that is not": ("a: 2026-02-30", "is not valid YAML: "),
     "no text": ("a: caf\udce9", "is no text in UTF-8, so save it as such"),
 }
 

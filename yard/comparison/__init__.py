@@ -28,7 +28,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The estimates of every pair: the cheapest first, then those that cannot be told, then those that cannot be."""
+    """The estimates of every pair: the cheapest first, then those without a price, then those that are refused."""
 
     stack: str
     region: str
@@ -70,7 +70,7 @@ class Comparison:
 
     @property
     def refused(self) -> tuple[Estimate, ...]:
-        """The pairs that cannot be."""
+        """The pairs that are refused."""
         return tuple(each for each in self.estimates if each.refused)
 
     def assumptions(self) -> Iterator[str]:
