@@ -16,7 +16,7 @@ from components.service import Service
 
 
 class Options(Model):
-    """The block `switchyard:<key>`, which only this backend understands."""
+    """The block `<key>`, which only this backend understands."""
 
     key: ClassVar[str]
     """Its name in the configuration and in the table of backends."""

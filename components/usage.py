@@ -19,7 +19,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 class Usage(Model):
-    """`switchyard:usage`, and the files of `yard compare --usage`."""
+    """The key `usage`, and the files of `yard compare --usage`."""
 
     preset: Literal["small", "medium", "large"] = Field(
         default="small", description="Where the fields that are not given come from."

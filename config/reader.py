@@ -33,7 +33,7 @@ from config.problems import (
     rename,
     translate,
 )
-from config.stack_file import StackFile, Steps, steps_of
+from config.stack_file import StackFile, Steps, declared_value, steps_of
 
 M = TypeVar("M", bound=Model)
 Of = TypeVar("Of", bound=Model, covariant=True)
@@ -46,28 +46,88 @@ LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 class Keys(Model):
     """The keys that every stack understands; a backend's own block comes beside them, under the backend's name."""
 
-    registry: str
-    pull_from: str | None = None
-    orchestrator: str
-    preset: Literal["trial", "standard", "production"]
-    services: dict[Name, Service] = Field(min_length=1, examples=[{"api": {"port": 8080}}])
-    traffic: dict[str, Annotated[int, Field(ge=0, le=999)]] = {}
-    domain: Domain | None = None
-    network: Kind | None = None
-    zones: int | None = Field(default=None, ge=2, le=3)
-    vpc: ExistingVpc | None = None
-    load_balancer: ExistingLoadBalancer | None = None
-    log_days: LogDays | None = None
-    protect: bool | None = None
-    access_logs: bool | None = None
-    strict: bool | None = None
-    gate: GateOptions = GateOptions()
-    usage: Usage = Usage.model_validate({})
+    registry: str = Field(
+        default=registry.DEFAULT,
+        description="Where images are kept: artifact-registry, dockerhub, ecr, ecr-public, ghcr or oci.",
+    )
+    pull_from: str | None = Field(
+        default=None,
+        description="Only while images move to another registry: the one that replicas still pull from. `registry` is"
+        " then made beside it. Otherwise empty.",
+    )
+    orchestrator: str = Field(
+        default=orchestrator.DEFAULT,
+        description="What runs the services: ecs-fargate, ecs-ec2, eks, swarm-ec2, kubernetes or swarm. Change it and"
+        " `pulumi up`: among the first four the URL stays.",
+    )
+    preset: Literal["trial", "standard", "production"] = Field(
+        default="trial",
+        description="Defaults for the keys network, zones, log-days, protect, access-logs and strict.",
+    )
+    services: dict[Name, Service] = Field(
+        min_length=1,
+        examples=[{"api": {"port": 8080}}],
+        description="The services, by name. See docs/configuration.md for what each can say.",
+    )
+    traffic: dict[str, Annotated[int, Field(ge=0, le=999)]] = Field(
+        default={},
+        description="Only during a move: the weight, 0 to 999, of each orchestrator that is up, such as"
+        " {eks: 90, ecs-fargate: 10}. Otherwise `orchestrator` gets everything.",
+    )
+    domain: Domain | None = Field(
+        default=None,
+        description="Where the URL is, with HTTPS: {name: api.example.com, zone: example.com}. Without it the URL is"
+        " plain HTTP on the load balancer's own name.",
+    )
+    network: Kind | None = Field(default=None, description="How replicas reach the outside. Or `preset`, the preset's.")
+    zones: int | None = Field(
+        default=None, ge=2, le=3, description="Availability zones to use. Or `preset`, the preset's."
+    )
+    vpc: ExistingVpc | None = Field(
+        default=None,
+        description="A VPC that exists, instead of one of our own:"
+        " {id, public-subnets: [...], private-subnets: [...]}.",
+    )
+    load_balancer: ExistingLoadBalancer | None = Field(
+        default=None,
+        description="A load balancer that exists, instead of one of our own: {listener, security-group, url}.",
+    )
+    log_days: LogDays | None = Field(
+        default=None, description="How long logs are kept, in days. Or `preset`, the preset's."
+    )
+    protect: bool | None = Field(
+        default=None,
+        description="Guard load balancer and images against deletion, and keep deleted secrets for a week."
+        " Orchestrators are not guarded: a switch must be able to remove them. Or `preset`, the preset's.",
+    )
+    access_logs: bool | None = Field(
+        default=None,
+        description="Keep the load balancer's access logs in a bucket for a year. Or `preset`, the preset's.",
+    )
+    strict: bool | None = Field(
+        default=None,
+        description="Turn away every ambiguous HTTP request (desync mitigation `strictest`). Or `preset`, the"
+        " preset's.",
+    )
+    gate: GateOptions = Field(
+        default=GateOptions(),
+        description="How long health is watched before traffic moves, and how long the old replicas stay:"
+        " {polls, interval, timeout, settle}.",
+    )
+    usage: Usage = Field(
+        default=Usage.model_validate({}),
+        description="What a month looks like, for the estimate of its cost: {preset: small, image-size, deploys,"
+        " requests, ...}. It changes nothing that is made.",
+    )
 
 
+DEFAULTS: Mapping[str, str] = {key: Keys.model_fields[key].default for key in ("registry", "orchestrator", "preset")}
+"""What a stack chooses that says nothing of it."""
 TEXT = frozenset({"registry", "pull-from", "orchestrator", "preset", "network"})
 """Keys whose value is text as it stands; all others are JSON."""
 UNSET = ("", "{}", "preset")
+OURS = "switchyard:"
+"""The namespace of the keys in Switchyard's own project. A project's keys have its own name, or none, in front."""
 
 
 class HasOptions(Protocol[Of]):
@@ -98,7 +158,7 @@ class Reader:
         """Everything that can be read. What is wrong by itself is left out, so that the rest can be checked as well;
         None when too little remains."""
         raw = {key: value for key, value in self._raw() if value is not None}
-        own = self._in_clear({key: value for key, value in raw.items() if key in own_keys()})
+        own = self._in_clear({**DEFAULTS, **{key: value for key, value in raw.items() if key in own_keys()}})
         keys = self._model(Keys, own, "")
         registries = self._blocks(registry.load, self._registries(own), raw)
         runtimes = self._blocks(orchestrator.load, self._orchestrators(own), raw)
@@ -118,12 +178,15 @@ class Reader:
         return {key: self._block(key, load(key).Options, raw.get(key, {})) for key in names}
 
     def _raw(self) -> Iterator[tuple[str, Any]]:
-        """Each key of the project with its value; a misspelt one is a problem."""
+        """Each key of the project with its value; a misspelt one is a problem, and so is one of Switchyard's own
+        project, as its documents and files have them, in another."""
         known = [*own_keys(), *registry.names(), *orchestrator.names()]
-        prefix = self.config.full_key("")
-        for key in sorted(
-            each.removeprefix(prefix) for each in pulumi_internals.config_keys() if each.startswith(prefix)
-        ):
+        prefix, there = self.config.full_key(""), sorted(pulumi_internals.config_keys())
+        for full in [each for each in there if each.startswith(OURS) and prefix != OURS]:
+            key = full.removeprefix(OURS)
+            want = f"a key of this project, which is called {prefix.removesuffix(':')}"
+            self.problems.append(Problem(full, UNKNOWN, want, rename(full, key)))
+        for key in [each.removeprefix(prefix) for each in there if each.startswith(prefix)]:
             if key not in known:
                 self.problems.append(self._unknown(key, known))
                 continue
@@ -138,7 +201,7 @@ class Reader:
         return Problem(full, UNKNOWN, f"a key that exists{nearest(key, known)}", fix)
 
     def _value(self, key: str) -> Any:
-        """The value as JSON. Pulumi.yaml must give every key a default, so these mean: not set."""
+        """The value as JSON; None: not set, or set to what says so."""
         text = self.config.get(key)
         if text is None or text in UNSET:
             return None
@@ -244,6 +307,13 @@ def problem(config: pulumi.Config, path: str, value: object, want: str) -> Probl
         value = HIDDEN
     types = tuple(at(*found)) if found else ()
     return Problem(path if ":" in path else config.full_key(path), value, want, types=types)
+
+
+def default_of(project: Mapping[str, Any], key: str) -> Any:
+    """What one of the project's keys is where a stack does not set it: Pulumi.yaml may say it for all stacks."""
+    config = project.get("config") or {}
+    declared = declared_value(config.get(key, config.get(f"{project['name']}:{key}")))
+    return DEFAULTS.get(key) if declared is None else declared
 
 
 def own_keys() -> list[str]:

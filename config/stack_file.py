@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import pulumi
 from config import place
 from config.yaml_text import BadYaml, read
 
-"""The project's directory, as long as it is where its program is."""
 READ = frozenset({"config", "environment", "secretsprovider", "encryptionsalt", "encryptedkey"})
 """What Pulumi reads in a stack's file (pulumi/sdk/go/common/workspace/project.go, ProjectStack)."""
 PLACEHOLDER = "placeholder"
@@ -113,18 +112,13 @@ class StackFile:
     def handed(self) -> tuple[dict[str, str], list[str]]:
         """What Pulumi hands to the program, placeholders for secrets: the values, and the keys that have a secret."""
         values, secrets = self.without_secrets()
-        defaults = {key: _default(declared) for key, declared in self.declared.items()}
+        defaults = {key: declared_value(declared) for key, declared in self.declared.items()}
         texts = {key: _text(value) for key, value in {**defaults, **values}.items() if value is not None}
         return texts, sorted({str(steps[0]) for steps in secrets})
 
 
-def default_of(project: Mapping[str, Any], key: str) -> Any:
-    """What Pulumi.yaml says that one of the project's keys is where a stack does not set it."""
-    config = project.get("config") or {}
-    return _default(config.get(key, config.get(f"{project['name']}:{key}")))
-
-
-def _default(declared: Any) -> Any:
+def declared_value(declared: Any) -> Any:
+    """What Pulumi.yaml gives a key, by what it says of it; None: nothing."""
     return declared.get("value", declared.get("default")) if isinstance(declared, dict) else declared
 
 

@@ -1,5 +1,5 @@
-"""The documents that follow from the code and the prices: `docs/configuration.md`, `docs/support.md`,
-`docs/first-user.md` and `docs/importing-fields.md`.
+"""What follows from the code and the prices: `docs/configuration.md`, `docs/support.md`, `docs/first-user.md`,
+`docs/importing-fields.md`, and Switchyard's own `Pulumi.yaml`.
 
 `python -m tools.docs` writes them; with `--check` it changes nothing, names those that are out of date and exits 1.
 Only this project's own backends are in them, not what third parties have installed.
@@ -31,6 +31,7 @@ from components.usage import Usage
 from config.load import FROM_PRESET
 from config.presets import PRESETS
 from config.reader import Keys
+from tools import keys
 from yard.comparison import seed, seed_page
 from yard.importing.dialects import DIALECTS
 
@@ -62,6 +63,7 @@ def documents() -> Iterator[tuple[str, str]]:
     yield "docs/support.md", _document(support())
     yield "docs/first-user.md", _document(first_user())
     yield "docs/importing-fields.md", _document(importing())
+    yield "Pulumi.yaml", keys.project()
 
 
 def _read(path: Path) -> str | None:
@@ -75,15 +77,17 @@ def _document(blocks: Iterable[str]) -> str:
 # --- docs/configuration.md ----------------------------------------------------------------------------------------
 
 INTRODUCTION = """\
-A stack's values are in `config/Pulumi.<stack>.yaml`; the defaults are in `Pulumi.yaml`. Edit the file, or:
+A stack's values are in `config/Pulumi.<stack>.yaml`; what it does not say has the default of the tables below. Edit the
+file, or:
 
     pulumi config set orchestrator eks
     pulumi config set --path services.api.memory 1024
     pulumi config set --path --type float services.api.cpu 0.5
     pulumi config set --secret --path services.api.secrets.DB_PASSWORD
 
-A key without a namespace is `switchyard:`'s. All values are checked before anything is made; every problem is reported
-at once, each with the key, what it is, what is wanted and how to fix it. A misspelt key is a problem too."""
+A key without a namespace is the project's own, whose `name` is in `Pulumi.yaml`: in project `shop`, `zones` and
+`shop:zones` are one key. All values are checked before anything is made; every problem is reported at once, each with
+the key, what it is, what is wanted and how to fix it. A misspelt key is a problem too."""
 
 COPY = """\
 Every replica also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
@@ -100,7 +104,7 @@ BLOCKS: Mapping[str, type[BaseModel]] = {
     "usage": Usage,
 }
 """Keys of `Keys` that hold a map of fixed fields."""
-DEFAULTS: Mapping[tuple[type[BaseModel], str], str] = {
+DEPENDING: Mapping[tuple[type[BaseModel], str], str] = {
     (Replicas, "max"): "`min`",
     **{(Usage, name): "the preset's" for name in MONTHS["small"]},
 }
@@ -138,7 +142,7 @@ def configuration() -> Iterator[str]:
         ["preset", *MONTHS], ([f"`{name}`", *[f"{of[name]:,}" for of in MONTHS.values()]] for name in MONTHS["small"])
     )
     for kind, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
-        for name, options in with_options(rows):
+        for name, options in keys.with_options(rows):
             yield f"## {name}"
             yield f"Read only while `{name}` is the {kind}."
             yield _fields(options)
@@ -147,28 +151,21 @@ def configuration() -> Iterator[str]:
 def _keys() -> Iterator[list[str]]:
     schemas: Schema = Keys.model_json_schema(by_alias=True)["properties"]
     choices = {"registry": REGISTRIES, "orchestrator": ORCHESTRATORS}
-    linked = {"services", *BLOCKS, *dict(with_options({**REGISTRIES, **ORCHESTRATORS}))}
-    for key, declared in yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"].items():
-        if ":" in key:
-            continue
+    for key, meaning, default in keys.declared():
         if key in choices:
             values = _one_of(choices[key])
         else:
-            values = f"map: [{key}](#{key})" if key in linked else _values(schemas[key])
-        default = declared.get("default")
-        yield [f"`{key}`", values, "" if default in (None, {}) else _code(default), declared["description"]]
+            values = _values(schemas[key]) if key in schemas and key not in ("services", *BLOCKS) else _linked(key)
+        yield [f"`{key}`", values, "" if default in ("", {}) else _code(default), meaning]
+
+
+def _linked(key: str) -> str:
+    return f"map: [{key}](#{key})"
 
 
 def _presets() -> Iterator[list[str]]:
     for name in FROM_PRESET:
         yield [f"`{name.replace('_', '-')}`", *[_code(getattr(preset, name)) for preset in PRESETS.values()]]
-
-
-def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The rows that have a block of their own, and its model."""
-    for name, path in rows.items():
-        if (options := resolve_name(path).Options).model_fields:
-            yield name, options
 
 
 def _fields(model: type[BaseModel]) -> str:
@@ -189,8 +186,8 @@ def _fields(model: type[BaseModel]) -> str:
 
 
 def _default(model: type[BaseModel], name: str, schema: Schema) -> str:
-    if (model, name) in DEFAULTS:
-        return DEFAULTS[model, name]
+    if (model, name) in DEPENDING:
+        return DEPENDING[model, name]
     if "default" not in schema:
         return "required"
     return "" if schema["default"] in (None, {}, []) else _code(schema["default"])

@@ -130,7 +130,7 @@ def registry_answers(host: str) -> bool:
         return True
     raise MachineError(
         f"what answers at {host} is no registry: stop it, or take another port with "
-        "`pulumi config set --path switchyard:oci.host localhost:5001 --stack local`"
+        "`pulumi config set --path oci.host localhost:5001 --stack local`"
     )
 
 
@@ -158,7 +158,7 @@ def local_port(host: str) -> int:
     """The port of a host on this machine; a registry elsewhere is not ours to start."""
     name, _, port = host.partition(":")
     if name not in ("localhost", "127.0.0.1"):
-        raise MachineError(f"no registry answers at {host} (switchyard:oci.host of stack local)")
+        raise MachineError(f"no registry answers at {host} (oci.host of stack local)")
     return int(port or 80)
 
 
@@ -195,7 +195,7 @@ def start_process(host: str, directory: Path) -> dict[str, Any]:
         raise MachineError(
             f"no registry answers at {host}, the image {REGISTRY_IMAGE} cannot be pulled, and the program "
             "docker-registry is not installed: install it (Debian, Ubuntu: sudo apt-get install docker-registry), "
-            "or name a registry with `pulumi config set --path switchyard:oci.host HOST --stack local`"
+            "or name a registry with `pulumi config set --path oci.host HOST --stack local`"
         )
     config, log = directory / "config.json", directory / "log"
     settings = {

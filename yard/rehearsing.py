@@ -21,7 +21,8 @@ from pulumi import automation as auto
 from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
-from config.stack_file import PLACEHOLDER, NoStack, StackFile, default_of, dotted
+from config.reader import default_of
+from config.stack_file import PLACEHOLDER, NoStack, StackFile, dotted
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health
@@ -30,8 +31,6 @@ from yard import engine
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
 """The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
-KEY = "switchyard:"
-"""As in Pulumi.yaml."""
 
 
 class Broken(Exception):
@@ -139,7 +138,7 @@ class _StackConfig(StackFile):
     @property
     def protected(self) -> bool:
         """Whether the stack guards itself against deletion."""
-        preset = PRESETS.get(str(self.get("preset", "trial")))
+        preset = PRESETS.get(str(self.get("preset", default_of(self.project, "preset"))))
         return bool(self.get("protect", preset and preset.protect))
 
     @property
@@ -302,10 +301,12 @@ class _Rehearsal:
             {"orchestrator": key} | ({f"gate.{name}": str(value) for name, value in GATE.items()} if edge else {})
         )
         if not (edge or gate):
-            self._stack.remove_config(KEY + "gate")
+            self._stack.remove_config(self._config.prefix + "gate")
 
     def _set(self, values: Mapping[str, str]) -> None:
-        self._stack.set_all_config({KEY + key: auto.ConfigValue(value) for key, value in values.items()}, path=True)
+        self._stack.set_all_config(
+            {self._config.prefix + key: auto.ConfigValue(value) for key, value in values.items()}, path=True
+        )
 
     def _url(self) -> Url:
         url = self._outputs.get("url")

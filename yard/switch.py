@@ -15,7 +15,7 @@ from components import orchestrator
 from components.aws import gate
 from components.shell import command
 from config.problems import nearest
-from config.stack_file import default_of
+from config.reader import default_of
 from yard import engine, here, interrupts, progress
 
 ROOT = here.ROOT

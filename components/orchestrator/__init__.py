@@ -26,6 +26,8 @@ ORCHESTRATORS = {
     "swarm": "components.orchestrator.swarm:Swarm",
     "swarm-ec2": "components.orchestrator.swarm_ec2:SwarmEc2",
 }
+DEFAULT = "ecs-fargate"
+"""What a stack has that names none."""
 GROUP = "switchyard.orchestrators"
 """Entry points by which third parties add rows."""
 

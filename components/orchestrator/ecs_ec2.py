@@ -48,7 +48,7 @@ FLEET = Fleet(interface_each=True)
 
 
 class EcsEc2Options(EcsOptions):
-    """`switchyard:ecs-ec2`."""
+    """`ecs-ec2`."""
 
     key = "ecs-ec2"
     vpc_endpoints = frozenset({"ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager"})

@@ -20,7 +20,7 @@ ROLLING = 2
 
 
 class EcsFargateOptions(EcsOptions):
-    """`switchyard:ecs-fargate`."""
+    """`ecs-fargate`."""
 
     key = "ecs-fargate"
     vpc_endpoints = frozenset({"logs", "secretsmanager"})

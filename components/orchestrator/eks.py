@@ -46,7 +46,7 @@ NODE_DISK = 80
 
 
 class EksOptions(OrchestratorOptions):
-    """`switchyard:eks`."""
+    """`eks`."""
 
     key = "eks"
     platform = "aws"

@@ -54,7 +54,7 @@ ONLY: Mapping[str, frozenset[Exposure]] = {
 
 
 class KubernetesOptions(OrchestratorOptions):
-    """`switchyard:kubernetes`."""
+    """`kubernetes`."""
 
     key = "kubernetes"
     pulls_by = (Anonymous, Login, NodeIdentity)

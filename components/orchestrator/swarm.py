@@ -55,7 +55,7 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class SwarmOptions(OrchestratorOptions):
-    """`switchyard:swarm`."""
+    """`swarm`."""
 
     key = "swarm"
     pulls_by = (Anonymous, Login)
@@ -67,7 +67,7 @@ class SwarmOptions(OrchestratorOptions):
         "exec": translated("docker exec, where a replica runs on the node whose engine the stack names"),
     }
     capabilities = {
-        "port": translated("published on the engine's host, under `switchyard:swarm.ports` where that is given"),
+        "port": translated("published on the engine's host, under `swarm.ports` where that is given"),
         "cpu": HONOURED,
         "memory": translated("reserved and limited: a replica that needs more is killed"),
         "replicas": HONOURED,

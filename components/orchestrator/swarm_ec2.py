@@ -42,7 +42,7 @@ FIRST_PORT, LAST_PORT = 20_000, 29_999
 
 
 class SwarmEc2Options(NodeOptions):
-    """`switchyard:swarm-ec2`."""
+    """`swarm-ec2`."""
 
     key = "swarm-ec2"
     platform = "aws"

@@ -251,13 +251,13 @@ def check_room(engine: Engine, props: Props, taken: set[int]) -> None:
     if any(port["PublishMode"] == "host" for port in ports) and replicas > nodes:
         raise SwarmError(
             f"{replicas} replicas on {nodes} node(s), and publish mode host puts one replica on a node: lower "
-            "replicas, add nodes, or set switchyard:swarm.publish to ingress where the kernel has IPVS"
+            "replicas, add nodes, or set swarm.publish to ingress where the kernel has IPVS"
         )
     for port in published(spec) - taken:
         if props["probe"] and answers(urlsplit(props["probe"]).hostname or "localhost", port):
             raise SwarmError(
                 f"port {port} of this machine is taken by another program: stop it, or publish another port "
-                "with switchyard:swarm.ports"
+                "with swarm.ports"
             )
 
 

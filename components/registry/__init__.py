@@ -23,6 +23,8 @@ REGISTRIES = {
     "ghcr": "components.registry.ghcr:Ghcr",
     "oci": "components.registry.oci:Oci",
 }
+DEFAULT = "ecr"
+"""What a stack has that names none."""
 GROUP = "switchyard.registries"
 """Entry points by which third parties add rows."""
 DEPLOYED = "deployed-"

@@ -33,7 +33,7 @@ MISSING = (
 
 
 class ArtifactRegistryOptions(RegistryOptions):
-    """`switchyard:artifact-registry`."""
+    """`artifact-registry`."""
 
     key = "artifact-registry"
     pull_cases = {"": {"service-account-key": None}, "with `service-account-key`": {}}

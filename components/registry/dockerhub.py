@@ -21,7 +21,7 @@ LIMITS: dict[type[Pull], str] = {
 
 
 class DockerHubOptions(HostedOptions):
-    """`switchyard:dockerhub`."""
+    """`dockerhub`."""
 
     key = "dockerhub"
     host = "docker.io"

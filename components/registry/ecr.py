@@ -21,7 +21,7 @@ PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownload
 
 
 class EcrOptions(RegistryOptions):
-    """`switchyard:ecr`."""
+    """`ecr`."""
 
     key = "ecr"
     vpc_endpoints = frozenset({"ecr.api", "ecr.dkr"})

@@ -20,7 +20,7 @@ LOGIN = login_command("ecr-public", REGION, "public.ecr.aws")
 
 
 class EcrPublicOptions(RegistryOptions):
-    """`switchyard:ecr-public`, which is empty."""
+    """`ecr-public`, which is empty."""
 
     key = "ecr-public"
 

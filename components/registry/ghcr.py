@@ -10,7 +10,7 @@ from components.registry.hosted import Account, Hosted, HostedOptions
 
 
 class GhcrOptions(HostedOptions):
-    """`switchyard:ghcr`."""
+    """`ghcr`."""
 
     key = "ghcr"
     host = api = server = upstream = "ghcr.io"

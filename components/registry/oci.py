@@ -32,7 +32,7 @@ RepositoryPath = Annotated[
 
 
 class OciOptions(RegistryOptions):
-    """`switchyard:oci`."""
+    """`oci`."""
 
     key = "oci"
     pull_cases = {"": {}, "with `username`": {"username": "robot", "password": "token"}}

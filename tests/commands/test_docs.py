@@ -3,9 +3,12 @@
 import re
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -15,9 +18,12 @@ from components.registry import REGISTRIES, RegistryArgs
 from components.service import FEATURES, Service
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
+from config.load import load
 from config.reader import Keys
+from config.settings import Settings
 from config.usage_file import read as read_usage
-from tools import docs
+from tests.program import SERVICE, as_pulumi
+from tools import docs, keys
 from yard.__main__ import COMMANDS
 
 PAGES = [docs.ROOT / "README.md", docs.ROOT / "CONTRIBUTING.md", *sorted((docs.ROOT / "docs").rglob("*.md"))]
@@ -93,27 +99,43 @@ class TestWhatItWrites:
         assert "- its nodes have no AWS role, and the login that ECR gives in place of one ends after 12 hours" in text
 
 
-class TestPulumiYaml:
-    """The manual and the program know the same keys."""
+class TestKeys:
+    """The manual and the program know the same keys, and one place has their defaults."""
+
+    def rows(self) -> dict[str, list[str]]:
+        text = dict(docs.documents())["docs/configuration.md"].partition("## Keys")[2].partition("\n## ")[0]
+        cells = [re.split(r" (?<!\\)\| ", line.strip("| ")) for line in text.splitlines() if line.startswith("| `")]
+        return {each[0].strip("`"): each[1:] for each in cells}
 
     def test_its_keys_are_those_that_the_settings_know(self) -> None:
-        told = yaml.safe_load((docs.ROOT / "Pulumi.yaml").read_text())["config"]
         known = {field.alias or name for name, field in Keys.model_fields.items()}
-        blocks = {name for rows in (REGISTRIES, ORCHESTRATORS) for name, _ in docs.with_options(rows)}
-        assert {key for key in told if ":" not in key} == known | blocks
+        blocks = {name for rows in (REGISTRIES, ORCHESTRATORS) for name, _ in keys.with_options(rows)}
+        assert self.rows().keys() == known | blocks
 
     def test_a_backend_without_settings_has_no_key(self) -> None:
         assert "ecr-public" in REGISTRIES
-        assert all(options.model_fields for _, options in docs.with_options(REGISTRIES))
+        assert all(options.model_fields for _, options in keys.with_options(REGISTRIES))
 
     def test_every_key_is_explained(self) -> None:
-        told = yaml.safe_load((docs.ROOT / "Pulumi.yaml").read_text())["config"]
-        assert not [key for key, said in told.items() if ":" not in key and not said.get("description")]
+        assert not [key for key, (*_, meaning) in self.rows().items() if not meaning]
 
     def test_the_registries_and_orchestrators_that_it_names_are_those_there_are(self) -> None:
-        told = yaml.safe_load((docs.ROOT / "Pulumi.yaml").read_text())["config"]
         for key, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
-            assert all(re.search(rf"\b{name}\b", told[key]["description"]) for name in rows)
+            assert all(re.search(rf"\b{name}\b", self.rows()[key][-1]) for name in rows)
+
+    def test_what_pulumi_yaml_declares_is_what_the_program_does_without_it(self) -> None:
+        """So a stack is the same with it and without."""
+        service = {"aws:region": "us-east-1", "services": {"api": SERVICE}}
+        declared = yaml.safe_load((docs.ROOT / "Pulumi.yaml").read_text())["config"]
+        defaults = {key: each["default"] for key, each in declared.items() if key != "aws:defaultTags"}
+
+        def settings(config: Mapping[str, Any]) -> Settings:
+            configured = as_pulumi(config)
+            pulumi.runtime.configure(pulumi.runtime.Settings(project="switchyard", stack="dev"))
+            pulumi.runtime.set_all_config(configured)
+            return load()
+
+        assert settings({**defaults, **service}).config == settings(service).config
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(docs.ROOT)))

@@ -102,7 +102,6 @@ class TestStackFile:
         assert values["aws:region"] == "eu-west-1"
         assert (values["switchyard:zones"], values["switchyard:protect"]) == ("3", "true")
         assert json.loads(values["switchyard:oci"]) == {"password": PLACEHOLDER}
-        assert values["switchyard:registry"] == "ecr"  # Pulumi.yaml's default
         assert json.loads(values["aws:defaultTags"]) == {"tags": {"managed-by": "switchyard"}}
         assert secrets == ["switchyard:oci"]
 

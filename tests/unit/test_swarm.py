@@ -193,7 +193,7 @@ def test_numbers_are_whole_for_the_engine() -> None:
 
 
 def test_nobody_at_home(tmp_path: Path) -> None:
-    with pytest.raises(SwarmError, match=r"no Docker engine answers at unix:///.*: start it .*switchyard:swarm\.host"):
+    with pytest.raises(SwarmError, match=r"no Docker engine answers at unix:///.*: start it .*swarm\.host"):
         connect(f"unix://{tmp_path}/none.sock")
 
 
@@ -278,7 +278,7 @@ def test_a_replica_without_a_node_is_not_progress(clock: list[float]) -> None:
 
 
 def test_a_timeout_says_how_far_it_came(clock: list[float]) -> None:
-    with pytest.raises(SwarmError, match=r"after 60 s \(switchyard:swarm.timeout\): 2 wanted.*preparing"):
+    with pytest.raises(SwarmError, match=r"after 60 s \(swarm.timeout\): 2 wanted.*preparing"):
         roll((None, [task("1", "running"), task("2", "preparing")]), replicas=2)
 
 

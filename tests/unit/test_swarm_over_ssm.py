@@ -262,7 +262,7 @@ class TestManagers:
 
         monkeypatch.setattr(swarm_ssm, "open_manager", lambda *_: Open())
         with (
-            pytest.raises(SwarmError, match=r"see switchyard:swarm-ec2\.ports"),
+            pytest.raises(SwarmError, match=r"see swarm-ec2\.ports"),
             connection("ssm://us-east-1/shop"),
         ):
-            raise SwarmError("see switchyard:swarm.ports")
+            raise SwarmError("see swarm.ports")

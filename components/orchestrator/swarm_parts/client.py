@@ -119,7 +119,7 @@ def unreachable(host: str, error: str) -> str:
         )
     return (
         f"no Docker engine answers at {host}: start it (sudo systemctl start docker, or Docker Desktop), "
-        "or name another with `pulumi config set --path switchyard:swarm.host unix:///path/docker.sock`"
+        "or name another with `pulumi config set --path swarm.host unix:///path/docker.sock`"
     )
 
 
@@ -138,7 +138,7 @@ def check_manager(engine: Engine, host: str) -> None:
         )
     if not swarm.get("ControlAvailable"):
         raise SwarmError(
-            f"the Docker engine at {host} is a worker of its swarm: name a manager in switchyard:swarm.host, "
+            f"the Docker engine at {host} is a worker of its swarm: name a manager in swarm.host, "
             "or promote it there with docker node promote"
         )
 
@@ -147,16 +147,16 @@ LOGIN_REFUSED = r"unauthorized|authentication required|no basic auth credentials
 KNOWN = (
     (
         r"address already in use|port is already allocated",
-        "another program of that node has the port: stop it, or publish another with switchyard:swarm.ports",
+        "another program of that node has the port: stop it, or publish another with swarm.ports",
     ),
     (
         r"port '\d+' is already in use by service",
-        "remove that service, or publish another port with switchyard:swarm.ports",
+        "remove that service, or publish another port with swarm.ports",
     ),
     (
         r"host-mode port already in use",
         "publish mode host puts at most one replica on a node: lower replicas, add a node, "
-        "or set switchyard:swarm.publish to ingress where the kernel has IPVS",
+        "or set swarm.publish to ingress where the kernel has IPVS",
     ),
     (
         r"insufficient resources",

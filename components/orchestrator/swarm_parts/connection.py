@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,4 +47,4 @@ def _local(host: str) -> Engine:
 
 def in_block(text: str, remote: bool) -> str:
     """Advice names the keys of the local swarm's config block; on EC2 they are in another."""
-    return text.replace("switchyard:swarm.", "switchyard:swarm-ec2.") if remote else text
+    return re.sub(r"\bswarm\.(?=[a-z])", "swarm-ec2.", text) if remote else text

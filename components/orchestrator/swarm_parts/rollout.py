@@ -110,7 +110,7 @@ class Rollout:
         states = [task["Status"] for task in self._tasks(service, revision) if not is_over(task)]
         listed = ", ".join(f"{each['State']} ({each.get('Err') or each.get('Message')})" for each in states)
         return (
-            f"not healthy after {timeout:.0f} s (switchyard:swarm.timeout): {replicas} wanted, the replicas are: "
+            f"not healthy after {timeout:.0f} s (swarm.timeout): {replicas} wanted, the replicas are: "
             f"{listed or 'none'}"
         )
 
