@@ -73,12 +73,12 @@ def opened(root: Path, stack: str) -> Opened:
     settings = of_file(file)
     resources = _local(Local(root)) if stack == STACK else state.resources(root, stack)
     outputs = next((each.get("outputs", {}) for each in resources if each["type"] == "pulumi:pulumi:Stack"), None)
+    up = "yard up" if stack == STACK else command("pulumi", "up", "--stack", stack)
     if outputs is None:
-        up = "yard up" if stack == STACK else command("pulumi", "up", "--stack", stack)
         raise MachineError(f"stack {stack} is not up: `{up}` brings it up")
     services = digests.resolved(settings.services, {}, outputs.get(digests.RECORD) or {})
     settings = replace(settings, config=settings.config.model_copy(update={"services": services}))
-    deployed = Deployed(settings.stack, settings.region, settings.profile, settings.services, resources)
+    deployed = Deployed(settings.stack, settings.region, settings.profile, settings.services, resources, up)
     return Opened(settings, deployed, outputs)
 
 

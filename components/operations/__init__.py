@@ -33,6 +33,8 @@ class Deployed:
     """Each with the digest that the state records, where its configuration names none."""
     resources: Sequence[Mapping[str, Any]]
     """Of the state, secrets in the clear."""
+    up: str = "pulumi up"
+    """The command that brings it up, as a person types it."""
 
     def outputs(self, type_: str, name: str, parent: str) -> Mapping[str, Any]:
         """What a resource is known by; raises `OperationError` where the last `up` did not make it. `parent` is the
@@ -40,7 +42,7 @@ class Deployed:
         for each in self.resources:
             if each["type"] == type_ and _name(each["urn"]) == name and _name(each.get("parent", "")) == parent:
                 return {"id": each.get("id"), **each.get("outputs", {})}
-        raise OperationError(f"the last `up` made no {name} ({type_}) on {parent}: run `up` first")
+        raise OperationError(f"the last `up` made no {name} ({type_}) on {parent}: `{self.up}` does")
 
 
 def _name(urn: str) -> str:

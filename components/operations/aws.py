@@ -44,9 +44,10 @@ class Api:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> OperationError:
+        where = f"AWS ({self._service} in {self._deployed.region})"
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "ResourceNotFoundException":
-            return NotThereError(str(error))
-        return OperationError(f"AWS ({self._service} in {self._deployed.region}) does not answer: {error}")
+            return NotThereError(f"{where} does not know what it was asked about: {error}")
+        return OperationError(f"{where} does not answer: {error}")
 
 
 class NotThereError(OperationError):

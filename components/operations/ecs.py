@@ -67,9 +67,8 @@ class OnEcs(Operations[EcsOptions]):
         made = self.deployed.outputs(SERVICE, name, self.options.key)
         answer = self._ecs("describe_services", cluster=made["cluster"], services=[made["name"]])
         if not answer["services"]:
-            raise OperationError(
-                f"ECS has no service {made['name']} any more: `pulumi refresh` and `pulumi up` make it anew"
-            )
+            again = f"{self.deployed.up} --refresh"
+            raise OperationError(f"ECS has no service {made['name']} any more: `{again}` makes it anew")
         return answer["services"][0]
 
     def _tasks(self, service: Any, status: str) -> list[Any]:
@@ -104,8 +103,6 @@ class OnEcs(Operations[EcsOptions]):
             networkConfiguration=service["networkConfiguration"],
             overrides={"containerOverrides": [{"name": container, "command": list(command)}]},
             startedBy=mark,
-            enableECSManagedTags=True,
-            propagateTags="TASK_DEFINITION",
         )
         for failure in answer["failures"]:
             raise OperationError(

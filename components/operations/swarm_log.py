@@ -11,6 +11,10 @@ from typing import Any
 from components.operations import Line
 from components.orchestrator.swarm_parts.client import Engine
 
+STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?(.*)")
+"""A line with its time. Without one is what the engine itself has to say, such as of a replica that has no log yet."""
+NEVER = "1970-01-01T00:00:00Z"
+
 
 def lines(engine: Engine, service: str, since: str, follow: bool) -> Iterator[Line]:
     """The lines of a service; of its replicas each in order. `since`: seconds since 1970."""
@@ -44,10 +48,12 @@ def _stamped(engine: Engine, service: str, since: str, follow: bool) -> Iterator
     chunks = engine.service_logs(
         service, stdout=True, stderr=True, timestamps=True, since=at, follow=follow, is_tty=False
     )
+    stamp = NEVER
     for chunk in chunks:
-        for line in chunk.decode(errors="replace").splitlines():
-            stamp, _, text = line.partition(" ")
-            yield stamp, text
+        for line in chunk.decode(errors="replace").removesuffix("\n").split("\n"):
+            if found := STAMPED.fullmatch(line):
+                stamp, line = found.groups()
+            yield stamp, line
 
 
 def _parts(stamp: str) -> tuple[datetime, str]:

@@ -39,7 +39,7 @@ def test_a_resource_is_found_by_its_parent_too() -> None:
 
     found = deployed(made("ecs-fargate"), made("ecs-ec2"))
     assert found.outputs("t", "api", "ecs-ec2") == {"id": "on ecs-ec2", "a": 1}
-    with pytest.raises(OperationError, match=r"the last `up` made no web \(t\) on ecs-ec2: run `up` first"):
+    with pytest.raises(OperationError, match=r"the last `up` made no web \(t\) on ecs-ec2: `pulumi up` does"):
         found.outputs("t", "web", "ecs-ec2")
 
 
@@ -210,3 +210,15 @@ def test_lines_of_a_swarm_have_the_time_that_the_engine_gives() -> None:
     engine: Any = Written("2026-01-31T12:00:00.123456789Z good day")
     (line,) = swarm_log.lines(engine, "api", "0", follow=False)
     assert (line.at, line.text) == (datetime(2026, 1, 31, 12, 0, 0, 123456, UTC), "good day")
+
+
+def test_what_the_engine_says_itself_is_a_line_too() -> None:
+    class Warning(Written):
+        def service_logs(self, service: str, since: str, **how: Any) -> Iterator[bytes]:
+            yield b"2026-01-31T12:00:00.5Z a\n"
+            yield b"warning: incomplete log stream: task x has not been scheduled\n"
+
+    engine: Any = Warning()
+    found = list(swarm_log.lines(engine, "api", "0", follow=False))
+    assert [each.text for each in found] == ["a", "warning: incomplete log stream: task x has not been scheduled"]
+    assert found[0].at == found[1].at
