@@ -13,7 +13,7 @@ from tests import terminal
 from tests.program import ROOT
 from tests.terminal import Terminal
 from yard.engine import Command
-from yard.interrupts import ENDING, Interrupted, explained, held
+from yard.interrupts import ENDING, Interrupted, explained, held, raised
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +53,24 @@ def test_each_signal_is_told_with_how_many_there_were() -> None:
 def test_an_interrupt_goes_before_the_error_that_it_leads_to() -> None:
     with pytest.raises(Interrupted):
         hold([signal.SIGINT], error=ValueError("update canceled"))
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_what_must_not_wait_is_ended_at_once_and_what_it_puts_in_order_is_not_disturbed(number: int) -> None:
+    done: list[str] = []
+
+    def run() -> None:
+        try:
+            signal.raise_signal(number)
+            done.append("went on")
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            done.append("put in order")
+
+    with pytest.raises(Interrupted) as interrupted, raised():
+        run()
+    assert interrupted.value.number == number
+    assert done == ["put in order"]
 
 
 def test_an_error_of_its_own_is_raised() -> None:

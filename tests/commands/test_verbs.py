@@ -16,6 +16,7 @@ from tests.commands.doctoring import stack_file
 from tests.program import DIGEST, config_for
 from yard import logs, state, status
 from yard.__main__ import main
+from yard.local import in_words
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OTHER = f"sha256:{'b' * 64}"
@@ -211,3 +212,9 @@ def test_traffic_during_a_move_is_shared() -> None:
         "stack dev: traffic ecs-ec2 90 %, eks 10 %",
         "what it costs a month is not known",
     ]
+
+
+def test_a_reader_that_has_enough_is_no_error() -> None:
+    """`yard logs | head`: click ends a command quietly whose output nobody takes."""
+    with pytest.raises(BrokenPipeError), in_words():
+        raise BrokenPipeError
