@@ -79,10 +79,15 @@ def installed() -> Path | None:
 
 def official() -> Path | None:
     """The official release, installed into this checkout."""
+    root = TOOLS / "pulumi"
+    cli = root / "bin" / "pulumi"
+    take_over(root)
+    if version_of(cli) == VERSION:
+        say(f"using {cli}")
+        return cli
     if shutil.which("curl") is None:
         say("curl is not installed, so the official installer cannot be fetched")
         return None
-    root = TOOLS / "pulumi"
     say(f"fetching the official release {dotted(VERSION)} from {INSTALLER}")
     fetch = ["curl", "-fsSL", "--proto", "=https", "--connect-timeout", str(CONNECT_TIMEOUT)]
     script = subprocess.run([*fetch, "--max-time", str(SCRIPT_TIMEOUT), INSTALLER], capture_output=True)
@@ -95,12 +100,21 @@ def official() -> Path | None:
     except subprocess.TimeoutExpired:
         say(f"the official installer was not done within {DOWNLOAD_TIMEOUT} s")
         return None
-    cli = root / "bin" / "pulumi"
     if version_of(cli) != VERSION:
         say(f"the official installer left no working {cli}")
         return None
     say(f"using {cli}")
     return cli
+
+
+def take_over(root: Path) -> None:
+    """The release that another checkout has (LIKE, as for tools/env), by hard links where the file system has them."""
+    other = Path(os.environ.get("LIKE") or CHECKOUT) / ".tools" / "pulumi"
+    if other.is_dir() and not root.exists():
+        try:
+            shutil.copytree(other, root, copy_function=os.link)
+        except (OSError, shutil.Error):  # another file system
+            shutil.copytree(other, root, dirs_exist_ok=True)
 
 
 def built() -> Path | None:

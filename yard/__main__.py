@@ -9,6 +9,7 @@ import click
 from yard import interrupts
 
 COMMANDS = {
+    "init": "Make a project for an app in a folder of its own: four files, and the program at a version.",
     "up": "Build the services of stack local, run them on this machine's Docker, and call them.",
     "deploy": "Deploy services of a stack: build, push, bring it up, wait until healthy, call.",
     "status": "Show how a stack's services do: replicas, images, traffic, costs, and what failed last.",

@@ -18,6 +18,7 @@ from docker.utils.build import exclude_paths
 from components.build import Build
 from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import explain
+from yard import git
 from yard.machine import Machine, MachineError, Notes
 
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
@@ -93,20 +94,11 @@ class Source:
 
     def version(self) -> str:
         """The commit that last changed the context, with what it has changed since; outside of git the fingerprint."""
-        commit = _git(self.context, "log", "-1", "--format=%h", "--", ".")
+        commit = git.ask(self.context, "log", "-1", "--format=%h", "--", ".")
         if not commit:
             return self.fingerprint()
-        changed = _git(self.context, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+        changed = git.ask(self.context, "status", "--porcelain", "--untracked-files=normal", "--", ".")
         return f"{commit}-dirty-{self.fingerprint()}" if changed else commit
-
-
-def _git(folder: Path, *words: str) -> str:
-    """What git answers; empty where there is no git, or no repository."""
-    try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()
 
 
 def digest(source: Source, machine: Machine, repository: str) -> str:
