@@ -13,15 +13,14 @@ from typing import Any
 import pulumi
 from pydantic import TypeAdapter, ValidationError
 
-from components.service import Digest, Service
+from components.service import Service
 from config.problems import Problem, remove_command
+from config.releases import Change, ChangeOrDigest
 
 GIVEN = "SWITCHYARD_DIGESTS"
-"""Environment variable with the digests for one run, as JSON: service -> digest. `yard deploy` sets it."""
+"""Environment variable with the digests for one run, as JSON: service -> digest, or {digest, commit}."""
 FIX = f"set {GIVEN} anew, or unset it"
-RECORD = "digests"
-"""The stack's output that keeps them."""
-_DIGESTS: TypeAdapter[dict[str, str]] = TypeAdapter(dict[str, Digest])
+_CHANGES: TypeAdapter[dict[str, Change]] = TypeAdapter(dict[str, ChangeOrDigest])
 
 
 class Given:
@@ -29,12 +28,17 @@ class Given:
 
     def __init__(self, text: str) -> None:
         self.problem: Problem | None = None
-        self.digests: dict[str, str] = {}
+        self.changes: dict[str, Change] = {}
         try:
-            self.digests = _DIGESTS.validate_json(text)
+            self.changes = _CHANGES.validate_json(text)
         except ValidationError:
             want = 'service -> digest as JSON, such as {"api": "sha256:..."} with 64 hexadecimal digits'
             self.problem = Problem(GIVEN, text, want, FIX)
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Service -> digest."""
+        return {name: each.digest for name, each in self.changes.items()}
 
     @classmethod
     def of_environment(cls) -> Given:
@@ -54,12 +58,11 @@ class Given:
                 yield Problem(key, services[name].digest, want, remove_command(key))
 
 
-def recorded() -> dict[str, str]:
-    """What the last `up` of the stack that runs has recorded."""
+def recorded() -> Mapping[str, Any]:
+    """The outputs of the last `up` of the stack that runs; none before the first."""
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
-    found: dict[str, str] = (answer.get("outputs") or {}).get(RECORD) or {}
-    return dict(found)
+    return dict(answer.get("outputs") or {})
 
 
 def resolved(

@@ -12,6 +12,7 @@ from config.checks import contradictions, superfluous
 from config.presets import PRESETS
 from config.problems import BadConfig, Problem, remove_command
 from config.reader import Keys, Reader, problem
+from config.releases import History
 from config.settings import Config, Settings
 from config.stack_file import StackFile
 
@@ -58,12 +59,12 @@ def load(file: StackFile | None = None) -> Settings:
 def _with_digests(settings: Settings, given: digests.Given) -> Settings:
     """Complete: a service whose digest stands in no file runs the one that is given for this run, else the recorded."""
     waiting = [name for name, each in settings.services.items() if not (each.digest or given.digests.get(name))]
-    record = digests.recorded() if waiting else {}
-    services = digests.resolved(settings.services, given.digests, record)
+    history = History.of(digests.recorded(), given.changes)
+    services = digests.resolved(settings.services, given.digests, history.digests)
     for name in waiting:
         if digest := services[name].digest:
             pulumi.log.info(f"{name} runs the image of the last `up`, {digest}: the configuration names none")
-    return replace(settings, config=settings.config.model_copy(update={"services": services}))
+    return replace(settings, config=settings.config.model_copy(update={"services": services}), history=history)
 
 
 def _with_preset(keys: Keys) -> Config:

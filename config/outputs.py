@@ -7,8 +7,8 @@ import pulumi
 
 from components.registry import Registry
 from components.shell import Shell, command
-from config.digests import RECORD
 from config.estimates import as_output
+from config.releases import DIGESTS, RELEASES
 from config.settings import Settings
 
 
@@ -33,7 +33,8 @@ def export(
             if service.digest
         },
     )
-    pulumi.export(RECORD, digests)
+    pulumi.export(DIGESTS, digests)
+    pulumi.export(RELEASES, pulumi.Output.all(**digests).apply(lambda all_: stack.history.after(dict(all_))))
     pulumi.export("cost", as_output(stack))
     limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]
     if notes := [*_waiting(stack), *_moving(stack), *_plain(stack), *limits]:

@@ -1,7 +1,7 @@
 """A stack's settings: typed, complete and consistent. `config.load` makes them."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from components.needs import Need
 from components.network_options import Kind
@@ -10,6 +10,7 @@ from components.orchestrator import OrchestratorOptions
 from components.registry import RegistryOptions
 from components.service import Service
 from config.reader import Keys, LogDays
+from config.releases import History
 
 
 class Config(Keys):
@@ -39,6 +40,8 @@ class Settings:
     """Those that are up: one, or while images move the one that they come from as well."""
     orchestrators: Mapping[str, OrchestratorOptions]
     """Those that are up: one, or during a move all that `traffic` names."""
+    history: History = field(default_factory=History)
+    """What ran so far; nothing of a stack that is not run."""
 
     @property
     def services(self) -> Mapping[str, Service]:

@@ -12,6 +12,8 @@ COMMANDS = {
     "init": "Make a project for an app in a folder of its own: four files, and the program at a version.",
     "up": "Build the services of stack local, run them on this machine's Docker, and call them.",
     "deploy": "Deploy services of a stack: build, push, bring it up, wait until healthy, call.",
+    "releases": "List what ran on a stack when, from which commit, by whom.",
+    "rollback": "Take services of a stack back to what ran before.",
     "status": "Show how a stack's services do: replicas, images, traffic, costs, and what failed last.",
     "logs": "Show what a stack's services write, whatever runs them.",
     "run": "Run a command once, in a task of its own like those of a service.",

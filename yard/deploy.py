@@ -1,13 +1,11 @@
 """`yard deploy`: a new version of services on a stack: build, push, `up`, wait until healthy, call."""
 
 import json
-import os
 import re
 import shlex
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +16,16 @@ from pulumi import automation as auto
 from components.registry import COMMIT
 from components.service import Service
 from components.shell import command
-from config.digests import GIVEN
 from config.load import of_file
 from config.problems import nearest
+from config.releases import Change
 from config.stack_file import StackFile
 from yard import engine, here, image, interrupts, machine, progress
-from yard.local import STACK, in_words
+from yard.choice import stack_option
+from yard.given import given
+from yard.local import STACK, Local, in_words
 from yard.machine import Machine, MachineError, Notes, Say, engine_host
+from yard.state import url_of
 from yard.up import call, changes
 
 ROOT = here.ROOT
@@ -35,9 +36,10 @@ QUIET = 120.0
 
 @click.command()
 @click.argument("images", nargs=-1, metavar="[SERVICE[=DIGEST]]...")
-@click.option("--stack", required=True, help="The stack to deploy to, as `pulumi stack ls` names it.")
+@stack_option("The stack to deploy to.")
+@click.option("--commit", help="What the images that are named by digest were built from, for the record of releases.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")
-def deploy(images: tuple[str, ...], stack: str, as_json: bool) -> None:
+def deploy(images: tuple[str, ...], stack: str, commit: str | None, as_json: bool) -> None:
     """Deploy services of STACK: build and push what has `build`, bring it up, wait until it is healthy, call it.
 
     SERVICE alone is built here; SERVICE=sha256:... is in the registry already, as CI has pushed it. Without any, all
@@ -48,8 +50,8 @@ def deploy(images: tuple[str, ...], stack: str, as_json: bool) -> None:
         click.echo(text, err=as_json)
 
     with in_words():
-        deployment = Deployment.of(ROOT, stack, images)
-        with interrupts.explained(lambda: _interrupted(stack)):
+        deployment = Deployment.of(ROOT, stack, images, commit or None)
+        with interrupts.explained(lambda: f"What was pushed stays. {interrupted(stack)}"):
             outcome = deployment.run(say)
     if as_json:
         click.echo(json.dumps(outcome, indent=2))
@@ -57,10 +59,10 @@ def deploy(images: tuple[str, ...], stack: str, as_json: bool) -> None:
         tell(outcome)
 
 
-def _interrupted(stack: str) -> str:
+def interrupted(stack: str) -> str:
     """On Kubernetes the new version is there then, and the state has the old one: `up` alone finds nothing to do."""
     back = command("pulumi", "up", "--refresh", "--stack", stack)
-    return f"What was pushed stays; the same command goes on. `{back}` goes back to what ran before."
+    return f"The same command goes on. `{back}` goes back to what ran before."
 
 
 @dataclass(frozen=True)
@@ -72,30 +74,25 @@ class Deployment:
     services: Mapping[str, Service]
     build: Collection[str]
     """Services that are built here."""
-    pushed: Mapping[str, str]
-    """Service -> digest of an image that the registry has."""
+    pushed: Mapping[str, Change] = field(default_factory=dict)
+    """Services with an image that the registry has."""
 
     @classmethod
-    def of(cls, root: Path, stack: str, images: Collection[str]) -> "Deployment":
+    def of(cls, root: Path, stack: str, images: Collection[str], commit: str | None = None) -> "Deployment":
         """What the command's arguments mean; raises `MachineError` with all that is wrong."""
         if stack == STACK:
             raise MachineError(f"stack {STACK} is this machine's: `yard up` deploys it")
-        settings = of_file(StackFile(root, stack))
-        services = settings.services
-        if settings.config.pull_from:
-            raise MachineError(
-                f"images of stack {stack} are on their way from {settings.config.pull_from} to"
-                f" {settings.config.registry}: finish that first (`pulumi stack output next --stack {stack}` says how)"
-            )
+        services = services_of(root, stack)
         named = dict(_named(each) for each in images) or {name: None for name, each in services.items() if each.build}
-        build = [name for name, digest in named.items() if digest is None]
-        pushed = {name: digest for name, digest in named.items() if digest is not None}
-        found = cls(root, stack, services, build, pushed)
-        if problems := [*found._problems(named)]:
+        found = cls(root, stack, services, [name for name, digest in named.items() if digest is None])
+        if problems := [*found._problems(named, commit)]:
             raise MachineError("\n".join(problems))
-        return found
+        pushed = {name: Change(digest=digest, commit=commit) for name, digest in named.items() if digest}
+        return replace(found, pushed=pushed)
 
-    def _problems(self, named: Mapping[str, str | None]) -> Iterator[str]:
+    def _problems(self, named: Mapping[str, str | None], commit: str | None) -> Iterator[str]:
+        if commit and not any(named.values()):
+            yield "--commit is for images that are named by digest; of one that is built here it is known"
         if not named:
             yield f"no service of stack {self.stack} has `build`: name what to deploy, as SERVICE=sha256:..."
         for name, digest in named.items():
@@ -136,22 +133,25 @@ class Deployment:
     def run(self, say: Say) -> dict[str, Any]:
         """Everything in its order; returns the outcome."""
         start = time.monotonic()
-        opened = engine.stack(self.stack, self.root, state=None)
+        local = self.stack == STACK
+        opened = Local(self.root).open(say) if local else engine.stack(self.stack, self.root, state=None)
         return self.on(opened, say) | {"seconds": round(time.monotonic() - start, 1)}
 
     def on(self, opened: auto.Stack, say: Say, call: Callable[[str], Any] | None = None) -> dict[str, Any]:
         """The same on a stack that is open. `call`: who calls a URL, once the stack is up."""
-        digests = dict(self.pushed) | dict(self._built(opened, say))
+        deployed = dict(self.pushed) | dict(self._built(opened, say))
         say(f"pulumi up, stack {self.stack}")
-        with given(digests):
+        with given(deployed):
             result = progress.run(opened.up, say)
         urls = result.outputs["url"].value
         return {
-            "services": {name: self._outcome(name, digest, urls, call or _answer) for name, digest in digests.items()},
+            "services": {
+                name: self._outcome(name, each.digest, urls, call or _answer) for name, each in deployed.items()
+            },
             "changes": changes(result.summary.resource_changes),
         }
 
-    def _built(self, opened: auto.Stack, say: Say) -> Iterator[tuple[str, str]]:
+    def _built(self, opened: auto.Stack, say: Say) -> Iterator[tuple[str, Change]]:
         if not self.build:
             return
         push = _push(opened)
@@ -164,10 +164,19 @@ class Deployment:
             yield name, _pushed(self._source(name), here, push[name])
 
     def _outcome(self, name: str, digest: str, urls: Any, call: Callable[[str], Any]) -> dict[str, Any]:
-        service = self.services[name]
-        url = urls.get(name) if isinstance(urls, Mapping) else f"{str(urls).rstrip('/')}{service.path}"
-        called = url if service.public else None
+        called = url_of(name, self.services[name], urls)
         return {"digest": digest, "url": called, "answer": call(called) if called else None}
+
+
+def services_of(root: Path, stack: str) -> Mapping[str, Service]:
+    """The services of a stack to which something can be deployed; raises `MachineError` where nothing can be now."""
+    settings = of_file(StackFile(root, stack))
+    if settings.config.pull_from:
+        raise MachineError(
+            f"images of stack {stack} are on their way from {settings.config.pull_from} to"
+            f" {settings.config.registry}: finish that first (`pulumi stack output next --stack {stack}` says how)"
+        )
+    return settings.services
 
 
 def _named(text: str) -> tuple[str, str | None]:
@@ -181,8 +190,8 @@ def _push(opened: auto.Stack) -> Mapping[str, str]:
     return dict(outputs["push"].value) if "push" in outputs else {}
 
 
-def _pushed(source: image.Source, here: Machine, commands: str) -> str:
-    """The digest of a service's image in the stack's registry: built and pushed, unless this very version is there."""
+def _pushed(source: image.Source, here: Machine, commands: str) -> Change:
+    """A service's image in the stack's registry: built and pushed, unless this very version is there."""
     *login, _, push = commands.splitlines()
     version = source.version()
     repository, _, tag = shlex.split(push.replace(str(COMMIT), version))[-1].rpartition(":")
@@ -193,26 +202,12 @@ def _pushed(source: image.Source, here: Machine, commands: str) -> str:
     try:
         there = str(here.client.images.get_registry_data(f"{repository}:{tag}").id)
         here.say(f"{source.service}: {repository}:{tag} is there already")
-        return there
+        return Change(digest=there, commit=version)
     except DockerException:
         image.build(source, here, f"{repository}:{tag}", version)
     digest = image.push(here, repository, tag)
     here.say(f"{source.service}: pushed {repository}:{tag}")
-    return digest
-
-
-@contextmanager
-def given(digests: Mapping[str, str]) -> Iterator[None]:
-    """Within, the program is given these digests: it runs in this process."""
-    before = os.environ.get(GIVEN)
-    os.environ[GIVEN] = json.dumps(dict(digests))
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[GIVEN]
-        else:
-            os.environ[GIVEN] = before
+    return Change(digest=digest, commit=version)
 
 
 def _answer(url: str) -> Any:

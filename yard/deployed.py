@@ -14,13 +14,12 @@ from components.shell import command
 from config import digests
 from config.load import of_file
 from config.problems import nearest
+from config.releases import DIGESTS
 from config.settings import Settings
 from config.stack_file import StackFile
 from yard import state
 from yard.local import STACK, Local, in_words
 from yard.machine import MachineError
-
-stack_option = click.option("--stack", required=True, help="The stack, as `pulumi stack ls` names it; also `local`.")
 
 
 class NotRun(click.ClickException):
@@ -76,7 +75,7 @@ def opened(root: Path, stack: str) -> Opened:
     up = "yard up" if stack == STACK else command("pulumi", "up", "--stack", stack)
     if outputs is None:
         raise MachineError(f"stack {stack} is not up: `{up}` brings it up")
-    services = digests.resolved(settings.services, {}, outputs.get(digests.RECORD) or {})
+    services = digests.resolved(settings.services, {}, outputs.get(DIGESTS) or {})
     settings = replace(settings, config=settings.config.model_copy(update={"services": services}))
     deployed = Deployed(settings.stack, settings.region, settings.profile, settings.services, resources, up)
     return Opened(settings, deployed, outputs)

@@ -3,7 +3,8 @@
 import click
 
 from yard import here, interrupts
-from yard.deployed import in_words_not_run, opened, stack_option
+from yard.choice import stack_option
+from yard.deployed import in_words_not_run, opened
 
 ROOT = here.ROOT
 
@@ -11,7 +12,7 @@ ROOT = here.ROOT
 @click.command()
 @click.argument("service")
 @click.argument("command", nargs=-1, required=True)
-@stack_option
+@stack_option("The stack.")
 def exec(service: str, command: tuple[str, ...], stack: str) -> None:
     """Run COMMAND, which stands after `--`, inside a replica of SERVICE, on this terminal.
 

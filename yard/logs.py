@@ -13,7 +13,8 @@ import click
 
 from components.operations import Line, Operations
 from yard import here, interrupts
-from yard.deployed import Opened, opened, stack_option
+from yard.choice import stack_option
+from yard.deployed import Opened, opened
 from yard.local import in_words
 
 ROOT = here.ROOT
@@ -41,7 +42,7 @@ class Since(click.ParamType[datetime]):
 
 @click.command()
 @click.argument("service", required=False)
-@stack_option
+@stack_option("The stack.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
 @click.option("--since", type=Since(), default="10m", show_default=True, help="From then on: 90s, 10m, 2h, 3d, a time.")
 @click.option("--json", "as_json", is_flag=True, help="Print each line as JSON: service, at, text.")

@@ -5,7 +5,8 @@ from contextlib import closing
 import click
 
 from yard import here, interrupts
-from yard.deployed import in_words_not_run, opened, stack_option
+from yard.choice import stack_option
+from yard.deployed import in_words_not_run, opened
 
 ROOT = here.ROOT
 
@@ -13,7 +14,7 @@ ROOT = here.ROOT
 @click.command()
 @click.argument("service")
 @click.argument("command", nargs=-1, required=True)
-@stack_option
+@stack_option("The stack.")
 def run(service: str, command: tuple[str, ...], stack: str) -> None:
     """Run COMMAND once, in a task of its own like those of SERVICE, and show what it writes.
 

@@ -7,11 +7,16 @@ that does not exist; to look, nobody needs either.
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
+from components.service import Service
 from config.place import HOME
 from yard import engine
+from yard.local import STACK, Local
 
 
 def ask(
@@ -47,3 +52,27 @@ def clear(value: Any) -> Any:
             return json.loads(value["plaintext"])
         return {key: clear(each) for key, each in value.items()}
     return [clear(each) for each in value] if isinstance(value, list) else value
+
+
+def outputs(root: Path, stack: str) -> Mapping[str, Any]:
+    """What the last `up` exported; empty when nothing is up. Raises `click.ClickException` where it cannot be read."""
+    local = Local(root)
+    if stack == STACK and not local.exists:
+        return {}
+    try:
+        answer = ask(root, stack, ("output", "--json"), state=local.state if stack == STACK else None)
+    except OSError as error:
+        raise click.ClickException(f"there is no Pulumi CLI that runs ({error}): run `make env`") from error
+    if answer.returncode:
+        message = engine.plain(answer.stderr)
+        raise click.ClickException(f"the last `pulumi up` of {stack} cannot be looked up: {message}")
+    return dict(json.loads(answer.stdout))
+
+
+def url_of(name: str, service: Service, url: Any) -> str | None:
+    """Where a service answers, by the output `url`; None: nowhere from outside."""
+    if not service.public:
+        return None
+    if isinstance(url, Mapping):  # each service's own
+        return url.get(name)
+    return f"{str(url).rstrip('/')}{service.path}" if url else None

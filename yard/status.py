@@ -10,16 +10,18 @@ from components.operations import OperationError, Replica
 from components.shell import command
 from config import estimates
 from yard import here
-from yard.deployed import Opened, opened, stack_option
+from yard.choice import stack_option
+from yard.deployed import Opened, opened
 from yard.local import in_words
 from yard.machine import MachineError
+from yard.state import url_of
 from yard.switch import served, shares
 
 ROOT = here.ROOT
 
 
 @click.command()
-@stack_option
+@stack_option("The stack.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(stack: str, as_json: bool) -> None:
     """Show how the services of STACK do: replicas wanted and healthy, images, traffic, costs, and what failed last.
@@ -55,13 +57,9 @@ def traffic(stack: Opened) -> dict[str, int]:
 
 def _service(stack: Opened, name: str) -> dict[str, Any]:
     service = stack.deployed.services[name]
-    url = stack.outputs.get("url")
-    if isinstance(url, Mapping):
-        url = url.get(name)
-    elif url:
-        url = f"{url.rstrip('/')}{service.path}"
+    url = url_of(name, service, stack.outputs.get("url")) if service.digest else None
     on = {key: _on(stack, key, name) for key in stack.settings.orchestrators} if service.digest else {}
-    return {"url": url if service.public and service.digest else None, "digest": service.digest, "on": on}
+    return {"url": url, "digest": service.digest, "on": on}
 
 
 def _on(stack: Opened, key: str, service: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`yard deploy`: what is wrong with a call is told at once, before a stack is opened or anything is built."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -8,22 +9,28 @@ import pytest
 from click.testing import CliRunner
 
 from config.digests import GIVEN
+from config.releases import Change
 from tests.commands.doctoring import stack_file
 from tests.program import DIGEST, config_for
 from yard import deploy as command
-from yard.deploy import Deployment, given
+from yard.deploy import Deployment
+from yard.given import given
 from yard.machine import MachineError
 
 SHOP = {"api": {"build": "shop"}, "web": {"path": "/web"}, "old": {"digest": DIGEST, "path": "/old"}}
 OTHER = f"sha256:{'b' * 64}"
 
 
-def deployment(root: Path, *images: str, **config: Any) -> Deployment:
+def deployment(root: Path, *images: str, commit: str | None = None, **config: Any) -> Deployment:
     """What a call means in a project whose service `api` has a Dockerfile."""
     stack_file(root, {**config_for("ecr", "ecs-fargate"), "services": SHOP, **config})
     (root / "shop").mkdir(exist_ok=True)
     (root / "shop/Dockerfile").touch()
-    return Deployment.of(root, "dev", images)
+    return Deployment.of(root, "dev", images, commit)
+
+
+def digests(found: Deployment) -> dict[str, str]:
+    return {name: each.digest for name, each in found.pushed.items()}
 
 
 def test_without_a_name_what_has_a_build_is_deployed(tmp_path: Path) -> None:
@@ -33,7 +40,7 @@ def test_without_a_name_what_has_a_build_is_deployed(tmp_path: Path) -> None:
 
 def test_what_ci_has_pushed_is_named_by_its_digest(tmp_path: Path) -> None:
     found = deployment(tmp_path, f"web={OTHER}", "api", f"old={DIGEST}")
-    assert (list(found.build), found.pushed) == (["api"], {"web": OTHER, "old": DIGEST})
+    assert (list(found.build), digests(found)) == (["api"], {"web": OTHER, "old": DIGEST})
 
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
@@ -47,6 +54,12 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
         f"old is pinned to {DIGEST} in the configuration, so nothing else can run: take services.old.digest out of"
         " config/Pulumi.dev.yaml",
     ]
+
+
+def test_a_commit_is_for_what_was_built_elsewhere(tmp_path: Path) -> None:
+    assert deployment(tmp_path, f"web={OTHER}", commit="3f2c1ab").pushed["web"].commit == "3f2c1ab"
+    with pytest.raises(MachineError, match="--commit is for images that are named by digest"):
+        deployment(tmp_path, "api", commit="3f2c1ab")
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -72,8 +85,9 @@ def test_stack_local_has_its_own_command(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_what_a_run_is_given_is_gone_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(GIVEN, "{}")
-    with given({"api": DIGEST}):
-        assert DIGEST in os.environ[GIVEN]
+    with given({"api": Change(digest=DIGEST, commit="3f2c1ab"), "web": Change(digest=OTHER)}):
+        told = json.loads(os.environ[GIVEN])
+    assert told == {"api": {"digest": DIGEST, "commit": "3f2c1ab"}, "web": {"digest": OTHER}}
     assert os.environ[GIVEN] == "{}"
 
 

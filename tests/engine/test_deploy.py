@@ -5,19 +5,20 @@ from pathlib import Path
 import pytest
 
 from components.service import Service
+from config.releases import Change
 from tests.engine.passage import Passage, passage
 from yard import engine
 from yard.deploy import Deployment
 
 pytestmark = pytest.mark.engine
 
-FIRST, SECOND = (f"sha256:{letter * 64}" for letter in "ab")
+FIRST, SECOND, THIRD = (f"sha256:{letter * 64}" for letter in "abc")
 WAITING = {"api": {"port": 8080}}
 
 
 def deploy(stack: Passage, digest: str) -> dict[str, int]:
     """Deploy an image that CI has pushed; what changed."""
-    deployment = Deployment(Path("unused"), "dev", {"api": Service(port=8080)}, [], {"api": digest})
+    deployment = Deployment(Path("unused"), "dev", {"api": Service(port=8080)}, [], {"api": Change(digest=digest)})
     changed: dict[str, int] = deployment.on(stack.stack, lambda _: None, call=lambda _: "called")["changes"]
     return changed
 
@@ -35,6 +36,30 @@ def test_what_is_deployed_stays_whoever_runs_the_next_up(tmp_path: Path) -> None
         assert stack.outputs["digests"] == {"api": SECOND}
         assert stack.up() == {}
         assert deploy(stack, SECOND) == {}
+
+
+def test_each_version_that_became_healthy_is_a_release(tmp_path: Path) -> None:
+    with passage(tmp_path, services=WAITING) as stack:
+        stack.up()
+        assert stack.outputs["releases"] == []
+        for digest in (FIRST, SECOND):
+            stack.push(digest)
+            deploy(stack, digest)
+        recorded = stack.outputs["releases"]
+        assert [(each["number"], each["digests"]) for each in recorded] == [(1, {"api": FIRST}), (2, {"api": SECOND})]
+        with pytest.raises(engine.EngineError, match="CannotPullContainerError"):
+            deploy(stack, THIRD)
+        assert stack.up()  # back to what is recorded
+        assert stack.up() == {}
+        assert stack.outputs["releases"] == recorded
+        stack.set(orchestrator="eks")
+        stack.up()
+        assert stack.outputs["releases"] == recorded
+        stack.push(THIRD)
+        stack.set(services={"api": {"port": 8080, "digest": THIRD}})
+        stack.up()
+        assert stack.outputs["releases"][:2] == recorded
+        assert stack.outputs["releases"][2]["changed"] == {"api": {"digest": THIRD}}
 
 
 def test_a_version_that_cannot_run_leaves_the_record_as_it_was(tmp_path: Path) -> None:

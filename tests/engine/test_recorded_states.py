@@ -42,7 +42,7 @@ ON_SWARM_EC2: Mapping[str, str] = dict.fromkeys(
     "a role has room for what any number of services need: one policy for all, and of each secret its own",
 )
 ASKS_THE_LAST_UP = "create pulumi:providers:pulumi"
-"""A service that waits for its image asks what the last `up` recorded."""
+"""Pulumi's own provider, which no summary counts: every `up` asks what the last one recorded, for the next release."""
 CHANGED_ON_PURPOSE: Mapping[str, Mapping[str, str]] = {
     "eks": ON_KUBERNETES,
     "kubernetes": ON_KUBERNETES,
@@ -66,8 +66,7 @@ def test_a_stack_of_the_earlier_program_is_left_as_it_is(viewer: Viewer, name: s
     steps = viewer.preview()
     has = {each["type"] for each in states.recorded()[name]["state"]["checkpoint"]["latest"]["resources"]}
     changed = set(chain(*(CHANGED_ON_PURPOSE.get(key, {}) for key in cases()[name].orchestrators)))
-    asks = {ASKS_THE_LAST_UP} if name.startswith("waiting") else set[str]()
-    assert [step for step in steps if step.kind not in changed | asks] == []
+    assert [step for step in steps if step.kind not in changed | {ASKS_THE_LAST_UP}] == []
     assert {kind for kind in changed if kind.split()[1] in has} <= {step.kind for step in steps}
 
 

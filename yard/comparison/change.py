@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-
-import click
 
 from components.cost import COLUMNS
 from config.estimates import as_output
@@ -63,28 +60,10 @@ class Change:
 def change(root: Path, stack: str) -> Change:
     """Ask the stack's state, and its file; raises `click.ClickException` where one of them cannot be read."""
     after = as_output(settings_of(root, stack))
-    outputs = _outputs(root, stack)
+    from yard.state import outputs as outputs_of  # only this asks the CLI
+
+    outputs = outputs_of(root, stack)
     return Change(stack, outputs.get("cost", {}) if outputs else None, after)
-
-
-def _outputs(root: Path, stack: str) -> Mapping[str, Any]:
-    """What the last `up` exported; empty when nothing is up."""
-    # Imported here: only this asks the CLI.
-    from yard import engine
-    from yard.local import STACK, Local
-    from yard.state import ask
-
-    local = Local(root)
-    if stack == STACK and not local.exists:
-        return {}
-    try:
-        answer = ask(root, stack, ("output", "--json"), state=local.state if stack == STACK else None)
-    except OSError as error:
-        raise click.ClickException(f"there is no Pulumi CLI that runs ({error}): run `make env`") from error
-    if answer.returncode:
-        message = engine.plain(answer.stderr)
-        raise click.ClickException(f"the last `pulumi up` of {stack} cannot be looked up: {message}")
-    return dict(json.loads(answer.stdout))
 
 
 def _usd(cost: Mapping[str, Any] | None, column: str) -> Decimal | None:
