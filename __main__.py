@@ -5,11 +5,11 @@ from components.orchestrator import OrchestratorArgs
 from components.registry import RegistryArgs
 from components.workload import Image, proven
 from config.aws import foundation
-from config.load import load
+from config.load import running
 from config.outputs import export
 from config.place import transforms
 
-stack = load()
+stack = running()
 transform.register(transforms())
 
 # What outlives every orchestrator on AWS: network, vault and edge

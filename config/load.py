@@ -26,9 +26,22 @@ def of_file(file: StackFile) -> Settings:
     return load(file)
 
 
+def running() -> Settings:
+    """The settings of the stack that runs, with what its last `up` recorded: a service whose digest stands in no file
+    runs the one that is given for this run, else the recorded. Raises `BadConfig` as `load` does."""
+    settings, given = load(), digests.Given.of_environment()
+    waiting = [name for name, each in settings.services.items() if not (each.digest or given.digests.get(name))]
+    history = History.of(digests.recorded(), given.changes)
+    services = digests.resolved(settings.services, given.digests, history.digests)
+    for name in waiting:
+        if digest := services[name].digest:
+            pulumi.log.info(f"{name} runs the image of the last `up`, {digest}: the configuration names none")
+    return replace(settings, config=settings.config.model_copy(update={"services": services}), history=history)
+
+
 def load(file: StackFile | None = None) -> Settings:
-    """The settings of the stack that runs; raises `BadConfig` with every problem in them. `file` is where they stand,
-    if not in the place of the stack that runs."""
+    """The settings of the stack that runs, as they are written; raises `BadConfig` with every problem in them. `file`
+    is where they stand, if not in the place of the stack that runs."""
     config, aws = pulumi.Config(), pulumi.Config("aws")
     reader = Reader(config, file)
     choices = reader.read()
@@ -53,18 +66,7 @@ def load(file: StackFile | None = None) -> Settings:
         problems.append(Problem(key, value, want, fix=remove_command(key)))
     if problems:
         raise BadConfig([*map(reader.encrypted.hide, problems)])
-    return settings if file else _with_digests(settings, given)
-
-
-def _with_digests(settings: Settings, given: digests.Given) -> Settings:
-    """Complete: a service whose digest stands in no file runs the one that is given for this run, else the recorded."""
-    waiting = [name for name, each in settings.services.items() if not (each.digest or given.digests.get(name))]
-    history = History.of(digests.recorded(), given.changes)
-    services = digests.resolved(settings.services, given.digests, history.digests)
-    for name in waiting:
-        if digest := services[name].digest:
-            pulumi.log.info(f"{name} runs the image of the last `up`, {digest}: the configuration names none")
-    return replace(settings, config=settings.config.model_copy(update={"services": services}), history=history)
+    return settings
 
 
 def _with_preset(keys: Keys) -> Config:

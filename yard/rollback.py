@@ -10,11 +10,12 @@ import click
 import docker
 from docker.errors import DockerException, NotFound
 
+from components.orchestrator.swarm_parts.client import SwarmError
 from components.service import Service
 from components.shell import command
 from config.problems import nearest
 from config.releases import DIGESTS, Change, Release, parsed
-from yard import deploy, here, interrupts, state
+from yard import deploy, here, interrupts, machine, state
 from yard.choice import stack_option
 from yard.local import STACK, Local, in_words
 from yard.machine import MachineError, engine_host
@@ -181,21 +182,25 @@ def _change(name: str, release: Release) -> Change:
 
 def _lost(root: Path, stack: str, repositories: Mapping[str, str], changes: Mapping[str, Change]) -> Iterator[str]:
     """Images that the registry says it no longer has, as far as this machine's Docker can ask it."""
-    host = Local(root).docker_host if stack == STACK else engine_host({})
-    for name, change in changes.items():
-        if name in repositories and is_lost(host, f"{repositories[name]}@{change.digest}"):
-            yield (
-                f"{name}: {repositories[name]} no longer has {change.digest}, the image of release {change.back_to}:"
-                f" build that version again and deploy it, or go back to another"
-            )
-
-
-def is_lost(host: str, image: str) -> bool:
-    """Whether the image's registry says that it is not there. One that cannot be asked, without an engine or a login,
-    has it: the `up` will find out, and what runs serves on."""
+    local = Local(root)
     try:
-        with closing(docker.DockerClient(host, version="auto", use_ssh_client=host.startswith("ssh://"))) as client:
-            client.images.get_registry_data(image)
+        client = machine.find(local.docker_host if stack == STACK else engine_host({}), local.notes, click.echo).client
+    except SwarmError:
+        return  # without an engine, the `up` will find out
+    with closing(client):
+        for name, change in changes.items():
+            if name in repositories and is_lost(client, f"{repositories[name]}@{change.digest}"):
+                yield (
+                    f"{name}: {repositories[name]} no longer has {change.digest}, the image of release"
+                    f" {change.back_to}: build that version again and deploy it, or go back to another"
+                )
+
+
+def is_lost(client: docker.DockerClient, image: str) -> bool:
+    """Whether the image's registry says that it is not there. One that this machine may not ask has it: the `up` will
+    find out, and what runs serves on."""
+    try:
+        client.images.get_registry_data(image)
     except NotFound:
         return True
     except DockerException as error:

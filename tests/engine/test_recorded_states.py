@@ -103,7 +103,7 @@ class TestItCanFail:
     @pytest.mark.parametrize("former", ["::edge-http", "aws:lb/listener:Listener"])
     def test_another_name_or_type_is_seen(self, viewer: Viewer, former: str) -> None:
         viewer.restore("ecr-ecs-fargate", lambda state: state.replace(former, f"{former}X"))
-        made = [step for step in viewer.preview() if step.op == "create"]
+        made = [step for step in viewer.preview() if step.op == "create" and step.kind != ASKS_THE_LAST_UP]
         assert [(step.type, step.name) for step in made] == [("aws:lb/listener:Listener", "edge-http")]
 
     @pytest.mark.parametrize("key", ["dependencies", "ignoreChanges", "customTimeouts"])

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from config import releases
 from config.digests import GIVEN
-from config.releases import ACTORS, KEPT, Change, History, author
+from config.releases import ACTORS, KEPT, Change, History, Release, author, bounded
 from tests.program import DIGEST, EXISTING, config_for, run_program
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def ran(*ups: Mapping[str, str], given: Mapping[str, Change] | None = None) -> dict[str, Any]:
@@ -72,11 +74,11 @@ def test_the_commit_is_the_one_given_or_the_one_known_of_the_image() -> None:
 @given(st.lists(st.sampled_from(["api", "web", "worker"]), max_size=3 * KEPT))
 def test_the_record_is_bounded_and_every_service_keeps_its_way_back(deployed: list[str]) -> None:
     digests = {"api": A, "web": A, "worker": A}
-    history = History.of({"digests": digests, "releases": History().after(digests)}, {})
-    for name in deployed:
-        digests = {**digests, name: B if digests[name] == A else A}
-        history = History.of({"digests": digests, "releases": history.after(digests)}, {})
-    kept = history.releases
+    kept: list[Release] = []
+    for number, names in enumerate([[*digests], *([name] for name in deployed)], 1):
+        changed = {name: Change.model_construct(digest=A) for name in names}
+        new = Release.model_construct(number=number, time=NOON, by="ann", changed=changed, digests=digests)
+        kept = [*bounded([*kept, new])]
     assert len(kept) <= KEPT + 2 * len(digests)
     assert [each.number for each in kept[-KEPT:]] == [*range(1, len(deployed) + 2)][-KEPT:]
     for name in digests:
