@@ -46,7 +46,7 @@ def rollback(services: tuple[str, ...], to: int | None, stack: str, as_json: boo
             say(line)
         if not yes:
             click.confirm(f"Roll back stack {stack}?", abort=True, err=as_json)
-        with interrupts.explained(lambda: "What runs is what `yard releases` says; the same command goes on."):
+        with interrupts.explained(lambda: deploy.interrupted(stack)):
             outcome = back.deployment.run(say)
     if as_json:
         click.echo(json.dumps(outcome, indent=2))

@@ -100,4 +100,4 @@ def test_ctrl_c_says_how_to_go_on_and_how_to_go_back(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Deployment, "run", stop)
     result = CliRunner().invoke(command.deploy, ["--stack", "dev"])
     assert result.exit_code == 130
-    assert "the same command goes on. `pulumi up --refresh --stack dev` goes back to what ran before" in result.stderr
+    assert "The same command goes on. `pulumi up --refresh --stack dev` goes back to what ran before" in result.stderr

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from components.service import Service
-from config.releases import Change
+from config.releases import Change, parsed
 from tests.engine.passage import Passage, passage
 from yard import engine
 from yard.deploy import Deployment
+from yard.rollback import Goal
 
 pytestmark = pytest.mark.engine
 
@@ -60,6 +61,29 @@ def test_each_version_that_became_healthy_is_a_release(tmp_path: Path) -> None:
         stack.up()
         assert stack.outputs["releases"][:2] == recorded
         assert stack.outputs["releases"][2]["changed"] == {"api": {"digest": THIRD}}
+
+
+def test_back_to_what_ran_before_and_to_a_release(tmp_path: Path) -> None:
+    def back(to: int | None = None) -> None:
+        services = {"api": Service(port=8080)}
+        goal = Goal("dev", services, parsed(stack.outputs), stack.outputs["digests"], to)
+        deployment = Deployment(Path("unused"), "dev", services, [], goal.changes([]))
+        assert deployment.on(stack.stack, lambda _: None, call=lambda _: "called")["changes"]
+
+    with passage(tmp_path, services=WAITING) as stack:
+        stack.up()
+        for digest in (FIRST, SECOND, THIRD):
+            stack.push(digest)
+            deploy(stack, digest)
+        back()
+        assert stack.outputs["digests"] == {"api": SECOND}
+        back()  # further back, not to what was left
+        assert stack.outputs["digests"] == {"api": FIRST}
+        assert stack.up() == {}
+        back(to=3)
+        last = parsed(stack.outputs)[-1]
+        assert (last.number, last.digests, last.changed["api"].back_to) == (6, {"api": THIRD}, 3)
+        assert stack.serving() == ["ecs-fargate"]
 
 
 def test_a_version_that_cannot_run_leaves_the_record_as_it_was(tmp_path: Path) -> None:
