@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from components.operations import Deployed, Line, OperationError, Operations, Replica, Running
@@ -15,10 +15,15 @@ from components.orchestrator.ecs import EcsOptions
 
 POLL = 2.0
 """Seconds between two looks at a task."""
+RECENT = timedelta(days=7)
+"""How old a rollout may be that is told to have failed."""
 SERVICE = "aws:ecs/service:Service"
 AT_ONCE = 100
 """Tasks that one request may ask about (ECS API, DescribeTasks)."""
-UNASKED = ("TaskFailedToStart", "EssentialContainerExited", "SpotInterruption", "TerminationNotice")
+UNASKED = (
+    *("TaskFailedToStart", "EssentialContainerExited", "SpotInterruption"),
+    *("TerminationNotice", "InfrastructureHealth"),
+)
 """Codes of a task that ended although nobody wanted it to (ECS API, Task.stopCode)."""
 
 
@@ -44,7 +49,7 @@ class OnEcs(Operations[EcsOptions]):
     def run(self, service: str, command: Sequence[str]) -> Generator[str | int, None, None]:
         mark = f"yard-run-{secrets.token_hex(8)}"
         found = self._service(service)
-        over = False
+        over, task = False, ""
         try:
             task = self._start(found, service, command, mark)
             stream = self._group.stream(f"{service}/{self.options.key}/{service}/{_last(task)}")
@@ -58,7 +63,7 @@ class OnEcs(Operations[EcsOptions]):
             yield _exit_code(now, service)
         finally:
             if not over:
-                self._stop(found["clusterArn"], mark)
+                self._stop(found["clusterArn"], task, mark)
 
     def exec(self, service: str, command: Sequence[str]) -> int:
         raise OperationError(self.options.does("exec").why)
@@ -87,9 +92,16 @@ class OnEcs(Operations[EcsOptions]):
         return {each["Target"]["Id"]: each["TargetHealth"] for each in found} if groups else None
 
     def _failure(self, service: Any) -> str:
-        for deployment in service["deployments"]:
-            if deployment.get("rolloutState") == "FAILED":
-                return str(deployment.get("rolloutStateReason", "the last deployment failed"))
+        rollouts = self._ecs(
+            "list_service_deployments",
+            cluster=service["clusterArn"],
+            service=service["serviceArn"],
+            createdAt={"after": datetime.now(UTC) - RECENT},
+            maxResults=AT_ONCE,
+        )["serviceDeployments"]
+        last: Any = max(rollouts, key=lambda each: each["createdAt"], default={})
+        if last.get("status", "").startswith("ROLLBACK"):
+            return str(last.get("statusReason") or "the last rollout failed")
         ended = [each for each in self._tasks(service, "STOPPED") if _unasked(each)]
         return _why(max(ended, key=lambda each: each["stoppedAt"])) if ended else ""
 
@@ -110,10 +122,11 @@ class OnEcs(Operations[EcsOptions]):
             )
         return str(answer["tasks"][0]["taskArn"])
 
-    def _stop(self, cluster: str, mark: str) -> None:
-        """Stop what `run` has started. It is found by its mark: the answer that told its ARN may never have come."""
-        for task in self._ecs.every("list_tasks", "taskArns", cluster=cluster, startedBy=mark):
-            self._ecs("stop_task", cluster=cluster, task=task, reason="yard run was interrupted")
+    def _stop(self, cluster: str, task: str, mark: str) -> None:
+        """Stop what `run` has started. The answer that tells its ARN may never have come: then it has its mark."""
+        marked = [task] if task else self._ecs.every("list_tasks", "taskArns", cluster=cluster, startedBy=mark)
+        for each in marked:
+            self._ecs("stop_task", cluster=cluster, task=each, reason="yard run was interrupted")
 
 
 def _replica(task: Any, service: str, health: Mapping[str, Any] | None) -> Replica:

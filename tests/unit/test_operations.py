@@ -68,13 +68,6 @@ def test_what_ended_a_task_on_ecs(code: str, reason: str, unasked: bool) -> None
     assert ecs._unasked(task(stopCode=code, stoppedReason=reason)) == unasked
 
 
-def test_a_command_that_never_ran_has_a_reason_and_no_code() -> None:
-    containers = [{"name": "api", "image": IMAGE, "reason": "CannotPullContainerError: denied"}]
-    with pytest.raises(OperationError, match="before its command ran: Task failed to start; CannotPull"):
-        ecs._exit_code(task(stoppedReason="Task failed to start", containers=containers), "api")
-    assert ecs._exit_code(task(containers=[{"name": "api", "exitCode": 3}]), "api") == 3
-
-
 class Answers:
     """An API with an answer for each action."""
 
@@ -90,12 +83,48 @@ class Answers:
         return iter(self(action, **asked))
 
 
-def test_ctrl_c_before_the_answer_stops_the_task_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_ecs(**answers: Any) -> tuple[ecs.OnEcs, Any]:
+    """The verbs on a stack with one service, over an API with these answers."""
     urn = {"type": ecs.SERVICE, "urn": "urn::api", "parent": "urn::ecs-fargate"}
     operations = ecs.OnEcs(EcsFargateOptions(), deployed({**urn, "outputs": {"cluster": "shop", "name": "api-1"}}))
-    service = {"clusterArn": "shop", "taskDefinition": "t", "capacityProviderStrategy": [], "networkConfiguration": {}}
-    api = Answers(describe_services={"services": [service]}, list_tasks=["arn"], stop_task={})
-    monkeypatch.setattr(operations, "_ecs", api)
+    service = {
+        "clusterArn": "shop",
+        "serviceArn": "arn",
+        "serviceName": "api-1",
+        "desiredCount": 1,
+        "taskDefinition": "t",
+        "capacityProviderStrategy": [],
+        "networkConfiguration": {},
+    }
+    api = Answers(describe_services={"services": [service]}, **answers)
+    operations._ecs = api  # type: ignore[assignment]
+    return operations, api
+
+
+def test_a_rollout_that_was_taken_back_is_told_and_goes_before_a_task_that_ended() -> None:
+    reason = "ECS deployment circuit breaker: tasks failed to start."
+    first = {"status": "ROLLBACK_SUCCESSFUL", "statusReason": reason, "createdAt": 2}
+    older = {"status": "SUCCESSFUL", "createdAt": 1}
+    ended = task(stopCode="EssentialContainerExited", stoppedReason="Essential container exited", stoppedAt=3)
+    answers = {"list_tasks": ["arn"], "describe_tasks": {"tasks": [ended]}}
+    operations, _ = on_ecs(list_service_deployments={"serviceDeployments": [older, first]}, **answers)
+    assert operations.status("api").failure == reason
+    newer = {**older, "createdAt": 3}
+    operations, _ = on_ecs(list_service_deployments={"serviceDeployments": [newer, first]}, **answers)
+    assert operations.status("api").failure == "Essential container exited"
+    operations, _ = on_ecs(list_service_deployments={"serviceDeployments": []}, list_tasks=[])
+    assert operations.status("api").failure == ""
+
+
+def test_a_command_that_never_ran_has_a_reason_and_no_code() -> None:
+    containers = [{"name": "api", "image": IMAGE, "reason": "CannotPullContainerError: denied"}]
+    with pytest.raises(OperationError, match="before its command ran: Task failed to start; CannotPull"):
+        ecs._exit_code(task(stoppedReason="Task failed to start", containers=containers), "api")
+    assert ecs._exit_code(task(containers=[{"name": "api", "exitCode": 3}]), "api") == 3
+
+
+def test_ctrl_c_before_the_answer_stops_the_task_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    operations, api = on_ecs(list_tasks=["arn"], stop_task={})
 
     def interrupted(*_: Any) -> str:
         raise KeyboardInterrupt
