@@ -10,8 +10,8 @@ import click
 from config.stack_file import NoStack, StackFile
 from yard import files, here
 from yard.importing import stack_file
-from yard.importing.dialects import DIALECTS, Imported, NoImport, load
-from yard.importing.source import VERDICTS
+from yard.importing.dialects import DIALECTS, Imported, load
+from yard.importing.source import VERDICTS, NoImport
 
 ROOT = here.ROOT
 
@@ -20,8 +20,9 @@ ROOT = here.ROOT
 @click.argument("source", metavar="FILE|FOLDER", type=click.Path(exists=True, path_type=Path))
 @click.option("--as", "dialect", type=click.Choice([*DIALECTS]), help="What it is; default: by what is in it.")
 @click.option("--stack", help="Write the services into config/Pulumi.<stack>.yaml, where they are not there yet.")
+@click.option("--environment", help="Read with the values of this environment, where the file has some (Copilot).")
 @click.option("--json", "as_json", is_flag=True, help="Print the services and the report as one JSON document.")
-def import_(source: Path, dialect: str | None, stack: str | None, as_json: bool) -> None:
+def import_(source: Path, dialect: str | None, stack: str | None, environment: str | None, as_json: bool) -> None:
     """Make `services` of another tool's FILE, and say of each of its fields what became of it.
 
     The services go to standard output, as a stack's file has them, or with --stack into that file; the report goes to
@@ -29,7 +30,7 @@ def import_(source: Path, dialect: str | None, stack: str | None, as_json: bool)
     and is not read again.
     """
     try:
-        found = load(source, ROOT, dialect, stack, None)
+        found = load(source, ROOT, dialect, stack, environment)
         if stack:
             file = StackFile(ROOT, stack)
             files.write(file.path, stack_file.with_services(file, found.services))

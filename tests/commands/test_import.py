@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from components.service import Service
@@ -17,10 +17,11 @@ from config.stack_file import StackFile
 from tests.commands.doctoring import stack_file
 from tests.program import config_for
 from yard import import_ as command
+from yard.importing import copilot
 from yard.importing import stack_file as text
 from yard.importing.dialects import DIALECTS
 from yard.importing.draft import Given
-from yard.importing.source import VERDICTS, leaves_of
+from yard.importing.source import VERDICTS, NoImport, leaves_of
 
 CASES = Path(__file__).parent / "imported"
 FILES = sorted(each for each in CASES.glob("*/*") if each.suffix != ".txt")
@@ -116,31 +117,50 @@ def _service(dialect: str) -> st.SearchStrategy[Any]:
 
 
 def _documents(dialect: str) -> st.SearchStrategy[dict[str, Any]]:
-    services = st.dictionaries(st.text(max_size=24), _service(dialect), max_size=3)
-    return st.builds(
-        lambda rest, services: {**rest, "services": services}, st.dictionaries(st.text(max_size=4), ANYTHING), services
-    )
+    """Documents of a dialect with anything in them."""
+    names, besides = st.text(max_size=24), st.dictionaries(st.text(max_size=4), ANYTHING)
+    if dialect == "compose":
+        services = st.dictionaries(names, _service(dialect), max_size=3)
+        return st.builds(lambda rest, services: {**rest, "services": services}, besides, services)
+    kinds = st.sampled_from([*copilot.PUBLIC, *copilot.PRIVATE, *copilot.NONE])
+    over = st.none() | st.dictionaries(st.sampled_from(["prod", "test"]), _service(dialect), max_size=2)
+    manifest = st.builds(_manifest, _service(dialect), kinds, over)
+    return manifest | st.dictionaries(names, manifest, min_size=1, max_size=3)
+
+
+def _manifest(fields: Any, kind: str, environments: Any) -> dict[str, Any]:
+    known = {"environments": environments} if environments is not None else {}
+    return {**(fields if isinstance(fields, dict) else {}), "type": kind, **known}
+
+
+def _environment(document: Any) -> str | None:
+    """Which one there is, if any."""
+    return "prod" if '"prod":' in json.dumps(document, default=str) else None
 
 
 class TestNothingIsLost:
-    @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+    @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
     @given(st.data())
     @pytest.mark.parametrize("dialect", DIALECTS)
     def test_each_value_has_one_line_and_each_service_is_one(self, dialect: str, data: st.DataObject) -> None:
         document = data.draw(_documents(dialect))
-        drafts, report = DIALECTS[dialect].read(Given(document))
+        environment = _environment(document) if data.draw(st.booleans()) else None
+        try:
+            drafts, report = DIALECTS[dialect].read(Given(document, environment=environment))
+        except NoImport:
+            reject()  # what is called so is no environment
         told = [each.steps for each in report.lines]
         for leaf in leaves_of(document):
             assert sum(leaf[: len(steps)] == steps for steps in told) == 1, leaf
         assert {each.verdict for each in report.lines} <= set(VERDICTS)
         assert len({each.name for each in drafts}) == len(drafts)
         for draft in drafts:
-            Service.model_validate_json(json.dumps(draft.values))
             assert "secrets" not in draft.values
+            Service.model_validate_json(json.dumps({**draft.values, "secrets": dict.fromkeys(draft.secrets, "x")}))
 
     @pytest.mark.parametrize("dialect", DIALECTS)
     def test_whatever_our_tables_promise_is_a_field_of_ours(self, dialect: str) -> None:
-        ours = {field.alias or name for name, field in Service.model_fields.items()}
+        ours = {field.alias or name for name, field in Service.model_fields.items()} | {"services"}
         for rules in DIALECTS[dialect].tables.values():
             for rule in rules.values():
                 assert bool(rule.to) == bool(rule.read)
@@ -184,7 +204,8 @@ class TestHostileFiles:
         )
 
     def test_a_folder_that_is_none_of_a_dialect(self, root: Path) -> None:
-        assert "config cannot be read: Is a directory" in run(root / "config", code=1).stderr
+        told = "config has no manifest.yml in its folders: want one of Docker Compose, AWS Copilot"
+        assert told in run(root / "config", code=1).stderr
 
     def test_control_characters_of_keys_do_not_reach_the_terminal(self, root: Path) -> None:
         done = run(put(root, 'services: {web: {"x\\e[31m": 1}}\n'))
@@ -336,3 +357,83 @@ def test_a_variable_without_default_is_dropped(value: str, root: Path) -> None:
 def test_ports(ports: list[Any], ours: dict[str, Any], root: Path) -> None:
     done = run(put(root, json.dumps({"services": {"web": {"ports": ports}}})))
     assert yaml.safe_load(done.stdout)["config"]["services"]["web"] == ours
+
+
+MARKET = CASES / "copilot/market"
+
+
+class TestEnvironments:
+    @pytest.mark.parametrize("over", [{"environments": None}, {"environments": {"x": {}}, "cpu": 512}, {}, None, 5])
+    def test_odd_environments_are_told_once(self, over: Any) -> None:
+        document = {"type": "Backend Service", "cpu": 256, "environments": {"prod": over, "test": {}}}
+        _, report = copilot.read(Given(document, environment="prod"))
+        told = [each.steps for each in report.lines]
+        assert all(sum(leaf[: len(steps)] == steps for steps in told) == 1 for leaf in leaves_of(document))
+
+    def test_an_environments_values_stand_in_place_of_those_of_all(self, root: Path) -> None:
+        found = json.loads(run(_copy(MARKET, root), "--environment", "prod", "--json").stdout)
+        front = found["services"]["front"]
+        assert front["replicas"] == {"min": 3, "max": 12, "cpu": 60}
+        assert (front["cpu"], front["memory"], front["env"]) == (1, 2048, {"LOG_LEVEL": "warning"})
+        told = {each["path"]: (each["verdict"], each["to"], each["why"]) for each in found["fields"]}
+        assert told["front.count"] == ("dropped", "", "front.environments.prod.count stands in its place")
+        assert told["front.environments.prod.count.range"] == ("translated", "replicas", "as `min` and `max`")
+        assert told["front.environments.prod.variables.LOG_LEVEL"] == ("honoured", "env.LOG_LEVEL", "")
+        assert told["front.environments.test.count"][0] == "dropped"
+
+    def test_one_that_does_not_exist_names_those_that_do(self, root: Path) -> None:
+        done = run(_copy(MARKET, root), "--environment", "stage", code=1)
+        assert done.stderr == "Error: no manifest has an environment 'stage': there are prod, test\n"
+
+    def test_an_image_from_elsewhere_takes_the_place_of_one_that_is_built(self, root: Path) -> None:
+        image = f"a@sha256:{64 * '0'}"
+        manifest = {
+            "type": "Backend Service",
+            "image": {"build": "Dockerfile"},
+            "environments": {"prod": {"image": {"location": image}}},
+        }
+        found = json.loads(run(put(root, json.dumps(manifest)), "--environment", "prod", "--json").stdout)
+        assert "build" not in next(iter(found["services"].values()))
+        assert found["fields"][0]["path"] == "image.build"
+
+    def test_a_dialect_without_any_says_so(self, root: Path) -> None:
+        done = run(put(root, WEB), "--environment", "prod", code=1)
+        assert "compose.yaml is of Docker Compose, which has no environments: leave --environment out" in done.stderr
+
+
+def test_paths_of_a_manifest_begin_in_its_workspace(root: Path) -> None:
+    (root / "app/copilot/api").mkdir(parents=True)
+    manifest = put(
+        root, '{"type": "Backend Service", "image": {"build": "api/Dockerfile"}}', "app/copilot/api/manifest.yml"
+    )
+    for path in (manifest, root / "app/copilot"):
+        assert yaml.safe_load(run(path).stdout)["config"]["services"].popitem()[1]["build"]["context"] == "app/api"
+
+
+@pytest.mark.parametrize(
+    ("fields", "ours"),
+    [
+        ({"count": 3}, {"replicas": 3}),
+        ({"count": {"range": "2-5"}}, {"replicas": {"min": 2, "max": 5}}),
+        ({"count": {"range": "5-2"}}, {}),
+        (
+            {"count": {"range": {"min": 1, "max": 4}, "cpu_percentage": 55}},
+            {"replicas": {"min": 1, "max": 4, "cpu": 55}},
+        ),
+        ({"count": {"cpu_percentage": 55}}, {}),
+        ({"count": {"spot": 4}}, {"replicas": 4}),
+        ({"cpu": 4096, "memory": 8192}, {"cpu": 4, "memory": 8192}),
+        ({"platform": "linux/arm64"}, {"architecture": "arm64"}),
+        ({"platform": "windows/x86_64"}, {}),
+        ({"http": False}, {"public": False}),
+        ({"http": {"private": True}}, {"public": False}),
+        ({"http": {"path": "/api/*"}}, {"path": "/api"}),
+        ({"http": {"alias": ["a.example.com", "b.example.com"]}}, {"host": "a.example.com"}),
+        ({"storage": {"volumes": {"a": {"path": "/data", "read_only": False, "efs": True}}}}, {}),
+    ],
+)
+def test_fields_of_a_manifest(fields: dict[str, Any], ours: dict[str, Any], root: Path) -> None:
+    manifest = {"name": "api", "type": "Load Balanced Web Service", **fields}
+    found = yaml.safe_load(run(put(root, json.dumps(manifest))).stdout)["config"]["services"]["api"]
+    health = {} if ours.get("public") is False else {"health": "/"}
+    assert found == {**ours, **health}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from config.stack_file import Steps, dotted
+from config.stack_file import Steps
 from yard.importing import words
-from yard.importing.draft import Draft, Given, Rule, Rules, apply, drop, is_secret, names_of, text_of
+from yard.importing.draft import Draft, Given, Rule, Rules, apply, drop, names_of, routes
 from yard.importing.source import Report, Source
 
 UNKNOWN = "no field of ours has this meaning"
@@ -37,7 +36,7 @@ def read(given: Given) -> tuple[list[Draft], Report]:
         apply(RULES, each, draft, UNKNOWN)
         if not draft.values.pop("public", False):
             draft.set(("public",), False)
-    _shared(drafts, report)
+    routes(drafts, report)
     _addresses(drafts, [each.name for each in root.at("services").inner()], report)
     for each in root.inner():
         if each.name.startswith("x-"):
@@ -54,25 +53,6 @@ def _is_service(source: Source) -> bool:
     if why := words.kept_elsewhere(source.at("image").value):
         source.dropped(why)
     return not why
-
-
-def _shared(drafts: list[Draft], report: Report) -> None:
-    """All public services share one URL, so that only one has all paths."""
-    public = [each for each in drafts if each.values.get("public", True)]
-    for draft in public[1:]:
-        draft.set(("path",), f"/{draft.name}")
-    if public[1:]:
-        report.notes.append(
-            f"the public services share one URL: {public[0].name} gets what no other one does, and"
-            f" {', '.join(each.name for each in public[1:])} what is under a path of the same name, which it must"
-            " answer as it is; or give each a `host`. Where each has a port instead (swarm), take `path` out"
-        )
-    for draft in drafts:
-        if draft not in public:
-            report.notes.append(
-                f"{draft.name} publishes no port, so nothing may connect to it (`public: false`): if another service"
-                " calls it, take that out, and call it at the URL"
-            )
 
 
 def _addresses(drafts: list[Draft], theirs: list[str], report: Report) -> None:
@@ -150,32 +130,14 @@ def _of_build(field: str) -> Rule:
 
 
 def _args(source: Source, draft: Draft) -> None:
-    for each, name, value in _pairs(source):
-        if "build" not in draft.values:
-            each.dropped(NO_FILE)
-        elif is_secret(name, value):
-            each.dropped("it looks like a secret, and build arguments are kept in the image: mount it while building")
-        elif value is None or isinstance(value, dict | list):
-            each.dropped("its value is that of the shell: write it out")
-        elif each.open:
-            each.dropped(each.open)
-        else:
-            draft.set(("build", "args", name), text_of(value))
-            each.taken(dotted(("build", "args", name)), "" if isinstance(value, str) else "as text")
-
-
-def _pairs(source: Source) -> Iterator[tuple[Source, str, Any]]:
-    """Names and values of a map, or of a list of `NAME=value`; without a value it is None."""
-    for each in source.inner():
-        if isinstance(source.value, dict):
-            yield each, each.name, each.value
-        elif isinstance(each.value, str):
-            name, given, value = each.value.partition("=")
-            yield each, name, value if given else None
+    if "build" in draft.values:
+        words.build_args(source, draft)
+    else:
+        source.dropped(NO_FILE)
 
 
 def _environment(source: Source, draft: Draft) -> None:
-    for each, name, value in _pairs(source):
+    for each, name, value in words.pairs(source):
         draft.variable(each, name, value)
 
 
@@ -259,17 +221,13 @@ def _memory(source: Source, draft: Draft) -> None:
 def _tmpfs(source: Source, draft: Draft) -> None:
     for each in source.inner() if isinstance(source.value, list) else [source]:
         path, _, options = str(each.value).partition(":")
-        _writable(each, draft, path, "without its options" if options else "")
-
-
-def _writable(source: Source, draft: Draft, path: str, why: str) -> None:
-    draft.put(source, "writable", [*dict.fromkeys((*draft.values.get("writable", []), path))], why or "scratch space")
+        words.writable(each, draft, path, "without its options" if options else "scratch space")
 
 
 def _volumes(source: Source, draft: Draft) -> None:
     for each in source.inner():
         if each.at("type").value == "tmpfs" and each.at("target"):
-            _writable(each.at("target"), draft, str(each.at("target").value), "")
+            words.writable(each.at("target"), draft, str(each.at("target").value))
             each.at("type").taken("writable", "scratch space")
     source.rest_dropped(
         "files that last are not a service's business here: code belongs in the image, data in a database or a bucket,"
@@ -283,13 +241,6 @@ def _secrets(source: Source, draft: Draft) -> None:
         name = re.sub(r"\W", "_", str(named.value)).upper()
         if named and not named.open:
             draft.secret(named, name, f"the variable {name} instead of a file (on Swarm its file is in {name}_FILE)")
-
-
-def _read_only(source: Source, draft: Draft) -> None:
-    if source.value is True:
-        source.taken("writable", "always so here, but for the paths in `writable`")
-    else:
-        source.dropped("the file system is always read-only: name the paths that need scratch space in `writable`")
 
 
 def _platform(source: Source, draft: Draft) -> None:
@@ -340,7 +291,7 @@ RULES: Rules = {
     "platform": Rule("architecture", "of linux/amd64, linux/arm64", _platform),
     "healthcheck.test": Rule("health", "the path of the URL that it asks", _test),
     "healthcheck": drop(words.TIMES),
-    "read_only": Rule("writable", "the file system is always read-only, so `false` is dropped", _read_only),
+    "read_only": Rule("writable", "the file system is always read-only, so `false` is dropped", words.read_only),
     "tmpfs": Rule("writable", "the paths, without options", _tmpfs),
     "volumes": Rule("writable", "those of type tmpfs; all others are dropped", _volumes),
     "depends_on": drop("replicas start in any order: a service tries again until it is answered"),

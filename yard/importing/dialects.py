@@ -11,13 +11,9 @@ from typing import Any
 from components.service import Service
 from config.yaml_text import PLAIN_LOADER, BadYaml
 from config.yaml_text import read as read_yaml
-from yard.importing import compose
+from yard.importing import compose, copilot
 from yard.importing.draft import Draft, Given, Rules
-from yard.importing.source import Report
-
-
-class NoImport(Exception):
-    """A file cannot be imported; the message says which, why, and how to fix it."""
+from yard.importing.source import NoImport, Report
 
 
 @dataclass(frozen=True)
@@ -30,6 +26,9 @@ class Dialect:
     read: Callable[[Given], tuple[list[Draft], Report]]
     tables: Mapping[str, Rules]
     """What becomes of its fields, under a heading each."""
+    folder: Callable[[Path], Path] = lambda file: file.parent
+    """Where the paths in a file begin."""
+    environments: bool = False
 
 
 DIALECTS: Mapping[str, Dialect] = {
@@ -38,6 +37,14 @@ DIALECTS: Mapping[str, Dialect] = {
         lambda document: "services" in document,
         compose.read,
         {"Of a service": compose.RULES, "Of the file": compose.TOP},
+    ),
+    "copilot": Dialect(
+        "AWS Copilot",
+        copilot.is_one,
+        copilot.read,
+        {"Of a manifest": copilot.RULES},
+        copilot.workspace,
+        environments=True,
     ),
 }
 
@@ -59,8 +66,12 @@ def load(path: Path, root: Path, named: str | None, stack: str | None, environme
         raise NoImport(
             f"{path} is in no dialect that is known by what is in it: say which with --as {'|'.join(DIALECTS)}"
         )
-    given = Given(document, _base(path, root), stack, environment)
-    drafts, report = DIALECTS[name].read(given)
+    dialect = DIALECTS[name]
+    if environment and not dialect.environments:
+        raise NoImport(f"{path} is of {dialect.title}, which has no environments: leave --environment out")
+    folder = dialect.folder(path.resolve())
+    base = Path(os.path.relpath(folder, root.resolve())).as_posix()
+    drafts, report = dialect.read(Given(document, base, stack, environment))
     if not drafts:
         reasons = "; ".join(dict.fromkeys(f"{each.path}: {each.why}" for each in report.lines)) or "it has none"
         raise NoImport(f"{path} has no service that can run here: {reasons}")
@@ -73,6 +84,12 @@ def _in_order(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _document(path: Path) -> dict[str, Any]:
+    """What is in a file; of a folder, what is in its manifests, by their folders."""
+    if path.is_dir():
+        manifests = sorted(each for each in path.glob("**/manifest.y*ml") if each.is_file())
+        if not manifests:
+            raise NoImport(f"{path} has no manifest.yml in its folders: want one of {', '.join(_titles())}")
+        return {each.parent.relative_to(path).as_posix(): _document(each) for each in manifests}
     try:
         found = read_yaml(path.read_bytes(), PLAIN_LOADER)
     except OSError as error:
@@ -80,10 +97,9 @@ def _document(path: Path) -> dict[str, Any]:
     except BadYaml as error:
         raise NoImport(f"{path} {error}") from error
     if not isinstance(found, dict):
-        raise NoImport(f"{path} is no map: want a file of {', '.join(each.title for each in DIALECTS.values())}")
+        raise NoImport(f"{path} is no map: want a file of {', '.join(_titles())}")
     return found
 
 
-def _base(path: Path, root: Path) -> str:
-    """The folder that a file's paths begin in, from the project's."""
-    return Path(os.path.relpath(path.resolve().parent, root.resolve())).as_posix()
+def _titles() -> list[str]:
+    return [each.title for each in DIALECTS.values()]

@@ -26,6 +26,8 @@ SECRET_OPTION = re.compile(r"(?:^|\s)-{0,2}([A-Za-z][\w.-]*)[=\s]\S")
 """An option or a variable with a value, in the words of a command."""
 SECRET_FILE = re.compile(r"/run/secrets/\S+")
 """Where Compose mounts a secret."""
+NEEDED: Mapping[str, Mapping[str, Any]] = {"build": {"context": "."}, "replicas": {"min": 1}}
+"""What a map of ours must have, so that another value in it can be looked at."""
 LONGEST = NAME.max_length or 0
 
 
@@ -92,8 +94,9 @@ class Draft:
         """What our field wants instead of this value; empty where it takes it."""
         for step in reversed(steps[1:]):
             value = {step: value}
-        if steps[0] == "build" and isinstance(value, dict):
-            value = {"context": ".", **value}
+        if len(steps) > 1 and steps[0] in NEEDED:
+            there = self.values.get(steps[0])
+            value = {**(there if isinstance(there, dict) else NEEDED[steps[0]]), **value}
         try:
             Service.model_validate_json(json.dumps({steps[0]: value}))
         except ValidationError as error:
@@ -126,6 +129,9 @@ class Draft:
 
     def secret(self, source: Source, name: str, how: str = "", asked: str = "") -> None:
         """Take a secret, by the command that sets it. `asked`: the command that prints its value from where it is."""
+        if name in self.values.get("env", {}):
+            source.dropped(f"{name} is in `env` already")
+            return
         if reason := self._refused(["secrets", name], "unknown"):
             source.dropped(f"`secrets` takes {reason}")
             return
@@ -183,6 +189,27 @@ def names_of(theirs: Sequence[str], report: Report) -> list[str]:
                 f"service {name!a} is called {ours} here: a name has {NAME.words}, and at most {LONGEST} of them"
             )
     return found
+
+
+def routes(drafts: Sequence[Draft], report: Report) -> None:
+    """All public services share one URL, so that only one can have a path of a host; what others have is told."""
+    taken: set[tuple[str | None, str]] = set()
+    for draft in drafts:
+        if not draft.values.get("public", True):
+            report.notes.append(
+                f"nothing may connect to {draft.name} (`public: false`): if another service calls it, take that out,"
+                " and call it at the URL"
+            )
+            continue
+        host, path = draft.values.get("host"), draft.values.get("path", "/")
+        if (host, path) in taken:
+            path = f"/{draft.name}"
+            draft.set(("path",), path)
+            report.notes.append(
+                f"the public services share one URL, and {draft.name} has what is under {path} of it, which it must"
+                " answer as it is; or give it a `host`. Where each has a port instead (swarm), take `path` out"
+            )
+        taken.add((host, path))
 
 
 def _candidates(name: str) -> Iterator[str]:

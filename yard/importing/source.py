@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -10,6 +10,10 @@ from config.stack_file import Steps, dotted
 
 Verdict = Literal["honoured", "translated", "dropped"]
 VERDICTS: tuple[Verdict, ...] = ("honoured", "translated", "dropped")
+
+
+class NoImport(Exception):
+    """A file cannot be imported; the message says which, why, and how to fix it."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Line:
     @property
     def path(self) -> str:
         """The way to it in their file."""
-        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in dotted(self.steps))
+        way = dotted(self.steps) if self.steps else "the whole file"
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in way)
 
 
 @dataclass
@@ -41,9 +46,16 @@ class Report:
     """Values that are not known here, such as of a variable without default, and why."""
     filled: dict[Steps, str] = field(default_factory=dict)
     """Values in which the default stands for a variable, in words."""
-    origins: Mapping[Steps, Steps] = field(default_factory=dict)
+    origins: dict[Steps, Steps] = field(default_factory=dict)
     """Where a value stands in their file, if elsewhere than here."""
+    gone: set[Steps] = field(default_factory=set)
+    """Where something stood in their file, of which all is said already."""
     told: set[Steps] = field(default_factory=set)
+
+    def tell_gone(self, steps: Steps, why: str) -> None:
+        """Say that something of theirs is dropped which is not looked at any more."""
+        self.gone.add(steps)
+        self.lines.append(Line(steps, "dropped", "", why))
 
     def tell(self, steps: Steps, value: Any, verdict: Verdict, to: str, why: str) -> None:
         """Say what became of a value; of nothing in it anything may have been said."""
@@ -52,7 +64,8 @@ class Report:
             raise AssertionError(f"told twice: {sorted(map(dotted, twice))}")
         self.told.update(leaves)
         moved = any(leaf in self.origins for leaf in leaves)
-        for place in leaves if moved else [steps]:
+        apart = moved or any(each[: len(steps)] == steps for each in self.gone)
+        for place in leaves if apart else [steps]:
             self.lines.append(Line(self.origins.get(place, place), verdict, to, why))
 
 
@@ -126,8 +139,13 @@ class Source:
 
 def leaves_of(value: Any, steps: Steps = ()) -> Iterator[Steps]:
     """The way to each value that is no map and no list, or an empty one."""
+    return (way for way, _ in values_of(value, steps))
+
+
+def values_of(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, Any]]:
+    """Those values, with the way to each."""
     if not value or not isinstance(value, dict | list):
-        yield steps
+        yield steps, value
         return
     for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-        yield from leaves_of(each, (*steps, key))
+        yield from values_of(each, (*steps, key))

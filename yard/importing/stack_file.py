@@ -11,7 +11,7 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
 
 from config.stack_file import StackFile
 from config.yaml_text import LOADER, BadYaml, read
-from yard.importing.dialects import NoImport
+from yard.importing.source import NoImport
 
 
 def text_of(services: Mapping[str, Any]) -> str:

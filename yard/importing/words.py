@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components import shell
 from components.service import Service
-from yard.importing.draft import Draft, has_secret
-from yard.importing.source import Source
+from config.stack_file import dotted
+from yard.importing.draft import Draft, has_secret, is_secret, text_of
+from yard.importing.source import Report, Source, values_of
 
 MANAGED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -80,6 +81,30 @@ def _pushed(draft: Draft, then: str) -> str:
     return "" if BY_NAME else f"push the image into the stack's registry as {draft.name}, {then}"
 
 
+def pairs(source: Source) -> Iterator[tuple[Source, str, Any]]:
+    """Names and values of a map, or of a list of `NAME=value`; without a value it is None."""
+    for each in source.inner():
+        if isinstance(source.value, dict):
+            yield each, each.name, each.value
+        elif isinstance(each.value, str):
+            name, given, value = each.value.partition("=")
+            yield each, name, value if given else None
+
+
+def build_args(source: Source, draft: Draft) -> None:
+    """Arguments for a build, none of which may be a secret."""
+    for each, name, value in pairs(source):
+        if is_secret(name, value):
+            each.dropped("it looks like a secret, and build arguments are kept in the image: mount it while building")
+        elif value is None or isinstance(value, dict | list):
+            each.dropped("no value is given: write it out")
+        elif each.open:
+            each.dropped(each.open)
+        else:
+            draft.set(("build", "args", name), text_of(value))
+            each.taken(dotted(("build", "args", name)), "" if isinstance(value, str) else "as text")
+
+
 def command(source: Source, draft: Draft) -> None:
     """Words for the image's entry point: a list, or a text that is split as a shell does."""
     value = source.value
@@ -106,6 +131,26 @@ def probed(source: Source, draft: Draft, words: Any) -> None:
         source.dropped(f"it asks no URL of the service, and here the load balancer asks `health`, {_default('health')}")
 
 
+def as_open(document: Any, variable: re.Pattern[str], report: Report) -> None:
+    """Let the report know which texts have a variable in them that nobody knows here."""
+    for steps, value in values_of(document):
+        if isinstance(value, str) and (names := variable.findall(value)):
+            report.open[steps] = f"{', '.join(names)} is known to others alone: write the value itself"
+
+
+def read_only(source: Source, draft: Draft) -> None:
+    """Whether the root file system may be written to: it may not."""
+    if source.value is True:
+        source.taken("writable", "always so here, but for the paths in `writable`")
+    else:
+        source.dropped("the file system is always read-only: name the paths that need scratch space in `writable`")
+
+
+def writable(source: Source, draft: Draft, path: str, why: str = "scratch space") -> None:
+    """One more path with scratch space."""
+    draft.put(source, "writable", [*dict.fromkeys((*draft.values.get("writable", []), path))], why)
+
+
 def mebibytes(value: Any, units: Mapping[str, int]) -> int | None:
     """An amount of memory in MiB, rounded up; None where it is none. `units`: of the first letters of a unit."""
     match = AMOUNT.fullmatch(str(value).strip())
@@ -115,6 +160,8 @@ def mebibytes(value: Any, units: Mapping[str, int]) -> int | None:
 
 def number(value: Any) -> Any:
     """A number that may be written as text; whole where it is."""
+    if isinstance(value, int):
+        return value
     try:
         found = float(value)
     except (TypeError, ValueError):
