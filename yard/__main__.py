@@ -16,6 +16,7 @@ COMMANDS = {
     "rollback": "Take services of a stack back to what ran before.",
     "status": "Show how a stack's services do: replicas, images, traffic, costs, and what failed last.",
     "logs": "Show what a stack's services write, whatever runs them.",
+    "open": "Print a service's URL, and open it in the browser.",
     "run": "Run a command once, in a task of its own like those of a service.",
     "exec": "Run a command inside a replica of a service, where there is a way in.",
     "down": "Remove all that `yard up` made.",

@@ -64,7 +64,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     outputs = {"url": "http://lb.example.com", "digests": {"api": DIGEST, "web": OTHER}}
     top = {"type": "pulumi:pulumi:Stack", "urn": "urn::dev", "outputs": outputs}
     monkeypatch.setattr(state, "resources", lambda root, stack, state=None: [top])
-    for name in ("status", "logs", "run", "exec"):
+    for name in ("status", "logs", "open", "run", "exec"):
         monkeypatch.setattr(f"yard.{name}.ROOT", tmp_path)
     monkeypatch.setattr(EcsFargateOptions, "operated_by", f"{__name__}:Pretend")
     monkeypatch.setattr(
@@ -218,3 +218,15 @@ def test_a_reader_that_has_enough_is_no_error() -> None:
     """`yard logs | head`: click ends a command quietly whose output nobody takes."""
     with pytest.raises(BrokenPipeError), in_words():
         raise BrokenPipeError
+
+
+def test_open_shows_the_url_of_the_service(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launched: list[str] = []
+    monkeypatch.setattr("click.launch", launched.append)
+    assert yard("open", "api").output == "http://lb.example.com/api\n"
+    assert launched == ["http://lb.example.com/api"]
+    several = yard("open")
+    assert (several.exit_code, several.output) == (
+        1,
+        "Error: several services have a URL: say which, one of api, web\n",
+    )
