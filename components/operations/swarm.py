@@ -19,7 +19,7 @@ from components.orchestrator.swarm import SwarmOptions
 from components.orchestrator.swarm_engine import remove_service, unique
 from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
 from components.orchestrator.swarm_parts.connection import connection
-from components.orchestrator.swarm_parts.rollout import is_over
+from components.orchestrator.swarm_parts.rollout import PATIENCE, is_over
 from components.shell import command as quoted
 
 POLL = 0.5
@@ -74,8 +74,11 @@ class OnAnySwarm(Operations[Of]):
 
     def _until_over(self, engine: Engine, service: str, job: str) -> Iterator[str | int]:
         log: Log | None = None
+        patience = time.monotonic() + PATIENCE
         while True:
             task = next(iter(engine.tasks_of(job)), None)
+            if task and time.monotonic() > patience:
+                _check_home(task)
             if task and task["Status"]["State"] in READABLE:
                 log = log or self.log_of(engine, service, job, task)
                 yield from log.new()
@@ -141,6 +144,13 @@ def _once(live: Any, name: str, command: Sequence[str]) -> dict[str, Any]:
     task["Networks"] = [{"Target": each["Target"]} for each in task.get("Networks", [])]
     job = {"MaxConcurrent": 1, "TotalCompletions": 1}
     return {"Name": name, "Labels": live["Labels"], "TaskTemplate": task, "Mode": {"ReplicatedJob": job}}
+
+
+def _check_home(task: Task) -> None:
+    """What no node can take stays pending for ever."""
+    status = task["Status"]
+    if status["State"] == "pending" and status.get("Err"):
+        raise OperationError(f"the task has found no node: {explain(status['Err'])}")
 
 
 def _replica(task: Task) -> Replica:

@@ -9,7 +9,9 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from components.operations import Deployed, OperationError, aws, ecs, swarm, swarm_log
 from components.operations.log_group import LogGroup
+from components.operations.swarm import OnSwarm
 from components.orchestrator.ecs_fargate import EcsFargateOptions
+from components.orchestrator.swarm import SwarmOptions
 from tests.program import DIGEST
 
 IMAGE = f"registry.example.com/api@{DIGEST}"
@@ -209,6 +211,20 @@ def test_a_task_that_runs_once_on_a_swarm_gets_no_calls() -> None:
         "Mode": {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}},
     }
     assert live["TaskTemplate"]["ContainerSpec"]["Args"] == ["serve"]
+
+
+def test_a_task_that_no_node_takes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        def tasks_of(self, service: str) -> list[Any]:
+            return [{"Status": {"State": "pending", "Err": "no suitable node (insufficient resources on 1 node)"}}]
+
+    engine: Any = Full()
+    monkeypatch.setattr(swarm, "PATIENCE", -1)
+    operations = OnSwarm(SwarmOptions(), deployed())
+    with pytest.raises(
+        OperationError, match=r"has found no node: .*lower the service's memory or replicas, or add a node"
+    ):
+        next(operations._until_over(engine, "api", "api-run-1"))
 
 
 class Written:
