@@ -6,7 +6,7 @@ SHELL := bash
 # Where it is set, the SDKs are compiled in every process anew: seconds each time.
 unexport PYTHONDONTWRITEBYTECODE
 
-SHELL_FILES := tools/env tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
+SHELL_FILES := tools/env tools/install tools/yard tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
 VENV := .venv/.ready
 CLI := .tools/.pulumi
 # One for each core, and three for the live tests and Swarm's, which wait most of the time: for Docker, and the cluster.
@@ -18,6 +18,12 @@ help: ## list the targets
 
 .PHONY: env
 env: $(VENV) $(CLI) ## set up: .venv with the command yard, and the Pulumi CLI
+
+PREFIX ?= $(HOME)/.local
+
+.PHONY: install
+install: env ## put the command yard into ~/.local/bin, or PREFIX=...: it runs the program of the project you are in
+	@tools/install "$(PREFIX)/bin"
 
 .PHONY: up
 up: env ## build the example, push it, run it on this machine's Docker, call it

@@ -19,6 +19,7 @@ COMMANDS = {
     "open": "Print a service's URL, and open it in the browser.",
     "run": "Run a command once, in a task of its own like those of a service.",
     "exec": "Run a command inside a replica of a service, where there is a way in.",
+    "pulumi": "Run the Pulumi CLI in this project, for stack local with its state and passphrase.",
     "down": "Remove all that `yard up` made.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",

@@ -49,7 +49,7 @@ def deploy(images: tuple[str, ...], stack: str, commit: str | None, as_json: boo
     def say(text: str) -> None:
         click.echo(text, err=as_json)
 
-    with in_words():
+    with in_words(stack):
         deployment = Deployment.of(ROOT, stack, images, commit or None)
         with interrupts.explained(lambda: f"What was pushed stays. {interrupted(stack)}"):
             outcome = deployment.run(say)

@@ -1,7 +1,6 @@
 """`yard doctor`: what a stack needs on this machine and in this account, what is missing, and how to fix it."""
 
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from components.needs import KubernetesCluster, Program, RegistryApi, SwarmManager
-from components.shell import command
 from config.place import HOME
 from config.settings import Settings
 from config.stack_file import BadStack, NoStack, StackFile
-from yard import here
+from yard import here, suggest
 from yard.checks import Finding, docker, fail, kubernetes, machine, project, warn
 from yard.local import STACK
 from yard.machine import engine_host
@@ -26,12 +24,6 @@ ROOT = here.ROOT
 
 SIGNS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
 
-QUOTED = r"(?<!\w)'[^']*'|\"'\""
-"""What `shlex.quote` makes of a word, in parts."""
-ABOUT_A_STACK = re.compile(
-    rf"{QUOTED}|<stack>|pulumi (?:config (?:set|rm)|import|preview|refresh)\b(?:{QUOTED}|[^;`&'\"])*(?<!\s)"
-)
-"""A command in the words of a fix, or the stack's name; or quoted text, in which neither is to be found."""
 NOT_LOOKED_AT = warn(
     "backends",
     "plugins, Docker, the registry and the account were not looked at: what is needed of them, only a valid"
@@ -82,15 +74,7 @@ def _look(stack: str) -> Iterator[Finding]:
 
 def about(stack: str, finding: Finding) -> Finding:
     """The same, with the stack's name in commands: those without one are about the stack that is selected."""
-
-    def named(found: re.Match[str]) -> str:
-        if found[0] == "<stack>":
-            return stack
-        if not found[0].startswith("pulumi") or "--stack" in re.sub(QUOTED, "", found[0]):
-            return found[0]
-        return f"{found[0]} {command('--stack', stack)}"
-
-    return replace(finding, fix=ABOUT_A_STACK.sub(named, finding.fix))
+    return replace(finding, fix=suggest.about(stack, finding.fix))
 
 
 def examine(file: StackFile) -> Iterator[Finding]:

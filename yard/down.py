@@ -4,7 +4,7 @@ import shutil
 
 import click
 
-from yard import interrupts, machine, progress
+from yard import interrupts, machine, progress, suggest
 from yard.local import STACK, Local, in_words
 from yard.up import ROOT
 
@@ -16,7 +16,11 @@ def down() -> None:
     if not local.state.exists() and not local.notes.file.exists():
         click.echo("nothing to remove")
         return
-    with in_words(), interrupts.explained(lambda: "What is not removed yet stays: `make down` goes on."):
+
+    def left() -> str:
+        return f"What is not removed yet stays: `{suggest.yard('down')}` goes on."
+
+    with in_words(STACK), interrupts.explained(left):
         remove(local, click.echo)
 
 

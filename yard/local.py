@@ -22,11 +22,11 @@ from components.orchestrator.swarm_parts.client import SwarmError, explain
 from config.problems import translate
 from config.stack_file import NoStack, StackFile
 from config.yaml_text import read
-from yard import engine, files
+from yard import engine, files, suggest
 from yard.image import Source, made
 from yard.machine import MachineError, Notes, Say, engine_host
 
-STACK = "local"
+STACK = suggest.LOCAL
 SALT = "encryptionsalt"
 _BUILD: TypeAdapter[Build] = TypeAdapter(BuildOrFolder)
 FIX = f"edit config/Pulumi.{STACK}.yaml"
@@ -203,12 +203,12 @@ class Local:
 
 
 @contextmanager
-def in_words() -> Iterator[None]:
-    """Show what may go wrong on a machine as a message, not as a traceback."""
+def in_words(stack: str | None = None) -> Iterator[None]:
+    """Show what may go wrong on a machine as a message, not as a traceback; its commands are about `stack`."""
     try:
         yield
     except (engine.EngineError, MachineError, NoStack, OperationError, SwarmError, pulumi.RunError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(suggest.about(stack, str(error)) if stack else str(error)) from error
     except auto.CommandError as error:
         raise click.ClickException(engine.plain(str(error))) from error
     except DockerException as error:

@@ -27,7 +27,7 @@ from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health
 from rehearsal.state import Refused
-from yard import engine
+from yard import engine, suggest
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
 """The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
@@ -104,7 +104,7 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
         _Rehearsal(root, config, to, edge, report, listener).run(1 / speed)
         report.ok = True
     except (Broken, NoStack, Refused, engine.EngineError) as error:
-        report.reason = str(error)
+        report.reason = suggest.about(name, str(error))
     return report
 
 

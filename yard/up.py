@@ -12,8 +12,8 @@ from pulumi.automation.events import OpType
 
 from components.direct import open_url
 from components.orchestrator.swarm_parts.client import SwarmError
-from yard import here, image, interrupts, machine, progress
-from yard.local import Local, in_words
+from yard import here, image, interrupts, machine, progress, suggest
+from yard.local import STACK, Local, in_words
 
 ROOT = here.ROOT
 
@@ -33,15 +33,18 @@ def up(context: click.Context, as_json: bool) -> None:
     def say(text: str) -> None:
         click.echo(text, err=as_json)
 
+    def left() -> str:
+        return f"What was made stays: `{suggest.yard('up')}` goes on, `{suggest.yard('down')}` removes it."
+
     local = Local(ROOT)
-    with in_words():
+    with in_words(STACK):
         try:
             here = machine.find(local.docker_host, local.notes, say)
         except SwarmError as error:
             say(f"{error}. Here is the rehearsal of stack dev instead:")
             rehearse(context, as_json)
             return
-        with interrupts.explained(lambda: "What was made stays: `make up` goes on, `make down` removes it."):
+        with interrupts.explained(left):
             done = run(local, here)
     if as_json:
         click.echo(json.dumps(done, indent=2))
@@ -116,10 +119,10 @@ def tell(outcome: Mapping[str, Any]) -> None:
         click.secho(f"  {each['url'] or name:<{width}}", bold=True, nl=False)
         click.echo(f"  answers  {json.dumps(each['answer'])}" if each["url"] else "  runs; it is not public")
     following = {
-        "make up": "after a change: build, push and roll out what changed",
-        ".venv/bin/yard rehearse --to eks": "rehearse stack dev, and its switch to another orchestrator",
-        ".venv/bin/yard compare": "what stack dev would cost with each registry and orchestrator",
-        "make down": "remove all of this",
+        suggest.yard("up"): "after a change: build, push and roll out what changed",
+        suggest.yard("rehearse", "--to", "eks"): "rehearse stack dev, and its switch to another orchestrator",
+        suggest.yard("compare"): "what stack dev would cost with each registry and orchestrator",
+        suggest.yard("down"): "remove all of this",
     }
     logs = {str(each["logs"]): f"see the log of {name}" for name, each in services.items() if each["logs"]}
     calls = {f"curl {each['url']}": "call it yourself" for each in services.values() if each["url"]}

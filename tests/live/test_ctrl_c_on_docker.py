@@ -13,8 +13,10 @@ from tests.live.conftest import HOST
 from tests.live.project import Project, copy_of_project
 from tests.live.test_local import settled
 from tests.terminal import Terminal
+from yard import suggest
 
 LOOKS = "an earlier run was ended while it was creating api: looking at what is there"
+UP, DOWN = suggest.yard("up"), suggest.yard("down")
 WAITING = "service api: waiting until every replica is healthy"
 
 
@@ -48,7 +50,7 @@ def interrupted_while_it_waits(project: Project, times: int) -> Terminal:
             time.sleep(2)  # the service is made within that
             terminal.interrupt()
         assert terminal.end() == 130
-    assert terminal.screen.rstrip().endswith("Stopped. What was made stays: `make up` goes on, `make down` removes it.")
+    assert terminal.screen.rstrip().endswith(f"Stopped. What was made stays: `{UP}` goes on, `{DOWN}` removes it.")
     assert "Traceback" not in terminal.screen
     return terminal
 
@@ -80,6 +82,6 @@ def test_down_removes_what_was_left_and_goes_on_after_an_interrupt(project: Proj
         assert down.end() == 130
     assert LOOKS in down.screen
     assert "removed switchyard-local-api, which an interrupted run left" in down.screen
-    assert down.screen.rstrip().endswith("Stopped. What is not removed yet stays: `make down` goes on.")
+    assert down.screen.rstrip().endswith(f"Stopped. What is not removed yet stays: `{DOWN}` goes on.")
     assert "AWS" not in down.screen
     assert "Traceback" not in down.screen

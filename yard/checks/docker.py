@@ -9,6 +9,7 @@ from requests.exceptions import RequestException
 
 from components.direct import LOOPBACK, open_url
 from components.orchestrator.swarm_parts.client import SwarmError, check_manager, connect
+from yard import suggest
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK
 
@@ -20,7 +21,7 @@ def swarm(host: str, local: bool) -> Finding:
             info = engine.info()
             engine_is = f"Docker {info['ServerVersion']} at {host}"
             if local and info.get("Swarm", {}).get("LocalNodeState", "inactive") == "inactive":
-                return ok("docker", f"{engine_is}, in no swarm yet: `make up` makes it one of one node")
+                return ok("docker", f"{engine_is}, in no swarm yet: `{suggest.yard('up')}` makes it one of one node")
             check_manager(engine, host)
             return ok("docker", f"{engine_is}, a manager of its swarm")
     except SwarmError as error:
@@ -51,7 +52,7 @@ def registry(host: str, stack: str) -> Finding:
     if is_registry(host):
         return ok("registry", f"{host} answers")
     if stack == STACK and host.partition(":")[0] in LOOPBACK:
-        return ok("registry", f"none answers at {host} yet: `make up` starts one")
+        return ok("registry", f"none answers at {host} yet: `{suggest.yard('up')}` starts one")
     return warn(
         "registry",
         f"no registry answers at {host} from here",

@@ -17,6 +17,7 @@ from config.problems import ENCRYPTED, BadConfig, set_command
 from config.reader import model_at
 from config.settings import Settings
 from config.stack_file import StackFile, Steps, dotted
+from yard import suggest
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK
 from yard.state import ask
@@ -118,7 +119,7 @@ def backend(file: StackFile) -> str | None:
 def state(file: StackFile) -> Finding:
     """Somewhere to keep the state."""
     if file.stack == STACK:
-        return ok("state", "in .state/ of this checkout, where `make up` puts it")
+        return ok("state", f"in .state/ of this project, where `{suggest.yard('up')}` puts it")
     url = backend(file)
     if url is None:
         return fail(
