@@ -25,7 +25,7 @@ COMMANDS = {
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",
     "compare": "Price a stack with every registry and every orchestrator, side by side; offline.",
     "prices": "List the prices that estimates are made from, and read AWS's price lists anew.",
-    "import": "Make services of a file of Compose or Copilot, and say field by field what became of it.",
+    "import": "Make services of a file of Compose, Copilot or Score, and say field by field what became of it.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
     "help": "Explain a command, or list them.",
     "version": "Print the version.",

@@ -122,6 +122,18 @@ def _documents(dialect: str) -> st.SearchStrategy[dict[str, Any]]:
     if dialect == "compose":
         services = st.dictionaries(names, _service(dialect), max_size=3)
         return st.builds(lambda rest, services: {**rest, "services": services}, besides, services)
+    if dialect == "score":
+        containers = st.dictionaries(names, _service(dialect), max_size=2)
+        return st.builds(
+            lambda rest, known, containers: {
+                **rest,
+                **(known if isinstance(known, dict) else {}),
+                "containers": containers,
+            },
+            besides,
+            _service(dialect),
+            containers,
+        )
     kinds = st.sampled_from([*copilot.PUBLIC, *copilot.PRIVATE, *copilot.NONE])
     over = st.none() | st.dictionaries(st.sampled_from(["prod", "test"]), _service(dialect), max_size=2)
     manifest = st.builds(_manifest, _service(dialect), kinds, over)
@@ -204,7 +216,7 @@ class TestHostileFiles:
         )
 
     def test_a_folder_that_is_none_of_a_dialect(self, root: Path) -> None:
-        told = "config has no manifest.yml in its folders: want one of Docker Compose, AWS Copilot"
+        told = "config has no manifest.yml in its folders: want one of Docker Compose, AWS Copilot, Score"
         assert told in run(root / "config", code=1).stderr
 
     def test_control_characters_of_keys_do_not_reach_the_terminal(self, root: Path) -> None:
@@ -437,3 +449,29 @@ def test_fields_of_a_manifest(fields: dict[str, Any], ours: dict[str, Any], root
     found = yaml.safe_load(run(put(root, json.dumps(manifest))).stdout)["config"]["services"]["api"]
     health = {} if ours.get("public") is False else {"health": "/"}
     assert found == {**ours, **health}
+
+
+@pytest.mark.parametrize(
+    ("container", "ours"),
+    [
+        ({"image": "."}, {"build": {"context": "."}}),
+        ({"resources": {"limits": {"cpu": "1500m", "memory": "1Gi"}}}, {"cpu": 1.5, "memory": 1024}),
+        ({"resources": {"requests": {"cpu": "2", "memory": "100M"}}}, {"cpu": 2, "memory": 96}),
+        ({"resources": {"limits": {"cpu": "fast", "memory": "1Xi"}}}, {}),
+        ({"livenessProbe": {"httpGet": {"path": "/a"}}}, {"health": "/a"}),
+        (
+            {"variables": {"A": "x$$y", "B": "${metadata.name}", "C": "${resources.a.b}"}},
+            {"env": {"A": "x$y", "B": "api"}},
+        ),
+    ],
+)
+def test_fields_of_a_workload(container: dict[str, Any], ours: dict[str, Any], root: Path) -> None:
+    document = {"apiVersion": "score.dev/v1b1", "metadata": {"name": "api"}, "containers": {"main": container}}
+    found = yaml.safe_load(run(put(root, json.dumps(document))).stdout)["config"]["services"]["api"]
+    assert found == {**ours, "public": False}
+
+
+@pytest.mark.parametrize("containers", [{}, {"main": None}, [], {"main": {"image": "postgres:16"}}])
+def test_a_workload_without_a_service(containers: Any, root: Path) -> None:
+    document = {"apiVersion": "score.dev/v1b1", "metadata": {"name": "api"}, "containers": containers}
+    assert "has no service that can run here" in run(put(root, json.dumps(document)), code=1).stderr

@@ -6,16 +6,18 @@ import posixpath
 import re
 from typing import Any
 
-from config.stack_file import Steps
 from yard.importing import words
 from yard.importing.draft import Draft, Given, Rule, Rules, apply, drop, names_of, routes
 from yard.importing.source import Report, Source
 
 UNKNOWN = "no field of ours has this meaning"
 NO_FILE = "a folder with a Dockerfile is built here: check the source out, and name its folder"
-UNITS = {
-    f"{unit}{end}": 1024**power for power, unit in enumerate("kmgt", 1) for end in ("", "b", "ib")
-} | dict.fromkeys(("", "b"), 1)
+UNITS = {"": 1, "b": 1, "B": 1} | {
+    f"{letter}{end}": 1024**power
+    for power, unit in enumerate("kmgt", 1)
+    for letter in (unit, unit.upper())
+    for end in ("", "b", "B", "iB")
+}
 VARIABLE = re.compile(
     r"\$(?:(\$)|(?P<plain>[A-Za-z_]\w*)|\{(?P<name>[A-Za-z_]\w*)(?P<sign>:?[-?+])?(?P<word>[^{}]*)\})"
 )
@@ -28,7 +30,7 @@ LOCAL = ("127.", "localhost", "[::1]", "::1")
 def read(given: Given) -> tuple[list[Draft], Report]:
     """The services of a Compose file, and what became of all that is in it."""
     report = Report()
-    root = Source(report, (), _filled(given.document, (), report))
+    root = Source(report, (), words.texts(given.document, (), report, _filled))
     theirs = [each for each in root.at("services").inner() if _is_service(each)]
     names = names_of([each.name for each in theirs], report)
     drafts = [Draft(name, report, given) for name in names]
@@ -66,20 +68,10 @@ def _addresses(drafts: list[Draft], theirs: list[str], report: Report) -> None:
                 )
 
 
-def _filled(value: Any, steps: Steps, report: Report) -> Any:
-    """A value with the defaults of its variables; the report gets to know which have none, and which have one."""
-    if isinstance(value, dict):
-        return {key: _filled(each, (*steps, key), report) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_filled(each, (*steps, place), report) for place, each in enumerate(value)]
-    if not isinstance(value, str) or "$" not in value:
-        return value
-    text, missing, defaults = _interpolated(value)
-    if missing:
-        report.open[steps] = f"{', '.join(missing)} has no default in the file: write the value itself"
-    if defaults:
-        report.filled[steps] = f"the default of {', '.join(defaults)}"
-    return text
+def _filled(text: str) -> tuple[str, str, str]:
+    new, missing, defaults = _interpolated(text)
+    unknown = f"{', '.join(missing)} has no default in the file: write the value itself" if missing else ""
+    return new, unknown, f"the default of {', '.join(defaults)}" if defaults else ""
 
 
 def _interpolated(text: str) -> tuple[str, list[str], list[str]]:
@@ -199,25 +191,6 @@ def _replicas(source: Source, draft: Draft) -> None:
         draft.put(source, "replicas", number, "" if number is source.value else "as a number")
 
 
-def _cpu(source: Source, draft: Draft) -> None:
-    if "cpu" in draft.values:
-        source.dropped("`cpu` is set already, by the limit: it is both what is reserved and the limit")
-    else:
-        draft.put(
-            source, "cpu", words.number(source.value), "" if isinstance(source.value, int | float) else "as a number"
-        )
-
-
-def _memory(source: Source, draft: Draft) -> None:
-    amount = words.mebibytes(str(source.value).lower(), UNITS)
-    if "memory" in draft.values:
-        source.dropped("`memory` is set already, by the limit: it is both what is reserved and the limit")
-    elif amount is None:
-        source.dropped(source.open or "no amount of memory that is known here, such as 512m")
-    else:
-        draft.put(source, "memory", amount, "in MiB")
-
-
 def _tmpfs(source: Source, draft: Draft) -> None:
     for each in source.inner() if isinstance(source.value, list) else [source]:
         path, _, options = str(each.value).partition(":")
@@ -255,6 +228,8 @@ HOME = "it is for one machine, and replicas run on any"
 DEVELOPMENT = "it is for work on the code, and changes nothing of what runs"
 FLATTEN = "`docker compose config` prints the file with this worked in: import what it prints"
 
+memory = words.memory(UNITS)
+
 RULES: Rules = {
     "build": Rule("build", "a folder; from Pulumi.yaml's", _build),
     "build.context": Rule(
@@ -275,13 +250,13 @@ RULES: Rules = {
     "entrypoint": drop(words.ENTRYPOINT),
     "deploy.replicas": Rule("replicas", "as it stands", _replicas),
     "scale": Rule("replicas", "where `deploy.replicas` says none", _replicas),
-    "deploy.resources.limits.cpus": Rule("cpu", "as a number", _cpu),
-    "cpus": Rule("cpu", "where `deploy` says none", _cpu),
-    "deploy.resources.reservations.cpus": Rule("cpu", "where there is no limit", _cpu),
-    "deploy.resources.limits.memory": Rule("memory", "in MiB, rounded up", _memory),
-    "mem_limit": Rule("memory", "where `deploy` says none", _memory),
-    "deploy.resources.reservations.memory": Rule("memory", "where there is no limit", _memory),
-    "mem_reservation": Rule("memory", "where there is no limit", _memory),
+    "deploy.resources.limits.cpus": Rule("cpu", "as a number", words.cpu),
+    "cpus": Rule("cpu", "where `deploy` says none", words.cpu),
+    "deploy.resources.reservations.cpus": Rule("cpu", "where there is no limit", words.cpu),
+    "deploy.resources.limits.memory": Rule("memory", "in MiB, rounded up", memory),
+    "mem_limit": Rule("memory", "where `deploy` says none", memory),
+    "deploy.resources.reservations.memory": Rule("memory", "where there is no limit", memory),
+    "mem_reservation": Rule("memory", "where there is no limit", memory),
     "deploy.resources": drop("`cpu` and `memory` are all that is limited"),
     "deploy.update_config": drop("replicas are always replaced without a gap"),
     "deploy.rollback_config": drop("an update that does not become healthy is taken back"),

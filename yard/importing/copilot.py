@@ -53,13 +53,13 @@ def read(given: Given) -> tuple[list[Draft], Report]:
     if given.environment and given.environment not in known:
         raise NoImport(f"no manifest has an environment {given.environment!r}: there are {', '.join(known) or 'none'}")
     if alone:
-        root = Source(report, (), _for_environment(document, (), given.environment, report))
+        whole = _for_environment(document, (), given.environment, report)
+        root = Source(report, (), words.texts(whole, (), report, _known))
         found = [root]
     else:
         merged = {name: _for_environment(each, (name,), given.environment, report) for name, each in document.items()}
-        root = Source(report, (), merged)
+        root = Source(report, (), words.texts(merged, (), report, _known))
         found = [*root.inner()]
-    words.as_open(root.value, VARIABLE, report)
     services = [each for each in found if _is_service(each)]
     names = names_of(
         [str(each.at("name").value or "-".join(map(str, each.steps)) or "service") for each in services], report
@@ -74,6 +74,11 @@ def read(given: Given) -> tuple[list[Draft], Report]:
             )
     routes(drafts, report)
     return drafts, report
+
+
+def _known(text: str) -> tuple[str, str, str]:
+    names = VARIABLE.findall(text)
+    return text, f"{', '.join(names)} is known to Copilot alone: write the value itself" if names else "", ""
 
 
 def _is_service(source: Source) -> bool:

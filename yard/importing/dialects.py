@@ -11,7 +11,7 @@ from typing import Any
 from components.service import Service
 from config.yaml_text import PLAIN_LOADER, BadYaml
 from config.yaml_text import read as read_yaml
-from yard.importing import compose, copilot
+from yard.importing import compose, copilot, score
 from yard.importing.draft import Draft, Given, Rules
 from yard.importing.source import NoImport, Report
 
@@ -45,6 +45,12 @@ DIALECTS: Mapping[str, Dialect] = {
         {"Of a manifest": copilot.RULES},
         copilot.workspace,
         environments=True,
+    ),
+    "score": Dialect(
+        "Score",
+        score.is_one,
+        score.read,
+        {"Of the first container": score.CONTAINER, "Of the workload": score.TOP},
     ),
 }
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from components import shell
 from components.service import Service
-from config.stack_file import dotted
+from config.stack_file import Steps, dotted
 from yard.importing.draft import Draft, has_secret, is_secret, text_of
-from yard.importing.source import Report, Source, values_of
+from yard.importing.source import Report, Source
 
 MANAGED: Mapping[str, str] = {
     **dict.fromkeys(
@@ -131,11 +131,19 @@ def probed(source: Source, draft: Draft, words: Any) -> None:
         source.dropped(f"it asks no URL of the service, and here the load balancer asks `health`, {_default('health')}")
 
 
-def as_open(document: Any, variable: re.Pattern[str], report: Report) -> None:
-    """Let the report know which texts have a variable in them that nobody knows here."""
-    for steps, value in values_of(document):
-        if isinstance(value, str) and (names := variable.findall(value)):
-            report.open[steps] = f"{', '.join(names)} is known to others alone: write the value itself"
+def texts(value: Any, steps: Steps, report: Report, read: Callable[[str], tuple[str, str, str]]) -> Any:
+    """A value with each text in it read: what it is then; why it is not known here, if so; and what was changed, if
+    anything was. The report gets to know the latter."""
+    if isinstance(value, dict):
+        return {key: texts(each, (*steps, key), report, read) for key, each in value.items()}
+    if isinstance(value, list):
+        return [texts(each, (*steps, place), report, read) for place, each in enumerate(value)]
+    if not isinstance(value, str) or "$" not in value:
+        return value
+    text, unknown, changed = read(value)
+    report.open.update({steps: unknown} if unknown else {})
+    report.filled.update({steps: changed} if changed else {})
+    return text
 
 
 def read_only(source: Source, draft: Draft) -> None:
@@ -149,6 +157,33 @@ def read_only(source: Source, draft: Draft) -> None:
 def writable(source: Source, draft: Draft, path: str, why: str = "scratch space") -> None:
     """One more path with scratch space."""
     draft.put(source, "writable", [*dict.fromkeys((*draft.values.get("writable", []), path))], why)
+
+
+def cpu(source: Source, draft: Draft) -> None:
+    """vCPU as a number, or as 250m; both what is reserved and the limit, so that a limit is read first."""
+    text = str(source.value)
+    share = number(text.removesuffix("m"))
+    if "cpu" in draft.values:
+        source.dropped("`cpu` is set already, by the limit: it is both what is reserved and the limit")
+    elif text.endswith("m") and isinstance(share, int | float):
+        draft.put(source, "cpu", number(share / 1000), "of thousandths")
+    else:
+        draft.put(source, "cpu", share, "" if isinstance(source.value, int | float) else "as a number")
+
+
+def memory(units: Mapping[str, int]) -> Callable[[Source, Draft], None]:
+    """What reads an amount of memory in these units, likewise."""
+
+    def read(source: Source, draft: Draft) -> None:
+        amount = mebibytes(source.value, units)
+        if "memory" in draft.values:
+            source.dropped("`memory` is set already, by the limit: it is both what is reserved and the limit")
+        elif amount is None:
+            source.dropped(source.open or "no amount of memory that is known here")
+        else:
+            draft.put(source, "memory", amount, "in MiB")
+
+    return read
 
 
 def mebibytes(value: Any, units: Mapping[str, int]) -> int | None:
