@@ -68,6 +68,8 @@ class Program:
 
     name: str
     why: str
+    for_up: bool = True
+    """False: `up` does without, and the doctor only warns."""
 
 
 @dataclass(frozen=True)

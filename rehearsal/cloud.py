@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from rehearsal import swarm
-from rehearsal.apis import ecs, elb, kms, logs, ssm
+from rehearsal.apis import ecs, elb, kms, kubernetes, logs, ssm
 from rehearsal.aws import health, types
 from rehearsal.aws.package import Aws, RowPackage
 from rehearsal.aws.rows import load
@@ -55,6 +55,7 @@ class Cloud:
         self._ssm = ssm.serve(self._online, self._command)
         self._kms = kms.serve()
         self._ecs, self._logs = ecs.serve(self.state), logs.serve(self.state)
+        self._eks = kubernetes.serve(self.state, self.targets)
         self._servers = {each.name: Server(CloudServicer(each, self._operations)) for each in packages}
         self._servers["eks"] = Server(EksServicer("eks"))
         return self
@@ -71,7 +72,7 @@ class Cloud:
         self._operations.cancel()
         for server in self._servers.values():
             server.stop()
-        for endpoint in (self._elb, self._ssm, self._kms, self._ecs, self._logs):
+        for endpoint in (self._elb, self._ssm, self._kms, self._ecs, self._logs, self._eks):
             endpoint.close()
         self.clock.close()
 
@@ -94,6 +95,7 @@ class Cloud:
             "AWS_ENDPOINT_URL_SSM": self._ssm.url,
             "AWS_ENDPOINT_URL_KMS": self._kms.url,
             "AWS_ENDPOINT_URL_ECS": self._ecs.url,
+            "AWS_ENDPOINT_URL_EKS": self._eks.url,
             "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self._logs.url,
             "PULUMI_CLOUD_SECRET_OVERRIDE": "",  # the caller's, which would go before the stack's own
         }

@@ -34,6 +34,18 @@ class Task:
     reason: str = ""
 
 
+@dataclass
+class Job:
+    """A Job of Kubernetes, and its pod."""
+
+    cluster: str
+    """The address of the cluster it is in."""
+    pod: dict[str, Any]
+    ending: Ending
+    looks: int = 0
+    """How often it was looked at: it is pending, runs, and has ended, one after another."""
+
+
 @dataclass(frozen=True)
 class Event:
     """One line in a log stream."""
@@ -52,6 +64,8 @@ class Tasks:
     ends: Ends = lambda _: Ending()
     once: dict[str, Task] = field(default_factory=dict)
     """ARN -> task."""
+    jobs: dict[str, Job] = field(default_factory=dict)
+    """Namespace and name -> Job."""
     events: dict[str, list[Event]] = field(default_factory=lambda: defaultdict(list))
     """Log group -> what was written to it."""
 

@@ -77,7 +77,9 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
             return "graphs"
         if not file.startswith("tests/live/"):
             return file
-        return file if file.endswith(("test_cluster.py", "test_page.py")) else "docker"
+        if "test_cluster" in file:
+            return "cluster"
+        return file if file.endswith("test_page.py") else "docker"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -52,6 +52,11 @@ class EksOptions(OrchestratorOptions):
     platform = "aws"
     target = "ip"
     pulls_by = (Anonymous, AwsRole, Login)
+    operated_by = "components.operations.eks:OnEks"
+    verbs = {
+        **kubernetes_service.VERBS,
+        "logs": translated("the stack's log group in CloudWatch: also what other orchestrators wrote there"),
+    }
     # Nodes without another way out (EKS user guide, "Private clusters").
     vpc_endpoints = frozenset({"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "elasticloadbalancing", "logs", "sts"})
     capabilities = {
@@ -87,6 +92,7 @@ class EksOptions(OrchestratorOptions):
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         yield Program("aws", "the cluster's kubeconfig calls `aws eks get-token`")
+        yield kubernetes_service.KUBECTL
         question = Question("eks", "describe_cluster", {"name": stack})
         delete = ("aws", "eks", "delete-cluster", "--name")
         yield FixedNames("name-cluster", "aws:eks/cluster:Cluster", {stack: question}, delete)

@@ -58,6 +58,8 @@ class KubernetesOptions(OrchestratorOptions):
 
     key = "kubernetes"
     pulls_by = (Anonymous, Login, NodeIdentity)
+    operated_by = "components.operations.kubernetes:OnKubernetes"
+    verbs = {**kubernetes_service.VERBS, "logs": translated("those of the pods that exist: a cluster keeps no others")}
     capabilities = {
         **kubernetes_service.CAPABILITIES,
         "port": translated("the container's port; the URL has 80, 443 or the node port"),
@@ -138,6 +140,7 @@ class KubernetesOptions(OrchestratorOptions):
         return self
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield kubernetes_service.KUBECTL
         if self.kubeconfig is None:  # it is encrypted, and whoever looks may not be able to read it
             yield KubernetesCluster(self.context, tuple(kubeconfig_files(self)))
 

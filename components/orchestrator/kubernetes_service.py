@@ -8,6 +8,7 @@ from typing import Any
 
 import pulumi
 
+from components.needs import Program
 from components.orchestrator import HONOURED, Support, translated
 from components.pull import Login
 from components.sdk import k8s
@@ -40,6 +41,13 @@ CAPABILITIES: Mapping[str, Support] = {
     "writable": translated("emptyDir of at most 256 MiB"),
 }
 """What these objects do with the features of a service, on every cluster; each adds what leads to them from outside."""
+VERBS: Mapping[str, Support] = {
+    "status": HONOURED,
+    "run": translated("a Job with the Deployment's pod template, which is removed when it has ended"),
+    "exec": translated("kubectl exec; where the image has no shell, the error names the `kubectl debug` that has one"),
+}
+"""The daily verbs in every cluster; where the logs are, each adds."""
+KUBECTL = Program("kubectl", "`yard status`, `logs`, `run` and `exec` ask the cluster by it", for_up=False)
 
 
 @dataclass(frozen=True, kw_only=True)

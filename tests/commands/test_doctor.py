@@ -6,6 +6,7 @@ import re
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
 from pathlib import Path
@@ -100,6 +101,7 @@ class TestMachine:
         monkeypatch.setenv("PATH", str(tmp_path))
         need = Program("acme", "it opens the tunnel")
         assert machine.program(need) == Finding("acme", "fail", "no acme on PATH: it opens the tunnel", "install acme")
+        assert machine.program(replace(need, for_up=False)).status == "warn"
         program(tmp_path / "acme", "")
         assert machine.program(need).status == "ok"
 

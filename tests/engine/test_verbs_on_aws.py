@@ -1,6 +1,7 @@
 """`yard status`, `logs` and `run` on the real engine over the rehearsal cloud, on each orchestrator of AWS."""
 
 import json
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,16 +12,24 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from components.operations import ecs, log_group, swarm, swarm_ec2
+from components.operations import ecs, log_group, one_pod, swarm, swarm_ec2
+from rehearsal.apis.kubernetes import shipped_to
 from rehearsal.aws import types
 from rehearsal.tasks import Ending, stream_of
+from tests import kubectl
 from tests.engine.passage import Passage, passage
 from tests.program import BLOCKS, DIGEST
 from yard.__main__ import main
 
 pytestmark = pytest.mark.engine
 
-ON_AWS = ("ecs-fargate", "ecs-ec2", "swarm-ec2")
+WAYS_IN = {
+    "ecs-fargate": "`yard run` runs the command beside the replicas",
+    "ecs-ec2": "`yard run` runs the command beside the replicas",
+    "swarm-ec2": "`yard run` runs the command beside the replicas",
+    "eks": "the image of api has no program sh. This starts a shell beside it",
+}
+"""Orchestrator -> what `yard exec` says where there is no shell."""
 SERVICES = {"api": {"digest": DIGEST, "replicas": 2, "memory": 256, "secrets": {"KEY": "x"}}}
 SECRETS = {"switchyard:services.api.secrets.KEY": "correct-horse-battery"}
 MIGRATION = ["looking", "adding a column", "adding an index", "done"]
@@ -42,6 +51,9 @@ def called(
     for module in (ecs, log_group, swarm):
         monkeypatch.setattr(module, "POLL", 0.01)
     monkeypatch.setattr(swarm_ec2.OnSwarmEc2, "settles", 0.01)
+    monkeypatch.setattr(one_pod, "PAUSE", 0.01)
+    kubectl.install(place / "bin")
+    monkeypatch.setenv("PATH", str(place / "bin"), prepend=os.pathsep)
     with passage(place, orchestrator=orchestrator, services=SERVICES, secrets=SECRETS, ends=ends, **cloud) as stack:
         monkeypatch.setenv("PULUMI_BACKEND_URL", stack.state.as_uri())
         for verb in ("status", "logs", "run", "exec"):
@@ -49,7 +61,7 @@ def called(
         yield stack, lambda verb, *words: CliRunner().invoke(main, [verb, "--stack", "dev", *words])
 
 
-@pytest.mark.parametrize("orchestrator", ON_AWS)
+@pytest.mark.parametrize("orchestrator", WAYS_IN)
 def test_the_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orchestrator: str) -> None:
     with called(monkeypatch, tmp_path, orchestrator) as (stack, yard):
         assert "stack dev is not up: `pulumi up --stack dev` brings it up" in yard("status").output
@@ -73,11 +85,11 @@ def test_the_verbs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orchestrator
 
         refused = yard("exec", "api", "--", "sh")
         assert refused.exit_code == 125
-        assert "`yard run` runs the command beside the replicas" in refused.output
+        assert WAYS_IN[orchestrator] in refused.output
         assert stack.preview() == {}, "a verb has changed the stack"
 
 
-@pytest.mark.parametrize("to", ["ecs-ec2", "swarm-ec2"])
+@pytest.mark.parametrize("to", ["ecs-ec2", "swarm-ec2", "eks"])
 def test_in_a_move_all_that_are_up_are_told_and_the_lines_of_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
 ) -> None:
@@ -127,6 +139,16 @@ def test_targets_that_fail_their_checks_are_told(tmp_path: Path, monkeypatch: py
         assert "running: the load balancer finds it unhealthy: Health checks failed with these codes: [500]" in told
 
 
+def test_on_eks_the_load_balancer_s_gate_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with called(monkeypatch, tmp_path, "eks") as (stack, yard):
+        stack.up()
+        assert yard("exec", "api", "--", "true").exit_code == 0
+        stack.cloud.state.unhealthy_groups.add("api-eks")
+        told = yard("status").output
+        assert "eks: 0 of 2 replicas healthy" in told
+        assert "running: Health checks failed with these codes: [500]" in told
+
+
 def left(stack: Passage) -> list[str]:
     """What `yard run` has left running."""
     state = stack.cloud.state
@@ -134,6 +156,7 @@ def left(stack: Passage) -> list[str]:
     return [
         *(each.arn for each in state.tasks.once.values() if each.status != "STOPPED"),
         *(name for name in jobs if "-run-" in name),
+        *state.tasks.jobs,
     ]
 
 
@@ -146,6 +169,9 @@ def write(stack: Passage, *lines: str) -> None:
             assert definition
             (container,) = json.loads(definition.get("containerDefinitions"))
             state.tasks.write(*stream_of(container, "one"), lines)
+        for cluster in state.every(types.EKS_CLUSTER):
+            for group in shipped_to(state, cluster.id):
+                state.tasks.write(group, "api.eks.one", lines)
         for one in state.swarms.values():
             for each in one.services.values():
                 options = each["Spec"]["TaskTemplate"]["LogDriver"]["Options"]

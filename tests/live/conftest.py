@@ -9,12 +9,16 @@ import docker
 import pytest
 
 from components.orchestrator.swarm_parts.client import SwarmError, connect
-from tests.live.project import ROOT
-from yard.machine import REGISTRY_IMAGE, engine_host
+from tests.live.apply import ApplyServicer
+from tests.live.login_registry import login_registry
+from tests.live.on_cluster import PATIENCE, Images
+from tests.live.project import REQUIRED, ROOT, free_port
+from tools.kube import cluster, node
+from tools.kube.api import Api
+from tools.kube.programs import KubeError
+from yard.machine import REGISTRY_IMAGE, Machine, Notes, engine_host
 
 HOST = engine_host({})
-REQUIRED = os.environ.get("SWITCHYARD_LIVE") == "1"
-"""Set where everything is installed: a lack is a failure then, and not a skip."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,6 +36,43 @@ def client() -> Iterator[docker.DockerClient]:
     client = docker.DockerClient(HOST, version="auto")
     yield client
     client.close()
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    """A cluster; one that runs already is used and stays."""
+    lacking = "a node needs root" if os.geteuid() else cluster.missing()
+    if lacking:
+        (pytest.fail if REQUIRED else pytest.skip)(f"no Kubernetes: {lacking}")
+    try:
+        cluster.status()
+        ours = False
+    except KubeError:
+        cluster.start()
+        ours = True
+    yield cluster.client()
+    if ours:
+        cluster.stop()
+        assert not node.RUN.exists()
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Images]:
+    """Images in a registry."""
+    place, host = tmp_path_factory.mktemp("images"), f"localhost:{free_port()}"
+    with login_registry(place / "registry", host):
+        app = shutil.copytree(ROOT / "app", place / "app")  # what a build leaves in it is in nobody's way there
+        made = Images(Machine(HOST, client, Notes(place), print), app, host)
+        yield made
+        made.remove()
+
+
+@pytest.fixture(scope="module")
+def provider() -> ApplyServicer:
+    """What the engine takes for Pulumi's own provider."""
+    provider = ApplyServicer()
+    provider.longest = PATIENCE
+    return provider
 
 
 @pytest.fixture(scope="session")

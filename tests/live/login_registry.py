@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.conftest import REQUIRED
+from tests.live.project import REQUIRED
 from yard import machine
 
 USER, PASSWORD = "robot", "s3cr3t-token"

@@ -19,6 +19,8 @@ from yard.image import Source
 from yard.local import STACK, Local
 
 ROOT = Path(__file__).resolve().parents[2]
+REQUIRED = os.environ.get("SWITCHYARD_LIVE") == "1"
+"""Set where everything is installed: a lack is a failure then, and not a skip."""
 PULUMI_UP = """
 from pathlib import Path
 from yard import engine

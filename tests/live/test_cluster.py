@@ -7,8 +7,6 @@ enforce them; and nothing measures CPU, so the autoscaler keeps its minimum.
 
 import base64
 import json
-import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,16 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import docker
 import pytest
 
 from rehearsal.kubernetes import CLUSTER_WIDE
 from rehearsal.server import Server
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.apply import MANAGER, ApplyServicer
-from tests.live.conftest import HOST, REQUIRED
 from tests.live.load import Load
-from tests.live.login_registry import PASSWORD, USER, login_registry
+from tests.live.login_registry import PASSWORD, USER
 from tests.live.on_cluster import (
     CALLERS,
     DEPLOYMENTS,
@@ -44,54 +40,14 @@ from tests.live.on_cluster import (
     settled,
     url,
 )
-from tests.live.project import free_port
-from tests.program import ROOT, config_for, run_program
+from tests.program import config_for, run_program
 from tests.stack import Stack
-from tools.kube import cluster, node
+from tools.kube import node
 from tools.kube.api import APPLY, STRICT, Api, ApiError
-from tools.kube.programs import KubeError
 from yard import engine
-from yard.machine import Machine, Notes
 
 # When an engine stops at an error, the SDK leaves the program's event loop open, and says so some time later.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Api]:
-    """A cluster; one that runs already is used and stays."""
-    lacking = "a node needs root" if os.geteuid() else cluster.missing()
-    if lacking:
-        (pytest.fail if REQUIRED else pytest.skip)(f"no Kubernetes: {lacking}")
-    try:
-        cluster.status()
-        ours = False
-    except KubeError:
-        cluster.start()
-        ours = True
-    yield cluster.client()
-    if ours:
-        cluster.stop()
-        assert not node.RUN.exists()
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Images]:
-    """Images in a registry."""
-    place, host = tmp_path_factory.mktemp("images"), f"localhost:{free_port()}"
-    with login_registry(place / "registry", host):
-        app = shutil.copytree(ROOT / "app", place / "app")  # what a build leaves in it is in nobody's way there
-        made = Images(Machine(HOST, client, Notes(place), print), app, host)
-        yield made
-        made.remove()
-
-
-@pytest.fixture(scope="module")
-def provider() -> ApplyServicer:
-    """What the engine takes for Pulumi's own provider."""
-    provider = ApplyServicer()
-    provider.longest = PATIENCE
-    return provider
 
 
 @pytest.fixture

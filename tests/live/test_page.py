@@ -20,8 +20,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from components.cost import COLUMNS
-from tests.live.conftest import REQUIRED
-from tests.live.project import ROOT
+from tests.live.project import REQUIRED, ROOT
 from yard.comparison import Comparison, chart, page
 
 SECONDS = 30

@@ -129,7 +129,8 @@ def program(need: Program) -> Finding:
     """Another program that a backend needs."""
     if shutil.which(need.name):
         return ok(need.name, "is on PATH")
-    return fail(need.name, f"no {need.name} on PATH: {need.why}", f"install {need.name}")
+    lacks = fail if need.for_up else warn
+    return lacks(need.name, f"no {need.name} on PATH: {need.why}", f"install {need.name}")
 
 
 def _answer(*words: str) -> str | None:
