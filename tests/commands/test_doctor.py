@@ -18,7 +18,9 @@ from click.testing import CliRunner, Result
 
 from components.needs import KubernetesCluster, Need, Program, RegistryApi
 from components.orchestrator import ORCHESTRATORS
+from components.orchestrator.eks import EksOptions
 from components.orchestrator.kubernetes import KubernetesOptions
+from components.orchestrator.kubernetes_service import KUBECTL
 from tests.commands.doctoring import program, settings_of, stack_file
 from tests.imports import imported
 from tests.program import config_for
@@ -212,13 +214,19 @@ class TestKubernetes:
         }
         (root / "kubeconfig").write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
         options = KubernetesOptions.model_validate({"context": "here", "kubeconfig-file": str(root / "kubeconfig")})
-        (need,) = options.needs("shop", {}, False)
-        assert isinstance(need, KubernetesCluster)
+        (need,) = [each for each in options.needs("shop", {}, False) if isinstance(each, KubernetesCluster)]
         return list(kubernetes.cluster(need))
 
     def test_an_encrypted_kubeconfig_is_not_read(self) -> None:
         options = KubernetesOptions.model_validate({"context": "here", "kubeconfig": "clusters: []"})
-        assert list(options.needs("shop", {}, False)) == []
+        assert [type(each) for each in options.needs("shop", {}, False)] == [Program]
+
+    def test_without_kubectl_it_only_warns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        for options in (KubernetesOptions(context="here"), EksOptions()):
+            (need,) = [each for each in options.needs("shop", {}, False) if each == KUBECTL]
+            assert isinstance(need, Program)
+            assert machine.program(need).status == "warn"
 
     def test_a_cluster_that_answers(self, tmp_path: Path, server: str) -> None:
         assert self.findings(tmp_path, f"http://{server}", {}) == [
