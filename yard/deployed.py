@@ -17,7 +17,7 @@ from config.problems import nearest
 from config.releases import DIGESTS
 from config.settings import Settings
 from config.stack_file import StackFile
-from yard import state
+from yard import state, suggest
 from yard.local import STACK, Local, in_words
 from yard.machine import MachineError
 
@@ -72,7 +72,7 @@ def opened(root: Path, stack: str) -> Opened:
     settings = of_file(file)
     resources = _local(Local(root)) if stack == STACK else state.resources(root, stack)
     outputs = next((each.get("outputs", {}) for each in resources if each["type"] == "pulumi:pulumi:Stack"), None)
-    up = "yard up" if stack == STACK else command("pulumi", "up", "--stack", stack)
+    up = suggest.yard("up") if stack == STACK else command("pulumi", "up", "--stack", stack)
     if outputs is None:
         raise MachineError(f"stack {stack} is not up: `{up}` brings it up")
     services = digests.resolved(settings.services, {}, outputs.get(DIGESTS) or {})
@@ -86,10 +86,10 @@ def _local(local: Local) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def in_words_not_run() -> Iterator[None]:
+def in_words_not_run(stack: str) -> Iterator[None]:
     """As `in_words`, with an exit code that says that the user's command did not give it."""
     try:
-        with in_words():
+        with in_words(stack):
             yield
     except click.ClickException as error:
         raise NotRun(error.message) from error

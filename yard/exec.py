@@ -18,7 +18,7 @@ def exec(service: str, command: tuple[str, ...], stack: str) -> None:
 
     The exit code is the command's; 125: it was never run. Where there is no way in, `yard run` runs it beside.
     """
-    with in_words_not_run(), interrupts.explained(lambda: ""):
+    with in_words_not_run(stack), interrupts.explained(lambda: ""):
         found = opened(ROOT, stack)
         found.check(service)
         code = found.operations("exec", found.home).exec(service, command)

@@ -48,7 +48,7 @@ class Since(click.ParamType[datetime]):
 @click.option("--json", "as_json", is_flag=True, help="Print each line as JSON: service, at, text.")
 def logs(service: str | None, stack: str, follow: bool, since: datetime, as_json: bool) -> None:
     """Show what SERVICE writes, or all services of STACK. On AWS: also before and during a switch."""
-    with in_words(), interrupts.explained(lambda: ""):
+    with in_words(stack), interrupts.explained(lambda: ""):
         found = opened(ROOT, stack)
         if service:
             found.check(service)

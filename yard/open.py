@@ -17,7 +17,7 @@ ROOT = here.ROOT
 @stack_option("The stack.")
 def open(service: str | None, stack: str) -> None:
     """Print the URL of SERVICE, or of the only one that has one, and open it in the browser where there is one."""
-    with in_words():
+    with in_words(stack):
         url = url_to_open(opened(ROOT, stack), service)
     click.echo(url)
     click.launch(url)

@@ -22,7 +22,7 @@ def run(service: str, command: tuple[str, ...], stack: str) -> None:
     The exit code is the command's; 125: it was never run, 130: Ctrl-C, which stops the task.
     """
     code = 0
-    with in_words_not_run(), interrupts.explained(lambda: "The task was stopped."), interrupts.raised():
+    with in_words_not_run(stack), interrupts.explained(lambda: "The task was stopped."), interrupts.raised():
         stack_ = opened(ROOT, stack)
         stack_.check(service)
         with closing(stack_.operations("run", stack_.home).run(service, command)) as lines:

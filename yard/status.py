@@ -7,12 +7,11 @@ from typing import Any
 import click
 
 from components.operations import OperationError, Replica
-from components.shell import command
 from config import estimates
-from yard import here
+from yard import here, suggest
 from yard.choice import stack_option
 from yard.deployed import Opened, opened
-from yard.local import in_words
+from yard.local import STACK, in_words
 from yard.machine import MachineError
 from yard.state import url_of
 from yard.switch import served, shares
@@ -28,7 +27,7 @@ def status(stack: str, as_json: bool) -> None:
 
     Exit code 1: an orchestrator did not answer; what the others say is shown.
     """
-    with in_words():
+    with in_words(stack):
         found = report(opened(ROOT, stack))
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -85,7 +84,8 @@ def told(stack: str, found: Mapping[str, Any]) -> Iterator[str]:
     for name, each in found["services"].items():
         yield ""
         if each["digest"] is None:
-            yield f"{name}: waits for its first image (`{command('yard', 'deploy', name, '--stack', stack)}`)"
+            first = suggest.yard("up") if stack == STACK else suggest.yard("deploy", name, "--stack", stack)
+            yield f"{name}: waits for its first image (`{first}`)"
             continue
         yield f"{name}: {each['url'] or 'not public'}"
         yield f"  image {each['digest']}"

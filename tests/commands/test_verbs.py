@@ -14,7 +14,7 @@ from components.orchestrator import HONOURED, refused
 from components.orchestrator.ecs_fargate import EcsFargateOptions
 from tests.commands.doctoring import stack_file
 from tests.program import DIGEST, config_for
-from yard import logs, state, status
+from yard import logs, state, status, suggest
 from yard.__main__ import main
 from yard.local import in_words
 
@@ -98,7 +98,7 @@ def test_status_tells_what_is_not_as_it_should_be(project: Path) -> None:
         "    failed last: the task ended with exit code 3",
     ]
     assert web[1] == f"  image {DIGEST}", "a pin goes before what is recorded"
-    assert "new: waits for its first image (`yard deploy new --stack dev`)" in done.output
+    assert f"new: waits for its first image (`{suggest.yard('deploy', 'new', '--stack', 'dev')}`)" in done.output
     assert "stack dev: ecs-fargate\ncosts about " in done.output
 
 
