@@ -91,6 +91,12 @@ class TestEveryOrchestrator(OrchestratorPromises):
                 assert key not in said
 
 
+@pytest.mark.parametrize("name", orchestrator.ORCHESTRATORS)
+def test_ours_leave_no_verb_unsaid(name: str) -> None:
+    """A third party's may: what it does not name is refused."""
+    assert set(orchestrator.load(name).Options.verbs) == set(orchestrator.VERBS)
+
+
 def complaint(name: str, block: Mapping[str, Any], fields: Mapping[str, Any]) -> tuple[str, Graph]:
     """What a stack is told that has such a service on this orchestrator, and what has been made by then."""
     config = {
