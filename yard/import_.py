@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from config.stack_file import NoStack, StackFile
-from yard import files, here
+from yard import files, here, suggest
 from yard.importing import stack_file
 from yard.importing.dialects import DIALECTS, Imported, load
 from yard.importing.source import VERDICTS, NoImport
@@ -30,10 +30,11 @@ def import_(source: Path, dialect: str | None, stack: str | None, environment: s
     and is not read again.
     """
     try:
-        found = load(source, ROOT, dialect, stack, environment)
+        found = load(source, ROOT, dialect, environment)
         if stack:
             file = StackFile(ROOT, stack)
             files.write(file.path, stack_file.with_services(file, found.services))
+            found.report.commands = [suggest.about(stack, each) for each in found.report.commands]
     except (NoImport, NoStack, OSError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -44,7 +45,8 @@ def import_(source: Path, dialect: str | None, stack: str | None, environment: s
     for line in _lines(found):
         click.echo(line, err=True)
     if stack:
-        click.echo(f"wrote {', '.join(found.services)} into {file.path}", err=True)
+        doctor = suggest.yard("doctor", "--stack", stack)
+        click.echo(f"wrote {', '.join(found.services)} into {file.path}; `{doctor}` says what else is needed", err=True)
 
 
 def _document(found: Imported) -> dict[str, object]:

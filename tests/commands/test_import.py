@@ -259,7 +259,8 @@ class TestIntoAStack:
         assert file.read_bytes().decode().removeprefix("config:").lstrip("\r") == f"\n{after}"
         assert done.stdout == ""
         assert "pulumi config set --secret --path services.web.secrets.API_TOKEN --stack dev\n" in done.stderr
-        assert done.stderr.endswith(f"wrote web into {file}\n")
+        assert f"wrote web into {file}; `" in done.stderr
+        assert done.stderr.endswith("doctor --stack dev` says what else is needed\n")
         assert StackFile(root, "dev").get("services") == {"web": {"port": 3000, "env": {"MODE": "fast"}}}
 
     @pytest.mark.parametrize("key", ["services", "shop:services"])
@@ -287,6 +288,12 @@ class TestIntoAStack:
         file.write_text(before, encoding="utf-8")
         assert f"{file} {told}" in run(put(root, WEB), "--stack", "dev", code=1).stderr
         assert file.read_text(encoding="utf-8") == before
+
+    def test_commands_of_stack_local_go_by_way_of_yard(self, root: Path) -> None:
+        (root / "config/Pulumi.local.yaml").write_text("config:\n", encoding="utf-8")
+        done = run(put(root, WEB), "--stack", "local", "--json")
+        (found,) = json.loads(done.stdout)["commands"]
+        assert found.endswith("yard pulumi config set --secret --path services.web.secrets.API_TOKEN --stack local")
 
     def test_a_stack_that_does_not_exist(self, root: Path) -> None:
         assert "there is no stack 'nope': config/ has none" in run(put(root, WEB), "--stack", "nope", code=1).stderr

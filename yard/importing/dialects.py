@@ -64,7 +64,7 @@ class Imported:
     report: Report
 
 
-def load(path: Path, root: Path, named: str | None, stack: str | None, environment: str | None) -> Imported:
+def load(path: Path, root: Path, named: str | None, environment: str | None) -> Imported:
     """Read a file for the project in `root`, in the dialect `named` or else by what is in it. Raises `NoImport`."""
     document = _document(path)
     name = named or next((key for key, each in DIALECTS.items() if each.is_one(document)), None)
@@ -77,7 +77,7 @@ def load(path: Path, root: Path, named: str | None, stack: str | None, environme
         raise NoImport(f"{path} is of {dialect.title}, which has no environments: leave --environment out")
     folder = dialect.folder(path.resolve())
     base = Path(os.path.relpath(folder, root.resolve())).as_posix()
-    drafts, report = dialect.read(Given(document, base, stack, environment))
+    drafts, report = dialect.read(Given(document, base, environment))
     if not drafts:
         reasons = "; ".join(dict.fromkeys(f"{each.path}: {each.why}" for each in report.lines)) or "it has none"
         raise NoImport(f"{path} has no service that can run here: {reasons}")

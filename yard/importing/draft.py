@@ -48,12 +48,11 @@ def text_of(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Given:
-    """What is imported, and what for."""
+    """What is imported."""
 
     document: dict[str, Any]
     base: str = "."
     """The folder that its paths begin in, from the folder of Pulumi.yaml."""
-    stack: str | None = None
     environment: str | None = None
     """Whose values it is read with, where a dialect has environments."""
 
@@ -137,9 +136,8 @@ class Draft:
             return
         self.secrets.add(name)
         to = dotted(("secrets", name))
-        stack = ("--stack", self.given.stack) if self.given.stack else ()
         way = dotted(("services", self.name, "secrets", name))
-        set_it = command("pulumi", "config", "set", "--secret", "--path", way, *stack)
+        set_it = command("pulumi", "config", "set", "--secret", "--path", way)
         if (line := f"{asked} | {set_it}" if asked else set_it) not in self.report.commands:
             self.report.commands.append(line)
         source.taken(to, how or "a secret, and not written: a command below sets it")

@@ -125,7 +125,7 @@ FILES = "a file belongs in the image, or its values in `env`"
 memory = words.memory(UNITS)
 
 CONTAINER: Rules = {
-    "image": Rule(f"build, {words.IMAGE}", "`.` is built; with a digest taken; a tag alone is dropped", _image),
+    "image": Rule("build", "`.` is built; another one is read as an `image` of Compose is", _image),
     "args": Rule("command", "as they stand; with a secret in it dropped", words.command),
     "command": drop(words.ENTRYPOINT),
     "variables": Rule("env, secrets", "what looks like a secret is set by a command", _variables),
