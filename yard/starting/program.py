@@ -84,7 +84,7 @@ def _copy(project: Path, version: Version) -> None:
     commit = checkout(program, version)
     shutil.rmtree(program / ".git")
     pin = yaml.safe_dump({"source": version.source, "commit": commit}, sort_keys=False)
-    files.write(program / PIN, f"# Written by yard: what this folder is a copy of. `yard upgrade` moves it.\n{pin}")
+    files.write(program / PIN, f"# Written by yard: what this folder is a copy of.\n{pin}")
 
 
 def checkout(program: Path, version: Version) -> str:
