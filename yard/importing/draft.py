@@ -26,6 +26,7 @@ SECRET_OPTION = re.compile(r"(?:^|\s)-{0,2}([A-Za-z][\w.-]*)[=\s]\S")
 """An option or a variable with a value, in the words of a command."""
 SECRET_FILE = re.compile(r"/run/secrets/\S+")
 """Where Compose mounts a secret."""
+NAMES: TypeAdapter[str] = TypeAdapter(Name)
 NEEDED: Mapping[str, Mapping[str, Any]] = {"build": {"context": "."}, "replicas": {"min": 1}}
 """What a map of ours must have, so that another value in it can be looked at."""
 LONGEST = NAME.max_length or 0
@@ -178,15 +179,15 @@ def apply(rules: Rules, service: Source, draft: Draft, unknown: str) -> None:
 
 def names_of(theirs: Sequence[str], report: Report) -> list[str]:
     """The name that each service of theirs gets: ours are shorter, and of fewer characters."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for name in theirs:
         ours = next(each for each in _candidates(name) if each not in found)
-        found.append(ours)
+        found[ours] = None
         if ours != name:
             report.notes.append(
                 f"service {name!a} is called {ours} here: a name has {NAME.words}, and at most {LONGEST} of them"
             )
-    return found
+    return [*found]
 
 
 def routes(drafts: Sequence[Draft], report: Report) -> None:
@@ -212,9 +213,8 @@ def routes(drafts: Sequence[Draft], report: Report) -> None:
 
 def _candidates(name: str) -> Iterator[str]:
     """Names for it, the nearest first; the last ones are numbered."""
-    adapter: TypeAdapter[str] = TypeAdapter(Name)
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     near = (plain, plain[:LONGEST].strip("-"), label(f"service {name}", LONGEST))
     for each in chain(near, (f"service-{number}" for number in count(1))):
         with suppress(ValidationError):
-            yield adapter.validate_python(each)
+            yield NAMES.validate_python(each)

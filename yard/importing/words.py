@@ -156,7 +156,9 @@ def read_only(source: Source, draft: Draft) -> None:
 
 def writable(source: Source, draft: Draft, path: str, why: str = "scratch space") -> None:
     """One more path with scratch space."""
-    draft.put(source, "writable", [*dict.fromkeys((*draft.values.get("writable", []), path))], why)
+    before = draft.values.get("writable", [])
+    if draft.put(source, "writable", [path], why):
+        draft.set(("writable",), before if path in before else [*before, path])
 
 
 def cpu(source: Source, draft: Draft) -> None:
