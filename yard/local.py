@@ -20,6 +20,7 @@ from components.naming import label
 from components.operations import OperationError
 from components.orchestrator.swarm_parts.client import SwarmError, explain
 from config.problems import translate
+from config.releases import Change
 from config.stack_file import NoStack, StackFile
 from config.yaml_text import read
 from yard import engine, files, suggest
@@ -145,6 +146,12 @@ class Local:
         return None if found is None else str(found)
 
     @property
+    def changes(self) -> dict[str, Change]:
+        """What was built for the next `up`: service -> image."""
+        images = {name: self._images[name] for name in self.built if name in self._images}
+        return {name: Change(digest=each["digest"], commit=each["version"]) for name, each in images.items()}
+
+    @property
     def _images(self) -> Mapping[str, Any]:
         """What was built: service -> digest, version, repository, architecture."""
         found: Mapping[str, Any] = self.notes.read().get("images", {})
@@ -174,7 +181,7 @@ class Local:
         return stack
 
     def lay_out(self) -> None:
-        """The project as the engine gets it: the configuration, with the digests and the CPU of what was built."""
+        """The project as the engine gets it: the configuration, with the CPU of what was built."""
         ours = self.place / "config" / self.file.name
         salt = read(ours.read_bytes()).get(SALT) if ours.is_file() else None
         if not self.place.exists():
@@ -185,7 +192,6 @@ class Local:
         key = next((each for each in ("services", f"{self.project}:services") if each in config), "services")
         for name, service in (config.get(key) or {}).items():
             if isinstance(service, dict) and not service.get("digest") and (image := self._images.get(name)):
-                service["digest"] = image["digest"]
                 service.setdefault("architecture", image["architecture"])
         if salt:
             document.setdefault(SALT, salt)

@@ -13,6 +13,7 @@ from pulumi.automation.events import OpType
 from components.direct import open_url
 from components.orchestrator.swarm_parts.client import SwarmError
 from yard import here, image, interrupts, machine, progress, suggest
+from yard.given import given
 from yard.local import STACK, Local, in_words
 
 ROOT = here.ROOT
@@ -72,7 +73,8 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
         here.say(f"{name}: the image is the one that the configuration names, {local.digest(name)}")
     stack = local.open(here.say)
     here.say("pulumi up, stack local")
-    result = progress.run(stack.up, here.say, refresh=True)
+    with given(local.changes):
+        result = progress.run(stack.up, here.say, refresh=True)
     return {
         "services": {name: outcome(name, local, result.outputs) for name in local.services},
         "changes": changes(result.summary.resource_changes),

@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from components.build import Build
+from config.releases import Change
 from config.stack_file import NoStack
 from tests.program import ROOT
 from yard import engine, image, machine
@@ -155,19 +156,21 @@ class TestConfiguration:
 
     def test_what_was_built_is_told_to_the_engine_and_stands_in_no_file_of_the_users(self, local: Local) -> None:
         before = local.file.read_bytes()
-        new = {"digest": "sha256:1", "architecture": "arm64", "repository": "localhost:5000/switchyard-local/api"}
+        digest = f"sha256:{'1' * 64}"
+        new = {"digest": digest, "version": "3f2c1ab", "architecture": "arm64", "repository": "localhost:5000/it/api"}
         local.notes.write(images={"api": new})
         local.lay_out()
         (written,) = [yaml.safe_load(file.read_text()) for file in local.place.glob("config/*.yaml")]
         service = written["config"]["switchyard:services"]["api"]
-        assert (service["digest"], service["architecture"], service["port"]) == ("sha256:1", "arm64", 8080)
+        assert (service["architecture"], service["port"], "digest" in service) == ("arm64", 8080, False)
         assert local.file.read_bytes() == before
-        assert local.digest("api") == "sha256:1"
+        assert local.digest("api") == digest
+        assert local.changes == {"api": Change(digest=digest, commit="3f2c1ab")}
 
     def test_a_digest_in_the_configuration_is_what_runs(self, local: Local) -> None:
         local.file.write_text("config: {services: {api: {build: app, digest: 'sha256:2'}}}", encoding="utf-8")
         local.notes.write(images={"api": {"digest": "sha256:1", "architecture": "arm64"}})
-        assert (local.built, local.digest("api")) == ([], "sha256:2")
+        assert (local.built, local.digest("api"), local.changes) == ([], "sha256:2", {})
 
     def test_the_salt_of_earlier_runs_is_kept(self, local: Local) -> None:
         local.lay_out()
