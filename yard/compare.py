@@ -14,13 +14,14 @@ from click.core import ParameterSource
 
 from components.estimate import Estimate
 from yard import here
+from yard.choice import stack_option
 from yard.comparison import Comparison, documents
 
 ROOT = here.ROOT
 
 
 @click.command()
-@click.option("--stack", default="dev", show_default=True, help="The stack, by its file config/Pulumi.<stack>.yaml.")
+@stack_option("The stack, by its file config/Pulumi.<stack>.yaml.")
 @click.option("--region", help="Price it in this AWS region; default: the stack's.")
 @click.option("--usage", metavar="PRESET|FILE", help="What a month looks like; default: the stack's key `usage`.")
 @click.option("--by-line", is_flag=True, help="Every line with quantity, unit price, date and source.")

@@ -17,6 +17,7 @@ from config.settings import Settings
 from config.stack_file import BadStack, NoStack, StackFile
 from yard import here, suggest
 from yard.checks import Finding, docker, fail, kubernetes, machine, project, warn
+from yard.choice import stack_option
 from yard.local import STACK
 from yard.machine import engine_host
 
@@ -35,9 +36,7 @@ Check = Callable[[], list[Finding]]
 
 
 @click.command()
-@click.option(
-    "--stack", default="dev", show_default=True, help="The stack, by its config file config/Pulumi.<stack>.yaml."
-)
+@stack_option("The stack, by its config file config/Pulumi.<stack>.yaml.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def doctor(stack: str, as_json: bool) -> None:
     """Look whether this machine and this account have what STACK needs, and say how to fix what is missing.

@@ -16,6 +16,7 @@ from rich.table import Table
 from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
 from yard import files, here
+from yard.choice import stack_option
 from yard.pricelist.fetch import AWS
 from yard.pricelist.refresh import Refreshed
 from yard.pricelist.refresh import refresh as read_anew
@@ -53,7 +54,7 @@ def _offers(context: click.Context, parameter: click.Parameter, base: str) -> st
 
 @prices.command()
 @click.argument("regions", metavar="[REGION]...", nargs=-1, callback=_region)
-@click.option("--stack", default="dev", show_default=True, help="Take this stack's region where no REGION is named.")
+@stack_option("Take this stack's region where no REGION is named.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error.")
 @click.option(

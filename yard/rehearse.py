@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from yard import here, interrupts
+from yard.choice import stack_option
 from yard.rehearsing import Listener, Report, Step
 from yard.rehearsing import rehearse as run
 
@@ -21,9 +22,7 @@ SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]
 
 
 @click.command()
-@click.option(
-    "--stack", default="dev", show_default=True, help="The stack, by its config file config/Pulumi.<stack>.yaml."
-)
+@stack_option("The stack, by its config file config/Pulumi.<stack>.yaml.")
 @click.option("--to", metavar="ORCHESTRATOR", help="Switch to this one; default: the other one on AWS.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 @click.option(

@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from components.shell import command
 from config.problems import nearest
 from config.releases import DIGESTS, Release, parsed
-from yard import here, state
+from yard import here, state, suggest
 from yard.choice import stack_option
-from yard.local import in_words
+from yard.local import STACK, in_words
 from yard.machine import MachineError
 
 ROOT = here.ROOT
@@ -30,7 +29,7 @@ def releases(service: str | None, stack: str, as_json: bool) -> None:
 
     A release is an `up` that ended with another image healthy, whoever ran it. `yard rollback` goes back to one.
     """
-    with in_words():
+    with in_words(stack):
         found = state.outputs(ROOT, stack)
         rows = [*rows_of(parsed(found), found.get(DIGESTS) or {}, service)]
         if service and not rows:
@@ -41,9 +40,8 @@ def releases(service: str | None, stack: str, as_json: bool) -> None:
         for line in table(rows):
             click.echo(line)
     else:
-        click.echo(
-            f"stack {stack} has no releases yet: `{command('yard', 'deploy', '--stack', stack)}` makes the first"
-        )
+        first = suggest.yard("up") if stack == STACK else suggest.yard("deploy", "--stack", stack)
+        click.echo(f"stack {stack} has no releases yet: `{first}` makes the first")
 
 
 def unknown(service: str, stack: str, outputs: Mapping[str, Any]) -> str:

@@ -12,10 +12,9 @@ from docker.errors import DockerException, NotFound
 
 from components.orchestrator.swarm_parts.client import SwarmError
 from components.service import Service
-from components.shell import command
 from config.problems import nearest
 from config.releases import DIGESTS, Change, Release, parsed
-from yard import deploy, here, interrupts, machine, state
+from yard import deploy, here, interrupts, machine, state, suggest
 from yard.choice import stack_option
 from yard.local import STACK, Local, in_words
 from yard.machine import MachineError, engine_host
@@ -40,13 +39,13 @@ def rollback(services: tuple[str, ...], to: int | None, stack: str, as_json: boo
     def say(text: str) -> None:
         click.echo(text, err=as_json)
 
-    with in_words():
+    with in_words(stack):
         back = Rollback.of(ROOT, stack, services, to)
         for line in back.plan():
             say(line)
         if not yes:
             click.confirm(f"Roll back stack {stack}?", abort=True, err=as_json)
-        with interrupts.explained(lambda: deploy.interrupted(stack)):
+        with interrupts.explained(lambda: "The same command goes on." if stack == STACK else deploy.interrupted(stack)):
             outcome = back.deployment.run(say)
     if as_json:
         click.echo(json.dumps(outcome, indent=2))
@@ -150,7 +149,7 @@ class Goal:
         return None
 
     def _listed(self, *names: str) -> str:
-        return f"`{command('yard', 'releases', *names, '--stack', self.stack)}`"
+        return f"`{suggest.yard('releases', *names, '--stack', self.stack)}`"
 
 
 def before(record: Collection[Release], name: str, running: str) -> Release | None:

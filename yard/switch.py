@@ -17,6 +17,7 @@ from components.shell import command
 from config.problems import nearest
 from config.reader import default_of
 from yard import engine, here, interrupts, progress
+from yard.choice import stack_option
 
 ROOT = here.ROOT
 
@@ -33,7 +34,7 @@ class SwitchError(click.ClickException):
 
 @click.command()
 @click.argument("to", required=False, metavar="[ORCHESTRATOR]")
-@click.option("--stack", required=True, help="The stack to switch, as `pulumi stack ls` names it.")
+@stack_option("The stack to switch.")
 @click.option(
     "--bake",
     default=60.0,

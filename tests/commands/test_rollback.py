@@ -17,7 +17,7 @@ from components.service import Service
 from config.releases import Change, History, parsed
 from tests.commands.doctoring import stack_file
 from tests.program import config_for
-from yard import deploy, here, machine, releases, rollback, state
+from yard import deploy, here, machine, releases, rollback, state, suggest
 from yard.__main__ import main
 from yard.machine import MachineError, Notes, Say
 from yard.rollback import Goal, Rollback, before
@@ -54,6 +54,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 Call = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suggest, "name", lambda: "yard")
 
 
 @pytest.fixture(autouse=True)
@@ -218,9 +223,10 @@ class TestReleases:
         assert result.exit_code == 1
         assert "apy has no releases on stack dev: use one of api, web; did you mean api?" in result.output
 
-    def test_before_the_first(self, yard: Call) -> None:
-        told = yard("releases", outputs={}).output
-        assert told == "stack dev has no releases yet: `yard deploy --stack dev` makes the first\n"
+    @pytest.mark.parametrize(("stack", "first"), [("dev", "yard deploy --stack dev"), ("local", "yard up")])
+    def test_before_the_first(self, yard: Call, stack: str, first: str) -> None:
+        told = yard("releases", "--stack", stack, outputs={}).output
+        assert told == f"stack {stack} has no releases yet: `{first}` makes the first\n"
 
 
 class TestRollback:

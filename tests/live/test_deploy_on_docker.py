@@ -12,6 +12,7 @@ from tests.live.conftest import HOST
 from tests.live.load import Load
 from tests.live.project import Project, copy_of_project, free_port
 from yard import engine, machine
+from yard.rollback import is_lost
 
 STAGING = "staging"
 
@@ -78,3 +79,53 @@ def test_what_is_wrong_is_told_before_anything_is_built(team: Team) -> None:
     assert done.code == 1
     assert "there is no service 'apy': use one of api, web; did you mean api?" in done.err
     assert "web=latest: want a digest" in done.err
+
+
+def meshed(client: docker.DockerClient) -> bool:
+    """Whether this kernel has the routing mesh, so that two replicas on a node can share a port."""
+    services = client.services.list(filters={"label": f"switchyard.stack=switchyard-{STAGING}"})
+    return {port["PublishMode"] for each in services for port in each.attrs["Spec"]["EndpointSpec"]["Ports"]} == {
+        "ingress"
+    }
+
+
+def test_the_way_back_under_constant_requests(team: Team, client: docker.DockerClient) -> None:
+    first = team.deploy()
+    with (team.project.root / "app/go.mod").open("a", encoding="utf-8") as file:
+        file.write("// Another version.\n")
+    with Load(first["api"]["url"]) as forth:
+        second = team.deploy("api")
+    with Load(first["api"]["url"]) as back:
+        done = team.project.yard("rollback", "--stack", STAGING, "--yes", "--json", **team.env)
+    assert done.json["services"]["api"]["answer"]["version"] == first["api"]["answer"]["version"]
+    for load in (forth, back):
+        if meshed(client):
+            assert not load.failed, f"{len(load.failed)} of the requests failed"
+        else:  # one replica that holds the node's port must go before the next can have it
+            assert load.gap <= 5
+    rows = team.project.yard("releases", "api", "--stack", STAGING, "--json", **team.env).json
+    assert [(each["number"], each["digest"], each["back_to"], each["runs"]) for each in rows] == [
+        (3, first["api"]["digest"], 1, True),
+        (2, second["api"]["digest"], None, False),
+        (1, first["api"]["digest"], None, False),
+    ]
+    assert rows[0]["commit"] == rows[2]["commit"] == first["api"]["answer"]["version"]
+
+
+def test_an_image_that_the_registry_does_not_have(team: Team, client: docker.DockerClient) -> None:
+    first = team.deploy("web")["web"]
+    repository = team.project.local.repository("web").replace("-local/", f"-{STAGING}/")
+    assert not is_lost(client, f"{repository}@{first['digest']}")
+    assert is_lost(client, f"{repository}@sha256:{'0' * 64}")
+
+
+def test_stack_local_goes_back_too(team: Team) -> None:
+    first = team.project.yard("up", "--json").json["services"]["api"]
+    with (team.project.root / "app/go.mod").open("a", encoding="utf-8") as file:
+        file.write("// Another version.\n")
+    second = team.project.yard("up", "--json").json["services"]["api"]
+    assert second["digest"] != first["digest"]
+    back = team.project.yard("rollback", "api", "--stack", "local", "--yes", "--json").json["services"]["api"]
+    assert (back["digest"], back["answer"]["version"]) == (first["digest"], first["answer"]["version"])
+    rows = team.project.yard("releases", "--stack", "local", "--json").json
+    assert [(each["number"], each["back_to"]) for each in rows] == [(3, 1), (2, None), (1, None)]
