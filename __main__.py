@@ -4,6 +4,7 @@ from components import orchestrator, registry, transform
 from components.orchestrator import OrchestratorArgs
 from components.registry import RegistryArgs
 from components.workload import Image, proven
+from config import release_commands
 from config.aws import foundation
 from config.load import running
 from config.outputs import export
@@ -34,7 +35,14 @@ registries = {
 # What runs the services: one orchestrator, or during a move all that share the traffic
 runtimes = {
     key: orchestrator.load(key)(
-        key, OrchestratorArgs(stack=stack.stack, protect=stack.config.protect, options=options, foundation=aws)
+        key,
+        OrchestratorArgs(
+            stack=stack.stack,
+            protect=stack.config.protect,
+            options=options,
+            foundation=aws,
+            releases=release_commands.standings(stack, key),
+        ),
     )
     for key, options in stack.orchestrators.items()
 }

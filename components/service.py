@@ -125,6 +125,11 @@ class Service(Model):
         description="Environment variables that are secret; set them with `pulumi config set --secret --path`.",
     )
     command: tuple[str, ...] = Field(default=(), description="Arguments in place of the image's own command.")
+    release: tuple[str, ...] = Field(
+        default=(),
+        description="Arguments in place of the image's own command, for one task that runs before the replicas of a new"
+        " image, such as a migration; where it fails nothing of the service changes.",
+    )
     path: RoutePath = Field(default="/", description="Requests under this path come here; the longest one wins.")
     host: Host | None = Field(default=None, description="Requests for this host name come here.")
     public: bool = Field(default=True, description="False: no route at the URL, and nothing may connect (a worker).")

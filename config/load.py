@@ -12,6 +12,7 @@ from config.checks import contradictions, superfluous
 from config.presets import PRESETS
 from config.problems import BadConfig, Problem, remove_command
 from config.reader import Keys, Reader, problem
+from config.release_commands import RELEASED
 from config.releases import History
 from config.settings import Config, Settings
 from config.stack_file import StackFile
@@ -31,12 +32,18 @@ def running() -> Settings:
     runs the one that is given for this run, else the recorded. Raises `BadConfig` as `load` does."""
     settings, given = load(), digests.Given.of_environment()
     waiting = [name for name, each in settings.services.items() if not (each.digest or given.digests.get(name))]
-    history = History.of(digests.recorded(), given.changes)
+    outputs = digests.recorded()
+    history = History.of(outputs, given.changes)
     services = digests.resolved(settings.services, given.digests, history.digests)
     for name in waiting:
         if digest := services[name].digest:
             pulumi.log.info(f"{name} runs the image of the last `up`, {digest}: the configuration names none")
-    return replace(settings, config=settings.config.model_copy(update={"services": services}), history=history)
+    return replace(
+        settings,
+        config=settings.config.model_copy(update={"services": services}),
+        history=history,
+        released=outputs.get(RELEASED) or {},
+    )
 
 
 def load(file: StackFile | None = None) -> Settings:

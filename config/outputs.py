@@ -7,6 +7,7 @@ import pulumi
 
 from components.registry import Registry
 from components.shell import Shell, command
+from config import release_commands
 from config.estimates import as_output
 from config.releases import DIGESTS, RELEASES
 from config.settings import Settings
@@ -35,10 +36,17 @@ def export(
     )
     pulumi.export(DIGESTS, digests)
     pulumi.export(RELEASES, pulumi.Output.all(**digests).apply(lambda all_: stack.history.after(dict(all_))))
+    if released := release_commands.record(stack):
+        record = {name: pulumi.Output.all(run, digests[name]).apply(_first) for name, run in released.items()}
+        pulumi.export(release_commands.RELEASED, record)
     pulumi.export("cost", as_output(stack))
     limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]
     if notes := [*_waiting(stack), *_moving(stack), *_plain(stack), *limits]:
         pulumi.export("next", notes)
+
+
+def _first(known: list[Any]) -> Any:
+    return known[0]
 
 
 def _waiting(stack: Settings) -> list[str]:

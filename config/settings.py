@@ -42,6 +42,8 @@ class Settings:
     """Those that are up: one, or during a move all that `traffic` names."""
     history: History = field(default_factory=History)
     """What ran so far; nothing of a stack that is not run."""
+    released: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What is recorded of services' release commands, likewise."""
 
     @property
     def services(self) -> Mapping[str, Service]:

@@ -144,6 +144,8 @@ class Kubernetes(Package):
             self._binds(cluster, resource)
         self._can_run(cluster, resource)
         self._ports_are_free(resource)
+        if resource.get("kind") == "Job":
+            self._ends_well(resource)
 
     def _here(self, type_: str, name: str, resource: CloudResource) -> list[CloudResource]:
         """Objects of a type and name in the cluster of `resource`."""
@@ -178,6 +180,16 @@ class Kubernetes(Package):
                 f" it has {tags or 'none'}",
                 "AmazonEKSLoadBalancingPolicy v4; containers-roadmap #2508",
             )
+
+    def _ends_well(self, job: CloudResource) -> None:
+        """A Job is made only when its pod has ended, and not when that has failed."""
+        for container in job.all("spec.template.spec.containers"):
+            if code := self.state.tasks.ends(container.get("args", [])).code:
+                raise Refused(
+                    "BackoffLimitExceeded",
+                    f"the Job {job.id} has failed: its container ended with exit code {code}",
+                    "Kubernetes, Jobs; pulumi-kubernetes awaits them",
+                )
 
     def _can_run(self, cluster: CloudResource, resource: CloudResource) -> None:
         for image in resource.all("spec.template.spec.containers.image"):

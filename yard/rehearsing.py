@@ -31,6 +31,7 @@ from yard import engine, suggest
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
 """The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
+JOB = "kubernetes:batch/v1:Job"
 
 
 class Broken(Exception):
@@ -240,7 +241,7 @@ class _Rehearsal:
         self._choose(at)
         self._up("up", f"make everything on {at}")
         self._report.url["before"] = self._url()
-        before = {each.urn for each in self._cloud.state}
+        before = self._lasting()
         self._no_change("preview", "look again: nothing may change")
         self._choose(self._to)
         self._up("switch", f"to {self._to}, in one `pulumi up`")
@@ -249,7 +250,7 @@ class _Rehearsal:
         self._no_change("switch-preview", "look again: nothing may change")
         self._choose(at)
         self._up("back", f"to {at}")
-        if odd := sorted(before ^ {each.urn for each in self._cloud.state}):
+        if odd := sorted(before ^ self._lasting()):
             raise Broken(f"there and back again is not the same: {', '.join(odd)}")
         if self._config.protected:
             self._set({"protect": "false"})
@@ -258,6 +259,10 @@ class _Rehearsal:
         self._finish(engine.Watch().run(self._stack.destroy).summary.resource_changes)
         if left := [f"{each.name} ({each.type})" for each in self._cloud.state]:
             raise Broken(f"destroy left {', '.join(left)}")
+
+    def _lasting(self) -> set[str]:
+        """The URNs of all that is there, without what ran once: that goes with its orchestrator, and is over."""
+        return {each.urn for each in self._cloud.state if each.type != JOB}
 
     def _up(self, phase: str, what: str) -> None:
         self._begin(phase, what)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import subprocess
 import sys
 import time
@@ -19,14 +18,13 @@ from components.orchestrator.swarm import SwarmOptions
 from components.orchestrator.swarm_engine import remove_service, unique
 from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
 from components.orchestrator.swarm_parts.connection import connection
+from components.orchestrator.swarm_parts.job import check_jobs, once
 from components.orchestrator.swarm_parts.rollout import PATIENCE, is_over
 from components.shell import command as quoted
 
 POLL = 0.5
 """Seconds between two looks at a task."""
 SERVICE = "pulumi-python:dynamic/swarm:Service"
-JOBS_SINCE = "1.41"
-"""Engine API (Docker 20.10) that knows services which run once."""
 WENT_BACK = ("paused", "rollback_paused", "rollback_completed")
 """How the engine calls an update that failed."""
 READABLE = ("running", "complete", "failed")
@@ -57,13 +55,10 @@ class OnAnySwarm(Operations[Of]):
 
     def run(self, service: str, command: Sequence[str]) -> Generator[str | int, None, None]:
         with self._engine(service) as (engine, name):
-            if engine.older_than(JOBS_SINCE):
-                raise OperationError(
-                    f"the engine knows no tasks that run once: API {JOBS_SINCE} (Docker 20.10) is the first"
-                )
+            check_jobs(engine)
             job = unique(f"{name}-run")
             try:
-                engine.new_service(_once(engine.service(name)["Spec"], job, command), self._made(service).get("login"))
+                engine.new_service(once(engine.service(name)["Spec"], job, command), self._made(service).get("login"))
                 yield from self._until_over(engine, service, job)
             finally:
                 remove_service(engine, job)
@@ -133,17 +128,6 @@ class OnSwarm(OnAnySwarm[SwarmOptions]):
             raise OperationError(
                 "there is no command `docker` on this machine, which `yard exec` uses: install Docker's CLI"
             ) from error
-
-
-def _once(live: Any, name: str, command: Sequence[str]) -> dict[str, Any]:
-    """A service that runs one task as `live` does, and ends with it. It publishes no port, has no name that others call
-    the service by, and no health check of a server that it is not."""
-    task = copy.deepcopy(live["TaskTemplate"])
-    task["ContainerSpec"] |= {"Args": list(command), "Healthcheck": {"Test": ["NONE"]}}
-    task["RestartPolicy"] = {"Condition": "none"}
-    task["Networks"] = [{"Target": each["Target"]} for each in task.get("Networks", [])]
-    job = {"MaxConcurrent": 1, "TotalCompletions": 1}
-    return {"Name": name, "Labels": live["Labels"], "TaskTemplate": task, "Mode": {"ReplicatedJob": job}}
 
 
 def _check_home(task: Task) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -15,6 +15,7 @@ from components.aws.edge import Edge
 from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
 from components.options import Options, WithOptions
+from components.release import Standing
 from components.service import FEATURES, Service
 from components.workload import Image, Registration, Target, TargetKind, Workload
 
@@ -132,6 +133,8 @@ class OrchestratorArgs(Generic[Of]):
     options: Of
     foundation: Foundation | None = None
     """Given to those on AWS."""
+    releases: Mapping[str, Standing] = field(default_factory=dict)
+    """Service -> how its release command stands; none where it does not run here."""
 
 
 class Orchestrator(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):

@@ -6,12 +6,14 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
 
 import pulumi
 
 from components.aws import iam
 from components.aws.edge import DEREGISTRATION_DELAY
+from components.aws.release import TAG, Releases, aws_api
 from components.cost import Demand, Item, Line, Unpriced, secrets
 from components.orchestrator import (
     HONOURED,
@@ -23,6 +25,7 @@ from components.orchestrator import (
     translated,
 )
 from components.pull import Anonymous, AwsRole, Login
+from components.release import fingerprint
 from components.sdk import aws
 from components.service import Service
 from components.workload import Image, Target, Workload
@@ -41,6 +44,7 @@ CAPABILITIES: Mapping[str, Support] = {
     "env": HONOURED,
     "secrets": translated("Secrets Manager, read by the execution role when a replica starts"),
     "command": HONOURED,
+    "release": translated("RunTask with the new task definition, before the service changes"),
     "path": translated("listener rule"),
     "host": translated("listener rule"),
     "public": HONOURED,
@@ -158,8 +162,10 @@ class Ecs(AwsOrchestrator[E]):
             health_check_grace_period_seconds=60 if target else None,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
+            tags={TAG: fingerprint(service.release, image.digest)} if service.release else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                hooks=self._release(name, service),
                 depends_on=before,
                 ignore_changes=["desiredCount"] if service.replicas.scales else None,
                 custom_timeouts=MINUTES,
@@ -168,6 +174,18 @@ class Ecs(AwsOrchestrator[E]):
         if service.replicas.scales:
             self._scale(name, service, running, child)
         return Workload(healthy=(running,))
+
+    def _release(self, name: str, service: Service) -> pulumi.ResourceHookBinding | None:
+        """What runs the service's release command before the service changes, where that is due."""
+        if self.args.releases.get(name) != "due":
+            return None
+        self._releases.commands[name] = service.release
+        return self._releases.binding
+
+    @cached_property
+    def _releases(self) -> Releases:
+        interval = self.foundation.gate.interval
+        return Releases(self.options.key, f"/{self.args.stack}", interval, aws_api(self.region, self.profile))
 
     def _security_group(
         self, name: str, service: Service, target: Target | None

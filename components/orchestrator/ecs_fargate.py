@@ -61,6 +61,11 @@ class EcsFargateOptions(EcsOptions):
         if demand.public_ip:
             hours = demand.all_replicas * demand.hours
             yield Line("network", "public IPv4, one a replica", hours, "address-hour", "ipv4.hour")
+        if releasing := [name for name, service in demand.services.items() if service.release]:
+            yield Note(
+                f"the release commands of {', '.join(releasing)} are paid for like a replica, and are in no sum: how"
+                " long they run is not known"
+            )
         if self.spot:
             yield Note(
                 "what runs on Fargate Spot costs less, up to 70 % they say; it is priced on demand, as its price moves"

@@ -235,7 +235,7 @@ class Eks(AwsOrchestrator[EksOptions]):
         found_by = kubernetes_service.expose(name, place)
         bindings = [self._bind(name, target, found_by)] if target else []
         before = [found_by, *bindings, *self._identity(name, service)]
-        deployment = kubernetes_service.run(name, service, image, place, *before)
+        deployment = kubernetes_service.run(name, service, image, place, *before, release=self.args.releases.get(name))
         if service.replicas.scales:
             self._measure()
         return Workload(healthy=(*bindings, deployment))

@@ -210,7 +210,7 @@ class Kubernetes(Orchestrator[KubernetesOptions]):
             opts=self.inside,
         )
         found_by = kubernetes_service.expose(name, place)
-        deployment = kubernetes_service.run(name, service, image, place, found_by)
+        deployment = kubernetes_service.run(name, service, image, place, found_by, release=self.args.releases.get(name))
         if not service.public:
             return Workload(healthy=(deployment,))
         # After the pods: Pulumi waits until a Service has some.

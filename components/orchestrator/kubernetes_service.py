@@ -9,8 +9,9 @@ from typing import Any
 import pulumi
 
 from components.needs import Program
-from components.orchestrator import HONOURED, Support, translated
+from components.orchestrator import HONOURED, Support, kubernetes_job, translated
 from components.pull import Login
+from components.release import Standing
 from components.sdk import k8s
 from components.service import Service
 from components.workload import Image
@@ -34,6 +35,7 @@ CAPABILITIES: Mapping[str, Support] = {
     "env": HONOURED,
     "secrets": translated("Kubernetes Secret"),
     "command": translated("args of the container"),
+    "release": translated("a Job of the new image, which the Deployment waits for"),
     "public": translated("false: by NetworkPolicy nothing may connect"),
     "digest": HONOURED,
     "architecture": translated("nodeSelector kubernetes.io/arch"),
@@ -130,8 +132,16 @@ def expose(name: str, place: Place) -> k8s.core.v1.Service:
     )
 
 
-def run(name: str, service: Service, image: Image, place: Place, *before: pulumi.Resource) -> k8s.apps.v1.Deployment:
-    """Everything that runs the replicas, once `before` is there. The Deployment is done only when they are ready."""
+def run(
+    name: str,
+    service: Service,
+    image: Image,
+    place: Place,
+    *before: pulumi.Resource,
+    release: Standing | None = None,
+) -> k8s.apps.v1.Deployment:
+    """Everything that runs the replicas, once `before` is there and the release command, as far as it runs here, has
+    ended well. The Deployment is done only when they are ready."""
     account = k8s.core.v1.ServiceAccount(
         name,
         metadata={"name": name, "namespace": place.namespace},
@@ -141,6 +151,9 @@ def run(name: str, service: Service, image: Image, place: Place, *before: pulumi
     )
     secrets = _secrets(name, service, place)
     budget = _budget(name, service, place)
+    pod = _pod(name, service, image, place, account.metadata.name, secrets)
+    metadata = {"namespace": place.namespace, "labels": part_of(place.stack)}
+    released = kubernetes_job.release(name, service, image, release, pod, metadata, place.after(*before))
     deployment = k8s.apps.v1.Deployment(
         name,
         metadata={
@@ -153,9 +166,9 @@ def run(name: str, service: Service, image: Image, place: Place, *before: pulumi
                 "pulumi.com/patchForce": "true",
             },
         },
-        spec=_deployment(name, service, image, place, account.metadata.name, secrets),
+        spec=_deployment(name, service, place, pod),
         opts=pulumi.ResourceOptions.merge(
-            place.after(*before, budget),
+            place.after(*before, *released, budget),
             pulumi.ResourceOptions(
                 # Left out while it scales, the count would fall to 1, Kubernetes' default, before the autoscaler acts.
                 ignore_changes=["spec.replicas"] if service.replicas.scales else None,
@@ -262,14 +275,7 @@ def _pull_secret(name: str, image: Image, place: Place) -> list[pulumi.Output[st
     return [secret.metadata.name]
 
 
-def _deployment(
-    name: str,
-    service: Service,
-    image: Image,
-    place: Place,
-    account: pulumi.Output[str],
-    secrets: k8s.core.v1.Secret | None,
-) -> Any:
+def _deployment(name: str, service: Service, place: Place, pod: dict[str, Any]) -> Any:
     return {
         "replicas": service.replicas.min,
         "selector": {"match_labels": labels(place.stack, name)},
@@ -279,7 +285,7 @@ def _deployment(
         "progress_deadline_seconds": PATIENCE,
         "template": {
             "metadata": {"labels": labels(place.stack, name), **_marks(service)},
-            "spec": _pod(name, service, image, place, account, secrets),
+            "spec": pod,
         },
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from platform import release
@@ -19,6 +19,7 @@ from components.model import Contradiction, Text, wanted
 from components.needs import Need, SwarmManager
 from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
+from components.release import fingerprint
 from components.service import Name, Service, of_no_service
 from components.shell import command
 from components.workload import Image, Target, Workload
@@ -81,6 +82,7 @@ class SwarmOptions(OrchestratorOptions):
             "which an engine would show to all who may inspect"
         ),
         "command": HONOURED,
+        "release": translated("a service in mode replicated-job before the service changes; from Docker 20.10 on"),
         "path": refused("there is no edge before Swarm; each service answers on a port of its own"),
         "host": refused("there is no edge before Swarm; each service answers on a port of its own"),
         "public": translated("false: no port is published; services of the stack reach it by its name"),
@@ -162,6 +164,12 @@ class SwarmService(OnSwarm, module="swarm", name="Service"):
     kept_by = "components.orchestrator.swarm_engine:ServiceProvider"
 
 
+class Job(OnSwarm, module="swarm", name="Job"):
+    """A task that runs once; made only when it has ended well. Nothing of it stays on the swarm."""
+
+    kept_by = "components.orchestrator.swarm_engine:JobProvider"
+
+
 class SwarmRuntime(Orchestrator[Of]):
     """What services on a swarm need, whoever keeps the swarm."""
 
@@ -172,6 +180,19 @@ class SwarmRuntime(Orchestrator[Of]):
     @abstractmethod
     def secret(self, service: str, variable: str, value: str) -> Secret:
         """The Swarm secret behind one variable of one service."""
+
+    def release(
+        self, name: str, service: Service, image: Image, props: dict[str, Any], before: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        """The run of a service's release command; none where it does not run here. `props` are the service's own."""
+        if self.args.releases.get(name) not in ("due", "done"):
+            return []
+        of_service: dict[str, Any] = {
+            key: props[key] for key in ("host", "swarm", "name", "spec", "login") if key in props
+        }
+        job = {"command": list(service.release), "run": fingerprint(service.release, image.digest)}
+        opts = pulumi.ResourceOptions(parent=self, depends_on=[*before], additional_secret_outputs=["login"])
+        return [Job(f"{name}--release", {**of_service, **job}, opts)]
 
     @abstractmethod
     def log_driver(self, service: str) -> dict[str, Any]:
@@ -201,17 +222,19 @@ class Swarm(SwarmRuntime[SwarmOptions]):
         if service.secrets:
             paths = ", ".join(f"{key}_FILE=/run/secrets/{key}" for key in sorted(service.secrets))
             pulumi.log.info(f"Swarm hands {name} its secrets as files: {paths}", self)
+        props = {
+            "host": self.host,
+            "name": f"{self.args.stack}-{name}",
+            "spec": spec(self, name, service, image, port),
+            "login": login(image.pull),
+            "probe": f"{url}{service.health}" if url and self.is_local else "",
+            "timeout": self.options.timeout,
+        }
+        released = self.release(name, service, image, props, [])
         workload = SwarmService(
             name,
-            {
-                "host": self.host,
-                "name": f"{self.args.stack}-{name}",
-                "spec": spec(self, name, service, image, port),
-                "login": login(image.pull),
-                "probe": f"{url}{service.health}" if url and self.is_local else "",
-                "timeout": self.options.timeout,
-            },
-            pulumi.ResourceOptions(parent=self, additional_secret_outputs=["login"]),
+            props,
+            pulumi.ResourceOptions(parent=self, depends_on=released, additional_secret_outputs=["login"]),
         )
         done = workload.id.apply(lambda _: url) if url else None
         return Workload(healthy=(workload,), url=done)

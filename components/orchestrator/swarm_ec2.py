@@ -160,28 +160,24 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         opened = [self._open(name, target)] if target else []
         login, may_log_in = self._login(name, image)
         wanted = spec(self, name, service, image, self.options.port(name) if target else None)
-        workload = SwarmService(
-            name,
-            {
-                **self.on_swarm,
-                "name": f"{self.args.stack}-{name}",
-                "spec": wanted,
-                "login": login,
-                "probe": "",
-                "timeout": self.options.timeout,
-            },
-            pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[
-                    *([target.ready] if target else []),
-                    *([self.nodes.workers] if self.nodes.workers else []),
-                    *allowed,
-                    *may_log_in,
-                    *opened,
-                    *self.network.ready,
-                ],
-            ),
-        )
+        props = {
+            **self.on_swarm,
+            "name": f"{self.args.stack}-{name}",
+            "spec": wanted,
+            "login": login,
+            "probe": "",
+            "timeout": self.options.timeout,
+        }
+        before: list[pulumi.Resource] = [
+            *([target.ready] if target else []),
+            *([self.nodes.workers] if self.nodes.workers else []),
+            *allowed,
+            *may_log_in,
+            *opened,
+            *self.network.ready,
+        ]
+        released = self.release(name, service, image, props, before)
+        workload = SwarmService(name, props, pulumi.ResourceOptions(parent=self, depends_on=[*before, *released]))
         return Workload(healthy=(workload, *(self._join(name, target, workload) if target else ())))
 
     def secret(self, service: str, variable: str, value: str) -> Secret:

@@ -29,8 +29,10 @@ from pulumi.dynamic import (
 
 from components.orchestrator.swarm_parts.client import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
 from components.orchestrator.swarm_parts.connection import connection
+from components.orchestrator.swarm_parts.job import check_jobs, once, wait_until_over
 from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout, probe
 from components.pulumi_internals import speak_in_words
+from components.release import PATIENCE
 from components.shell import command
 
 Props = dict[str, Any]
@@ -169,6 +171,32 @@ class ServiceProvider(Provider):
         """Remove it and wait for its containers, which hold its network, its secrets and its port."""
         with connection(props["host"]) as engine:
             remove_service(engine, _id)
+
+
+class JobProvider(Provider):
+    """One run of a release command. Another command or image is another run; what else changes of the service is no
+    reason for one, and so is not looked at."""
+
+    watched = ("host", "swarm", "run")
+    fixed = frozenset(watched)
+
+    def create(self, props: Props) -> CreateResult:
+        """Run it to its end; nothing of it stays on the swarm, well or not."""
+        with connection(props["host"]) as engine:
+            check_jobs(engine)
+            check_image(engine, props)
+            job = unique(f"{props['name']}-release")
+            try:
+                engine.new_service(once(whole(props["spec"]), job, props["command"]), props.get("login"))
+                wait_until_over(engine, job, PATIENCE)
+            except SwarmError as error:
+                raise SwarmError(f"service {props['name']} is as it was before its release command: {error}") from error
+            finally:
+                remove_service(engine, job)
+        return CreateResult(props["run"], props)
+
+    def delete(self, _id: str, _props: Props) -> None:
+        """There is nothing of it."""
 
 
 def roll_out(engine: Engine, identity: str | None, props: Props) -> str:

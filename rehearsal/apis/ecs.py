@@ -50,12 +50,12 @@ class _Handler(JsonHandler):
         return {"taskArns": [each.arn for each in once if (each.status == "STOPPED") == (status == "STOPPED")]}
 
     def on_DescribeTasks(self, asked: Any) -> Any:  # noqa: N802
-        services = [each for each in self.state.every(types.ECS_SERVICE) if each.ready]
+        once = self.state.tasks.once
+        # While a service changes, the definition of its replicas may be gone already; nobody asks for these then.
+        replicas_asked = set(asked["tasks"]) - once.keys()
+        services = [each for each in self.state.every(types.ECS_SERVICE) if each.ready and replicas_asked]
         replicas = {arn: told for service in services for arn, told in self._replicas(service).items()}
-        found = [
-            self._going_on(self.state.tasks.once[arn]) if arn in self.state.tasks.once else replicas[arn]
-            for arn in asked["tasks"]
-        ]
+        found = [self._going_on(once[arn]) if arn in once else replicas[arn] for arn in asked["tasks"]]
         return {"tasks": found, "failures": []}
 
     def on_RunTask(self, asked: Any) -> Any:  # noqa: N802

@@ -84,6 +84,7 @@ WRONG: Mapping[tuple[str, ...], st.SearchStrategy[Any]] = {
     (*ONE, "user"): number(1, 65535),
     (*ONE, "writable"): LIST | st.lists(WORDS, min_size=1),
     (*ONE, "permissions"): LIST,
+    (*ONE, "release"): LIST,
 }
 """Path of a key -> values that it may not have."""
 

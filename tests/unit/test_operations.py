@@ -12,6 +12,7 @@ from components.operations.log_group import LogGroup
 from components.operations.swarm import OnSwarm
 from components.orchestrator.ecs_fargate import EcsFargateOptions
 from components.orchestrator.swarm import SwarmOptions
+from components.orchestrator.swarm_parts.job import once
 from tests.program import DIGEST
 
 IMAGE = f"registry.example.com/api@{DIGEST}"
@@ -199,7 +200,7 @@ def test_a_task_that_runs_once_on_a_swarm_gets_no_calls() -> None:
         "UpdateConfig": {"Parallelism": 1},
         "EndpointSpec": {"Ports": [{"PublishedPort": 8080}]},
     }
-    job = swarm._once(live, "shop-dev-api-run-1", ["migrate"])
+    job = once(live, "shop-dev-api-run-1", ["migrate"])
     assert job == {
         "Name": "shop-dev-api-run-1",
         "Labels": {"switchyard.stack": "shop-dev"},

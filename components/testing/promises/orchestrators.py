@@ -22,6 +22,7 @@ from components.network_options import ExistingLoadBalancer, ExistingVpc
 from components.operations import Operations
 from components.orchestrator import VERBS, Orchestrator, OrchestratorArgs, OrchestratorOptions
 from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
+from components.release import Standing
 from components.service import FEATURES, RESERVED_ENV, Service
 from components.testing.cloud import REGION, Cloud, arn
 from components.testing.engine import Graph, deploy, start
@@ -55,6 +56,7 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
     "env": {"env": {"LOG_LEVEL": "info"}},
     "secrets": {"secrets": {"DB_PASSWORD": PASSWORD}},
     "command": {"command": ["serve", "--fast"]},
+    "release": {"release": ["migrate", "--all"]},
     "path": {"path": "/v1"},
     "host": {"host": "api.example.com"},
     "public": {"public": True},
@@ -75,6 +77,7 @@ OTHERWISE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "env": ({"env": {}},),
     "secrets": ({"secrets": {}},),
     "command": ({"command": []},),
+    "release": ({"release": []}, {"release": ["migrate"]}),
     "path": ({"path": "/v2"},),
     "host": ({"host": "www.example.com"},),
     "public": ({"public": False},),
@@ -349,7 +352,8 @@ def _refused(options: type[OrchestratorOptions], service: Service) -> tuple[dict
 def _around(options: OrchestratorOptions, service: Service, vpc: ExistingVpc | None = None) -> OrchestratorArgs[Any]:
     """What an orchestrator is given: on AWS all that it stands on, elsewhere nothing of it."""
     foundation = _foundation(options, service, vpc) if options.platform == "aws" else None
-    return OrchestratorArgs(stack=STACK, protect=False, options=options, foundation=foundation)
+    releases: dict[str, Standing] = {"api": "due"} if service.release else {}
+    return OrchestratorArgs(stack=STACK, protect=False, options=options, foundation=foundation, releases=releases)
 
 
 def _foundation(options: OrchestratorOptions, service: Service, vpc: ExistingVpc | None) -> Foundation:

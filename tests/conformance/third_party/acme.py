@@ -59,6 +59,7 @@ class AcmeRunOptions(OrchestratorOptions):
         "path": refused("each app at Acme has an address of its own"),
         "host": refused("each app at Acme has an address of its own"),
         "permissions": refused("Acme gives an app no role on AWS"),
+        "release": refused("Acme runs apps, and nothing that ends by itself"),
     }
 
     def costs(self, demand: Demand) -> Iterator[Item]:

@@ -1,0 +1,67 @@
+"""What runs once on Kubernetes, in a pod like the replicas' but for what makes these servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+from components.release import PATIENCE, Standing, fingerprint
+from components.sdk import k8s
+from components.service import Service
+from components.workload import Image
+
+OF_SERVERS = ("ports", "startup_probe", "readiness_probe", "liveness_probe", "lifecycle")
+"""What a container has because it serves."""
+
+
+def once(pod: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+    """A pod that runs a command in place of the service's own, and ends with it."""
+    (container,) = pod["containers"]
+    alone = {key: value for key, value in container.items() if key not in OF_SERVERS} | {"args": list(command)}
+    kept = {key: value for key, value in pod.items() if key != "topology_spread_constraints"}
+    return {**kept, "containers": [alone], "restart_policy": "Never"}
+
+
+def release(
+    name: str,
+    service: Service,
+    image: Image,
+    standing: Standing | None,
+    pod: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    opts: pulumi.ResourceOptions,
+) -> list[k8s.batch.v1.Job]:
+    """The job that the replicas wait for; none where the command does not run. `metadata` has the namespace, and the
+    labels that every pod of the stack bears: those of the replicas would let requests in."""
+    if standing not in ("due", "done"):
+        return []
+    labels = {**metadata["labels"], "app.kubernetes.io/name": f"{name}--release"}
+    job = k8s.batch.v1.Job(
+        # Another command or image is another job; the one before goes when the replicas are there.
+        f"{name}--release-{fingerprint(service.release, image.digest)}",
+        metadata={
+            "namespace": metadata["namespace"],
+            # One that failed is made anew by the next `up` (pulumi-kubernetes, "pulumi.com/replaceUnready").
+            "annotations": {"pulumi.com/replaceUnready": "true"},
+        },
+        spec=_spec(labels, once(pod, service.release)),
+        opts=pulumi.ResourceOptions.merge(
+            opts,
+            pulumi.ResourceOptions(
+                # What else has changed of the service since it ran is no reason to run it again.
+                ignore_changes=["spec"] if standing == "done" else None,
+                custom_timeouts=pulumi.CustomTimeouts(create=f"{PATIENCE + 60}s"),
+            ),
+        ),
+    )
+    return [job]
+
+
+def _spec(labels: Mapping[str, str], pod: Mapping[str, Any]) -> Any:
+    return {
+        "backoff_limit": 0,
+        "active_deadline_seconds": PATIENCE,
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
