@@ -334,50 +334,6 @@ def test_a_dialect_can_be_named(root: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("value", "ours"),
-    [
-        ("a${B:-c}d", "acd"),
-        ("${A:-${B:-${C-deep}}}", "deep"),
-        ("$$HOME/$${x}", "$HOME/${x}"),
-        ("${A:+set}", ""),
-        ("${A-}", ""),
-        ("no $ here", "no $ here"),
-        ("${A:-$$x}", "$x"),
-    ],
-)
-def test_defaults_stand_for_variables(value: str, ours: str, root: Path) -> None:
-    content = json.dumps({"services": {"web": {"environment": {"VALUE": value}}}})
-    assert yaml.safe_load(run(put(root, content)).stdout)["config"]["services"]["web"]["env"] == {"VALUE": ours}
-
-
-@pytest.mark.parametrize("value", ["$A", "${A}", "x${A:?say}", "${A:-${B}}", "${A?}"])
-def test_a_variable_without_default_is_dropped(value: str, root: Path) -> None:
-    done = run(put(root, json.dumps({"services": {"web": {"environment": {"VALUE": value}}}})))
-    assert "env" not in yaml.safe_load(done.stdout)["config"]["services"]["web"]
-    assert "has no default in the file: write the value itself" in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("ports", "ours"),
-    [
-        (["8080:8080"], {"port": 8080}),
-        (["127.0.0.1:8080:8080"], {"port": 8080, "public": False}),
-        (["[::1]:8080:8080"], {"port": 8080, "public": False}),
-        (["0.0.0.0:80:8080/tcp"], {"port": 8080}),
-        (["53:5353/udp", 9000], {"port": 9000}),
-        ([{"target": 8080, "host_ip": "127.0.0.1"}], {"port": 8080, "public": False}),
-        ([{"target": "8080", "published": 80}], {"port": 8080}),
-        (["80:80", "8443:8443"], {"port": 8443}),
-        (["${PORT}:8080"], {"port": 8080}),
-        ([{"published": 80}], {"public": False}),
-    ],
-)
-def test_ports(ports: list[Any], ours: dict[str, Any], root: Path) -> None:
-    done = run(put(root, json.dumps({"services": {"web": {"ports": ports}}})))
-    assert yaml.safe_load(done.stdout)["config"]["services"]["web"] == ours
-
-
 MARKET = CASES / "copilot/market"
 
 
@@ -427,55 +383,6 @@ def test_paths_of_a_manifest_begin_in_its_workspace(root: Path) -> None:
     )
     for path in (manifest, root / "app/copilot"):
         assert yaml.safe_load(run(path).stdout)["config"]["services"].popitem()[1]["build"]["context"] == "app/api"
-
-
-@pytest.mark.parametrize(
-    ("fields", "ours"),
-    [
-        ({"count": 3}, {"replicas": 3}),
-        ({"count": {"range": "2-5"}}, {"replicas": {"min": 2, "max": 5}}),
-        ({"count": {"range": "5-2"}}, {}),
-        (
-            {"count": {"range": {"min": 1, "max": 4}, "cpu_percentage": 55}},
-            {"replicas": {"min": 1, "max": 4, "cpu": 55}},
-        ),
-        ({"count": {"cpu_percentage": 55}}, {}),
-        ({"count": {"spot": 4}}, {"replicas": 4}),
-        ({"cpu": 4096, "memory": 8192}, {"cpu": 4, "memory": 8192}),
-        ({"platform": "linux/arm64"}, {"architecture": "arm64"}),
-        ({"platform": "windows/x86_64"}, {}),
-        ({"http": False}, {"public": False}),
-        ({"http": {"private": True}}, {"public": False}),
-        ({"http": {"path": "/api/*"}}, {"path": "/api"}),
-        ({"http": {"alias": ["a.example.com", "b.example.com"]}}, {"host": "a.example.com"}),
-        ({"storage": {"volumes": {"a": {"path": "/data", "read_only": False, "efs": True}}}}, {}),
-    ],
-)
-def test_fields_of_a_manifest(fields: dict[str, Any], ours: dict[str, Any], root: Path) -> None:
-    manifest = {"name": "api", "type": "Load Balanced Web Service", **fields}
-    found = yaml.safe_load(run(put(root, json.dumps(manifest))).stdout)["config"]["services"]["api"]
-    health = {} if ours.get("public") is False else {"health": "/"}
-    assert found == {**ours, **health}
-
-
-@pytest.mark.parametrize(
-    ("container", "ours"),
-    [
-        ({"image": "."}, {"build": {"context": "."}}),
-        ({"resources": {"limits": {"cpu": "1500m", "memory": "1Gi"}}}, {"cpu": 1.5, "memory": 1024}),
-        ({"resources": {"requests": {"cpu": "2", "memory": "100M"}}}, {"cpu": 2, "memory": 96}),
-        ({"resources": {"limits": {"cpu": "fast", "memory": "1Xi"}}}, {}),
-        ({"livenessProbe": {"httpGet": {"path": "/a"}}}, {"health": "/a"}),
-        (
-            {"variables": {"A": "x$$y", "B": "${metadata.name}", "C": "${resources.a.b}"}},
-            {"env": {"A": "x$y", "B": "api"}},
-        ),
-    ],
-)
-def test_fields_of_a_workload(container: dict[str, Any], ours: dict[str, Any], root: Path) -> None:
-    document = {"apiVersion": "score.dev/v1b1", "metadata": {"name": "api"}, "containers": {"main": container}}
-    found = yaml.safe_load(run(put(root, json.dumps(document))).stdout)["config"]["services"]["api"]
-    assert found == {**ours, "public": False}
 
 
 @pytest.mark.parametrize("containers", [{}, {"main": None}, [], {"main": {"image": "postgres:16"}}])
