@@ -103,5 +103,5 @@ class TestCommands:
         local.notes.write(images={"api": {"digest": digest, "architecture": "x86_64", "repository": "r"}})
         local.lay_out()
         written = StackFile(local.place, "local")
-        assert written.get("services") == {"api": {"build": "api", "digest": digest, "architecture": "x86_64"}}
+        assert written.get("services") == {"api": {"build": "api", "architecture": "x86_64"}}
         assert (local.name, local.repository("api")) == ("shop-local", "localhost:5000/shop-local/api")
