@@ -3,7 +3,7 @@
 from components import orchestrator, registry, transform
 from components.orchestrator import OrchestratorArgs
 from components.registry import RegistryArgs
-from components.workload import Image, proven
+from components.workload import proven
 from config import release_commands
 from config.aws import foundation
 from config.load import running
@@ -22,7 +22,7 @@ registries = {
     name: registry.load(name)(
         "registry",
         RegistryArgs(
-            services=tuple(stack.services),
+            services=tuple(stack.stored),
             namespace=stack.stack,
             protect=stack.config.protect,
             on_aws=stack.on_aws,
@@ -49,12 +49,11 @@ runtimes = {
 
 urls, digests = {}, {}
 for name, service in stack.services.items():
-    if service.digest is None:
+    image = registries[stack.pulled_from].image(name, service)
+    if image is None:
         continue  # the repository is there; the service waits for its first image
-    repository = registries[stack.pulled_from].repositories[name]
-    image = Image(repository.source, service.digest, repository.pull)
     workloads = {key: runtime.serve(name, service, image, edge) for key, runtime in runtimes.items()}
-    digests[name] = proven(service.digest, workloads.values())
+    digests[name] = proven(image.digest, workloads.values())
     urls[name] = next((each.url for each in reversed(workloads.values()) if each.url), None)
     if edge:
         edge.traffic(name, service, stack.weights, workloads)

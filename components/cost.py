@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, get_args
 
@@ -111,8 +111,16 @@ class Demand:
     @property
     def crosses_network(self) -> Decimal:
         """GB a month that go through NAT gateways: logs, and images, but not ECR's, whose layers are in S3."""
-        inside = issubclass(self.pull, AwsRole)
-        return exact(self.usage.logs) + (0 if inside else self.pulled)
+        inside = self.of_registry.pulled if issubclass(self.pull, AwsRole) else 0
+        return exact(self.usage.logs) + self.pulled - inside
+
+    @property
+    def of_registry(self) -> Demand:
+        """What is asked of the registry: nothing for services whose images are somebody else's."""
+        services = {name: each for name, each in self.services.items() if each.image is None}
+        return replace(
+            self, services=services, pulls={name: self.pulls[name] for name in services if name in self.pulls}
+        )
 
     def stored(self, kept: int | None) -> Decimal:
         """GB of images that a year of deployments leaves in a registry; `kept`: at the most of each service."""
@@ -126,7 +134,7 @@ class Demand:
 def secrets(demand: Demand) -> Iterator[Line]:
     """What an orchestrator pays that takes services' secrets, and the registry's login, from Secrets Manager."""
     login = issubclass(demand.pull, Login)  # one for each service
-    of = {name: len(each.secrets) + login for name, each in demand.services.items()}
+    of = {name: len(each.secrets) + (login and each.image is None) for name, each in demand.services.items()}
     if count := sum(of.values()):
         yield Line("compute", "services' secrets", Decimal(count), "secret-month", "secrets.secret", shared=True)
         reads = sum((demand.replicas(name) * each for name, each in of.items()), Decimal(0)) * demand.usage.deploys

@@ -156,9 +156,10 @@ def estimate(
         demand = replace(
             demand, pulls={each: demand.pulls.get(each, Decimal(0)) + own.pulls[each] for each in own.pulls}
         )
-    items += images.costs(demand)
+    stored = demand.of_registry
+    items += images.costs(stored)
     for other in beside:
-        items += other.costs(replace(demand, pulls=dict.fromkeys(demand.pulls, Decimal(0))))
+        items += other.costs(replace(stored, pulls=dict.fromkeys(stored.pulls, Decimal(0))))
     for each in (images, *beside):
         items += map(Note, each.notes(demand.on_aws))
     if demand.on_aws:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from components.build import BuildOrFolder
 from components.model import TEXT_TO_NUMBER, Contradiction, Model, Text, Wanted, wanted
@@ -22,6 +22,28 @@ EnvName = Annotated[
     ),
 ]
 Digest = Annotated[str, Text(r"^sha256:[0-9a-f]{64}$", "sha256: and 64 hexadecimal digits, as `docker push` prints it")]
+
+
+def _anyones(image: str) -> str:
+    if ".dkr.ecr." in image:
+        raise wanted(
+            "an image that anyone may pull: one in a private registry of AWS is for registry `ecr`, with its repository"
+            " under `ecr.repositories`, and for `digest`"
+        )
+    return image
+
+
+PublicImage = Annotated[
+    str,
+    Text(
+        r"^([a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?|[a-z0-9-]+:[0-9]+|localhost)(/[a-z0-9]+([._-]+[a-z0-9]+)*)+@sha256:[0-9a-f]{64}$",
+        "registry/repository@sha256:... with 64 hexadecimal digits and no tag, such as"
+        " docker.io/library/nginx@sha256:..., as `docker buildx imagetools inspect` prints it",
+        max_length=400,
+    ),
+    AfterValidator(_anyones),
+]
+"""An image that anyone may pull. With its registry, for not every runtime takes Docker Hub where there is none."""
 MAX_SEGMENTS = 4
 RoutePath = Annotated[
     str,
@@ -107,9 +129,9 @@ Architecture = Annotated[Literal["x86_64", "arm64"], Wanted("x86_64, which is al
 class Service(Model):
     """One HTTP service (or, with `public: false`, one that nobody calls from outside)."""
 
-    elsewhere = dict.fromkeys(
-        ("image", "tag"), "the image is in the stack's registry under the service's name, and `digest` says which one"
-    )
+    elsewhere = {
+        "tag": "the image is in the stack's registry under the service's name, and `digest` says which one",
+    }
 
     port: Port = Field(default=8080, description="Port the process listens on; it runs as non-root, so 1024 or above.")
     cpu: Cpu = Field(default=0.25, description="vCPU for each replica.")
@@ -142,6 +164,11 @@ class Service(Model):
         default=None,
         description="The image, sha256:...; written by CI. Without it the service waits for one.",
     )
+    image: PublicImage | None = Field(
+        default=None,
+        description="An image that somebody else built and that anyone may pull, by digest, such as"
+        " docker.io/library/nginx@sha256:...; in place of `build` and `digest`, and not in the stack's registry.",
+    )
     architecture: Architecture = Field(default="x86_64", description="CPU architecture the image was built for.")
     user: int = Field(default=65532, ge=1, le=65535, description="Numeric user the process runs as; never root.")
     writable: tuple[AbsolutePath, ...] = Field(
@@ -159,6 +186,23 @@ class Service(Model):
         if taken := sorted((self.env.keys() | self.secrets.keys()) & set(RESERVED_ENV)):
             raise ValueError(f"{taken[0]} is set by Switchyard itself: take it out of env and secrets")
         return self
+
+    @model_validator(mode="after")
+    def _one_image(self) -> "Service":
+        if self.image is None:
+            return self
+        for field in ("build", "digest"):
+            if getattr(self, field) is not None:
+                raise ValueError(
+                    f"image and {field} say two things: keep `image` for one that somebody else built, or `{field}` for"
+                    " one in the stack's registry"
+                )
+        return self
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has had no image yet, so that nothing of it runs."""
+        return self.digest is None and self.image is None
 
     def environment(self, name: str, orchestrator: str) -> dict[str, str]:
         """What every replica finds in its environment besides its secrets. Sorted, so that a preview sees no change."""

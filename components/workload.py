@@ -8,7 +8,7 @@ from typing import Literal
 
 import pulumi
 
-from components.pull import Pull
+from components.pull import Anonymous, Pull
 
 TargetKind = Literal["ip", "instance"]
 """What stands in a target group: the replicas by their addresses, or the nodes before them."""
@@ -21,6 +21,12 @@ class Image:
     url: pulumi.Output[str]
     digest: str
     pull: Pull
+
+    @classmethod
+    def public(cls, reference: str) -> Image:
+        """One that anyone may pull, named by `url@sha256:...`."""
+        url, _, digest = reference.partition("@")
+        return cls(pulumi.Output.from_input(url), digest, Anonymous())
 
     @property
     def ref(self) -> pulumi.Output[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from components.model import Contradiction, Model
+from components.pull import Anonymous
 from components.pulling import cell
 from components.service import Service
 from config.encrypted import PLAINLY, Encrypted
@@ -54,6 +55,23 @@ def _images(settings: Settings) -> Iterator[Contradiction]:
         if settings.on_aws and keys.network == "endpoints" and not images.vpc_endpoints:
             want = f"a way out to {name}, which has no VPC endpoint: nat-single, nat-per-az or public"
             yield "network", "endpoints", want
+    for name, service in settings.services.items():
+        if service.image:
+            yield from _public_image(settings, f"services.{name}.image", service.image)
+
+
+def _public_image(settings: Settings, path: str, image: str) -> Iterator[Contradiction]:
+    """What keeps replicas from an image that is not in the stack's registry."""
+    for key, runtime in settings.orchestrators.items():
+        if Anonymous not in runtime.pulls_by:
+            yield path, image, f"`digest` and an image in the stack's registry: {key} pulls only with a login"
+    if settings.on_aws and settings.config.network == "endpoints":
+        yield (
+            path,
+            image,
+            f"a network with a way out to {image.partition('/')[0]}: nat-single, nat-per-az or public; or `digest`,"
+            f" with the image in {settings.config.registry}",
+        )
 
 
 def _plain_secrets(settings: Settings, encrypted: Encrypted) -> Iterator[Contradiction]:
@@ -114,7 +132,7 @@ def _backends(settings: Settings) -> Iterator[Contradiction]:
                 path = "replicas" if feature == "autoscaling" else feature
                 yield f"services.{name}.{path}", _asked(service, feature), f"what {key} can do: {reason}"
     for key, backend in settings.backends.items():
-        for path, value, want in backend.check(settings.services, keys.protect):
+        for path, value, want in backend.check(settings.services_of(backend), keys.protect):
             yield f"{key}.{path}", value, want
 
 

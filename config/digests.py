@@ -52,6 +52,9 @@ class Given:
         for name, digest in self.digests.items():
             if name not in services:
                 yield Problem(f"{GIVEN}.{name}", digest, f"the name of a service: {', '.join(services)}", FIX)
+            elif services[name].image:
+                want = f"no entry: {name} runs `image`, which somebody else built"
+                yield Problem(f"{GIVEN}.{name}", digest, want, FIX)
             elif services[name].digest not in (None, digest):
                 key = pulumi.Config().full_key(f"services.{name}.digest")
                 want = f"no digest, or {digest}, which this run is given: a digest in the configuration is a pin"
@@ -71,6 +74,8 @@ def resolved(
     """The services, each with the digest that it runs; none where it has had no image yet."""
 
     def chosen(name: str, service: Service) -> Service:
+        if service.image:
+            return service
         digest = service.digest or given.get(name) or record.get(name)
         return service if digest == service.digest else service.model_copy(update={"digest": digest})
 

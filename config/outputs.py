@@ -31,11 +31,13 @@ def export(
         {
             name: [each.logs(stack.stack, name) for each in stack.orchestrators.values()]
             for name, service in stack.services.items()
-            if service.digest
+            if not service.waits
         },
     )
-    pulumi.export(DIGESTS, digests)
-    pulumi.export(RELEASES, pulumi.Output.all(**digests).apply(lambda all_: stack.history.after(dict(all_))))
+    # An image of someone else's is in no repository that a later `up` could take it from: the configuration has it.
+    ours = {name: digest for name, digest in digests.items() if name in stack.stored}
+    pulumi.export(DIGESTS, ours)
+    pulumi.export(RELEASES, pulumi.Output.all(**ours).apply(lambda all_: stack.history.after(dict(all_))))
     if released := release_commands.record(stack):
         record = {name: pulumi.Output.all(run, digests[name]).apply(_first) for name, run in released.items()}
         pulumi.export(release_commands.RELEASED, record)
@@ -50,7 +52,7 @@ def _first(known: list[Any]) -> Any:
 
 
 def _waiting(stack: Settings) -> list[str]:
-    return [_deploy(name) for name, service in stack.services.items() if service.digest is None]
+    return [_deploy(name) for name, service in stack.services.items() if service.waits]
 
 
 def _deploy(service: str) -> str:

@@ -51,6 +51,11 @@ class Settings:
         return dict(sorted(self.config.services.items()))
 
     @property
+    def stored(self) -> Mapping[str, Service]:
+        """Those whose images are in the stack's registry."""
+        return {name: each for name, each in self.services.items() if each.image is None}
+
+    @property
     def pulled_from(self) -> str:
         """The registry that replicas pull from."""
         return self.config.pull_from or self.config.registry
@@ -80,9 +85,13 @@ class Settings:
         """What the backends need, each once."""
         found: list[Need] = []
         for each in self.backends.values():
-            wanted = each.needs(self.stack, self.services, self.config.protect)
+            wanted = each.needs(self.stack, self.services_of(each), self.config.protect)
             found += [need for need in wanted if need not in found]
         return found
+
+    def services_of(self, backend: Options) -> Mapping[str, Service]:
+        """What a backend is there for: to keep images, or to run services."""
+        return self.stored if isinstance(backend, RegistryOptions) else self.services
 
     @property
     def backends(self) -> Mapping[str, Options]:

@@ -104,6 +104,12 @@ class Deployment:
 
     def _problems_of(self, name: str, digest: str | None) -> Iterator[str]:
         service = self.services[name]
+        if service.image:
+            yield (
+                f"{name} runs an image that somebody else built: another one is another services.{name}.image in"
+                f" config/Pulumi.{self.stack}.yaml, and `{command('pulumi', 'up', '--stack', self.stack)}`"
+            )
+            return
         if digest is not None and not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
             yield f"{name}={digest}: want a digest, sha256: and 64 hexadecimal digits, as `docker push` prints it"
         if service.digest not in (None, digest):

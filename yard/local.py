@@ -88,10 +88,10 @@ class Local:
         service = self.services[name]
         if not isinstance(service, dict):
             yield MachineError(f"services.{name} in {self.file} is no map, such as {{build: ../{name}}}: {FIX}")
-        elif not service.get("build") and not service.get("digest"):
+        elif not any(service.get(each) for each in ("build", "digest", "image")):
             yield MachineError(
                 f"services.{name} says neither how its image is built nor which it is: set services.{name}.build to the"
-                f" folder of its Dockerfile, or services.{name}.digest; {FIX}"
+                f" folder of its Dockerfile, or services.{name}.image to one that somebody else built; {FIX}"
             )
         elif service.get("build"):
             try:
@@ -114,7 +114,7 @@ class Local:
     @property
     def built(self) -> list[str]:
         """Services that are built here. What has a digest in the configuration is that image, whatever is built."""
-        return [name for name, each in self.services.items() if each.get("build") and not each.get("digest")]
+        return [name for name in self.services if not self.image(name)]
 
     @property
     def docker_host(self) -> str:
@@ -142,7 +142,13 @@ class Local:
 
     def digest(self, service: str) -> str | None:
         """The image that a service runs: the configuration's, else the one that was built last."""
-        found = self.services.get(service, {}).get("digest") or self._images.get(service, {}).get("digest")
+        found = self.image(service) or self._images.get(service, {}).get("digest")
+        return None if found is None else str(found).rpartition("@")[2]
+
+    def image(self, service: str) -> str | None:
+        """The image of a service as the configuration has it: somebody else's, or a digest in the registry."""
+        written = self.services.get(service, {})
+        found = written.get("image") or written.get("digest")
         return None if found is None else str(found)
 
     @property
@@ -191,7 +197,7 @@ class Local:
         config = document.setdefault("config", {})
         key = next((each for each in ("services", f"{self.project}:services") if each in config), "services")
         for name, service in (config.get(key) or {}).items():
-            if isinstance(service, dict) and not service.get("digest") and (image := self._images.get(name)):
+            if isinstance(service, dict) and not self.image(name) and (image := self._images.get(name)):
                 service.setdefault("architecture", image["architecture"])
         if salt:
             document.setdefault(SALT, salt)

@@ -163,7 +163,7 @@ class _StackConfig(StackFile):
             yield f"placeholders stand for the {len(self.secrets)} secrets of the stack"
         services = self.get("services")
         waiting = (
-            [key for key, each in services.items() if isinstance(each, dict) and "digest" not in each]
+            [key for key, each in services.items() if isinstance(each, dict) and not {"digest", "image"} & {*each}]
             if isinstance(services, dict)
             else []
         )

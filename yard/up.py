@@ -70,7 +70,7 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     for name in local.built:
         image.digest(local.source(name, cpu), here, local.repository(name))
     for name in local.services.keys() - {*local.built}:
-        here.say(f"{name}: the image is the one that the configuration names, {local.digest(name)}")
+        here.say(f"{name}: the image is the one that the configuration names, {local.image(name)}")
     stack = local.open(here.say)
     here.say("pulumi up, stack local")
     with given(local.changes):

@@ -49,6 +49,7 @@ CAPABILITIES: Mapping[str, Support] = {
     "host": translated("listener rule"),
     "public": HONOURED,
     "digest": HONOURED,
+    "image": HONOURED,
     "architecture": HONOURED,
     "user": HONOURED,
     "permissions": translated("inline policy of the service's task role"),

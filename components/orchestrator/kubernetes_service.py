@@ -38,6 +38,7 @@ CAPABILITIES: Mapping[str, Support] = {
     "release": translated("a Job of the new image, which the Deployment waits for"),
     "public": translated("false: by NetworkPolicy nothing may connect"),
     "digest": HONOURED,
+    "image": HONOURED,
     "architecture": translated("nodeSelector kubernetes.io/arch"),
     "user": translated("runAsUser, runAsGroup and fsGroup"),
     "writable": translated("emptyDir of at most 256 MiB"),

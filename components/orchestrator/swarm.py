@@ -87,6 +87,7 @@ class SwarmOptions(OrchestratorOptions):
         "host": refused("there is no edge before Swarm; each service answers on a port of its own"),
         "public": translated("false: no port is published; services of the stack reach it by its name"),
         "digest": HONOURED,
+        "image": HONOURED,
         "architecture": translated("placement on nodes of that platform"),
         "user": HONOURED,
         "writable": translated("tmpfs: in memory, and within the service's memory"),

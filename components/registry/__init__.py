@@ -13,7 +13,9 @@ from components import backends
 from components.cost import Demand, Item, Unpriced
 from components.options import Options, WithOptions
 from components.pull import Pull
+from components.service import Service
 from components.shell import Shell, command, quoted
+from components.workload import Image
 
 REGISTRIES = {
     "artifact-registry": "components.registry.artifact_registry:ArtifactRegistry",
@@ -108,6 +110,15 @@ class Registry(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
         self.options = args.options
         self.repositories = self.build(pulumi.ResourceOptions(parent=self))
         self.register_outputs({"repositories": {key: each.url for key, each in self.repositories.items()}})
+
+    def image(self, name: str, service: Service) -> Image | None:
+        """What a service runs, from here unless it names an image of somebody else's; None: it waits for its first."""
+        if service.image:
+            return Image.public(service.image)
+        if service.digest is None:
+            return None
+        repository = self.repositories[name]
+        return Image(repository.source, service.digest, repository.pull)
 
     @abstractmethod
     def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from rehearsal.aws import instances, types
 from rehearsal.aws.loadbalancing import balancers
 from rehearsal.aws.making import Facts, computed
-from rehearsal.aws.registries import may_pull, pullable
+from rehearsal.aws.network import has_route
+from rehearsal.aws.registries import from_ecr, may_pull, pullable
 from rehearsal.aws.resource_type import EVERYTHING, NAME, Name, Ref, ResourceType, Start, Unique, refuses
 from rehearsal.state import CloudResource, CloudState, Registers
 from rehearsal.wire import Properties
@@ -235,6 +236,16 @@ def _may_not_pull(state: CloudState, service: CloudResource) -> Iterator[str]:
             yield f"the execution role of {service.name} may not pull {image}"
 
 
+@refuses("CannotPullContainerError", 'ECS developer guide, "CannotPullContainer task errors": i/o timeout')
+def _no_way_to_image(state: CloudState, service: CloudResource) -> Iterator[str]:
+    """Endpoints lead to ECR alone: any other registry takes a gateway."""
+    task, start = _task(state, service), _starts(state, service)
+    outside = [image for image in (_images(task) if task else ()) if not from_ecr(image)]
+    found = [state.find(types.SUBNET, each) for each in start.subnets] if start else []
+    if any(subnet and start and not has_route(state, subnet, start.public) for subnet in found):
+        yield from (f"{service.name} has no way out to {image.partition('/')[0]}" for image in outside)
+
+
 def _unsteady(state: CloudState, service: CloudResource) -> str | None:
     unhealthy = [each for each in _target_groups(state, service) if each.name in state.unhealthy_groups]
     if service.get("waitForSteadyState") and unhealthy:
@@ -266,7 +277,7 @@ SERVICE = ResourceType(
     ),
     creating=(
         *(_no_balancer, _group_of_instances),
-        *(_no_capacity, _unfit_instances, _no_room, _may_not_pull),
+        *(_no_capacity, _unfit_instances, _no_room, _may_not_pull, _no_way_to_image),
     ),
     unsteady=_unsteady,
 )

@@ -17,8 +17,13 @@ from yard.deploy import Deployment
 from yard.given import given
 from yard.machine import MachineError
 
-SHOP = {"api": {"build": "shop"}, "web": {"path": "/web"}, "old": {"digest": DIGEST, "path": "/old"}}
 OTHER = f"sha256:{'b' * 64}"
+SHOP = {
+    "api": {"build": "shop"},
+    "web": {"path": "/web"},
+    "old": {"digest": DIGEST, "path": "/old"},
+    "cache": {"image": f"docker.io/library/nginx@{DIGEST}", "path": "/cache"},
+}
 
 
 def deployment(root: Path, *images: str, commit: str | None = None, **config: Any) -> Deployment:
@@ -45,14 +50,16 @@ def test_what_ci_has_pushed_is_named_by_its_digest(tmp_path: Path) -> None:
 
 def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(MachineError) as error:
-        deployment(tmp_path, "apy", "web", "api=latest", f"old={OTHER}")
+        deployment(tmp_path, "apy", "web", "api=latest", f"old={OTHER}", f"cache={OTHER}")
     told = str(error.value).splitlines()
     assert told == [
-        "there is no service 'apy': use one of api, old, web; did you mean api?",
+        "there is no service 'apy': use one of api, cache, old, web; did you mean api?",
         "web has no `build`: say its folder, or give web=sha256:...",
         "api=latest: want a digest, sha256: and 64 hexadecimal digits, as `docker push` prints it",
         f"old is pinned to {DIGEST} in the configuration, so nothing else can run: take services.old.digest out of"
         " config/Pulumi.dev.yaml",
+        "cache runs an image that somebody else built: another one is another services.cache.image in"
+        " config/Pulumi.dev.yaml, and `pulumi up --stack dev`",
     ]
 
 

@@ -172,6 +172,16 @@ class TestConfiguration:
         local.notes.write(images={"api": {"digest": "sha256:1", "architecture": "arm64"}})
         assert (local.built, local.digest("api"), local.changes) == ([], "sha256:2", {})
 
+    def test_an_image_that_somebody_else_built_is_handed_over_as_it_is(self, local: Local) -> None:
+        nginx = f"docker.io/library/nginx@sha256:{'1' * 64}"
+        local.file.write_text(yaml.safe_dump({"config": {"services": {"web": {"image": nginx}}}}), encoding="utf-8")
+        local.notes.write(images={"web": {"digest": "sha256:2", "architecture": "arm64"}})
+        local.check()
+        assert (local.built, local.image("web"), local.digest("web")) == ([], nginx, f"sha256:{'1' * 64}")
+        local.lay_out()
+        (written,) = [yaml.safe_load(file.read_text()) for file in local.place.glob("config/*.yaml")]
+        assert written["config"]["services"]["web"] == {"image": nginx}
+
     def test_the_salt_of_earlier_runs_is_kept(self, local: Local) -> None:
         local.lay_out()
         (file,) = local.place.glob("config/*.yaml")

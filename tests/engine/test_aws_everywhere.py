@@ -7,7 +7,7 @@ from rehearsal.aws.health import targets
 from rehearsal.aws.network import ENDPOINTS
 from rehearsal.package import Naming
 from rehearsal.state import CloudResource, Refused
-from tests.engine.account import REGION, Town, no
+from tests.engine.account import IMAGE, REGION, Town, no
 
 pytestmark = pytest.mark.engine
 
@@ -106,13 +106,18 @@ def test_a_runtime_needs_a_way_out_when_it_comes_and_while_it_lives(town: Town) 
     town.delete(nat)
 
 
-def test_endpoints_are_a_way_out_too(town: Town) -> None:
+def test_endpoints_are_a_way_out_too_but_to_no_other_registry(town: Town) -> None:
     town.rule({town.targets.id: 1})
     inside = {"networkConfiguration": {"subnets": [private(town).id], "assignPublicIp": False}}
     made = [
         town.make(types.VPC_ENDPOINT, service, vpcId=town.vpc.id, serviceName=f"com.amazonaws.{REGION}.{service}")
         for service in ENDPOINTS
     ]
-    town.service(**inside)
+    with no("CannotPullContainerError", "no way out to docker.io"):
+        town.service(**inside)
+    url = town.make(types.ECR_REPOSITORY, name="acme/api").get("repositoryUrl")
+    town.state.pushed[url].add(IMAGE.partition("@")[2])
+    town.make(types.ROLE_POLICY, role=town.role.id, policy="ecr:BatchGetImage")
+    town.service(**inside, task=town.task(IMAGE.replace("docker.io/acme/api", url)).get("arn"))
     with no("RuntimeCutOff"):
         town.delete(made[0])

@@ -13,6 +13,7 @@ from config.problems import BadConfig
 from tests.program import DIGEST, EXISTING, config_for, run_program
 
 OTHER = f"sha256:{'b' * 64}"
+PUBLIC = {"image": f"quay.io/acme/web@{DIGEST}", "path": "/web"}
 DIGESTS = st.sampled_from([f"sha256:{letter * 64}" for letter in "abcd"])
 SOME = st.dictionaries(st.sampled_from(["api", "web", "worker"]), DIGESTS)
 
@@ -42,13 +43,14 @@ def test_what_is_given_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"api": "latest"}', f"{GIVEN} is .* want service -> digest as JSON"),
         ("{", f"{GIVEN} is '{{'"),
         (json.dumps({"shop": OTHER}), rf"{GIVEN}\.shop .* want the name of a service: api"),
+        (json.dumps({"web": OTHER}), rf"{GIVEN}\.web .* want no entry: web runs `image`, which somebody else built"),
         (json.dumps({"api": OTHER}), r"switchyard:services\.api\.digest .* a digest in the configuration is a pin"),
     ],
 )
 def test_what_says_nothing_to_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch, text: str, words: str) -> None:
     monkeypatch.setenv(GIVEN, text)
     with pytest.raises(BadConfig, match=words):
-        run_program({**config_for("ecr", "ecs-fargate", api={"digest": DIGEST}), **EXISTING})
+        run_program({**config_for("ecr", "ecs-fargate", api={"digest": DIGEST}, web=PUBLIC), **EXISTING})
 
 
 def test_what_a_run_is_given_may_be_the_pin_itself() -> None:

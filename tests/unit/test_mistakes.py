@@ -33,6 +33,10 @@ VARIABLE = "the name of an environment variable: letters, digits and _, no digit
 FILE = " in config/Pulumi.<stack>.yaml"
 MEMORY = "MiB as a whole number from 32 to 122880, such as 512"
 REPLICAS = "a whole number from 1 to 1000, or {min, max, cpu}; a service that shall not run is taken out"
+IMAGE = (
+    "registry/repository@sha256:... with 64 hexadecimal digits and no tag, such as docker.io/library/nginx@sha256:...,"
+    " as `docker buildx imagetools inspect` prints it"
+)
 ORCHESTRATORS = f"one of {', '.join(orchestrator.names())}"
 NAMED = (
     "with `protect` (preset production), a list of the public address ranges that may reach the cluster's API: your"
@@ -212,10 +216,8 @@ MISTAKES = {
         api(image="nginx:latest"),
         only(
             f"{ONE}.image",
-            "is unknown",
-            "a key that exists: the image is in the stack's registry under the service's name, and `digest` says which"
-            " one",
-            f"pulumi config rm --path {ONE}.image",
+            "is 'nginx:latest'",
+            IMAGE,
         ),
     ),
     "service named as a class": (

@@ -61,6 +61,7 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
     "host": {"host": "api.example.com"},
     "public": {"public": True},
     "digest": {"digest": DIGEST},
+    "image": {"image": f"docker.io/library/nginx@{DIGEST}", "digest": None},
     "architecture": {"architecture": "arm64"},
     "user": {"user": 1000},
     "writable": {"writable": ["/tmp"]},
@@ -82,6 +83,7 @@ OTHERWISE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "host": ({"host": "www.example.com"},),
     "public": ({"public": False},),
     "digest": ({"digest": f"sha256:{'2' * 64}"},),
+    "image": ({"image": f"quay.io/nginx/nginx@{DIGEST}", "digest": None}, {"image": None, "digest": DIGEST}),
     "architecture": ({"architecture": "x86_64"},),
     "user": ({"user": 1001},),
     "writable": ({"writable": []},),
@@ -323,7 +325,7 @@ def _made(name: str, block: str, fields: str) -> Graph:
     def program() -> None:
         args = _around(options_of(cls.Options, json.loads(block)), service, vpc)
         runtime = cls(name, args)
-        image = Image(_later(URL), str(service.digest), Anonymous())
+        image = Image.public(service.image) if service.image else Image(_later(URL), str(service.digest), Anonymous())
         runtime.serve("api", service, image, args.foundation.edge if args.foundation else None)
 
     deploy(program)
@@ -385,9 +387,11 @@ def _edge(orchestrator: str, network: Network, service: Service) -> Edge:
 
 
 def _all_of(cls: type[Orchestrator[Any]]) -> dict[str, Any]:
-    """What a service says that asks for everything but what is refused."""
+    """What a service says that asks for everything but what is refused, with an image in the stack's registry."""
     wanted = {
-        feature: fields for feature, fields in ASKING.items() if cls.Options.capabilities[feature].how != "refused"
+        feature: fields
+        for feature, fields in ASKING.items()
+        if feature != "image" and cls.Options.capabilities[feature].how != "refused"
     }
     return {key: value for fields in wanted.values() for key, value in fields.items()}
 
