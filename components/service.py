@@ -123,6 +123,9 @@ Port = Annotated[
 ]
 Cpu = Annotated[float, Field(ge=0.05, le=16), TEXT_TO_NUMBER, Wanted("vCPU as a number from 0.05 to 16, such as 0.25")]
 Memory = Annotated[int, Field(ge=32, le=122880), Wanted("MiB as a whole number from 32 to 122880, such as 512")]
+SecretsAs = Annotated[Literal["env", "file"], Wanted("env or file")]
+SECRETS_FOLDER = "/run/secrets"
+"""Where secrets are files, each is here under its variable's name."""
 Architecture = Annotated[Literal["x86_64", "arm64"], Wanted("x86_64, which is also called amd64, or arm64")]
 
 
@@ -145,6 +148,11 @@ class Service(Model):
     secrets: dict[EnvName, SecretStr] = Field(
         default={},
         description="Environment variables that are secret; set them with `pulumi config set --secret --path`.",
+    )
+    secrets_as: SecretsAs | None = Field(
+        default=None,
+        description="env: the process finds each secret in its environment, under its name. file: in a file, whose path"
+        " is in NAME_FILE. By default what the orchestrator does by itself: file on Swarm, env on all others.",
     )
     command: tuple[str, ...] = Field(default=(), description="Arguments in place of the image's own command.")
     release: tuple[str, ...] = Field(
@@ -185,6 +193,8 @@ class Service(Model):
             raise ValueError(f"{both[0]} is in env and in secrets: keep one")
         if taken := sorted((self.env.keys() | self.secrets.keys()) & set(RESERVED_ENV)):
             raise ValueError(f"{taken[0]} is set by Switchyard itself: take it out of env and secrets")
+        if self.secrets_as == "file" and (hidden := sorted(self.env.keys() & self.secret_files.keys())):
+            raise ValueError(f"{hidden[0]} says where the file of a secret is: take it out of env")
         return self
 
     @model_validator(mode="after")
@@ -198,6 +208,11 @@ class Service(Model):
                     " one in the stack's registry"
                 )
         return self
+
+    @property
+    def secret_files(self) -> dict[str, str]:
+        """What the environment says of secrets that are files: NAME_FILE -> the path. Sorted."""
+        return {f"{variable}_FILE": f"{SECRETS_FOLDER}/{variable}" for variable in sorted(self.secrets)}
 
     @property
     def waits(self) -> bool:
@@ -224,7 +239,14 @@ def _field(name: str) -> Feature:
     return lambda service: name in service.model_fields_set
 
 
-FEATURES: dict[str, Feature] = {name: _field(name) for name in Service.model_fields if name != "build"} | {
-    "autoscaling": lambda service: service.replicas.scales
+IN_ENV, IN_FILES = "secrets as env", "secrets as file"
+FEATURES: dict[str, Feature] = {
+    name: _field(name) for name in Service.model_fields if name not in ("build", "secrets_as")
+} | {
+    "autoscaling": lambda service: service.replicas.scales,
+    IN_ENV: lambda service: service.secrets_as == "env",
+    IN_FILES: lambda service: service.secrets_as == "file",
 }
 """Everything a service can ask of an orchestrator, and whether one does. Each of these says what it does with it."""
+ASKED_BY = {"autoscaling": "replicas", IN_ENV: "secrets-as", IN_FILES: "secrets-as"}
+"""Feature -> the key that asks for it, where that has another name."""

@@ -6,7 +6,7 @@ from typing import Any
 from components.model import Contradiction, Model
 from components.pull import Anonymous
 from components.pulling import cell
-from components.service import Service
+from components.service import ASKED_BY, Service
 from config.encrypted import PLAINLY, Encrypted
 from config.fields import secrets_in
 from config.problems import ENCRYPTED, PLAIN, Words
@@ -129,7 +129,7 @@ def _backends(settings: Settings) -> Iterator[Contradiction]:
     for key, runtime in settings.orchestrators.items():
         for name, service in settings.services.items():
             for feature, reason in runtime.refusals(service).items():
-                path = "replicas" if feature == "autoscaling" else feature
+                path = ASKED_BY.get(feature, feature)
                 yield f"services.{name}.{path}", _asked(service, feature), f"what {key} can do: {reason}"
     for key, backend in settings.backends.items():
         for path, value, want in backend.check(settings.services_of(backend), keys.protect):
@@ -139,7 +139,9 @@ def _backends(settings: Settings) -> Iterator[Contradiction]:
 def _asked(service: Service, feature: str) -> object:
     if feature == "autoscaling":
         return Words(f"{service.replicas.min} to {service.replicas.max}")
-    return getattr(service, feature) if feature != "secrets" else sorted(service.secrets)
+    if feature == "secrets":
+        return sorted(service.secrets)
+    return getattr(service, ASKED_BY.get(feature, feature).replace("-", "_"))
 
 
 def _routes(settings: Settings) -> Iterator[Contradiction]:

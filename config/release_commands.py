@@ -31,8 +31,8 @@ def record(settings: Settings) -> dict[str, Mapping[str, str]]:
 
 def _runs(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, service in settings.services.items():
-        if service.release and service.digest:
-            yield name, fingerprint(service.release, service.digest)
+        if service.release and service.runs:
+            yield name, fingerprint(service.release, service.runs)
 
 
 def _standing(last: Mapping[str, str], run: str, orchestrator: str) -> Standing:

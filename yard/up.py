@@ -78,6 +78,7 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     return {
         "services": {name: outcome(name, local, result.outputs) for name in local.services},
         "changes": changes(result.summary.resource_changes),
+        "notes": list(result.outputs["next"].value) if "next" in result.outputs else [],
         "seconds": round(time.monotonic() - start, 1),
     }
 
@@ -120,6 +121,8 @@ def tell(outcome: Mapping[str, Any]) -> None:
     for name, each in services.items():
         click.secho(f"  {each['url'] or name:<{width}}", bold=True, nl=False)
         click.echo(f"  answers  {json.dumps(each['answer'])}" if each["url"] else "  runs; it is not public")
+    for note in outcome["notes"]:
+        click.echo(f"\n{note}")
     following = {
         suggest.yard("up"): "after a change: build, push and roll out what changed",
         suggest.yard("rehearse", "--to", "eks"): "rehearse stack dev, and its switch to another orchestrator",

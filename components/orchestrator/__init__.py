@@ -97,6 +97,10 @@ class OrchestratorOptions(Options):
         """What it costs a month, with all that it makes."""
         yield Unpriced("compute", "replicas", "the orchestrator's backend does not state what it costs")
 
+    def notes(self, services: Mapping[str, Service]) -> Iterator[str]:
+        """What `up` says at its end: what these services may run into here."""
+        yield from ()
+
     @property
     def needs_way_out(self) -> str | None:
         """What is wanted instead of a public network, where its replicas could not get out of one; None: they can."""

@@ -27,7 +27,7 @@ from components.orchestrator import (
 from components.pull import Anonymous, AwsRole, Login
 from components.release import fingerprint
 from components.sdk import aws
-from components.service import Service
+from components.service import IN_ENV, IN_FILES, Service
 from components.workload import Image, Target, Workload
 
 MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="20m")
@@ -43,6 +43,11 @@ CAPABILITIES: Mapping[str, Support] = {
     "health": translated("health check of the load balancer"),
     "env": HONOURED,
     "secrets": translated("Secrets Manager, read by the execution role when a replica starts"),
+    IN_ENV: HONOURED,
+    IN_FILES: refused(
+        "ECS hands secrets to the environment alone: let the process read NAME, or take an orchestrator on Kubernetes"
+        " or Swarm"
+    ),
     "command": HONOURED,
     "release": translated("RunTask with the new task definition, before the service changes"),
     "path": translated("listener rule"),

@@ -13,7 +13,7 @@ from components.orchestrator import HONOURED, Support, kubernetes_job, translate
 from components.pull import Login
 from components.release import Standing
 from components.sdk import k8s
-from components.service import Service
+from components.service import IN_ENV, IN_FILES, SECRETS_FOLDER, Service
 from components.workload import Image
 
 GRACE = 30
@@ -34,6 +34,8 @@ CAPABILITIES: Mapping[str, Support] = {
     "health": translated("readiness probe"),
     "env": HONOURED,
     "secrets": translated("Kubernetes Secret"),
+    IN_ENV: HONOURED,
+    IN_FILES: translated("files of the Secret at /run/secrets, which the service's user alone may read"),
     "command": translated("args of the container"),
     "release": translated("a Job of the new image, which the Deployment waits for"),
     "public": translated("false: by NetworkPolicy nothing may connect"),
@@ -328,7 +330,8 @@ def _pod(
         "containers": [_container(name, service, image, place, secrets)],
         "volumes": [
             {"name": f"scratch-{index}", "empty_dir": {"size_limit": "256Mi"}} for index in range(len(service.writable))
-        ],
+        ]
+        + _secret_volume(service, secrets),
     }
 
 
@@ -342,14 +345,7 @@ def _container(
         "args": list(service.command) or None,
         "ports": [{"name": "http", "container_port": service.port}],
         "env": [{"name": variable, "value": value} for variable, value in environment.items()]
-        + [
-            {
-                "name": variable,
-                "value_from": {"secret_key_ref": {"name": secrets.metadata.name, "key": variable}},
-            }
-            for variable in sorted(service.secrets)
-            if secrets is not None
-        ],
+        + _secret_variables(service, secrets),
         "resources": {
             "requests": {"cpu": f"{round(service.cpu * 1000)}m", "memory": f"{service.memory}Mi"},
             # Memory over the limit ends the pod. CPU has no limit: a throttled pod answers late and fails its probes.
@@ -366,8 +362,36 @@ def _container(
         },
         "volume_mounts": [
             {"name": f"scratch-{index}", "mount_path": path} for index, path in enumerate(service.writable)
-        ],
+        ]
+        + _secret_mounts(service),
     }
+
+
+def _secret_variables(service: Service, secrets: k8s.core.v1.Secret | None) -> list[dict[str, Any]]:
+    if service.secrets_as == "file":
+        return [{"name": variable, "value": path} for variable, path in service.secret_files.items()]
+    return [
+        {"name": variable, "value_from": {"secret_key_ref": {"name": secrets.metadata.name, "key": variable}}}
+        for variable in sorted(service.secrets)
+        if secrets is not None
+    ]
+
+
+def _secret_volume(service: Service, secrets: k8s.core.v1.Secret | None) -> list[dict[str, Any]]:
+    """The files are root's; fsGroup, which only the process is in, lets the kubelet make them readable for it."""
+    if secrets is None or service.secrets_as != "file":
+        return []
+    return [{"name": "secrets", "secret": {"secret_name": secrets.metadata.name, "default_mode": 0o400}}]
+
+
+def _secret_mounts(service: Service) -> list[dict[str, Any]]:
+    """File by file: a volume over the whole folder is read-only, and EKS mounts tokens below /run/secrets too."""
+    if service.secrets_as != "file":
+        return []
+    return [
+        {"name": "secrets", "mount_path": f"{SECRETS_FOLDER}/{variable}", "sub_path": variable, "read_only": True}
+        for variable in sorted(service.secrets)
+    ]
 
 
 def _probes(service: Service) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from components.needs import Need, SwarmManager
 from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
 from components.release import fingerprint
-from components.service import Name, Service, of_no_service
+from components.service import IN_ENV, IN_FILES, Name, Service, of_no_service
 from components.shell import command
 from components.workload import Image, Target, Workload
 
@@ -81,6 +81,11 @@ class SwarmOptions(OrchestratorOptions):
             "Swarm secret, a file for the service's user alone: NAME_FILE=/run/secrets/NAME is set in place of NAME, "
             "which an engine would show to all who may inspect"
         ),
+        IN_ENV: refused(
+            "Swarm has secrets in files alone, and a variable is shown to all who may inspect: let the process read the"
+            " file that NAME_FILE names and say `secrets-as: file`, or take another orchestrator"
+        ),
+        IN_FILES: HONOURED,
         "command": HONOURED,
         "release": translated("a service in mode replicated-job before the service changes; from Docker 20.10 on"),
         "path": refused("there is no edge before Swarm; each service answers on a port of its own"),
@@ -123,6 +128,9 @@ class SwarmOptions(OrchestratorOptions):
             if service.public and (other := taken.setdefault(port, name)) != name:
                 yield f"ports.{name}", port, f"another port than {other}'s, which is published under the same"
 
+    def notes(self, services: Mapping[str, Service]) -> Iterator[str]:
+        yield from unsaid(services)
+
     def logs(self, stack: str, service: str) -> str:
         """The engine keeps them, rotated."""
         return command("docker", "service", "logs", "--follow", f"{stack}-{service}")
@@ -134,6 +142,17 @@ class SwarmOptions(OrchestratorOptions):
                 yield Unpriced(
                     column, "the swarm", "its machines are there already, and their price is their owner's to know"
                 )
+
+
+def unsaid(services: Mapping[str, Service]) -> Iterator[str]:
+    """What an ordinary process would run into: its variable is empty, and nobody has said that it reads files."""
+    for name, service in services.items():
+        if service.secrets and service.secrets_as is None:
+            yield (
+                f"{name} finds no {', '.join(sorted(service.secrets))} in its environment: Swarm hands secrets over as"
+                f" files, {', '.join(f'{key}={path}' for key, path in service.secret_files.items())}. Where the process"
+                f" reads these, say so with services.{name}.secrets-as: file"
+            )
 
 
 class OnSwarm(pulumi.dynamic.Resource):
@@ -220,9 +239,8 @@ class Swarm(SwarmRuntime[SwarmOptions]):
         """A Swarm service; done when every replica is healthy and, on this machine, the health path answers."""
         port = self.options.ports.get(name, service.port) if service.public else None
         url = f"http://{address(self.host)}:{port}" if port else None
-        if service.secrets:
-            paths = ", ".join(f"{key}_FILE=/run/secrets/{key}" for key in sorted(service.secrets))
-            pulumi.log.info(f"Swarm hands {name} its secrets as files: {paths}", self)
+        for note in unsaid({name: service}):
+            pulumi.log.warn(note, self)
         props = {
             "host": self.host,
             "name": f"{self.args.stack}-{name}",
@@ -294,8 +312,7 @@ def container(
 ) -> dict[str, Any]:
     """One replica: nothing but its own user, a file system it cannot write to, and no capabilities."""
     secrets = {key: swarm.secret(name, key, value.get_secret_value()) for key, value in service.secrets.items()}
-    files = {f"{key}_FILE": f"/run/secrets/{key}" for key in secrets}
-    env = {**service.environment(name, swarm.options.key), **files}
+    env = {**service.environment(name, swarm.options.key), **service.secret_files}
     wanted: dict[str, Any] = {
         "Image": image.ref,
         "Args": list(service.command),

@@ -29,6 +29,7 @@ from components.orchestrator.swarm import (
     SwarmRuntime,
     SwarmService,
     spec,
+    unsaid,
 )
 from components.orchestrator.swarm_parts.boot import PORTS
 from components.orchestrator.swarm_parts.nodes import NodeOptions, Nodes
@@ -91,6 +92,9 @@ class SwarmEc2Options(NodeOptions):
         registration = super().registers(name, service, stack, protect)
         nodes = self.nodes(protect)
         return registration and replace(registration, port=self.port(name), nodes=nodes)
+
+    def notes(self, services: Mapping[str, Service]) -> Iterator[str]:
+        yield from unsaid(services)
 
     def logs(self, stack: str, service: str) -> str:
         return aws_logs.follow(stack, f"{service}/{self.key}")

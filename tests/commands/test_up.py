@@ -125,8 +125,10 @@ def test_a_registry_elsewhere_is_not_started_here() -> None:
 def test_what_to_try_next_exists(capsys: pytest.CaptureFixture[str]) -> None:
     api = {"url": "http://localhost:8080", "answer": "hello", "logs": "docker service logs api"}
     worker = {"url": None, "answer": None, "logs": None}
-    tell({"changes": {}, "seconds": 1, "services": {"api": api, "worker": worker}})
+    note = "api finds no DB_PASSWORD in its environment"
+    tell({"changes": {}, "seconds": 1, "notes": [note], "services": {"api": api, "worker": worker}})
     printed = capsys.readouterr().out
+    assert note in printed
     assert 'http://localhost:8080  answers  "hello"' in printed
     assert "worker                 runs; it is not public" in printed
     named = re.findall(r"\.venv/bin/yard (\w+)", printed)

@@ -13,7 +13,7 @@ from components.model import Contradiction
 from components.orchestrator import HONOURED, Orchestrator, OrchestratorOptions, Support, refused
 from components.pull import Anonymous, AwsRole, Login, Pull
 from components.registry import Registry, RegistryOptions, Repository
-from components.service import FEATURES, Replicas, Service
+from components.service import ASKED_BY, FEATURES, Replicas, Service
 from components.workload import Image, Workload
 
 
@@ -190,7 +190,7 @@ class GoodRun(Orchestrator[GoodRunOptions]):
         return Workload(healthy=(app,), url=app.id.apply(str))
 
     def app(self, name: str, service: Service, props: dict[str, Any]) -> pulumi.CustomResource:
-        rest = service.model_dump(mode="json", exclude={"digest", "env", "secrets"})
+        rest = service.model_dump(mode="json", exclude={"digest", "image", "env", "secrets"})
         values = {key: self.hide(value.get_secret_value()) for key, value in service.secrets.items()}
         child = pulumi.ResourceOptions(parent=self)
         return pulumi.CustomResource("broken:index:App", name, {**rest, **props, "secrets": values}, child)
@@ -258,6 +258,8 @@ class Ignorant(GoodRun):
     def run(self, name: str, service: Service, image: Image, target: Any) -> Workload:
         if self.ignored == "digest":
             return super().run(name, service, Image(image.url, f"sha256:{'0' * 64}", image.pull), target)
+        if self.ignored == "image":
+            return super().run(name, service, Image(pulumi.Output.from_input("own"), image.digest, image.pull), target)
         return super().run(name, service.model_copy(update=self.instead(service.replicas)), image, target)
 
     def instead(self, replicas: Replicas) -> dict[str, Any]:
@@ -265,7 +267,8 @@ class Ignorant(GoodRun):
             return {"replicas": Replicas(min=replicas.min, max=replicas.min)}
         if self.ignored == "replicas":
             return {"replicas": replicas.model_copy(update={"min": 1} if replicas.scales else {"min": 1, "max": 1})}
-        return {self.ignored: Service.model_fields[self.ignored].default}
+        field = ASKED_BY.get(self.ignored, self.ignored).replace("-", "_")
+        return {field: Service.model_fields[field].default}
 
 
 class ByTag(GoodRun):

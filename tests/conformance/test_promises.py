@@ -9,6 +9,7 @@ import pulumi
 import pytest
 
 from components import orchestrator, registry
+from components.service import ASKED_BY
 from components.testing.cloud import REGION, Cloud
 from components.testing.engine import Graph, deploy, start
 from components.testing.promises import ASKING, PASSWORD, PROJECT, OrchestratorPromises, RegistryPromises
@@ -82,7 +83,7 @@ class TestEveryOrchestrator(OrchestratorPromises):
         """The same by way of the configuration."""
         for feature, support in orchestrator.load(name).Options.capabilities.items():
             said, graph = complaint(name, block, ASKING[feature])
-            key = f"services.api.{'replicas' if feature == 'autoscaling' else feature} "
+            key = f"services.api.{ASKED_BY.get(feature, feature)} "
             if support.how == "refused":
                 assert key in said, f"{feature} is not refused"
                 assert support.why in said

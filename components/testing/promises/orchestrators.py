@@ -23,7 +23,7 @@ from components.operations import Operations
 from components.orchestrator import VERBS, Orchestrator, OrchestratorArgs, OrchestratorOptions
 from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
 from components.release import Standing
-from components.service import FEATURES, RESERVED_ENV, Service
+from components.service import ASKED_BY, FEATURES, IN_ENV, IN_FILES, RESERVED_ENV, Service
 from components.testing.cloud import REGION, Cloud, arn
 from components.testing.engine import Graph, deploy, start
 from components.testing.promises.checks import (
@@ -55,6 +55,8 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
     "health": {"health": "/up"},
     "env": {"env": {"LOG_LEVEL": "info"}},
     "secrets": {"secrets": {"DB_PASSWORD": PASSWORD}},
+    IN_ENV: {"secrets": {"DB_PASSWORD": PASSWORD}, "secrets-as": "env"},
+    IN_FILES: {"secrets": {"DB_PASSWORD": PASSWORD}, "secrets-as": "file"},
     "command": {"command": ["serve", "--fast"]},
     "release": {"release": ["migrate", "--all"]},
     "path": {"path": "/v1"},
@@ -77,6 +79,8 @@ OTHERWISE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     "health": ({"health": "/ready"},),
     "env": ({"env": {}},),
     "secrets": ({"secrets": {}},),
+    IN_ENV: ({"secrets-as": "file"}, {"secrets": {}}),
+    IN_FILES: ({"secrets-as": "env"}, {"secrets": {}}),
     "command": ({"command": []},),
     "release": ({"release": []}, {"release": ["migrate"]}),
     "path": ({"path": "/v2"},),
@@ -178,6 +182,7 @@ class OrchestratorPromises:
             and any(
                 _seen(name, block, feature, ASKING[feature]) == _seen(name, block, feature, other)
                 for other in OTHERWISE[feature]
+                if feature not in ASKED_BY or not cls.Options.refusals(service_of({**_all_of(cls), **other}))
             )
         ]
         assert not ignored, f"whatever a service says of {', '.join(ignored)}, it is run the same"
@@ -391,7 +396,7 @@ def _all_of(cls: type[Orchestrator[Any]]) -> dict[str, Any]:
     wanted = {
         feature: fields
         for feature, fields in ASKING.items()
-        if feature != "image" and cls.Options.capabilities[feature].how != "refused"
+        if feature not in ("image", IN_ENV, IN_FILES) and cls.Options.capabilities[feature].how != "refused"
     }
     return {key: value for fields in wanted.values() for key, value in fields.items()}
 

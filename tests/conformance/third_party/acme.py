@@ -12,7 +12,7 @@ from components.orchestrator import HONOURED, AwsOrchestrator, Orchestrator, Orc
 from components.pull import Anonymous, AwsRole, Pull
 from components.registry import Registry, RegistryOptions, Repository
 from components.sdk import aws
-from components.service import FEATURES, Service
+from components.service import FEATURES, IN_FILES, Service
 from components.workload import Image, Target, Workload
 
 
@@ -55,6 +55,7 @@ class AcmeRunOptions(OrchestratorOptions):
     key = "acme-run"
     pulls_by: ClassVar[tuple[type, ...]] = (Anonymous,)
     capabilities = dict.fromkeys(FEATURES, HONOURED) | {
+        IN_FILES: refused("Acme has secrets in the environment alone"),
         "autoscaling": refused("Acme runs as many replicas as it is told"),
         "path": refused("each app at Acme has an address of its own"),
         "host": refused("each app at Acme has an address of its own"),
