@@ -215,9 +215,9 @@ class Service(Model):
         return {f"{variable}_FILE": f"{SECRETS_FOLDER}/{variable}" for variable in sorted(self.secrets)}
 
     @property
-    def waits(self) -> bool:
-        """Whether it has had no image yet, so that nothing of it runs."""
-        return self.digest is None and self.image is None
+    def runs(self) -> str | None:
+        """The digest of its image; None: it waits for its first, and nothing of it runs."""
+        return self.image.partition("@")[2] if self.image else self.digest
 
     def environment(self, name: str, orchestrator: str) -> dict[str, str]:
         """What every replica finds in its environment besides its secrets. Sorted, so that a preview sees no change."""

@@ -202,6 +202,7 @@ def stack(
         raise EngineError(f"there is no Pulumi CLI in {tools}: run `make env`")
     if state:
         state.mkdir(parents=True, exist_ok=True)
+        state.chmod(0o700)  # the passphrase is known, so that only its owner may read it
     workspace = auto.LocalWorkspace(
         work_dir=str(root),
         pulumi_command=_command(tools.resolve()),

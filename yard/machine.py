@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -34,6 +35,10 @@ Say = Callable[[str], None]
 
 class MachineError(Exception):
     """What this machine lacks, and what to do about it."""
+
+
+class Misconfigured(MachineError):
+    """What is wrong with the configuration, or with the call; nothing was done."""
 
 
 class Notes:
@@ -253,11 +258,18 @@ def remove_leftovers(machine: Machine, stack: str, known: Collection[str]) -> No
 
 
 def remove_images(machine: Machine, stack: str, repositories: Collection[str]) -> None:
-    """The images that were pushed, once the stack's containers are gone: without a swarm nobody removes those."""
+    """The images that were pushed, once the stack's containers are gone: without a swarm nobody removes those. Other
+    names of the same images stay, and so does an image that another container uses."""
     wait_for_containers(machine.client.api, f"switchyard.stack={stack}")
     for repository in repositories:
         for image in machine.client.images.list(repository):
             names = [*image.attrs.get("RepoTags", []), *image.attrs.get("RepoDigests", [])]
             for name in [each for each in names if each.startswith((f"{repository}:", f"{repository}@"))]:
-                with suppress(NotFound):  # the last of them may have taken the others along
-                    machine.client.images.remove(name, force=True)  # by name: others may run the same image
+                try:
+                    machine.client.images.remove(name)
+                except NotFound:
+                    pass  # the last of them may have taken the others along
+                except APIError as error:
+                    if error.status_code != HTTPStatus.CONFLICT:
+                        raise
+                    machine.say(f"{name} stays: another container uses it")

@@ -40,6 +40,8 @@ Props = dict[str, Any]
 LEAVING = 60.0
 """Seconds that containers may take to go: more than their grace to stop."""
 MAX_NAME = 63
+PIDS = 1024
+"""Processes and threads that a replica may have: many for a service, few for a machine."""
 
 
 class Provider(ResourceProvider):
@@ -201,7 +203,7 @@ class JobProvider(Provider):
 
 def roll_out(engine: Engine, identity: str | None, props: Props) -> str:
     """Bring the service to `props` and wait; returns its id."""
-    rollout = Rollout(engine, identity)
+    rollout = Rollout(engine, identity, props["probe"])
     identity = put(engine, identity, props)
     replicas = int(props["spec"]["Mode"]["Replicated"]["Replicas"])
     rollout.wait(identity, revision(props["spec"]), replicas, props["timeout"])
@@ -225,6 +227,8 @@ def put(engine: Engine, identity: str | None, props: Props) -> str:
     spec = whole(props["spec"])
     spec["Name"] = props["name"]
     spec["TaskTemplate"]["ContainerSpec"]["Labels"][REVISION] = revision(props["spec"])
+    # Here and not in what is asked for, so that no service is rolled for it: each has it from its next change on.
+    spec["TaskTemplate"]["Resources"]["Limits"]["Pids"] = PIDS
     if identity is None:
         return engine.new_service(spec, props.get("login"))
     version = engine.service(identity)["Version"]["Index"]

@@ -220,6 +220,9 @@ class Fake:
     def log_tail(self, *_: str) -> list[str]:
         return ["no such file"]
 
+    def inspect_container(self, _: str) -> dict[str, Any]:
+        raise NotFound("it is on another node")
+
 
 def task(name: str, state: str, error: str = "", *, desired: str = "running", revision: str = "new") -> dict[str, Any]:
     return {
@@ -262,6 +265,22 @@ def test_a_service_that_never_ran_is_given_up_after_three_replicas(clock: list[f
     tries = [task(str(n), "complete", desired="shutdown") for n in range(3)]
     with pytest.raises(SwarmError, match=r"do not stay up: the process ended by itself \(exit code 0\)"):
         roll((None, tries))
+
+
+def test_a_replica_that_ends_in_order_because_it_was_unhealthy_is_told_as_such(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine tells only of its exit code, 0."""
+    tries = [task(str(n), "complete", desired="shutdown") for n in range(3)]
+    engine: Any = Fake((None, [task("0", "starting")]), (None, tries))
+    engine.inspect_container = lambda _: {"State": {"Health": {"Status": "unhealthy", "Log": [{"Output": "teapot\n"}]}}}
+    monkeypatch.setattr(swarm_rollout, "ask", lambda url: "418")
+    with pytest.raises(SwarmError) as error:
+        Rollout(engine, health="http://localhost:8080/healthz").wait("id", "new", 1, timeout=60)
+    assert str(error.value).startswith(
+        "its replicas do not stay up: unhealthy container; http://localhost:8080/healthz answered 418, and 200 is"
+        " wanted (HEALTHCHECK wrote: teapot): the image's HEALTHCHECK failed"
+    )
 
 
 def test_failures_from_before_do_not_count(clock: list[float]) -> None:
@@ -312,6 +331,14 @@ def test_only_a_manager_will_do(swarm: dict[str, Any], words: str) -> None:
 def test_what_engines_say_comes_with_what_to_do(said: str, fix: str) -> None:
     assert fix in explain(said)
     assert explain("something new") == "something new"
+
+
+def test_every_replica_has_a_limit_of_processes() -> None:
+    made: list[Any] = []
+    engine: Any = Fake()
+    engine.new_service = lambda spec, login: made.append(spec)
+    swarm_engine.put(engine, None, {"name": "shop-api", "spec": inputs(rich())["spec"]})
+    assert made[0]["TaskTemplate"]["Resources"]["Limits"]["Pids"] == 1024
 
 
 def test_someone_elses_service_is_not_taken_over() -> None:

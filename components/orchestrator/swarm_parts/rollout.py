@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.error import HTTPError
@@ -32,10 +33,13 @@ class RolledBackError(SwarmError):
 
 
 class Rollout:
-    """One passage to a spec. Made before the engine is told, so that it knows which failures are older."""
+    """One passage to a spec. Made before the engine is told, so that it knows which failures are older. `health` is
+    where replicas say how they do, if this machine can ask."""
 
-    def __init__(self, engine: Engine, service: str | None = None) -> None:
+    def __init__(self, engine: Engine, service: str | None = None, health: str = "") -> None:
         self.engine = engine
+        self.health = health
+        self.answer = ""
         self.before = {task["ID"] for task in engine.tasks_of(service)} if service else set()
         self.seen: dict[tuple[str, str], float] = {}
 
@@ -68,6 +72,8 @@ class Rollout:
             raise SwarmError(f"its replicas do not stay up: {self._why(service, failed)}")
         wanted = [task for task in tasks if task["DesiredState"] == "running" and not is_over(task)]
         self._check_homes(wanted)
+        if self.health and any(task["Status"]["State"] in ("starting", "running") for task in wanted):
+            self.answer = ask(self.health)
         ready = [task for task in wanted if self._age(task, "running") >= SETTLE]
         return len(ready) == len(wanted) == replicas and update in (None, "completed")
 
@@ -99,12 +105,22 @@ class Rollout:
             return "a replica failed; see docker service ps --no-trunc"
         task = failed[-1]
         status = task["Status"]
-        code = status.get("ContainerStatus", {}).get("ExitCode", 0)
-        error = status.get("Err") or f"the process ended by itself (exit code {code})"
+        error = status.get("Err") or self._ending(status.get("ContainerStatus", {}))
         with suppress(DockerException):  # a replica that never started has no log
             if lines := self.engine.log_tail(service, task["ID"]):
                 return "\n    | ".join([f"{explain(error)}\n  its last lines:", *lines])
         return explain(error)
+
+    def _ending(self, container: Mapping[str, Any]) -> str:
+        """Why a replica ended without an error. One that the engine stops as unhealthy, and that then ends in order, is
+        not told as such (moby, daemon/cluster/executor/container/controller.go, Wait)."""
+        with suppress(DockerException):  # it is on another node, or gone
+            found = self.engine.inspect_container(container.get("ContainerID", ""))["State"].get("Health") or {}
+            if found.get("Status") == "unhealthy":
+                wrote = str((found.get("Log") or [{}])[-1].get("Output", "")).strip()
+                answered = f"; {self.health} answered {self.answer}, and 200 is wanted" if self.answer else ""
+                return f"unhealthy container{answered}" + (f" (HEALTHCHECK wrote: {wrote})" if wrote else "")
+        return f"the process ended by itself (exit code {container.get('ExitCode', 0)})"
 
     def _unfinished(self, service: str, revision: str, replicas: int, timeout: float) -> str:
         states = [task["Status"] for task in self._tasks(service, revision) if not is_over(task)]
