@@ -31,7 +31,7 @@ up: env ## build the example, push it, run it on this machine's Docker, call it
 
 .PHONY: down
 down: env ## remove all that `make up` made
-	@.venv/bin/yard down
+	@.venv/bin/yard down --yes
 
 .PHONY: test
 test: env need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)

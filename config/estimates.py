@@ -80,7 +80,7 @@ def of_stack(stack: Settings, usage: Usage | None = None) -> Estimate:
     name = stack.pulled_from
     beside = tuple(each for key, each in stack.registries.items() if key != name)
     pair = Pair(stack.registries[name], tuple(each for _, each in sorted(stack.orchestrators.items())), beside)
-    running = {name: each for name, each in stack.services.items() if not each.waits}
+    running = {name: each for name, each in stack.services.items() if each.runs}
     return _estimate(stack, pair, running, usage or stack.config.usage, stack.region)
 
 

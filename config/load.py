@@ -31,7 +31,7 @@ def running() -> Settings:
     """The settings of the stack that runs, with what its last `up` recorded: a service whose digest stands in no file
     runs the one that is given for this run, else the recorded. Raises `BadConfig` as `load` does."""
     settings, given = load(), digests.Given.of_environment()
-    waiting = [name for name, each in settings.services.items() if each.waits and name not in given.digests]
+    waiting = [name for name, each in settings.services.items() if each.runs is None and name not in given.digests]
     outputs = digests.recorded()
     history = History.of(outputs, given.changes)
     services = digests.resolved(settings.services, given.digests, history.digests)

@@ -31,7 +31,7 @@ def export(
         {
             name: [each.logs(stack.stack, name) for each in stack.orchestrators.values()]
             for name, service in stack.services.items()
-            if not service.waits
+            if service.runs
         },
     )
     # An image of someone else's is in no repository that a later `up` could take it from: the configuration has it.
@@ -53,7 +53,7 @@ def _first(known: list[Any]) -> Any:
 
 
 def _waiting(stack: Settings) -> list[str]:
-    return [_deploy(name) for name, service in stack.services.items() if service.waits]
+    return [_deploy(name) for name, service in stack.services.items() if service.runs is None]
 
 
 def _deploy(service: str) -> str:

@@ -65,9 +65,13 @@ class Terminal:
             assert self._reader.is_alive(), f"it ended without {text!r}:\n{self.screen}"
             time.sleep(0.01)
 
+    def type(self, keys: bytes) -> None:
+        """Press these keys."""
+        os.write(self._ours, keys)
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
-        os.write(self._ours, b"\x03")
+        self.type(b"\x03")
 
     def end(self) -> int:
         """Wait for its end, and that of all that it started; its exit code."""

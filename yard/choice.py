@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from yard import here
+from yard import exits, here
 
 LOCAL = "local"
 USUAL = "dev"
@@ -17,7 +17,7 @@ VARIABLE = "PULUMI_STACK"
 def stack_option(what: str) -> Callable[[Any], Any]:
     """The option `--stack`; `what` says what is done to it."""
     rule = f"{VARIABLE}, the only one besides local, or {USUAL}"
-    return click.option("--stack", default=usual, show_default=rule, help=what)
+    return exits.stack_option(what, default=usual, show_default=rule)
 
 
 def usual() -> str:

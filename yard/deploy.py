@@ -24,7 +24,7 @@ from yard import engine, here, image, interrupts, machine, progress
 from yard.choice import stack_option
 from yard.given import given
 from yard.local import STACK, Local, in_words
-from yard.machine import Machine, MachineError, Notes, Say, engine_host
+from yard.machine import Machine, MachineError, Misconfigured, Notes, Say, engine_host
 from yard.state import url_of
 from yard.up import call, changes
 
@@ -81,12 +81,12 @@ class Deployment:
     def of(cls, root: Path, stack: str, images: Collection[str], commit: str | None = None) -> "Deployment":
         """What the command's arguments mean; raises `MachineError` with all that is wrong."""
         if stack == STACK:
-            raise MachineError(f"stack {STACK} is this machine's: `yard up` deploys it")
+            raise Misconfigured(f"stack {STACK} is this machine's: `yard up` deploys it")
         services = services_of(root, stack)
         named = dict(_named(each) for each in images) or {name: None for name, each in services.items() if each.build}
         found = cls(root, stack, services, [name for name, digest in named.items() if digest is None])
         if problems := [*found._problems(named, commit)]:
-            raise MachineError("\n".join(problems))
+            raise Misconfigured("\n".join(problems))
         pushed = {name: Change(digest=digest, commit=commit) for name, digest in named.items() if digest}
         return replace(found, pushed=pushed)
 
@@ -178,7 +178,7 @@ def services_of(root: Path, stack: str) -> Mapping[str, Service]:
     """The services of a stack to which something can be deployed; raises `MachineError` where nothing can be now."""
     settings = of_file(StackFile(root, stack))
     if settings.config.pull_from:
-        raise MachineError(
+        raise Misconfigured(
             f"images of stack {stack} are on their way from {settings.config.pull_from} to"
             f" {settings.config.registry}: finish that first (`pulumi stack output next --stack {stack}` says how)"
         )

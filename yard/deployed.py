@@ -54,7 +54,7 @@ class Opened:
     @property
     def running(self) -> list[str]:
         """The services that have an image."""
-        return [name for name, each in self.deployed.services.items() if each.digest]
+        return [name for name, each in self.deployed.services.items() if each.runs]
 
     def operations(self, verb: str, key: str) -> Operations[Any]:
         """Who does `verb` on an orchestrator; raises `MachineError` with the reason where that is refused."""

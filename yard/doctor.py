@@ -15,7 +15,7 @@ from components.needs import KubernetesCluster, Program, RegistryApi, SwarmManag
 from config.place import HOME
 from config.settings import Settings
 from config.stack_file import BadStack, NoStack, StackFile
-from yard import here, suggest
+from yard import exits, here, suggest
 from yard.checks import Finding, docker, fail, kubernetes, machine, project, warn
 from yard.choice import stack_option
 from yard.local import STACK
@@ -66,7 +66,7 @@ def _look(stack: str) -> Iterator[Finding]:
         says = " ".join(str(error).split())
         yield fail("config", says, "edit that file, or put it back as it was with `git checkout`; then call this again")
     except NoStack as error:
-        raise click.BadParameter(str(error), param_hint="--stack") from error
+        raise exits.Misused(str(error)) from error
     else:
         yield from (about(stack, finding) for finding in examine(file))
 

@@ -4,13 +4,14 @@ import shutil
 
 import click
 
-from yard import interrupts, machine, progress, suggest
+from yard import exits, interrupts, machine, progress, suggest
 from yard.local import STACK, Local, in_words
 from yard.up import ROOT
 
 
 @click.command()
-def down() -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def down(yes: bool) -> None:
     """Remove all that `yard up` made: the stack, the images, the registry, the swarm."""
     local = Local(ROOT)
     if not local.state.exists() and not local.notes.file.exists():
@@ -20,6 +21,7 @@ def down() -> None:
     def left() -> str:
         return f"What is not removed yet stays: `{suggest.yard('down')}` goes on."
 
+    exits.confirm(f"Remove stack {STACK} of {ROOT}, with its services and images?", yes=yes)
     with in_words(STACK), interrupts.explained(left):
         remove(local, click.echo)
 

@@ -19,7 +19,7 @@ from components.build import Build
 from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import explain
 from yard import git
-from yard.machine import Machine, MachineError, Notes
+from yard.machine import Machine, MachineError, Misconfigured, Notes
 
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 """What a service calls a CPU -> what builders call it."""
@@ -54,15 +54,15 @@ class Source:
         return self.context / self.build.dockerfile
 
     def check(self) -> None:
-        """Raise `MachineError` where the folder or its Dockerfile is not there."""
+        """Raise `Misconfigured` where the folder or its Dockerfile is not there."""
         key = f"services.{self.service}.build"
         if not self.context.is_dir():
-            raise MachineError(
+            raise Misconfigured(
                 f"{key} is {self.build.context}, and there is no folder {self.context}: name the folder of the"
                 f" service's Dockerfile, from {self.root}"
             )
         if not self.dockerfile.is_file():
-            raise MachineError(
+            raise Misconfigured(
                 f"{key}: there is no {self.build.dockerfile} in {self.context}: write one, or name another with"
                 f" {key}.dockerfile"
             )

@@ -19,13 +19,14 @@ from components.build import Build, BuildOrFolder
 from components.naming import label
 from components.operations import OperationError
 from components.orchestrator.swarm_parts.client import SwarmError, explain
-from config.problems import translate
+from config.load import of_file
+from config.problems import BadConfig, translate
 from config.releases import Change
 from config.stack_file import NoStack, StackFile
 from config.yaml_text import read
-from yard import engine, files, suggest
+from yard import engine, exits, files, suggest
 from yard.image import Source, made
-from yard.machine import MachineError, Notes, Say, engine_host
+from yard.machine import MachineError, Misconfigured, Notes, Say, engine_host
 
 STACK = suggest.LOCAL
 SALT = "encryptionsalt"
@@ -65,10 +66,10 @@ class Local:
         return StackFile(self.root, STACK)
 
     def block(self, key: str) -> dict[str, Any]:
-        """One key of the configuration that holds a map; raises `MachineError` where it holds something else."""
+        """One key of the configuration that holds a map; raises `Misconfigured` where it holds something else."""
         found = self._written.get(key) or {}
         if not isinstance(found, dict):
-            raise MachineError(f"{key} in {self.file} is no map, such as {{key: value}}: {FIX}")
+            raise Misconfigured(f"{key} in {self.file} is no map, such as {{key: value}}: {FIX}")
         return found
 
     @property
@@ -77,26 +78,28 @@ class Local:
         return self.block("services")
 
     def check(self) -> None:
-        """Raise `MachineError` for everything that keeps the services from being built or run, before anything is."""
+        """Raise `Misconfigured`, or `BadConfig`, for everything that keeps the services from being built or run, before
+        anything is."""
         if not self.services:
-            raise MachineError(f"{self.file} has no services, which are what `yard up` builds and runs: {FIX}")
+            raise Misconfigured(f"{self.file} has no services, which are what `yard up` builds and runs: {FIX}")
         problems = [str(problem) for name in self.services for problem in self._problems(name)]
         if problems:
-            raise MachineError("\n".join(problems))
+            raise Misconfigured("\n".join(problems))
+        of_file(self._written)
 
     def _problems(self, name: str) -> Iterator[MachineError]:
         service = self.services[name]
         if not isinstance(service, dict):
-            yield MachineError(f"services.{name} in {self.file} is no map, such as {{build: ../{name}}}: {FIX}")
+            yield Misconfigured(f"services.{name} in {self.file} is no map, such as {{build: ../{name}}}: {FIX}")
         elif not any(service.get(each) for each in ("build", "digest", "image")):
-            yield MachineError(
+            yield Misconfigured(
                 f"services.{name} says neither how its image is built nor which it is: set services.{name}.build to the"
                 f" folder of its Dockerfile, or services.{name}.image to one that somebody else built; {FIX}"
             )
         elif service.get("build"):
             try:
                 self.source(name, "x86_64").check()
-            except MachineError as error:
+            except Misconfigured as error:
                 yield error
 
     def source(self, name: str, architecture: str) -> Source:
@@ -105,7 +108,7 @@ class Local:
         try:
             build = _BUILD.validate_python(service["build"])
         except ValidationError as error:
-            raise MachineError(
+            raise Misconfigured(
                 "\n".join(str(each) for each in translate(error, f"services.{name}.build", Build))
             ) from error
         cpu = str(service.get("architecture") or architecture)
@@ -219,7 +222,9 @@ def in_words(stack: str | None = None) -> Iterator[None]:
     """Show what may go wrong on a machine as a message, not as a traceback; its commands are about `stack`."""
     try:
         yield
-    except (engine.EngineError, MachineError, NoStack, OperationError, SwarmError, pulumi.RunError) as error:
+    except (BadConfig, Misconfigured, NoStack) as error:
+        raise exits.Misused(suggest.about(stack, str(error)) if stack else str(error)) from error
+    except (engine.EngineError, MachineError, OperationError, SwarmError, pulumi.RunError) as error:
         raise click.ClickException(suggest.about(stack, str(error)) if stack else str(error)) from error
     except auto.CommandError as error:
         raise click.ClickException(engine.plain(str(error))) from error

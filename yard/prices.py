@@ -15,7 +15,7 @@ from rich.table import Table
 
 from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
-from yard import files, here
+from yard import exits, files, here
 from yard.choice import stack_option
 from yard.pricelist.fetch import AWS
 from yard.pricelist.refresh import Refreshed
@@ -94,7 +94,7 @@ def _own_region(stack: str) -> str:
     try:
         region = StackFile(ROOT, stack).values.get("aws:region")
     except NoStack as error:
-        raise click.BadParameter(str(error), param_hint="--stack") from error
+        raise exits.Misused(str(error)) from error
     if not isinstance(region, str):
         raise click.UsageError(f"stack {stack} is in no region of AWS: name one, as in `yard prices refresh us-east-1`")
     return region

@@ -7,7 +7,8 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from yard import here, interrupts
+from config.stack_file import NoStack
+from yard import exits, here, interrupts
 from yard.choice import stack_option
 from yard.rehearsing import Listener, Report, Step
 from yard.rehearsing import rehearse as run
@@ -40,6 +41,8 @@ def rehearse(stack: str, to: str | None, as_json: bool, speed: float) -> None:
     with interrupts.explained(lambda: "A rehearsal leaves nothing behind; call it again to start anew."):
         try:
             report = run(ROOT, stack, to, speed, Listener() if as_json else _telling(console))
+        except NoStack as error:
+            raise exits.Misused(str(error)) from error
         except KeyboardInterrupt:
             if as_json:
                 click.echo(json.dumps(Report(reason="interrupted").json(), indent=2))

@@ -22,7 +22,7 @@ from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
 from config.reader import default_of
-from config.stack_file import PLACEHOLDER, NoStack, StackFile, dotted
+from config.stack_file import PLACEHOLDER, BadStack, StackFile, dotted
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health
@@ -104,7 +104,7 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
             listener.note(note)
         _Rehearsal(root, config, to, edge, report, listener).run(1 / speed)
         report.ok = True
-    except (Broken, NoStack, Refused, engine.EngineError) as error:
+    except (Broken, BadStack, Refused, engine.EngineError) as error:
         report.reason = suggest.about(name, str(error))
     return report
 

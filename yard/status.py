@@ -56,9 +56,9 @@ def traffic(stack: Opened) -> dict[str, int]:
 
 def _service(stack: Opened, name: str) -> dict[str, Any]:
     service = stack.deployed.services[name]
-    url = url_of(name, service, stack.outputs.get("url")) if service.digest else None
-    on = {key: _on(stack, key, name) for key in stack.settings.orchestrators} if service.digest else {}
-    return {"url": url, "digest": service.digest, "on": on}
+    url = url_of(name, service, stack.outputs.get("url")) if service.runs else None
+    on = {key: _on(stack, key, name) for key in stack.settings.orchestrators} if service.runs else {}
+    return {"url": url, "digest": service.runs, "on": on}
 
 
 def _on(stack: Opened, key: str, service: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from components.aws import gate
 from components.shell import command
 from config.problems import nearest
 from config.reader import default_of
-from yard import engine, here, interrupts, progress
+from yard import engine, exits, here, interrupts, progress
 from yard.choice import stack_option
 
 ROOT = here.ROOT
@@ -58,8 +58,8 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
         here = Switch.of(opened, ROOT, click.echo, bake)
         if to is not None:
             here.check(to)
-        if to is not None and not yes:
-            click.confirm(f"Move {stack} from {here.home} to {to}, in {len(SHARES) + 2} steps?", abort=True)
+        if to is not None:
+            exits.confirm(here.question(to), yes=yes)
         with interrupts.explained(here.stopped):
             here.abort() if to is None else here.run(to)
     except (engine.EngineError, auto.CommandError) as error:
@@ -81,6 +81,7 @@ class Switch:
     bake: float
     pending: list[str] = field(default_factory=list)
     """What an earlier run was at when it was ended."""
+    is_up: bool = True
     sleep: Callable[[float], None] = field(default=time.sleep)
 
     @classmethod
@@ -93,18 +94,21 @@ class Switch:
         weights = _weights(values.get("traffic") or "{}")
         deployment = _deployment(stack)
         traffic = shares(home, weights, list(served(_resources(deployment))))
-        return cls(stack, home, traffic, say, bake, engine.pending(deployment))
+        return cls(stack, home, traffic, say, bake, engine.pending(deployment), bool(_resources(deployment)))
 
     def check(self, to: str) -> None:
         """Refuse what cannot be switched to from here."""
         known = orchestrator.names()
         for key in (self.home, to):
             if key not in known:
-                raise SwitchError(
+                raise exits.Misused(
                     f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}"
                 )
             if orchestrator.load(key).Options.target is None:
                 raise SwitchError(f"{key} is not behind the load balancer, so no traffic can be shared with it")
+        if not self.is_up:
+            up = command("pulumi", "up", "--stack", self.stack.name)
+            raise SwitchError(f"{self.stack.name} is not up, so there is nothing to move: `{up}` brings it up")
         if self.pending:
             doctor = command("yard", "doctor", "--stack", self.stack.name)
             raise SwitchError(
@@ -112,6 +116,12 @@ class Switch:
             )
         if odd := set(self.traffic) - {self.home, to}:
             raise SwitchError(f"a move to {', '.join(sorted(odd))} is under way: finish it or --abort first")
+
+    def question(self, to: str) -> str:
+        """What somebody is asked before the first step."""
+        if to == self.home and not self.traffic:
+            return f"{to} has all the traffic of {self.stack.name}. Run `pulumi up`, which takes away what was left?"
+        return f"Move {self.stack.name} from {self.home} to {to}, in {len(SHARES) + 2} steps?"
 
     def run(self, to: str) -> None:
         """Go to `to`, from wherever the weights are."""

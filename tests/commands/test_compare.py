@@ -213,7 +213,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "code", "said"),
         [
-            (["--stack", "nope"], 1, r"stack nope cannot be priced: there is no stack 'nope': config/ has dev, local"),
+            (["--stack", "nope"], 2, r"there is no stack 'nope': config/ has dev, local"),
             (["--region", "eu-west-3"], 1, r"there are no prices for eu-west-3: .*yard prices refresh eu-west-3"),
             (["--usage", "smal"], 1, r"smal is no file, and no preset either: .*did you mean small\?"),
             (["--json", "--csv"], 2, r"--json or --csv: choose one"),
@@ -231,7 +231,7 @@ class TestRefusals:
 
     def test_a_configuration_that_is_wrong_is_told_all_at_once(self, project: Project) -> None:
         project(zones=9, usage={"deploys": -1, "logz": 1})
-        error = run(exit_code=1).stderr
+        error = run(exit_code=2).stderr
         assert "stack dev cannot be priced: 3 things need a change" in error
         assert "switchyard:usage.deploys is -1; want at least 0" in error
         assert "did you mean logs?" in error

@@ -86,7 +86,7 @@ def test_stack_local_has_its_own_command(monkeypatch: pytest.MonkeyPatch, tmp_pa
     stack_file(tmp_path, {**config_for("ecr", "ecs-fargate"), "services": SHOP})
     monkeypatch.setattr(command, "ROOT", tmp_path)
     result = CliRunner().invoke(command.deploy, ["--stack", "local"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "stack local is this machine's: `yard up` deploys it" in result.output
 
 

@@ -11,6 +11,8 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from docker.errors import APIError
+from requests import Response
 
 from components.build import Build
 from config.releases import Change
@@ -176,13 +178,15 @@ class TestConfiguration:
 
     def test_an_image_that_somebody_else_built_is_handed_over_as_it_is(self, local: Local) -> None:
         nginx = f"docker.io/library/nginx@sha256:{'1' * 64}"
-        local.file.write_text(yaml.safe_dump({"config": {"services": {"web": {"image": nginx}}}}), encoding="utf-8")
+        document = yaml.safe_load(local.file.read_text(encoding="utf-8"))
+        document["config"]["switchyard:services"] = {"web": {"image": nginx}}
+        local.file.write_text(yaml.safe_dump(document), encoding="utf-8")
         local.notes.write(images={"web": {"digest": "sha256:2", "architecture": "arm64"}})
         local.check()
         assert (local.built, local.image("web"), local.digest("web")) == ([], nginx, f"sha256:{'1' * 64}")
         local.lay_out()
         (written,) = [yaml.safe_load(file.read_text()) for file in local.place.glob("config/*.yaml")]
-        assert written["config"]["services"]["web"] == {"image": nginx}
+        assert written["config"]["switchyard:services"]["web"] == {"image": nginx}
 
     def test_the_salt_of_earlier_runs_is_kept(self, local: Local) -> None:
         local.lay_out()
@@ -214,8 +218,16 @@ class TestConfiguration:
     def test_up_stops_before_it_makes_anything(self, local: Local, text: bytes, said: str) -> None:
         local.file.write_bytes(text)
         result = CliRunner().invoke(up)
-        assert result.exit_code == 1
+        assert result.exit_code == 2
         assert re.search(f"^Error: .*{said}", result.stderr)
+
+    def test_what_any_stack_is_told_is_told_before_anything_is_built(self, local: Local) -> None:
+        text = local.file.read_text(encoding="utf-8").replace("port: 8080", "port: 80")
+        local.file.write_text(text, encoding="utf-8")
+        result = CliRunner().invoke(up)
+        assert result.exit_code == 2
+        assert "services.api.port is 80; want a port from 1024" in result.stderr
+        assert not local.notes.directory.exists()
 
     @pytest.mark.parametrize("text", [b"", b"config:", b"config: {services: x}", b"config: {services: {api: x}}"])
     def test_down_takes_out_only_what_is_there(self, local: Local, text: bytes) -> None:
@@ -261,9 +273,39 @@ class TestNotes:
         local.notes.file.write_text(text, encoding="utf-8")
         monkeypatch.setattr(machine, "join_swarm", lambda here: here.notes.write(swarm="x"))
         monkeypatch.setattr(Local, "open", lambda self, say: self.notes.read())
-        result = CliRunner().invoke(command)
+        result = CliRunner().invoke(command, ["--yes"] if command is down else [])
         assert result.exit_code == 1
         assert (
             "local.json, where `yard up` notes what it makes, is broken: delete it and call this again" in result.stderr
         )
         assert "docker swarm leave --force" in result.stderr
+
+
+class Images:
+    """An engine's images, by name; one of them runs in a container of somebody else's."""
+
+    def __init__(self, used: str, *names: str) -> None:
+        self.used, self.names = used, list(names)
+
+    def list(self, repository: str) -> list[Any]:
+        return [type("Image", (), {"attrs": {"RepoTags": [*self.names], "RepoDigests": []}})()]
+
+    def remove(self, name: str) -> None:
+        if name == self.used:
+            answer = Response()
+            answer.status_code = 409
+            raise APIError("conflict: container 1 is using its image", answer)
+        self.names.remove(name)
+
+
+def test_down_removes_names_of_its_own_alone_and_goes_on_where_an_image_is_used(
+    local: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    ours = "localhost:5000/switchyard-local/api"
+    images = Images(f"{ours}:1", f"{ours}:1", f"{ours}:2", "theirs:latest", f"{ours}-other:1")
+    client: Any = type("Client", (), {"images": images, "api": None})()
+    monkeypatch.setattr(machine, "wait_for_containers", lambda *_: None)
+    machine.remove_images(machine.Machine("unix:///none", client, local.notes, said.append), "switchyard-local", [ours])
+    assert images.names == [f"{ours}:1", "theirs:latest", f"{ours}-other:1"]
+    assert said == [f"{ours}:1 stays: another container uses it"]

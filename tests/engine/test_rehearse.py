@@ -52,7 +52,6 @@ def test_the_passage_of_dev_as_json() -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--stack", "nobody"], "there is no stack 'nobody': config/ has dev, local, prod"),
         (["--to", "nomad"], f"there is no orchestrator 'nomad': use one of {', '.join(orchestrator.names())}"),
         (["--to", "ecs-fargate"], "stack dev is on ecs-fargate already: name another with --to"),
         (["--stack", "local"], "swarm runs elsewhere, so stack local cannot rehearse it"),

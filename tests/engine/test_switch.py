@@ -156,3 +156,20 @@ def test_called_again_after_a_failure_it_finishes(
 def test_it_refuses_what_cannot_share_the_traffic(tmp_path: Path, to: str, said: str) -> None:
     with passage(tmp_path) as stack, pytest.raises(click.ClickException, match=said):
         Diary(stack).open().run(to)
+
+
+def test_a_stack_that_was_never_up_has_nothing_to_move(tmp_path: Path) -> None:
+    with passage(tmp_path) as stack:
+        for to in ("eks", "ecs-fargate"):
+            with pytest.raises(
+                click.ClickException, match="dev is not up, so there is nothing to move: `pulumi up --stack dev`"
+            ):
+                Diary(stack).open().check(to)
+
+
+def test_to_where_all_traffic_is_nobody_is_asked_for_six_steps(tmp_path: Path) -> None:
+    with passage(tmp_path) as stack:
+        stack.up()
+        here = Diary(stack).open()
+        assert here.question("ecs-fargate").startswith("ecs-fargate has all the traffic of dev. Run `pulumi up`")
+        assert here.question("eks") == "Move dev from ecs-fargate to eks, in 6 steps?"

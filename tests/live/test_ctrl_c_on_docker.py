@@ -25,14 +25,14 @@ def project(tmp_path: Path, client: docker.DockerClient, vacancy: None) -> Itera
     """A checkout of which nothing is up. After the test, `down` leaves nothing."""
     project, engine = copy_of_project(tmp_path / "project", HOST), settled(client)
     yield project
-    down = project.yard("down")
+    down = project.yard("down", "--yes")
     assert down.code == 0, down.err
     assert settled(client) == engine
 
 
-def yard(project: Project, command: str) -> Terminal:
+def yard(project: Project, *words: str) -> Terminal:
     """A command of `yard` in a terminal."""
-    return Terminal([sys.executable, "-m", "yard", command], project.root, {"PYTHONPATH": str(project.root)})
+    return Terminal([sys.executable, "-m", "yard", *words], project.root, {"PYTHONPATH": str(project.root)})
 
 
 def pending(project: Project) -> list[str]:
@@ -76,7 +76,7 @@ def test_up_goes_on_after_one_interrupt_and_after_two(project: Project) -> None:
 def test_down_removes_what_was_left_and_goes_on_after_an_interrupt(project: Project) -> None:
     project.configure("services", health="/not-there")
     interrupted_while_it_waits(project, times=2)
-    with yard(project, "down") as down:
+    with yard(project, "down", "--yes") as down:
         down.wait_for("deleted ")
         down.interrupt()
         assert down.end() == 130

@@ -53,7 +53,7 @@ def team(tmp_path: Path, client: docker.DockerClient, vacancy: None) -> Iterator
     here = machine.Machine(HOST, client, project.local.notes, print)
     repositories = [project.local.repository(name).replace("-local/", f"-{STAGING}/") for name in ("api", "web")]
     machine.remove_images(here, f"switchyard-{STAGING}", repositories)
-    assert project.yard("down").code == 0
+    assert project.yard("down", "--yes").code == 0
 
 
 def test_services_are_deployed_and_the_next_version_loses_no_request(team: Team) -> None:

@@ -27,7 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClien
     project = copy_of_project(tmp_path_factory.mktemp("project"), HOST)
     config, engine = project.local.file.read_text(encoding="utf-8"), settled(client)
     yield project
-    down = project.yard("down")
+    down = project.yard("down", "--yes")
     assert down.code == 0, down.err
     assert settled(client) == engine
     assert project.local.file.read_text(encoding="utf-8") == config

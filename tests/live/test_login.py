@@ -28,7 +28,7 @@ def project(tmp_path: Path, client: docker.DockerClient, vacancy: None) -> Itera
         project.configure("services", digest=image.push(here, repository, "test"))
         forget_image(client, repository)
         yield project
-        assert project.yard("down").code == 0
+        assert project.yard("down", "--yes").code == 0
 
 
 def forget_image(client: docker.DockerClient, repository: str) -> None:

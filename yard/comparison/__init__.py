@@ -21,6 +21,7 @@ from config.settings import Settings
 from config.stack_file import NoStack, StackFile
 from config.usage_file import BadUsage
 from config.usage_file import read as read_usage
+from yard import exits
 
 REGION = "us-east-1"
 """For a stack that has no region of its own."""
@@ -124,7 +125,8 @@ def settings_of(root: Path, stack: str) -> Settings:
     try:
         return of_file(StackFile(root, stack))
     except (NoStack, pulumi.RunError) as error:
-        raise click.ClickException(f"stack {stack} cannot be priced: {error}") from error
+        why = str(error) if isinstance(error, NoStack) else f"stack {stack} cannot be priced: {error}"
+        raise exits.Misused(why) from error
 
 
 def _order(found: Estimate) -> tuple[object, ...]:

@@ -1,0 +1,130 @@
+"""How every command ends: 0, 1, 2 or 130, and what it says then, on which stream."""
+
+import sys
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.program import ROOT
+from tests.terminal import Terminal
+from yard import exits
+from yard.__main__ import COMMANDS, main
+
+WITH_STACK = [name for name in COMMANDS if name not in ("up", "down", "prices")]
+
+
+def command(name: str) -> click.Command:
+    found = main.get_command(click.Context(main), name)
+    assert found
+    return found
+
+
+def call(name: str, *words: str) -> Result:
+    """A command with what it cannot do without, and more."""
+    needed = ["x" for each in command(name).params if isinstance(each, click.Argument) and each.required]
+    return CliRunner().invoke(main, [name, *needed, *words])
+
+
+@pytest.mark.parametrize("name", WITH_STACK)
+def test_an_unknown_stack_is_the_same_everywhere(name: str) -> None:
+    found = call(name, "--stack", "nope")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr == "Error: there is no stack 'nope': config/ has dev, local, prod\n"
+
+
+def test_prices_asks_for_a_stack_only_where_no_region_is_named() -> None:
+    found = CliRunner().invoke(main, ["prices", "refresh", "--stack", "nope"])
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr == "Error: there is no stack 'nope': config/ has dev, local, prod\n"
+
+
+def test_every_other_command_is_about_stack_local() -> None:
+    assert [name for name in COMMANDS if not any(each.name == "stack" for each in command(name).params)] == [
+        "up",
+        "down",
+        "prices",
+    ]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_wrong_usage_is_2(name: str) -> None:
+    found = call(name, "--no-such-option")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "No such option" in found.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_0(name: str) -> None:
+    assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(KeyboardInterrupt(), 130), (click.ClickException("it failed"), 1), (exits.Misused("it is wrong"), 2)],
+    ids=["interrupted", "failed", "misused"],
+)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_how_it_ends_is_its_exit_code(
+    name: str, error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(command(name), "callback", end)
+    found = call(name, *(["--stack", "dev"] if name in WITH_STACK else []))
+    assert (found.exit_code, found.stdout) == (code, "")
+    assert "Traceback" not in found.stderr
+
+
+class TestAsking:
+    def test_without_a_terminal_it_says_to_give_yes(self) -> None:
+        @click.command()
+        def ask() -> None:
+            exits.confirm("Remove it all?", yes=False)
+
+        found = CliRunner().invoke(ask)
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert found.stderr == "Error: Remove it all? There is no terminal to answer at: give --yes\n"
+
+    @pytest.mark.parametrize(
+        ("typed", "code", "said"),
+        [
+            (b"y\n", 0, "done"),
+            (b"n\n", 1, "nothing was changed"),
+            (b"\n", 1, "nothing was changed"),
+            (b"\x03", 130, "Stopped."),
+        ],
+    )
+    def test_at_a_terminal_only_yes_goes_on_and_ctrl_c_is_no_answer(self, typed: bytes, code: int, said: str) -> None:
+        with Terminal((sys.executable, "-c", ASKS), ROOT) as terminal:
+            terminal.wait_for("Remove it all? [y/N]")
+            terminal.type(typed)
+            assert terminal.end() == code
+        assert said in terminal.screen
+        assert "Traceback" not in terminal.screen
+
+
+ASKS = """
+import click
+from yard import exits, interrupts
+@click.command()
+def ask():
+    with interrupts.explained(lambda: ""):
+        exits.confirm("Remove it all?", yes=False)
+        print("done")
+ask()
+"""
+
+
+def test_down_names_the_checkout_and_the_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    (tmp_path / ".state").mkdir()
+    monkeypatch.setattr("yard.down.ROOT", tmp_path)
+    found = CliRunner().invoke(main, ["down"])
+    assert found.exit_code == 2
+    assert found.stderr == (
+        f"Error: Remove stack local of {tmp_path}, with its services and images? There is no terminal to answer at:"
+        " give --yes\n"
+    )
+    assert (tmp_path / ".state").exists()
