@@ -116,7 +116,7 @@ class Demand:
 
     @property
     def of_registry(self) -> Demand:
-        """What is asked of the registry: nothing for services whose images are somebody else's."""
+        """What is asked of the registry: nothing for services whose images are someone else's."""
         services = {name: each for name, each in self.services.items() if each.image is None}
         return replace(
             self, services=services, pulls={name: self.pulls[name] for name in services if name in self.pulls}

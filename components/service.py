@@ -174,7 +174,7 @@ class Service(Model):
     )
     image: PublicImage | None = Field(
         default=None,
-        description="An image that somebody else built and that anyone may pull, by digest, such as"
+        description="An image that someone else built and that anyone may pull, by digest, such as"
         " docker.io/library/nginx@sha256:...; in place of `build` and `digest`, and not in the stack's registry.",
     )
     architecture: Architecture = Field(default="x86_64", description="CPU architecture the image was built for.")
@@ -204,7 +204,7 @@ class Service(Model):
         for field in ("build", "digest"):
             if getattr(self, field) is not None:
                 raise ValueError(
-                    f"image and {field} say two things: keep `image` for one that somebody else built, or `{field}` for"
+                    f"image and {field} say two things: keep `image` for one that someone else built, or `{field}` for"
                     " one in the stack's registry"
                 )
         return self

@@ -53,7 +53,7 @@ class Given:
             if name not in services:
                 yield Problem(f"{GIVEN}.{name}", digest, f"the name of a service: {', '.join(services)}", FIX)
             elif services[name].image:
-                want = f"no entry: {name} runs `image`, which somebody else built"
+                want = f"no entry: {name} runs `image`, which someone else built"
                 yield Problem(f"{GIVEN}.{name}", digest, want, FIX)
             elif services[name].digest not in (None, digest):
                 key = pulumi.Config().full_key(f"services.{name}.digest")

@@ -106,7 +106,7 @@ class Deployment:
         service = self.services[name]
         if service.image:
             yield (
-                f"{name} runs an image that somebody else built: another one is another services.{name}.image in"
+                f"{name} runs an image that someone else built: another one is another services.{name}.image in"
                 f" config/Pulumi.{self.stack}.yaml, and `{command('pulumi', 'up', '--stack', self.stack)}`"
             )
             return

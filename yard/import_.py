@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from config.stack_file import NoStack, StackFile
-from yard import files, here, suggest
+from yard import exits, files, here, suggest
 from yard.importing import stack_file
 from yard.importing.dialects import DIALECTS, Imported, load
 from yard.importing.source import VERDICTS, NoImport
@@ -19,7 +19,7 @@ ROOT = here.ROOT
 @click.command("import")
 @click.argument("source", metavar="FILE|FOLDER", type=click.Path(exists=True, path_type=Path))
 @click.option("--as", "dialect", type=click.Choice([*DIALECTS]), help="What it is; default: by what is in it.")
-@click.option("--stack", help="Write the services into config/Pulumi.<stack>.yaml, where they are not there yet.")
+@exits.stack_option("Write the services into config/Pulumi.<stack>.yaml, where they are not there yet.")
 @click.option("--environment", help="Read with the values of this environment, where the file has some (Copilot).")
 @click.option("--json", "as_json", is_flag=True, help="Print the services and the report as one JSON document.")
 def import_(source: Path, dialect: str | None, stack: str | None, environment: str | None, as_json: bool) -> None:

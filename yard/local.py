@@ -94,7 +94,7 @@ class Local:
         elif not any(service.get(each) for each in ("build", "digest", "image")):
             yield Misconfigured(
                 f"services.{name} says neither how its image is built nor which it is: set services.{name}.build to the"
-                f" folder of its Dockerfile, or services.{name}.image to one that somebody else built; {FIX}"
+                f" folder of its Dockerfile, or services.{name}.image to one that someone else built; {FIX}"
             )
         elif service.get("build"):
             try:
@@ -149,7 +149,7 @@ class Local:
         return None if found is None else str(found).rpartition("@")[2]
 
     def image(self, service: str) -> str | None:
-        """The image of a service as the configuration has it: somebody else's, or a digest in the registry."""
+        """The image of a service as the configuration has it: someone else's, or a digest in the registry."""
         written = self.services.get(service, {})
         found = written.get("image") or written.get("digest")
         return None if found is None else str(found)

@@ -112,7 +112,7 @@ class Registry(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
         self.register_outputs({"repositories": {key: each.url for key, each in self.repositories.items()}})
 
     def image(self, name: str, service: Service) -> Image | None:
-        """What a service runs, from here unless it names an image of somebody else's; None: it waits for its first."""
+        """What a service runs, from here unless it names an image of someone else's; None: it waits for its first."""
         if service.image:
             return Image.public(service.image)
         if service.digest is None:

@@ -58,7 +58,7 @@ def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
         "api=latest: want a digest, sha256: and 64 hexadecimal digits, as `docker push` prints it",
         f"old is pinned to {DIGEST} in the configuration, so nothing else can run: take services.old.digest out of"
         " config/Pulumi.dev.yaml",
-        "cache runs an image that somebody else built: another one is another services.cache.image in"
+        "cache runs an image that someone else built: another one is another services.cache.image in"
         " config/Pulumi.dev.yaml, and `pulumi up --stack dev`",
     ]
 

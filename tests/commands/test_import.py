@@ -296,7 +296,7 @@ class TestIntoAStack:
         assert found.endswith("yard pulumi config set --secret --path services.web.secrets.API_TOKEN --stack local")
 
     def test_a_stack_that_does_not_exist(self, root: Path) -> None:
-        assert "there is no stack 'nope': config/ has none" in run(put(root, WEB), "--stack", "nope", code=1).stderr
+        assert "there is no stack 'nope': config/ has " in run(put(root, WEB), "--stack", "nope", code=2).stderr
 
     def test_what_is_printed_is_a_file_of_a_stack(self, root: Path) -> None:
         (root / "config/Pulumi.new.yaml").write_text(run(put(root, WEB)).stdout, encoding="utf-8")

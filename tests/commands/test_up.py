@@ -176,7 +176,7 @@ class TestConfiguration:
         local.notes.write(images={"api": {"digest": "sha256:1", "architecture": "arm64"}})
         assert (local.built, local.digest("api"), local.changes) == ([], "sha256:2", {})
 
-    def test_an_image_that_somebody_else_built_is_handed_over_as_it_is(self, local: Local) -> None:
+    def test_an_image_that_someone_else_built_is_handed_over_as_it_is(self, local: Local) -> None:
         nginx = f"docker.io/library/nginx@sha256:{'1' * 64}"
         document = yaml.safe_load(local.file.read_text(encoding="utf-8"))
         document["config"]["switchyard:services"] = {"web": {"image": nginx}}
@@ -282,7 +282,7 @@ class TestNotes:
 
 
 class Images:
-    """An engine's images, by name; one of them runs in a container of somebody else's."""
+    """An engine's images, by name; one of them runs in a container of someone else's."""
 
     def __init__(self, used: str, *names: str) -> None:
         self.used, self.names = used, list(names)

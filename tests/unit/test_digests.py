@@ -43,7 +43,7 @@ def test_what_is_given_runs(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"api": "latest"}', f"{GIVEN} is .* want service -> digest as JSON"),
         ("{", f"{GIVEN} is '{{'"),
         (json.dumps({"shop": OTHER}), rf"{GIVEN}\.shop .* want the name of a service: api"),
-        (json.dumps({"web": OTHER}), rf"{GIVEN}\.web .* want no entry: web runs `image`, which somebody else built"),
+        (json.dumps({"web": OTHER}), rf"{GIVEN}\.web .* want no entry: web runs `image`, which someone else built"),
         (json.dumps({"api": OTHER}), r"switchyard:services\.api\.digest .* a digest in the configuration is a pin"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`image` of a service: an image of somebody else's, that anyone may pull. It is in no registry of the stack's."""
+"""`image` of a service: an image of someone else's, that anyone may pull. It is in no registry of the stack's."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ MISTAKES = {
         only(
             ONE,
             "is a map",
-            "keys that agree: image and digest say two things: keep `image` for one that somebody else built, or"
+            "keys that agree: image and digest say two things: keep `image` for one that someone else built, or"
             " `digest` for one in the stack's registry",
             EDIT,
         ),
@@ -62,7 +62,7 @@ WEB = {"image": IMAGE, "path": "/web"}
 
 @cache
 def graph(registry: str, runtime: str) -> Graph:
-    """A stack with one service of each kind where there is an edge, elsewhere with somebody else's alone."""
+    """A stack with one service of each kind where there is an edge, elsewhere with someone else's alone."""
     there = EXISTING if orchestrator.load(runtime).Options.target else {}
     web = WEB if there else {"image": IMAGE}
     blocks = {registry: BLOCKS[registry]} if registry in BLOCKS else {}

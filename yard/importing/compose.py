@@ -240,7 +240,7 @@ RULES: Rules = {
     "build.args": Rule("build.args", "a map or a list; what looks like a secret is dropped", _args),
     "build.dockerfile_inline": drop("a Dockerfile is a file: write it beside the code"),
     "build.platforms": drop("`architecture` says what it is built for"),
-    "image": Rule(words.IMAGE, "with a digest; a tag alone is dropped, with the way to the digest", words.image),
+    "image": Rule("image", "with a digest; a tag alone is dropped, with the way to the digest", words.image),
     "ports": Rule("port, public", "the container's port of the first one over TCP", _ports),
     "expose": Rule("port", "where `ports` says none", _expose),
     "environment": Rule("env, secrets", "a map or a list; what looks like a secret is set by a command", _environment),

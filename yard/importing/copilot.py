@@ -325,7 +325,7 @@ RULES: Rules = {
     "type": Rule("public", "public, or not: a Backend Service or a Worker Service is not", _type),
     "image.build": Rule("build", "a Dockerfile, or a map; from Pulumi.yaml's folder", _build),
     "image.location": Rule(
-        words.IMAGE, "with a digest; a tag alone is dropped, with the way to the digest", words.image
+        "image", "with a digest; a tag alone is dropped, with the way to the digest", words.image
     ),
     "image.port": Rule("port", "as it stands", _port),
     "image.credentials": drop("the registry's login is the stack's, see docs/registries.md"),

@@ -32,9 +32,6 @@ MANAGED: Mapping[str, str] = {
 REFERENCE = re.compile(r"(?P<name>[^@\s]+?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
 LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s\"'|;)]*)?")
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
-BY_NAME = "image" in Service.model_fields
-"""Whether a service may run an image of another registry."""
-IMAGE = "image" if BY_NAME else "digest"
 ENTRYPOINT = "the image's own entry point runs: change it in the Dockerfile, or give all of its words in `command`"
 HEALTH = "asked by the load balancer: a GET of this path must answer 200"
 TIMES = "how often and how long to wait is the orchestrator's, see docs/how-a-switch-works.md"
@@ -64,21 +61,21 @@ def image(source: Source, draft: Draft) -> None:
         _pinned(source, draft, match)
     else:
         asked = shell.command("docker", "buildx", "imagetools", "inspect", str(source.value))
-        field = "`image`, with its name before it," if BY_NAME else "`digest`"
-        source.dropped(
-            f"a tag may be moved, so {_pushed(draft, 'and ')}set {field} to the digest that `{asked}` prints"
-        )
+        name = _with_registry(match["name"]) if match else "registry/repository"
+        source.dropped(f"a tag may be moved, so set `image` to {name}@ and the digest that `{asked}` prints")
 
 
 def _pinned(source: Source, draft: Draft, image: re.Match[str]) -> None:
-    if BY_NAME:
-        draft.put(source, IMAGE, f"{image['name']}@{image['digest']}", "without the tag" if image["tag"] else "")
-    else:
-        draft.put(source, IMAGE, image["digest"], _pushed(draft, "which keeps the digest"))
+    reference = f"{_with_registry(image['name'])}@{image['digest']}"
+    draft.put(source, "image", reference, "without the tag" if image["tag"] else "")
 
 
-def _pushed(draft: Draft, then: str) -> str:
-    return "" if BY_NAME else f"push the image into the stack's registry as {draft.name}, {then}"
+def _with_registry(name: str) -> str:
+    """The name with its registry: one without is Docker Hub's, and there one without a slash is in `library`."""
+    first, slash, _ = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
 
 
 def pairs(source: Source) -> Iterator[tuple[Source, str, Any]]:
