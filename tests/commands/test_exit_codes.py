@@ -12,7 +12,7 @@ from tests.terminal import Terminal
 from yard import exits
 from yard.__main__ import COMMANDS, main
 
-WITHOUT_STACK = ["up", "down", "prices", "help", "version"]
+WITHOUT_STACK = {"init", "up", "down", "prices", "help", "version"}
 WITH_STACK = [name for name in COMMANDS if name not in WITHOUT_STACK]
 
 
@@ -43,7 +43,7 @@ def test_prices_asks_for_a_stack_only_where_no_region_is_named() -> None:
 
 
 def test_no_other_command_has_a_stack() -> None:
-    without = [name for name in COMMANDS if not any(each.name == "stack" for each in command(name).params)]
+    without = {name for name in COMMANDS if not any(each.name == "stack" for each in command(name).params)}
     assert without == WITHOUT_STACK
 
 
