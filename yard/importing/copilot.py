@@ -324,9 +324,7 @@ RULES: Rules = {
     "name": Rule("services", "its name there", _name),
     "type": Rule("public", "public, or not: a Backend Service or a Worker Service is not", _type),
     "image.build": Rule("build", "a Dockerfile, or a map; from Pulumi.yaml's folder", _build),
-    "image.location": Rule(
-        "image", "with a digest; a tag alone is dropped, with the way to the digest", words.image
-    ),
+    "image.location": Rule("image", "with a digest; a tag alone is dropped, with the way to the digest", words.image),
     "image.port": Rule("port", "as it stands", _port),
     "image.credentials": drop("the registry's login is the stack's, see docs/registries.md"),
     "image.labels": drop("the orchestrator's business, not the service's"),
