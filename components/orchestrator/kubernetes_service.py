@@ -145,13 +145,7 @@ def run(
 ) -> k8s.apps.v1.Deployment:
     """Everything that runs the replicas, once `before` is there and the release command, as far as it runs here, has
     ended well. The Deployment is done only when they are ready."""
-    account = k8s.core.v1.ServiceAccount(
-        name,
-        metadata={"name": name, "namespace": place.namespace},
-        automount_service_account_token=False,
-        image_pull_secrets=[{"name": secret} for secret in _pull_secret(name, image, place)],
-        opts=place.opts,
-    )
+    account = _account(name, image, place)
     secrets = _secrets(name, service, place)
     budget = _budget(name, service, place)
     pod = _pod(name, service, image, place, account.metadata.name, secrets)
@@ -183,6 +177,16 @@ def run(
     if service.replicas.scales:
         _autoscaler(name, service, place, budget, deployment)
     return deployment
+
+
+def _account(name: str, image: Image, place: Place) -> k8s.core.v1.ServiceAccount:
+    return k8s.core.v1.ServiceAccount(
+        name,
+        metadata={"name": name, "namespace": place.namespace},
+        automount_service_account_token=False,
+        image_pull_secrets=[{"name": secret} for secret in _pull_secret(name, image, place)],
+        opts=place.opts,
+    )
 
 
 def _scaled_by(service: Service) -> str:

@@ -6,7 +6,7 @@ import os
 import queue
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from components.operations import Deployed, OperationError, Replica, pods
+from components.operations import Deployed, OperationError
 from components.operations import one_pod as once
 from components.operations.eks import OnEks
 from components.operations.kubernetes import PROVIDER, OnKubernetes
@@ -23,52 +23,12 @@ from components.orchestrator.eks import EksOptions
 from components.orchestrator.kubernetes import KubernetesOptions
 from rehearsal.apis.endpoint import Endpoint, Handler
 from tests import kubectl
+from tests.pods import BACK_OFF, CRASHED, DIGEST, RUNNING, TEMPLATE, WANTED, pod
 
-DIGEST = f"sha256:{'a' * 64}"
 SPACE = "/api/v1/namespaces/dev"
 DEPLOYMENT = "/apis/apps/v1/namespaces/dev/deployments/api"
 JOBS = "/apis/batch/v1/namespaces/dev/jobs"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def pod(name: str, state: Mapping[str, Any], ready: bool = False, **status: Any) -> dict[str, Any]:
-    """A pod of the service, as the API tells of it."""
-    container = {"name": "api", "state": state, "restartCount": 0, "containerID": f"containerd://{name}", **status}
-    sidecar = {"name": "proxy", "state": {"running": {}}, "restartCount": 7}
-    conditions = [{"type": "Ready", "status": str(ready), "message": "containers with unready status: [api]"}]
-    return {
-        "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"app.kubernetes.io/name": "api"}},
-        "spec": {"containers": [{"name": "proxy", "image": "proxy:1"}, {"name": "api", "image": f"acme/api@{DIGEST}"}]},
-        "status": {"phase": "Running", "conditions": conditions, "containerStatuses": [sidecar, container]},
-    }
-
-
-RUNNING = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
-CRASHED = {"exitCode": 2, "reason": "Error", "message": "no such flag\n", "finishedAt": "2026-01-01T00:00:09Z"}
-BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
-TEMPLATE = {
-    "metadata": {"labels": {"app.kubernetes.io/name": "api", "app.kubernetes.io/part-of": "dev", "team": "shop"}},
-    "spec": {
-        "serviceAccountName": "api",
-        "securityContext": {"runAsNonRoot": True},
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 70,
-        "topologySpreadConstraints": [{"maxSkew": 1}],
-        "containers": [
-            {
-                "name": "api",
-                "image": f"acme/api@{DIGEST}",
-                "args": ["serve"],
-                "env": [{"name": "LOG_LEVEL", "value": "debug"}],
-                "ports": [{"containerPort": 8080}],
-                "lifecycle": {"preStop": {}},
-                "livenessProbe": {},
-                "securityContext": {"readOnlyRootFilesystem": True},
-            }
-        ],
-    },
-}
-WANTED = {"spec": {"replicas": 2, "template": TEMPLATE}, "status": {"conditions": []}}
 
 
 class FakeCluster(Handler):
@@ -218,47 +178,6 @@ class TestStatus:
         monkeypatch.setenv("PATH", str(tmp_path))
         with pytest.raises(OperationError, match="there is no kubectl on PATH: install it"):
             verbs.status("api")
-
-
-class TestPods:
-    """What is not seen in every cluster."""
-
-    def test_the_load_balancer_s_gate_says_why(self) -> None:
-        gated = pod("api-1", RUNNING)
-        gate = "target-health.eks.amazonaws.com/k8s-api"
-        gated["spec"]["readinessGates"] = [{"conditionType": gate}]
-        gated["status"]["conditions"].append({"type": gate, "status": "False", "message": "Health checks failed"})
-        assert pods.replica("api", gated).why == "Health checks failed"
-
-    def test_a_pod_without_a_node_says_why(self) -> None:
-        late = pod("api-1", {})
-        late["status"] = {
-            "phase": "Pending",
-            "conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes: Insufficient cpu"}],
-        }
-        assert pods.replica("api", late).why == "0/3 nodes: Insufficient cpu"
-        assert pods.replica("api", late).state == "pending"
-
-    def test_one_that_leaves_is_not_healthy_and_no_failure(self) -> None:
-        leaves = pod("api-1", RUNNING, ready=True)
-        leaves["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-        assert pods.replica("api", leaves) == Replica("api-1", "terminating", False, DIGEST)
-
-    def test_an_evicted_one_is_a_failure_and_no_replica(self) -> None:
-        gone = pod("api-1", {})
-        gone["status"] = {"phase": "Failed", "reason": "Evicted", "message": "low on memory", "startTime": "2026"}
-        found = pods.running("api", WANTED, [gone], {})
-        assert found.replicas == []
-        assert found.failure == "api-1 ended at 2026: Evicted: low on memory"
-
-    def test_by_tag_the_node_names_the_digest(self) -> None:
-        tagged = pod("api-1", RUNNING, imageID=f"acme/api@{DIGEST}")
-        tagged["spec"]["containers"][1]["image"] = "acme/api:latest"
-        assert pods.replica("api", tagged).digest == DIGEST
-
-    def test_of_a_long_message_the_end_is_shown(self) -> None:
-        assert pods.shown(f"{'x' * 500}\nthe reason").endswith("the reason")
-        assert len(pods.shown("x" * 500)) < 310
 
 
 class TestLogs:
