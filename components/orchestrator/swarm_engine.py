@@ -228,7 +228,7 @@ def put(engine: Engine, identity: str | None, props: Props) -> str:
     spec["Name"] = props["name"]
     spec["TaskTemplate"]["ContainerSpec"]["Labels"][REVISION] = revision(props["spec"])
     # Here and not in what is asked for, so that no service is rolled for it: each has it from its next change on.
-    spec["TaskTemplate"]["Resources"]["Limits"]["Pids"] = PIDS
+    spec["TaskTemplate"].setdefault("Resources", {}).setdefault("Limits", {})["Pids"] = PIDS
     if identity is None:
         return engine.new_service(spec, props.get("login"))
     version = engine.service(identity)["Version"]["Index"]
