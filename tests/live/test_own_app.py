@@ -1,4 +1,5 @@
-"""An app that is not ours: `yard init` in its folder, `yard up`, a change, a service by its digest, `yard down`."""
+"""An app that is not ours: `yard init` in its folder, `yard up`, a change, a service by its digest, the daily verbs,
+the way back, `yard down`."""
 
 import json
 import os
@@ -23,6 +24,11 @@ package main
 import ("fmt"; "net/http"; "os")
 
 func main() {
+    if len(os.Args) > 1 {
+        fmt.Println("%s", os.Args[1])
+        os.Exit(3)
+    }
+    fmt.Println("serving")
     http.ListenAndServe(":"+os.Getenv("PORT"), http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
         fmt.Fprint(w, "%s")
     }))
@@ -47,7 +53,7 @@ class Shop:
     def says(self, text: str) -> None:
         """Compile a version of the service."""
         source = self.root / "hello/main.go"
-        source.write_text(SERVER % text, encoding="utf-8")
+        source.write_text(SERVER % (text, text), encoding="utf-8")
         build = ["go", "build", "-ldflags=-s -w", "-o", "server", "main.go"]
         subprocess.run(build, cwd=source.parent, check=True, env={**os.environ, "CGO_ENABLED": "0"})
 
@@ -55,9 +61,9 @@ class Shop:
         """`yard init`, from a checkout."""
         self._run(sys.executable, "-m", "yard", "init", "--yes", "--from", str(self.program), PYTHONPATH=str(ROOT))
 
-    def yard(self, *words: str) -> str:
-        """The project's own yard."""
-        return self._run(str(self.root / "switchyard/.venv/bin/yard"), *words)
+    def yard(self, *words: str, code: int = 0) -> str:
+        """The project's own yard, which must end with this exit code."""
+        return self._run(str(self.root / "switchyard/.venv/bin/yard"), *words, code=code)
 
     def up(self) -> Any:
         """What each service answers, and its digest."""
@@ -71,11 +77,11 @@ class Shop:
             written["config"].setdefault(key, {}).update(value)
         file.write_text(yaml.safe_dump(written), encoding="utf-8")
 
-    def _run(self, *command: str, **env: str) -> str:
+    def _run(self, *command: str, code: int = 0, **env: str) -> str:
         done = subprocess.run(
             command, cwd=self.root, capture_output=True, text=True, timeout=600, env={**os.environ, **env}, check=False
         )
-        assert done.returncode == 0, done.stderr + done.stdout
+        assert done.returncode == code, done.stderr + done.stdout
         return done.stdout
 
 
@@ -90,7 +96,7 @@ def shop(tmp_path: Path, client: docker.DockerClient, vacancy: None) -> Iterator
     shop = Shop(tmp_path)
     yield shop
     if (shop.root / ".switchyard").exists():
-        shop.yard("down")
+        shop.yard("down", "--yes")
     assert settled(client) == before, "something is left on the engine"
 
 
@@ -116,5 +122,17 @@ def test_an_app_of_ones_own_from_an_empty_folder_to_nothing_left(shop: Shop, cli
     second = shop.up()
     assert {name: each["answer"] for name, each in second.items()} == {"hello": "two", "fixed": "one"}
 
-    assert "nothing of it is left" in shop.yard("down")
+    local = ("--stack", "local")
+    status = json.loads(shop.yard("status", *local, "--json"))["services"]
+    assert {name: next(iter(each["on"].values()))["healthy"] for name, each in status.items()} == {
+        "hello": 1,
+        "fixed": 1,
+    }
+    assert "serving" in shop.yard("logs", "hello", *local)
+    assert "two again" in shop.yard("run", "hello", *local, "--", "again", code=3)
+    assert len(json.loads(shop.yard("releases", "hello", *local, "--json"))) == 2
+    shop.yard("rollback", "hello", *local, "--yes")
+    assert json.loads(shop.yard("status", *local, "--json"))["services"]["hello"]["digest"] == first["hello"]["digest"]
+
+    assert "nothing of it is left" in shop.yard("down", "--yes")
     assert not (shop.root / ".state").exists()

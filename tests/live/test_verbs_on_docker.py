@@ -69,7 +69,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClien
     project.set_secret("services.tool.secrets.DB_PASSWORD", SECRET)
     project.yard("up", "--json").json  # noqa: B018 - it raises where it failed
     yield project
-    assert project.yard("down").code == 0
+    assert project.yard("down", "--yes").code == 0
     assert settled(client) == engine
 
 
