@@ -166,7 +166,7 @@ class Service(Model):
     build: BuildOrFolder | None = Field(
         default=None,
         description="Where its image comes from, for `yard up`: a folder with a Dockerfile, from the folder of"
-        " Pulumi.yaml; or {context, dockerfile, target, args, run}.",
+        " Pulumi.yaml; or {context, dockerfile, target, args, run, platforms}.",
     )
     digest: Digest | None = Field(
         default=None,
@@ -207,6 +207,12 @@ class Service(Model):
                     f"image and {field} say two things: keep `image` for one that someone else built, or `{field}` for"
                     " one in the stack's registry"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _built_for_its_cpu(self) -> "Service":
+        if self.build and (problem := self.build.lacks(self.architecture)):
+            raise ValueError(problem)
         return self
 
     @property

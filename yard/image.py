@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,12 @@ from urllib.request import Request
 from docker.errors import BuildError, DockerException
 from docker.utils.build import exclude_paths
 
-from components.build import Build
+from components.build import PLATFORMS, Build
 from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import explain
 from yard import git
-from yard.machine import Machine, MachineError, Misconfigured, Notes
+from yard.machine import Machine, MachineError, Misconfigured, Notes, architecture
 
-PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
-"""What a service calls a CPU -> what builders call it."""
 MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json,"
     " application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"
@@ -53,8 +52,18 @@ class Source:
         """Its Dockerfile."""
         return self.context / self.build.dockerfile
 
+    @property
+    def platform(self) -> str:
+        """What its replicas run on, as builders call it."""
+        return PLATFORMS[self.architecture]
+
+    @property
+    def platforms(self) -> list[str]:
+        """All that the image is for."""
+        return sorted({self.platform, *self.build.platforms})
+
     def check(self) -> None:
-        """Raise `Misconfigured` where the folder or its Dockerfile is not there."""
+        """Raise `Misconfigured` where the folder or its Dockerfile is not there, or it is built for another CPU."""
         key = f"services.{self.service}.build"
         if not self.context.is_dir():
             raise Misconfigured(
@@ -66,6 +75,8 @@ class Source:
                 f"{key}: there is no {self.build.dockerfile} in {self.context}: write one, or name another with"
                 f" {key}.dockerfile"
             )
+        if problem := self.build.lacks(self.architecture):
+            raise Misconfigured(f"services.{self.service}.{problem}")
 
     def fingerprint(self) -> str:
         """Names what the image is built from: every file that the builder gets, and what it is told. What `run` makes
@@ -134,21 +145,59 @@ def _known(machine: Machine, service: str) -> dict[str, Any]:
 
 
 def build(source: Source, machine: Machine, tag: str, version: str) -> Source:
-    """Build `tag`: with BuildKit where the docker command has it, else with the engine's classic builder. Returns the
-    source that knows what `run` has made."""
+    """Build `tag` for the CPU of the replicas: with BuildKit where the docker command has it, else with the engine's
+    classic builder. Returns the source that knows what `run` has made."""
     source.check()
-    platform = PLATFORMS[source.architecture]
-    source = prepared(source, machine, {"VERSION": version, "TARGETARCH": platform})
-    arguments = {**source.build.args, "VERSION": version}
-    complaint = f"the image of {source.service} does not build"
-    if _has_buildkit():
+    has_buildkit = _has_buildkit()
+    if not has_buildkit:
+        _check_classic(source, machine, [source.platform])
+    source = prepared(source, machine, {"VERSION": version, "TARGETARCH": source.platform.partition("/")[2]})
+    if has_buildkit:
         machine.say(f"{source.service}: building the image with BuildKit (version {version})")
-        words = [*_buildx(source, tag, platform, arguments), str(source.context)]
-        run(words, complaint, {"DOCKER_HOST": machine.host})
+        _build_with_buildkit(source, machine, tag, version, "--load", "--platform", source.platform)
     else:
         machine.say(f"{source.service}: building the image (version {version})")
-        _build_classic(source, machine, tag, arguments, complaint)
+        _build_classic(source, machine, tag, version)
     return source
+
+
+def build_and_push(source: Source, machine: Machine, repository: str, version: str) -> str:
+    """Build an image for all its platforms and push it; returns its digest. That of several is an index, which an
+    engine without containerd's image store cannot keep: BuildKit pushes it itself."""
+    tag = f"{repository}:{version}"
+    if len(source.platforms) == 1:
+        build(source, machine, tag, version)
+        return push(machine, repository, version)
+    source.check()
+    if not _has_buildkit():
+        _check_classic(source, machine, source.platforms)
+    platforms = ",".join(source.platforms)
+    machine.say(f"{source.service}: building the image for {platforms} with BuildKit, and pushing (version {version})")
+    with tempfile.TemporaryDirectory() as folder:
+        told = Path(folder, "metadata.json")
+        # Without provenance there are no images in the repository but those of the platforms, as retention counts them.
+        how = ("--push", "--provenance=false", "--metadata-file", str(told), "--platform", platforms)
+        _build_with_buildkit(source, machine, tag, version, *how)
+        return str(json.loads(told.read_text(encoding="utf-8"))["containerimage.digest"])
+
+
+def _check_classic(source: Source, machine: Machine, platforms: Collection[str]) -> None:
+    """Raise `MachineError` for what the classic builder cannot do: it builds for the CPU of its engine alone."""
+    own = PLATFORMS[architecture(machine)]
+    if others := [each for each in platforms if each != own]:
+        raise MachineError(
+            f"{_complaint(source)} for {', '.join(others)}: without the plugin buildx Docker builds for the CPU of its"
+            f" engine alone, {own}. Install buildx (Debian, Ubuntu: docker-buildx or docker-buildx-plugin), or take an"
+            " engine on that CPU"
+        )
+
+
+def _complaint(source: Source) -> str:
+    return f"the image of {source.service} does not build"
+
+
+def _arguments(source: Source, version: str) -> dict[str, str]:
+    return {**source.build.args, "VERSION": version}
 
 
 def prepared(source: Source, machine: Machine, env: Mapping[str, str]) -> Source:
@@ -166,14 +215,15 @@ def prepared(source: Source, machine: Machine, env: Mapping[str, str]) -> Source
     return replace(source, made=frozenset(made))
 
 
-def _build_classic(source: Source, machine: Machine, tag: str, arguments: Mapping[str, str], complaint: str) -> None:
+def _build_classic(source: Source, machine: Machine, tag: str, version: str) -> None:
+    complaint = _complaint(source)
     try:
         machine.client.images.build(
             path=str(source.context),
             dockerfile=source.build.dockerfile,
             target=source.build.target,
             tag=tag,
-            buildargs=dict(arguments),
+            buildargs=_arguments(source, version),
             rm=True,
         )
     except BuildError as error:
@@ -190,12 +240,16 @@ def _has_buildkit() -> bool:
     return subprocess.run(["docker", "buildx", "version"], capture_output=True).returncode == 0
 
 
-def _buildx(source: Source, tag: str, platform: str, arguments: Mapping[str, str]) -> Iterator[str]:
-    yield from ("docker", "buildx", "build", "--load", "--progress", "plain", "--platform", f"linux/{platform}")
-    yield from ("--tag", tag, "--file", str(source.dockerfile))
+def _build_with_buildkit(source: Source, machine: Machine, tag: str, version: str, *how: str) -> None:
+    words = [*_buildx(source, tag, version), *how, str(source.context)]
+    run(words, _complaint(source), {"DOCKER_HOST": machine.host})
+
+
+def _buildx(source: Source, tag: str, version: str) -> Iterator[str]:
+    yield from ("docker", "buildx", "build", "--progress", "plain", "--tag", tag, "--file", str(source.dockerfile))
     if source.build.target:
         yield from ("--target", source.build.target)
-    for key, value in arguments.items():
+    for key, value in _arguments(source, version).items():
         yield from ("--build-arg", f"{key}={value}")
 
 

@@ -27,6 +27,8 @@ REGISTRY_IMAGE = "registry:3"
 REGISTRY_NAME = "switchyard-registry"
 """Of the container and of its volume."""
 START_TIMEOUT = 20.0
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
+"""What an engine calls its CPU -> what a service calls it."""
 BRIDGE = "docker_gwbridge"
 """Docker makes this network with a swarm, and leaves it behind."""
 
@@ -90,6 +92,11 @@ def find(host: str, notes: Notes, say: Say) -> Machine:
     connect(host).close()
     client = docker.DockerClient(host, version="auto", use_ssh_client=host.startswith("ssh://"))
     return Machine(host, client, notes, say)
+
+
+def architecture(machine: Machine) -> str:
+    """The engine's CPU, which is what images run on here."""
+    return ARCHITECTURES.get(machine.client.info()["Architecture"], "x86_64")
 
 
 def join_swarm(machine: Machine) -> None:

@@ -18,9 +18,6 @@ from yard.local import STACK, Local, in_words
 
 ROOT = here.ROOT
 
-ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
-"""What an engine calls its CPU -> what a service calls it."""
-
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")
@@ -66,7 +63,7 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     local.check()
     machine.join_swarm(here)
     machine.start_registry(here, local.registry)
-    cpu = architecture(here)
+    cpu = machine.architecture(here)
     for name in local.built:
         image.digest(local.source(name, cpu), here, local.repository(name))
     for name in local.services.keys() - {*local.built}:
@@ -87,11 +84,6 @@ def outcome(name: str, local: Local, outputs: auto.OutputMap) -> dict[str, Any]:
     """What became of one service. One that is not public has no URL."""
     url, logs = outputs["url"].value.get(name), outputs["logs"].value.get(name) or [None]
     return {"url": url, "answer": call(url) if url else None, "digest": local.digest(name), "logs": logs[0]}
-
-
-def architecture(here: machine.Machine) -> str:
-    """The engine's CPU, for which images are built."""
-    return ARCHITECTURES.get(here.client.info()["Architecture"], "x86_64")
 
 
 def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:

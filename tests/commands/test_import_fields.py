@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.service import Service
 from yard.importing.dialects import Imported, load
 
 
@@ -58,6 +59,28 @@ def test_a_variable_without_default_is_dropped(value: str, tmp_path: Path) -> No
 )
 def test_ports(ports: list[Any], ours: dict[str, Any], tmp_path: Path) -> None:
     assert imported(tmp_path, {"services": {"web": {"ports": ports}}}).services["web"] == ours
+
+
+@pytest.mark.parametrize(
+    ("platforms", "platform", "ours", "architecture"),
+    [
+        (["linux/amd64", "linux/arm64"], None, ["linux/amd64", "linux/arm64"], None),
+        (["linux/amd64", "linux/arm/v7"], None, ["linux/amd64"], None),
+        (["linux/arm64"], None, ["linux/arm64"], "arm64"),
+        (["linux/amd64", "linux/arm64"], "linux/arm64", ["linux/amd64", "linux/arm64"], "arm64"),
+        (["linux/amd64"], "linux/arm64", None, "arm64"),
+        (["linux/s390x"], None, None, None),
+        ("linux/amd64", None, None, None),
+    ],
+)
+def test_platforms(platforms: Any, platform: str | None, ours: Any, architecture: str | None, tmp_path: Path) -> None:
+    fields = {"build": {"context": ".", "platforms": platforms}} | ({"platform": platform} if platform else {})
+    found = imported(tmp_path, {"services": {"web": fields}})
+    web = found.services["web"]
+    assert (web["build"].get("platforms"), web.get("architecture")) == (ours, architecture)
+    Service.model_validate_json(json.dumps(web))
+    taken = {line.path for line in found.report.lines if line.verdict != "dropped"}
+    assert ("build.platforms" in {line.to for line in found.report.lines}) == (ours is not None), taken
 
 
 @pytest.mark.parametrize(

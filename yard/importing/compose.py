@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import Any
 
+from components.build import PLATFORMS
 from yard.importing import words
 from yard.importing.draft import Draft, Given, Rule, Rules, apply, drop, names_of, routes
 from yard.importing.source import Report, Source
@@ -220,6 +221,22 @@ def _platform(source: Source, draft: Draft) -> None:
     words.architecture(source, draft, source.value)
 
 
+def _platforms(source: Source, draft: Draft) -> None:
+    if "build" not in draft.values:
+        source.dropped(NO_FILE)
+        return
+    known = [each for each in source.inner() if each.value in PLATFORMS.values() and not each.open]
+    ours = [each.value for each in known]
+    if ours and "architecture" not in draft.values and PLATFORMS["x86_64"] not in ours:
+        draft.set(("architecture",), "arm64")  # the one that is left
+    own = PLATFORMS[draft.values.get("architecture", "x86_64")]
+    if own in ours:
+        draft.set(("build", "platforms"), ours)
+        for each in known:
+            each.taken("build.platforms")
+    source.rest_dropped(f"an image is built for linux/amd64, linux/arm64 or both, with {own} among them")
+
+
 IN_IMAGE = "say it in the Dockerfile"
 NETWORKS = "each orchestrator makes its own network; services call each other at the URL"
 GUARDED = "replicas run without privileges, the same on every orchestrator"
@@ -239,7 +256,6 @@ RULES: Rules = {
     "build.target": _of_build("target"),
     "build.args": Rule("build.args", "a map or a list; what looks like a secret is dropped", _args),
     "build.dockerfile_inline": drop("a Dockerfile is a file: write it beside the code"),
-    "build.platforms": drop("`architecture` says what it is built for"),
     "image": Rule("image", "with a digest; a tag alone is dropped, with the way to the digest", words.image),
     "ports": Rule("port, public", "the container's port of the first one over TCP", _ports),
     "expose": Rule("port", "where `ports` says none", _expose),
@@ -264,6 +280,7 @@ RULES: Rules = {
     "deploy": drop(HOSTS),
     "user": Rule("user", "a number, without the group; a name is dropped", words.user),
     "platform": Rule("architecture", "of linux/amd64, linux/arm64", _platform),
+    "build.platforms": Rule("build.platforms", "of linux/amd64, linux/arm64, with that of `architecture`", _platforms),
     "healthcheck.test": Rule("health", "the path of the URL that it asks", _test),
     "healthcheck": drop(words.TIMES),
     "read_only": Rule("writable", "the file system is always read-only, so `false` is dropped", words.read_only),
