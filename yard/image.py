@@ -19,15 +19,13 @@ from docker.utils.build import exclude_paths
 from components.build import PLATFORMS, Build
 from components.direct import open_directly
 from components.orchestrator.swarm_parts.client import explain
-from yard import git
+from yard import build_errors, git
 from yard.machine import Machine, MachineError, Misconfigured, Notes, architecture
 
 MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json,"
     " application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json"
 )
-TAIL = 15
-"""Lines of a build that failed which are shown."""
 
 
 @dataclass(frozen=True)
@@ -227,10 +225,12 @@ def _build_classic(source: Source, machine: Machine, tag: str, version: str) -> 
             rm=True,
         )
     except BuildError as error:
-        log = "".join(str(each.get("stream", "")) for each in error.build_log)
-        raise MachineError(f"{complaint}: {error}\n{_tail(log)}") from error
+        text = source.dockerfile.read_text(encoding="utf-8")
+        why = build_errors.of_classic(error.build_log, source.build.dockerfile, text)
+        raise MachineError(f"{complaint}: {why}") from error
     except DockerException as error:
-        raise MachineError(f"{complaint}: {explain(str(getattr(error, 'explanation', error)))}") from error
+        why = explain(str(getattr(error, "explanation", error)))
+        raise MachineError(f"{complaint}: {build_errors.of_unreadable(why, source.build.dockerfile)}") from error
 
 
 def _has_buildkit() -> bool:
@@ -242,7 +242,9 @@ def _has_buildkit() -> bool:
 
 def _build_with_buildkit(source: Source, machine: Machine, tag: str, version: str, *how: str) -> None:
     words = [*_buildx(source, tag, version), *how, str(source.context)]
-    run(words, _complaint(source), {"DOCKER_HOST": machine.host})
+    done = _done(words, _complaint(source), {"DOCKER_HOST": machine.host})
+    if done.returncode:
+        raise MachineError(f"{_complaint(source)}: {build_errors.of_buildkit(done.stdout + done.stderr)}")
 
 
 def _buildx(source: Source, tag: str, version: str) -> Iterator[str]:
@@ -255,9 +257,17 @@ def _buildx(source: Source, tag: str, version: str) -> Iterator[str]:
 
 def run(command: list[str] | str, complaint: str, env: Mapping[str, str], folder: Path | None = None) -> None:
     """Run a build (text: in a shell); when it fails, its last lines are the error."""
-    shown = command if isinstance(command, str) else " ".join(command)
+    done = _done(command, complaint, env, folder)
+    if done.returncode:
+        shown = command if isinstance(command, str) else " ".join(command)
+        raise MachineError(f"{complaint} ({shown}):\n{build_errors.tail(done.stdout + done.stderr)}")
+
+
+def _done(
+    command: list[str] | str, complaint: str, env: Mapping[str, str], folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command,
             shell=isinstance(command, str),
             cwd=folder,
@@ -267,12 +277,6 @@ def run(command: list[str] | str, complaint: str, env: Mapping[str, str], folder
         )
     except OSError as error:
         raise MachineError(f"{complaint}: {error}") from error
-    if done.returncode:
-        raise MachineError(f"{complaint} ({shown}):\n{_tail(done.stdout + done.stderr)}")
-
-
-def _tail(text: str) -> str:
-    return "\n".join(text.splitlines()[-TAIL:])
 
 
 def push(machine: Machine, repository: str, tag: str) -> str:
