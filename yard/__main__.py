@@ -10,6 +10,7 @@ from yard import interrupts
 
 COMMANDS = {
     "init": "Make a project for an app in a folder of its own: four files, and the program at a version.",
+    "upgrade": "Bring the project's program to another version, once a rehearsal shows that no stack loses anything.",
     "up": "Build the services of stack local, run them on this machine's Docker, and call them.",
     "deploy": "Deploy services of a stack: build, push, bring it up, wait until healthy, call.",
     "releases": "List what ran on a stack when, from which commit, by whom.",

@@ -252,7 +252,7 @@ def disposable(place: Path) -> dict[str, str]:
     every step. And its log, which the CLI writes of every run and cannot be told to leave, finds no directory.
     """
     home = place / "home"
-    home.mkdir()
+    home.mkdir(exist_ok=True)
     (home / "logs").touch()
     return {"PULUMI_HOME": str(home), SKIP_CHECKPOINTS: "true"}
 
@@ -271,14 +271,14 @@ def write_project(root: Path, place: Path) -> None:
     (place / "Pulumi.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
-def main_program(root: Path) -> Callable[[], Any]:
-    """The program for the project in `root`, as `pulumi up` would run it."""
+def main_program(root: Path, home: Path | None = None) -> Callable[[], Any]:
+    """The program for the project in `root`, as `pulumi up` would run it; or, for that project, the one in `home`."""
 
-    main = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8")).get("main") or "."
+    main = home or root / (yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8")).get("main") or ".")
 
     def program() -> None:
         with running_for(root):
-            runpy.run_path(str(root / main / "__main__.py"), run_name="__main__")
+            runpy.run_path(str(main / "__main__.py"), run_name="__main__")
 
     return program
 

@@ -97,7 +97,7 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
     # When the engine stops at an error, the SDK logs how the abandoned program fares: a trace that helps nobody.
     logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
     try:
-        config = _StackConfig(root, name)
+        config = StackConfig(root, name)
         to = to or other(config.orchestrator)
         edge = _behind_edge(name, config.orchestrator, to)
         for note in config.prepare():
@@ -125,7 +125,7 @@ def _behind_edge(stack: str, at: str, to: str) -> bool:
     return all(orchestrator.load(key).Options.target for key in (at, to))
 
 
-class _StackConfig(StackFile):
+class StackConfig(StackFile):
     """A stack's config file, made fit for a rehearsal."""
 
     secrets: Mapping[str, str] = {}
@@ -194,11 +194,34 @@ def environment(cloud: Cloud) -> Iterator[None]:
         os.environ.update(before)
 
 
+def lay_out(root: Path, config: StackConfig, place: Path, cloud: Cloud) -> auto.Stack:
+    """A stack of the project in `root`, with its configuration, in `place`: which becomes a project's folder."""
+    engine.borrow(root, place)
+    config.write(place)
+    stack = open_stack(config.stack, place, cloud, engine.main_program(root))
+    if config.secrets:
+        secrets = {path: auto.ConfigValue(value, secret=True) for path, value in config.secrets.items()}
+        stack.set_all_config(secrets, path=True)
+    return stack
+
+
+def open_stack(name: str, place: Path, cloud: Cloud, program: Callable[[], Any]) -> auto.Stack:
+    """The stack that was laid out in `place`, with the state that it has there, for `program`."""
+    return engine.stack(
+        name,
+        place,
+        state=place / "state",
+        env=cloud.env | engine.disposable(place),
+        program=program,
+        secrets_provider=kms.SECRETS_PROVIDER,
+    )
+
+
 class _Rehearsal:
     """One passage through all phases."""
 
     def __init__(
-        self, root: Path, config: _StackConfig, to: str, edge: bool, report: Report, listener: Listener
+        self, root: Path, config: StackConfig, to: str, edge: bool, report: Report, listener: Listener
     ) -> None:
         self._root = root
         self._config = config
@@ -217,24 +240,8 @@ class _Rehearsal:
             Cloud(scale, on_call=self._saw, existing=self._config.existing, images=self._config.digests) as self._cloud,
             environment(self._cloud),
         ):
-            self._stack = self._open(Path(place))
+            self._stack = lay_out(self._root, self._config, Path(place), self._cloud)
             self._passage()
-
-    def _open(self, place: Path) -> auto.Stack:
-        engine.borrow(self._root, place)
-        self._config.write(place)
-        stack = engine.stack(
-            self._config.stack,
-            place,
-            state=place / "state",
-            env=self._cloud.env | engine.disposable(place),
-            program=engine.main_program(self._root),
-            secrets_provider=kms.SECRETS_PROVIDER,
-        )
-        if self._config.secrets:
-            secrets = {path: auto.ConfigValue(value, secret=True) for path, value in self._config.secrets.items()}
-            stack.set_all_config(secrets, path=True)
-        return stack
 
     def _passage(self) -> None:
         at = self._config.orchestrator

@@ -17,7 +17,7 @@ from tests.program import SERVICE, config_for, run_program
 from yard.checks import project
 from yard.compare import compare
 from yard.local import Local
-from yard.rehearsing import _StackConfig
+from yard.rehearsing import StackConfig
 
 THIN = "name: shop\nruntime: python\nmain: switchyard\nstackConfigDir: config\n"
 
@@ -83,7 +83,7 @@ class TestMessages:
 class TestCommands:
     def test_a_rehearsal_changes_the_projects_keys(self, tmp_path: Path) -> None:
         shop(tmp_path, {"services": {"api": {}}})
-        config = _StackConfig(tmp_path, "dev")
+        config = StackConfig(tmp_path, "dev")
         assert (config.orchestrator, config.protected) == ("ecs-fargate", False)
         assert [*config.prepare()]
         assert config.values.keys() == {"shop:services"}

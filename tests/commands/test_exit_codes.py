@@ -15,7 +15,7 @@ from yard.__main__ import main
 
 COMMANDS = [name for name in yard.COMMANDS if name != "pulumi"]
 """All but the one that becomes Pulumi's own CLI."""
-WITHOUT_STACK = {"init", "up", "down", "prices", "help", "version"}
+WITHOUT_STACK = {"init", "upgrade", "up", "down", "prices", "help", "version"}
 WITH_STACK = [name for name in COMMANDS if name not in WITHOUT_STACK]
 
 

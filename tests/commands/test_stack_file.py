@@ -10,7 +10,7 @@ from tests.commands.doctoring import NOTHING, SECURE, stack_file
 from tests.program import ROOT, config_for
 from yard.checks import Finding, project
 from yard.checks.project import UNREADABLE, Owned
-from yard.rehearsing import _StackConfig
+from yard.rehearsing import StackConfig
 
 
 class TestStackFile:
@@ -73,7 +73,7 @@ class TestStackFile:
     def test_so_it_is_in_a_rehearsal(self, tmp_path: Path) -> None:
         text = "config: {orchestrator: eks, protect: true, services: {api: {secrets: {A: {secure: x}}}}}"
         stack_file(tmp_path, {}).path.write_text(text, encoding="utf-8")
-        config = _StackConfig(tmp_path, "dev")
+        config = StackConfig(tmp_path, "dev")
         assert (config.orchestrator, config.protected) == ("eks", True)
         placeholders, digest = config.prepare()
         assert "the 1 secrets" in placeholders

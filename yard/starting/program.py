@@ -83,8 +83,13 @@ def _copy(project: Path, version: Version) -> None:
     git.run(project, "clone", "--quiet", "--no-checkout", version.source, PROGRAM)
     commit = checkout(program, version)
     shutil.rmtree(program / ".git")
-    pin = yaml.safe_dump({"source": version.source, "commit": commit}, sort_keys=False)
-    files.write(program / PIN, f"# Written by yard: what this folder is a copy of.\n{pin}")
+    pin(program, Version(version.source, commit))
+
+
+def pin(program: Path, version: Version) -> None:
+    """Note in a copy what it is a copy of."""
+    noted = yaml.safe_dump({"source": version.source, "commit": version.commit}, sort_keys=False)
+    files.write(program / PIN, f"# Written by yard: what this folder is a copy of.\n{noted}")
 
 
 def checkout(program: Path, version: Version) -> str:
@@ -104,19 +109,20 @@ def remove(project: Path) -> None:
     if git.ask(project, "ls-files", "--stage", PROGRAM):
         git.ask(project, "submodule", "deinit", "--force", PROGRAM)
         git.ask(project, "rm", "--quiet", "--force", PROGRAM)
-        if modules := git.ask(project, "rev-parse", "--git-path", f"modules/{_prefix(project)}{PROGRAM}"):
+        if modules := git.ask(project, "rev-parse", "--git-path", f"modules/{prefix(project)}{PROGRAM}"):
             shutil.rmtree(project / modules, ignore_errors=True)
     shutil.rmtree(project / PROGRAM, ignore_errors=True)
 
 
-def _prefix(project: Path) -> str:
+def prefix(project: Path) -> str:
+    """The way from the repository to a project in it, with a slash at its end."""
     return git.ask(project, "rev-parse", "--show-prefix")
 
 
-def equip(program: Path) -> None:
-    """Make the program's environment; what this one has of the same is shared, so that it takes seconds."""
+def equip(program: Path, like: Path = HOME) -> None:
+    """Make the program's environment; what `like` has of the same is shared, so that it takes seconds."""
     make = ["make", "--no-print-directory", "-C", str(program), "env"]
-    environment = {**os.environ, "LIKE": str(HOME)}
+    environment = {**os.environ, "LIKE": str(like)}
     try:
         done = subprocess.run(make, env=environment, check=False)
     except FileNotFoundError as error:

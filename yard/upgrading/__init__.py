@@ -1,0 +1,1 @@
+"""Bringing a project to another version of the program."""
