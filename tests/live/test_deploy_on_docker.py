@@ -76,7 +76,7 @@ def test_services_are_deployed_and_the_next_version_loses_no_request(team: Team)
 
 def test_what_is_wrong_is_told_before_anything_is_built(team: Team) -> None:
     done = team.project.yard("deploy", "apy", "web=latest", "--stack", STAGING, **team.env)
-    assert done.code == 1
+    assert done.code == 2
     assert "there is no service 'apy': use one of api, web; did you mean api?" in done.err
     assert "web=latest: want a digest" in done.err
 

@@ -201,7 +201,7 @@ def test_a_taken_port_is_named(project: Project, first: Any) -> None:
         result = project.pulumi_up()
     assert result.code == 1
     assert f"port {taken} of this machine is taken" in result.err
-    assert "switchyard:swarm.ports" in result.err
+    assert "another port with swarm.ports" in result.err
     project.configure("swarm", ports=mine)
     assert api_of(project.yard("up", "--json").json)["answer"]
 
