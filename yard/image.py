@@ -13,7 +13,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request
 
-from docker.errors import BuildError, DockerException
+import docker
+from docker.errors import BuildError, DockerException, NotFound
 from docker.utils.build import exclude_paths
 
 from components.build import PLATFORMS, Build
@@ -299,3 +300,24 @@ def is_pushed(repository: str, wanted: str) -> bool:
             return bool(response.status == 200)
     except HTTPError:
         return False
+
+
+def is_lost(client: docker.DockerClient, image: str) -> bool:
+    """Whether the image's registry says that it is not there. One that this machine may not ask has it: the `up` will
+    find out, and what runs serves on."""
+    try:
+        client.images.get_registry_data(image)
+    except NotFound:
+        return True
+    except DockerException as error:
+        return "manifest unknown" in str(error)
+    return False
+
+
+def is_here(client: docker.DockerClient, image: str) -> bool:
+    """Whether the engine has the image, and can run it without its registry."""
+    try:
+        client.images.get(image)
+    except DockerException:
+        return False
+    return True

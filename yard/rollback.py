@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import docker
-from docker.errors import DockerException, NotFound
 
 from components.orchestrator.swarm_parts.client import SwarmError
 from components.service import Service
 from config.problems import nearest
 from config.releases import DIGESTS, Change, Release, parsed
-from yard import deploy, here, interrupts, machine, state, suggest
+from yard import deploy, exits, here, image, interrupts, machine, state, suggest
 from yard.choice import stack_option
 from yard.local import STACK, Local, in_words
 from yard.machine import MachineError, engine_host
@@ -43,8 +41,7 @@ def rollback(services: tuple[str, ...], to: int | None, stack: str, as_json: boo
         back = Rollback.of(ROOT, stack, services, to)
         for line in back.plan():
             say(line)
-        if not yes:
-            click.confirm(f"Roll back stack {stack}?", abort=True, err=as_json)
+        exits.confirm(f"Roll back stack {stack}?", yes=yes)
         with interrupts.explained(lambda: "The same command goes on." if stack == STACK else deploy.interrupted(stack)):
             outcome = back.deployment.run(say)
     if as_json:
@@ -188,20 +185,8 @@ def _lost(root: Path, stack: str, repositories: Mapping[str, str], changes: Mapp
         return  # without an engine, the `up` will find out
     with closing(client):
         for name, change in changes.items():
-            if name in repositories and is_lost(client, f"{repositories[name]}@{change.digest}"):
+            if name in repositories and image.is_lost(client, f"{repositories[name]}@{change.digest}"):
                 yield (
                     f"{name}: {repositories[name]} no longer has {change.digest}, the image of release"
                     f" {change.back_to}: build that version again and deploy it, or go back to another"
                 )
-
-
-def is_lost(client: docker.DockerClient, image: str) -> bool:
-    """Whether the image's registry says that it is not there. One that this machine may not ask has it: the `up` will
-    find out, and what runs serves on."""
-    try:
-        client.images.get_registry_data(image)
-    except NotFound:
-        return True
-    except DockerException as error:
-        return "manifest unknown" in str(error)
-    return False

@@ -63,10 +63,13 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     local.check()
     machine.join_swarm(here)
     machine.start_registry(here, local.registry)
+    named = local.services.keys() - {*local.built}
+    if lost := [problem for name in sorted(named) if (problem := _lost(name, local, here))]:
+        raise machine.MachineError("\n".join(lost))
     cpu = machine.architecture(here)
     for name in local.built:
         image.digest(local.source(name, cpu), here, local.repository(name))
-    for name in local.services.keys() - {*local.built}:
+    for name in sorted(named):
         here.say(f"{name}: the image is the one that the configuration names, {local.image(name)}")
     stack = local.open(here.say)
     here.say("pulumi up, stack local")
@@ -78,6 +81,21 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
         "notes": list(result.outputs["next"].value) if "next" in result.outputs else [],
         "seconds": round(time.monotonic() - start, 1),
     }
+
+
+def _lost(name: str, local: Local, here: machine.Machine) -> str | None:
+    """What to do where the image that the configuration names is neither in its registry nor on the engine."""
+    written, key = local.services[name], f"services.{name}"
+    digest = None if written.get("image") else local.digest(name)
+    full = f"{local.repository(name)}@{digest}" if digest else str(written["image"])
+    if image.is_here(here.client, full) or not image.is_lost(here.client, full):
+        return None
+    if digest is None:
+        return f"{key}.image is {full}, and its registry does not have it: name an image that is there, by its digest"
+    way = f"take {key}.digest out, and `{suggest.yard('up')}` builds the service" if written.get("build") else ""
+    return f"{key}.digest is {digest}, and {local.repository(name)} does not have it: " + (
+        way or f"push that image again, or set {key}.digest to one that is there"
+    )
 
 
 def outcome(name: str, local: Local, outputs: auto.OutputMap) -> dict[str, Any]:

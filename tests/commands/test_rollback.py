@@ -91,9 +91,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def yard(project: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     """Call `yard` on a stack with these outputs."""
 
-    def call(*words: str, outputs: Mapping[str, Any], input: str | None = None) -> Result:
+    def call(*words: str, outputs: Mapping[str, Any]) -> Result:
         monkeypatch.setattr(state, "outputs", lambda root, stack: outputs)
-        return CliRunner().invoke(main, words, input=input)
+        return CliRunner().invoke(main, words)
 
     return call
 
@@ -224,7 +224,8 @@ class TestReleases:
         assert "apy has no releases on stack dev: use one of api, web; did you mean api?" in result.output
 
     @pytest.mark.parametrize(("stack", "first"), [("dev", "yard deploy --stack dev"), ("local", "yard up")])
-    def test_before_the_first(self, yard: Call, stack: str, first: str) -> None:
+    def test_before_the_first(self, yard: Call, project: Path, stack: str, first: str) -> None:
+        (project / f"config/Pulumi.{stack}.yaml").touch()
         told = yard("releases", "--stack", stack, outputs={}).output
         assert told == f"stack {stack} has no releases yet: `{first}` makes the first\n"
 
@@ -232,10 +233,10 @@ class TestReleases:
 class TestRollback:
     def test_it_asks_first_and_says_what_goes_where(self, yard: Call) -> None:
         outputs = ran({"api": Change(digest=A, commit="3f2c1ab")}, {"api": B})
-        result = yard("rollback", outputs=outputs, input="n\n")
-        assert result.exit_code == 1
+        result = yard("rollback", outputs=outputs)
+        assert result.exit_code == 2
         assert f"api: from sha256:{'b' * 12} back to release 1, sha256:{'a' * 12}, commit 3f2c1ab" in result.output
-        assert "Roll back stack dev?" in result.output
+        assert "Roll back stack dev? There is no terminal to answer at: give --yes" in result.output
 
     def test_the_deployment_is_the_one_of_deploy(self, yard: Call, monkeypatch: pytest.MonkeyPatch) -> None:
         done: list[deploy.Deployment] = []

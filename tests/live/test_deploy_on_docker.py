@@ -12,7 +12,7 @@ from tests.live.conftest import HOST
 from tests.live.load import Load
 from tests.live.project import Project, copy_of_project, free_port
 from yard import engine, machine
-from yard.rollback import is_lost
+from yard.image import is_lost
 
 STAGING = "staging"
 
