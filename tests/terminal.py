@@ -73,6 +73,10 @@ class Terminal:
         """Press Ctrl-C."""
         self.type(b"\x03")
 
+    def signal(self, number: int) -> None:
+        """Send the command a signal, and it alone."""
+        self._process.send_signal(number)
+
     def end(self) -> int:
         """Wait for its end, and that of all that it started; its exit code."""
         code = self._process.wait(PATIENCE)

@@ -47,7 +47,7 @@ class Lazy(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        with interrupts.explained(lambda: ""):  # a command that has more to say says it itself
+        with interrupts.explained(lambda: ""), interrupts.heard():  # a command that has more to say says it itself
             return super().invoke(ctx)
 
     def resolve_command(

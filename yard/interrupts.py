@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 import click
@@ -26,11 +26,22 @@ def can_be_held() -> bool:
 
 
 @contextmanager
+def _handling(handle: Callable[[int, FrameType | None], None], *signals: signal.Signals) -> Iterator[None]:
+    """Handle signals so in the block; those that the process was started to ignore stay ignored."""
+    heard = [each for each in signals if can_be_held() and signal.getsignal(each) is not signal.SIG_IGN]
+    before = {each: signal.signal(each, handle) for each in heard}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
 def held(tell: Callable[[int], None] = lambda _: None) -> Iterator[list[int]]:
     """Let the block finish although a signal asks this process to end, and raise `Interrupted` after it.
 
-    `tell` is called at each signal, with how many there were; the block gets the list of them. Signals that the process
-    was started to ignore stay ignored.
+    `tell` is called at each signal, with how many there were; the block gets the list of them.
     """
     received: list[int] = []
 
@@ -38,13 +49,10 @@ def held(tell: Callable[[int], None] = lambda _: None) -> Iterator[list[int]]:
         received.append(number)
         tell(len(received))
 
-    heard = [each for each in ENDING if can_be_held() and signal.getsignal(each) is not signal.SIG_IGN]
-    before = {each: signal.signal(each, handle) for each in heard}
     try:
-        yield received
+        with _handling(handle, *ENDING):
+            yield received
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
         if received:
             raise Interrupted(received[0])
 
@@ -55,17 +63,24 @@ def raised() -> Iterator[None]:
     what comes after that is not heard, so that what the block puts in order as it ends is done."""
 
     def handle(number: int, _frame: FrameType | None) -> None:
-        for each in heard:
+        for each in ENDING:
             signal.signal(each, signal.SIG_IGN)
         raise Interrupted(number)
 
-    heard = [each for each in ENDING if can_be_held() and signal.getsignal(each) is not signal.SIG_IGN]
-    before = {each: signal.signal(each, handle) for each in heard}
-    try:
+    with _handling(handle, *ENDING):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
+
+
+@contextmanager
+def heard() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise `Interrupted` in the block, as Ctrl-C raises KeyboardInterrupt: by default they end the
+    process without a word."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(number)
+
+    with _handling(handle, signal.SIGTERM, signal.SIGHUP):
+        yield
 
 
 @contextmanager
@@ -74,7 +89,7 @@ def explained(how_to_go_on: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stop:
-        with _unheard():
+        with _unheard(), suppress(OSError):  # the terminal may be closed
             click.echo(f"Stopped. {how_to_go_on()}".rstrip(), err=True)
         raise SystemExit(128 + (stop.number if isinstance(stop, Interrupted) else signal.SIGINT)) from None
 

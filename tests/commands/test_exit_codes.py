@@ -1,6 +1,8 @@
 """How every command ends: 0, 1, 2 or 130, and what it says then, on which stream."""
 
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -107,6 +109,42 @@ class TestAsking:
         assert said in terminal.screen
         assert "Traceback" not in terminal.screen
 
+    @pytest.mark.parametrize("name", ["down", "switch", "rollback"])
+    @pytest.mark.parametrize(
+        ("typed", "code", "said"), [(b"n\n", 1, "Error: nothing was changed"), (b"\x03", 130, "Stopped.")]
+    )
+    def test_every_command_that_asks_asks_so(
+        self, name: str, typed: bytes, code: int, said: str, tmp_path: Path
+    ) -> None:
+        with Terminal((sys.executable, "-c", ASKS_FIRST, name, str(tmp_path)), ROOT) as terminal:
+            terminal.wait_for("? [y/N]")
+            terminal.type(typed)
+            assert terminal.end() == code
+        assert said in terminal.screen
+        assert "Traceback" not in terminal.screen
+
+    def test_a_rollback_without_a_terminal_says_to_give_yes(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("yard.rollback.Rollback.of", lambda *_: SimpleNamespace(plan=lambda: ["api: back"]))
+        found = call("rollback", "--stack", "dev")
+        assert (found.exit_code, found.stdout) == (2, "api: back\n")
+        assert found.stderr == "Error: Roll back stack dev? There is no terminal to answer at: give --yes\n"
+
+
+ASKS_FIRST = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace as Fake
+from yard import down, engine, rollback, switch
+from yard.__main__ import main
+
+name, folder = sys.argv[1:]
+down.ROOT = Path(folder)
+(down.ROOT / ".state").mkdir()
+engine.stack = lambda *_, **__: None
+rollback.Rollback.of = lambda *_: Fake(plan=list)
+switch.Switch.of = lambda *_: Fake(check=lambda to: None, question=lambda to: f"Move dev to {to}?")
+main([name, *{"switch": ["eks", "--stack", "dev"], "rollback": ["--stack", "dev"]}.get(name, [])])
+"""
 
 ASKS = """
 import click

@@ -1,6 +1,7 @@
 """Ctrl-C on a terminal in every phase of `yard up`, `deploy` and `down` that is not the engine's own: one sentence that
 says how to go on, exit code 130, no traceback, nothing stays running. For the engine's: tests/engine/test_ctrl_c.py."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -55,6 +56,19 @@ def test_it_ends_at_once_with_a_sentence_and_nothing_stays(project: Path, comman
     last = terminal.screen.splitlines()[-1]
     assert ENDS[command] in last
     assert " goes on" in last
+    assert "Traceback" not in terminal.screen
+
+
+@pytest.mark.parametrize(("command", "phase"), [("up", "push"), ("deploy", "build"), ("down", "remove_images")])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_it_in_the_same_way(project: Path, command: str, phase: str, number: signal.Signals) -> None:
+    configure(project, "true")
+    driver = [sys.executable, "-c", DRIVER, phase, *CALLS[command]]
+    with Terminal(driver, project, {"PYTHONPATH": str(ROOT)}) as terminal:
+        terminal.wait_for(HANGS)
+        terminal.signal(number)
+        assert terminal.end() == 128 + number
+    assert ENDS[command] in terminal.screen.splitlines()[-1]
     assert "Traceback" not in terminal.screen
 
 

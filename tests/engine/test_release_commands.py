@@ -84,6 +84,21 @@ def test_it_runs_once_for_an_image_and_where_it_fails_the_old_replicas_serve_on(
         assert stack.preview() == {}
 
 
+def test_an_image_that_someone_else_built_has_one_too(tmp_path: Path) -> None:
+    def nginx(digest: str) -> dict[str, Any]:
+        return {"api": {"image": f"docker.io/library/nginx@{digest}", "release": MIGRATE}}
+
+    runs = Runs()
+    with passage(tmp_path, services=nginx(DIGEST), ends=runs) as stack:
+        stack.up()
+        assert runs.commands == [MIGRATE]
+        assert stack.outputs["released"]["api"]["on"] == "ecs-fargate"
+        assert stack.preview() == {}
+        stack.set(services=nginx(OTHER))
+        stack.up()
+        assert runs.commands == [MIGRATE, MIGRATE]
+
+
 def test_an_error_has_the_last_lines_of_its_log(tmp_path: Path) -> None:
     runs = Runs()
     runs.code = 1
