@@ -42,7 +42,6 @@ runtimes = {
             options=options,
             foundation=aws,
             releases=release_commands.standings(stack, key),
-            runs_jobs=key == stack.config.orchestrator,
         ),
     )
     for key, options in stack.orchestrators.items()

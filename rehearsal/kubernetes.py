@@ -192,8 +192,7 @@ class Kubernetes(Package):
                 )
 
     def _can_run(self, cluster: CloudResource, resource: CloudResource) -> None:
-        template = "spec.jobTemplate.spec.template" if resource.get("kind") == "CronJob" else "spec.template"
-        for image in resource.all(f"{template}.spec.containers.image"):
+        for image in resource.all("spec.template.spec.containers.image"):
             pullable(self.state, resource, image)
             if not may_pull(self.state, cluster.get("computeConfig.nodeRoleArn", ""), image):
                 raise Refused(
