@@ -42,6 +42,7 @@ runtimes = {
             options=options,
             foundation=aws,
             releases=release_commands.standings(stack, key),
+            runs_jobs=key == stack.config.orchestrator,
         ),
     )
     for key, options in stack.orchestrators.items()

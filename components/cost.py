@@ -141,6 +141,12 @@ def secrets(demand: Demand) -> Iterator[Line]:
         yield Line("compute", "reading them as replicas start", reads / 10_000, "10k calls", "secrets.calls")
 
 
+def jobs(demand: Demand, more: str = "") -> Iterator[Unpriced]:
+    """The services' jobs, which are paid for like replicas while they run."""
+    if having := [name for name, service in demand.services.items() if service.jobs]:
+        yield Unpriced("compute", f"jobs of {', '.join(having)}", f"how long they run is not known{more}")
+
+
 def instances(what: str, kind: str, count: Decimal, disk: int, demand: Demand) -> Iterator[Line]:
     """EC2 instances of one type, `disk` GiB each, with public addresses where the network gives them."""
     yield Line("compute", f"{what}: {kind}", count * demand.hours, "hour", f"ec2.{kind}")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from components.build import BuildOrFolder
+from components.job import Job
 from components.model import TEXT_TO_NUMBER, Contradiction, Model, Text, Wanted, wanted
 from components.permissions import Permissions
 
@@ -160,6 +161,10 @@ class Service(Model):
         description="Arguments in place of the image's own command, for one task that runs before the replicas of a new"
         " image, such as a migration; where it fails nothing of the service changes.",
     )
+    jobs: dict[Name, Job] = Field(
+        default={},
+        description="Name to {command, schedule, time-zone}: what runs by a schedule, beside the replicas.",
+    )
     path: RoutePath = Field(default="/", description="Requests under this path come here; the longest one wins.")
     host: Host | None = Field(default=None, description="Requests for this host name come here.")
     public: bool = Field(default=True, description="False: no route at the URL, and nothing may connect (a worker).")
@@ -246,13 +251,15 @@ def _field(name: str) -> Feature:
 
 
 IN_ENV, IN_FILES = "secrets as env", "secrets as file"
+EITHER_DAY = "jobs by day of month or week"
 FEATURES: dict[str, Feature] = {
     name: _field(name) for name in Service.model_fields if name not in ("build", "secrets_as")
 } | {
     "autoscaling": lambda service: service.replicas.scales,
     IN_ENV: lambda service: service.secrets_as == "env",
     IN_FILES: lambda service: service.secrets_as == "file",
+    EITHER_DAY: lambda service: any(job.when.on_either_day for job in service.jobs.values()),
 }
 """Everything a service can ask of an orchestrator, and whether one does. Each of these says what it does with it."""
-ASKED_BY = {"autoscaling": "replicas", IN_ENV: "secrets-as", IN_FILES: "secrets-as"}
+ASKED_BY = {"autoscaling": "replicas", IN_ENV: "secrets-as", IN_FILES: "secrets-as", EITHER_DAY: "jobs"}
 """Feature -> the key that asks for it, where that has another name."""

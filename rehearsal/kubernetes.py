@@ -192,7 +192,8 @@ class Kubernetes(Package):
                 )
 
     def _can_run(self, cluster: CloudResource, resource: CloudResource) -> None:
-        for image in resource.all("spec.template.spec.containers.image"):
+        template = "spec.jobTemplate.spec.template" if resource.get("kind") == "CronJob" else "spec.template"
+        for image in resource.all(f"{template}.spec.containers.image"):
             pullable(self.state, resource, image)
             if not may_pull(self.state, cluster.get("computeConfig.nodeRoleArn", ""), image):
                 raise Refused(

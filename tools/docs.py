@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from components.aws.gate import GateOptions
 from components.build import Build
+from components.job import Job
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
 from components.options import Options
 from components.orchestrator import ORCHESTRATORS, VERBS, OrchestratorOptions, Support
@@ -131,6 +132,9 @@ def configuration() -> Iterator[str]:
     yield "### build"
     yield _first_line(Build)
     yield _fields(Build)
+    yield "### job"
+    yield _first_line(Job)
+    yield _fields(Job)
     yield "### permission"
     yield _first_line(Permission)
     yield _fields(Permission)

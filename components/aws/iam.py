@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -13,11 +13,15 @@ from components.pull import AwsRole, Pull
 from components.sdk import aws
 
 Statement = dict[str, Any]
+Conditions = Mapping[str, Mapping[str, pulumi.Input[str]]]
+"""Operator -> condition key -> value."""
 
 
-def allow(actions: Sequence[str], resources: Sequence[pulumi.Input[str]]) -> Statement:
+def allow(
+    actions: Sequence[str], resources: Sequence[pulumi.Input[str]], conditions: Conditions | None = None
+) -> Statement:
     """A statement that allows `actions` on `resources` (ARNs)."""
-    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources)}
+    return {"Effect": "Allow", "Action": list(actions), "Resource": list(resources), **_under(conditions)}
 
 
 def document(*statements: Statement) -> pulumi.Output[str]:
@@ -25,10 +29,14 @@ def document(*statements: Statement) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def trust(service: str, *actions: str) -> str:
+def trust(service: str, *actions: str, conditions: Conditions | None = None) -> str:
     """A trust policy for an AWS service such as ecs-tasks.amazonaws.com."""
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": ["sts:AssumeRole", *actions]}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement | _under(conditions)]})
+
+
+def _under(conditions: Conditions | None) -> Statement:
+    return {"Condition": conditions} if conditions else {}
 
 
 def pulling(pull: Pull) -> list[Statement]:

@@ -139,6 +139,8 @@ class OrchestratorArgs(Generic[Of]):
     """Given to those on AWS."""
     releases: Mapping[str, Standing] = field(default_factory=dict)
     """Service -> how its release command stands; none where it does not run here."""
+    runs_jobs: bool = False
+    """Whether the services' jobs run here: on one orchestrator of a stack alone."""
 
 
 class Orchestrator(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):

@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import pulumi
 
-from components.aws import iam
+from components.aws import iam, job
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.release import TAG, Releases, aws_api
-from components.cost import Demand, Item, Line, Unpriced, secrets
+from components.cost import Demand, Item, Line, Unpriced, jobs, secrets
 from components.orchestrator import (
     HONOURED,
     AwsOrchestrator,
@@ -27,7 +27,7 @@ from components.orchestrator import (
 from components.pull import Anonymous, AwsRole, Login
 from components.release import fingerprint
 from components.sdk import aws
-from components.service import IN_ENV, IN_FILES, Service
+from components.service import EITHER_DAY, IN_ENV, IN_FILES, Service
 from components.workload import Image, Target, Workload
 
 MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="20m")
@@ -50,6 +50,11 @@ CAPABILITIES: Mapping[str, Support] = {
     ),
     "command": HONOURED,
     "release": translated("RunTask with the new task definition, before the service changes"),
+    "jobs": translated("EventBridge Scheduler runs a task; one that still runs does not hold up the next"),
+    EITHER_DAY: refused(
+        "EventBridge Scheduler takes a day of the month or a day of the week, where a schedule with both means either:"
+        " write two jobs"
+    ),
     "path": translated("listener rule"),
     "host": translated("listener rule"),
     "public": HONOURED,
@@ -83,6 +88,7 @@ class EcsOptions(OrchestratorOptions):
         """What does not depend on where the replicas run."""
         yield Line("control plane", "ECS", demand.hours, "cluster-hour", "ecs.cluster")
         yield from secrets(demand)
+        yield from jobs(demand, "; each run also is a call of EventBridge Scheduler")
         if demand.protect:
             yield Unpriced("logs", "metrics of Container Insights", "how many there are is not known")
 
@@ -136,7 +142,6 @@ class Ecs(AwsOrchestrator[E]):
         )
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
-        child = pulumi.ResourceOptions(parent=self)
         task, may_start = self._task(name, service, image)
         group, rules = self._security_group(name, service, target)
         placement = self.placement(service)
@@ -178,8 +183,38 @@ class Ecs(AwsOrchestrator[E]):
             ),
         )
         if service.replicas.scales:
-            self._scale(name, service, running, child)
+            self._scale(name, service, running)
+        self._run_jobs(name, service, task, group, running)
         return Workload(healthy=(running,))
+
+    def _run_jobs(
+        self,
+        name: str,
+        service: Service,
+        task: aws.ecs.TaskDefinition,
+        group: aws.ec2.SecurityGroup,
+        running: aws.ecs.Service,
+    ) -> None:
+        """The schedules of the service's jobs, where its replicas run, and not before those of the same image do; none
+        where they run on another orchestrator."""
+        if not (service.jobs and self.args.runs_jobs):
+            return
+        placement = self.placement(service)
+        parameters: aws.scheduler.ScheduleTargetEcsParametersArgsDict = {
+            "task_definition_arn": task.arn,
+            "capacity_provider_strategies": placement.providers,
+            "network_configuration": {
+                "subnets": self.network.workload_subnets,
+                "security_groups": [group.id],
+                "assign_public_ip": placement.public_ip,
+            },
+            "enable_ecs_managed_tags": True,
+            "propagate_tags": "TASK_DEFINITION",
+        }
+        child = pulumi.ResourceOptions(parent=self)
+        role, may_run = job.runner(name, self.cluster, task, child)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[running, may_run])
+        job.schedule(name, service, self.cluster, role.arn, parameters, after)
 
     def _release(self, name: str, service: Service) -> pulumi.ResourceHookBinding | None:
         """What runs the service's release command before the service changes, where that is due."""
@@ -329,7 +364,8 @@ class Ecs(AwsOrchestrator[E]):
         login = pulumi.Output.json_dumps({"username": image.pull.username, "password": image.pull.password})
         return self.vault.secret(name, "registry-login", pulumi.Output.secret(login))[0]
 
-    def _scale(self, name: str, service: Service, running: aws.ecs.Service, child: pulumi.ResourceOptions) -> None:
+    def _scale(self, name: str, service: Service, running: aws.ecs.Service) -> None:
+        child = pulumi.ResourceOptions(parent=self)
         cluster_name = self.cluster.apply(lambda arn: arn.rsplit("/", 1)[-1])
         target = aws.appautoscaling.Target(
             name,

@@ -16,7 +16,7 @@ from components.aws import iam
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
 from components.aws.gate import INTERRUPTED
-from components.cost import Demand, Item, Line, Note, Unpriced, instances
+from components.cost import Demand, Item, Line, Note, Unpriced, instances, jobs
 from components.model import Cidr, Contradiction, Text, is_example, is_public
 from components.needs import FixedNames, Need, Program, Question
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
@@ -126,6 +126,7 @@ class EksOptions(OrchestratorOptions):
                 yield from instances("nodes", kind, count, NODE_DISK, demand)
                 yield Line("compute", "Auto Mode", count * demand.hours, "instance-hour", f"eks.auto.{kind}")
                 yield Note(f"EKS Auto Mode chooses its nodes itself: priced as {kind}, one a zone that has replicas")
+        yield from jobs(demand)
         if demand.usage.audit_logs is None:
             yield Unpriced(
                 "logs", "the cluster's audit log", "how much it writes is not known; set `audit-logs` in the usage"
@@ -235,7 +236,15 @@ class Eks(AwsOrchestrator[EksOptions]):
         found_by = kubernetes_service.expose(name, place)
         bindings = [self._bind(name, target, found_by)] if target else []
         before = [found_by, *bindings, *self._identity(name, service)]
-        deployment = kubernetes_service.run(name, service, image, place, *before, release=self.args.releases.get(name))
+        deployment = kubernetes_service.run(
+            name,
+            service,
+            image,
+            place,
+            *before,
+            release=self.args.releases.get(name),
+            runs_jobs=self.args.runs_jobs,
+        )
         if service.replicas.scales:
             self._measure()
         return Workload(healthy=(*bindings, deployment))

@@ -11,7 +11,7 @@ import pulumi
 import yaml
 from pydantic import Field, SecretStr, model_validator
 
-from components.cost import Column, Demand, Item, Line, Note, Unpriced
+from components.cost import Column, Demand, Item, Line, Note, Unpriced, jobs
 from components.model import Cidr, Contradiction, Text
 from components.needs import KubernetesCluster, Need
 from components.orchestrator import Orchestrator, OrchestratorOptions, kubernetes_service, refused, translated
@@ -210,7 +210,15 @@ class Kubernetes(Orchestrator[KubernetesOptions]):
             opts=self.inside,
         )
         found_by = kubernetes_service.expose(name, place)
-        deployment = kubernetes_service.run(name, service, image, place, found_by, release=self.args.releases.get(name))
+        deployment = kubernetes_service.run(
+            name,
+            service,
+            image,
+            place,
+            found_by,
+            release=self.args.releases.get(name),
+            runs_jobs=self.args.runs_jobs,
+        )
         if not service.public:
             return Workload(healthy=(deployment,))
         # After the pods: Pulumi waits until a Service has some.
@@ -375,4 +383,5 @@ def _autopilot(context: str, demand: Demand) -> Iterator[Item]:
         cpu, memory = replicas * exact(service.cpu), replicas * service.memory / 1024
         yield Line("compute", f"{name}: vCPU", cpu, "vCPU-hour", "gke.autopilot.vcpu", None, "google", location)
         yield Line("compute", f"{name}: memory", memory, "GB-hour", "gke.autopilot.memory", None, "google", location)
+    yield from jobs(demand)
     yield Note("GKE Autopilot raises what a replica asks for to the sizes that it has")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pulumi
 
+from components.job import Job
 from components.release import PATIENCE, Standing, fingerprint
 from components.sdk import k8s
 from components.service import Service
@@ -14,6 +15,9 @@ from components.workload import Image
 
 OF_SERVERS = ("ports", "startup_probe", "readiness_probe", "liveness_probe", "lifecycle")
 """What a container has because it serves."""
+LATE = 300
+"""Seconds after its time within which a job may still start. Without a limit, a CronJob that has missed its time more
+than a hundred times never runs again (Kubernetes documentation, CronJob)."""
 
 
 def once(pod: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
@@ -57,6 +61,38 @@ def release(
         ),
     )
     return [job]
+
+
+def schedule(
+    name: str,
+    service: Service,
+    pod: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """A CronJob for each of the service's jobs. `pod` is the replicas'; `metadata` as in `release`."""
+    for key, job in service.jobs.items():
+        called = f"{name}--{key}"
+        labels = {**metadata["labels"], "app.kubernetes.io/name": called}
+        k8s.batch.v1.CronJob(
+            called,
+            metadata={"name": called, "namespace": metadata["namespace"]},
+            spec=_timed(job, labels, once(pod, job.command)),
+            opts=opts,
+        )
+
+
+def _timed(job: Job, labels: Mapping[str, str], pod: Mapping[str, Any]) -> Any:
+    # `Any`, for against all that the spec of a CronJob may be, mypy takes gigabytes to compare a literal.
+    return {
+        "schedule": job.when.unix,
+        "time_zone": job.time_zone,
+        "concurrency_policy": "Forbid",
+        "starting_deadline_seconds": LATE,
+        "successful_jobs_history_limit": 1,
+        "failed_jobs_history_limit": 3,
+        "job_template": {"spec": {"backoff_limit": 0, "template": {"metadata": {"labels": labels}, "spec": pod}}},
+    }
 
 
 def _spec(labels: Mapping[str, str], pod: Mapping[str, Any]) -> Any:

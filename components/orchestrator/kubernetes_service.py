@@ -13,7 +13,7 @@ from components.orchestrator import HONOURED, Support, kubernetes_job, translate
 from components.pull import Login
 from components.release import Standing
 from components.sdk import k8s
-from components.service import IN_ENV, IN_FILES, SECRETS_FOLDER, Service
+from components.service import EITHER_DAY, IN_ENV, IN_FILES, SECRETS_FOLDER, Service
 from components.workload import Image
 
 GRACE = 30
@@ -38,6 +38,8 @@ CAPABILITIES: Mapping[str, Support] = {
     IN_FILES: translated("files of the Secret at /run/secrets, which the service's user alone may read"),
     "command": translated("args of the container"),
     "release": translated("a Job of the new image, which the Deployment waits for"),
+    "jobs": translated("CronJob; while a job still runs, its next time is left out"),
+    EITHER_DAY: HONOURED,
     "public": translated("false: by NetworkPolicy nothing may connect"),
     "digest": HONOURED,
     "image": HONOURED,
@@ -142,9 +144,10 @@ def run(
     place: Place,
     *before: pulumi.Resource,
     release: Standing | None = None,
+    runs_jobs: bool = False,
 ) -> k8s.apps.v1.Deployment:
     """Everything that runs the replicas, once `before` is there and the release command, as far as it runs here, has
-    ended well. The Deployment is done only when they are ready."""
+    ended well; then its jobs. The Deployment is done only when they are ready."""
     account = _account(name, image, place)
     secrets = _secrets(name, service, place)
     budget = _budget(name, service, place)
@@ -174,6 +177,8 @@ def run(
         ),
     )
     _admit(name, service, place)
+    if runs_jobs:
+        kubernetes_job.schedule(name, service, pod, metadata, place.after(deployment))
     if service.replicas.scales:
         _autoscaler(name, service, place, budget, deployment)
     return deployment

@@ -20,7 +20,7 @@ from components.needs import Need, SwarmManager
 from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
 from components.release import fingerprint
-from components.service import IN_ENV, IN_FILES, Name, Service, of_no_service
+from components.service import EITHER_DAY, IN_ENV, IN_FILES, Name, Service, of_no_service
 from components.shell import command
 from components.workload import Image, Target, Workload
 
@@ -53,6 +53,9 @@ EngineAddress = Annotated[
     AfterValidator(_with_a_host),
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+NO_SCHEDULER = refused("Swarm has no scheduler: call `yard run` from a cron of your own")
 
 
 class SwarmOptions(OrchestratorOptions):
@@ -88,6 +91,8 @@ class SwarmOptions(OrchestratorOptions):
         IN_FILES: HONOURED,
         "command": HONOURED,
         "release": translated("a service in mode replicated-job before the service changes; from Docker 20.10 on"),
+        "jobs": NO_SCHEDULER,
+        EITHER_DAY: NO_SCHEDULER,
         "path": refused("there is no edge before Swarm; each service answers on a port of its own"),
         "host": refused("there is no edge before Swarm; each service answers on a port of its own"),
         "public": translated("false: no port is published; services of the stack reach it by its name"),

@@ -6,12 +6,22 @@ from pkgutil import resolve_name
 from types import ModuleType
 
 from components import backends
-from rehearsal.aws import account, clusters, containers, instances, loadbalancing, network, registries, storage
+from rehearsal.aws import (
+    account,
+    clusters,
+    containers,
+    instances,
+    loadbalancing,
+    network,
+    registries,
+    schedules,
+    storage,
+)
 from rehearsal.aws.data_source import DataSource
 from rehearsal.aws.resource_type import ResourceType
 from rehearsal.state import Refused
 
-AREAS = (account, clusters, containers, instances, loadbalancing, network, registries, storage)
+AREAS = (account, clusters, containers, instances, loadbalancing, network, registries, schedules, storage)
 GROUP = "switchyard.rehearsal"
 """The entry points that name modules with rows."""
 

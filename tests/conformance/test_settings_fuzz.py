@@ -85,6 +85,7 @@ WRONG: Mapping[tuple[str, ...], st.SearchStrategy[Any]] = {
     (*ONE, "writable"): LIST | st.lists(WORDS, min_size=1),
     (*ONE, "permissions"): LIST,
     (*ONE, "release"): LIST,
+    (*ONE, "jobs"): ANYTHING.filter(bool),
 }
 """Path of a key -> values that it may not have."""
 

@@ -23,7 +23,7 @@ from components.operations import Operations
 from components.orchestrator import VERBS, Orchestrator, OrchestratorArgs, OrchestratorOptions
 from components.pull import Anonymous, AwsRole, Login, NodeIdentity, Pull
 from components.release import Standing
-from components.service import ASKED_BY, FEATURES, IN_ENV, IN_FILES, RESERVED_ENV, Service
+from components.service import ASKED_BY, EITHER_DAY, FEATURES, IN_ENV, IN_FILES, RESERVED_ENV, Service
 from components.testing.cloud import REGION, Cloud, arn
 from components.testing.engine import Graph, deploy, start
 from components.testing.promises.checks import (
@@ -47,6 +47,7 @@ from components.testing.promises.checks import (
 )
 from components.workload import Image
 
+SWEEP = {"command": ["sweep", "--all"], "schedule": "0 3 * * *"}
 ASKING: Mapping[str, Mapping[str, Any]] = {
     "port": {"port": 9000},
     "cpu": {"cpu": 0.5},
@@ -59,6 +60,8 @@ ASKING: Mapping[str, Mapping[str, Any]] = {
     IN_FILES: {"secrets": {"DB_PASSWORD": PASSWORD}, "secrets-as": "file"},
     "command": {"command": ["serve", "--fast"]},
     "release": {"release": ["migrate", "--all"]},
+    "jobs": {"jobs": {"nightly": {**SWEEP, "time-zone": "Europe/Berlin"}}},
+    EITHER_DAY: {"jobs": {"nightly": {**SWEEP, "schedule": "0 3 1 * mon"}}},
     "path": {"path": "/v1"},
     "host": {"host": "api.example.com"},
     "public": {"public": True},
@@ -83,6 +86,13 @@ OTHERWISE: Mapping[str, tuple[Mapping[str, Any], ...]] = {
     IN_FILES: ({"secrets-as": "env"}, {"secrets": {}}),
     "command": ({"command": []},),
     "release": ({"release": []}, {"release": ["migrate"]}),
+    "jobs": (
+        {"jobs": {}},
+        {"jobs": {"nightly": SWEEP}},
+        {"jobs": {"nightly": {**SWEEP, "time-zone": "Europe/Berlin", "command": ["sweep"]}}},
+        {"jobs": {"nightly": {**SWEEP, "time-zone": "Europe/Berlin", "schedule": "0 4 * * *"}}},
+    ),
+    EITHER_DAY: ({"jobs": {"nightly": {**SWEEP, "schedule": "0 3 1 * tue"}}}, {"jobs": {}}),
     "path": ({"path": "/v2"},),
     "host": ({"host": "www.example.com"},),
     "public": ({"public": False},),
@@ -360,7 +370,9 @@ def _around(options: OrchestratorOptions, service: Service, vpc: ExistingVpc | N
     """What an orchestrator is given: on AWS all that it stands on, elsewhere nothing of it."""
     foundation = _foundation(options, service, vpc) if options.platform == "aws" else None
     releases: dict[str, Standing] = {"api": "due"} if service.release else {}
-    return OrchestratorArgs(stack=STACK, protect=False, options=options, foundation=foundation, releases=releases)
+    return OrchestratorArgs(
+        stack=STACK, protect=False, options=options, foundation=foundation, releases=releases, runs_jobs=True
+    )
 
 
 def _foundation(options: OrchestratorOptions, service: Service, vpc: ExistingVpc | None) -> Foundation:
@@ -396,7 +408,7 @@ def _all_of(cls: type[Orchestrator[Any]]) -> dict[str, Any]:
     wanted = {
         feature: fields
         for feature, fields in ASKING.items()
-        if feature not in ("image", IN_ENV, IN_FILES) and cls.Options.capabilities[feature].how != "refused"
+        if feature not in ("image", IN_ENV, IN_FILES, EITHER_DAY) and cls.Options.capabilities[feature].how != "refused"
     }
     return {key: value for fields in wanted.values() for key, value in fields.items()}
 

@@ -12,7 +12,7 @@ from components.orchestrator import HONOURED, AwsOrchestrator, Orchestrator, Orc
 from components.pull import Anonymous, AwsRole, Pull
 from components.registry import Registry, RegistryOptions, Repository
 from components.sdk import aws
-from components.service import FEATURES, IN_FILES, Service
+from components.service import EITHER_DAY, FEATURES, IN_FILES, Service
 from components.workload import Image, Target, Workload
 
 
@@ -61,6 +61,8 @@ class AcmeRunOptions(OrchestratorOptions):
         "host": refused("each app at Acme has an address of its own"),
         "permissions": refused("Acme gives an app no role on AWS"),
         "release": refused("Acme runs apps, and nothing that ends by itself"),
+        "jobs": refused("Acme runs apps, and nothing by the clock"),
+        EITHER_DAY: refused("Acme runs apps, and nothing by the clock"),
     }
 
     def costs(self, demand: Demand) -> Iterator[Item]:
