@@ -15,10 +15,10 @@ from components.operations import Line, OperationError, Operations, Replica, Run
 from components.operations.swarm_log import ServiceLog, lines
 from components.orchestrator import Of
 from components.orchestrator.swarm import SwarmOptions
-from components.orchestrator.swarm_engine import remove_service, unique
+from components.orchestrator.swarm_engine import remove_job, unique
 from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
 from components.orchestrator.swarm_parts.connection import connection
-from components.orchestrator.swarm_parts.job import check_jobs, once
+from components.orchestrator.swarm_parts.job import once
 from components.orchestrator.swarm_parts.rollout import PATIENCE, is_over
 from components.shell import command as quoted
 
@@ -55,13 +55,12 @@ class OnAnySwarm(Operations[Of]):
 
     def run(self, service: str, command: Sequence[str]) -> Generator[str | int, None, None]:
         with self._engine(service) as (engine, name):
-            check_jobs(engine)
             job = unique(f"{name}-run")
             try:
                 engine.new_service(once(engine.service(name)["Spec"], job, command), self._made(service).get("login"))
                 yield from self._until_over(engine, service, job)
             finally:
-                remove_service(engine, job)
+                remove_job(engine, job)
 
     @abstractmethod
     def log_of(self, engine: Engine, service: str, job: str, task: Task) -> Log:

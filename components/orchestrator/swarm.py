@@ -67,7 +67,7 @@ class SwarmOptions(OrchestratorOptions):
     verbs = {
         "status": HONOURED,
         "logs": HONOURED,
-        "run": translated("a service in mode replicated-job, which goes when its task has ended; from Docker 20.10 on"),
+        "run": translated("a service of one task that is not started again; it goes when the task has ended"),
         "exec": translated("docker exec, where a replica runs on the node whose engine the stack names"),
     }
     capabilities = {
@@ -90,7 +90,7 @@ class SwarmOptions(OrchestratorOptions):
         ),
         IN_FILES: HONOURED,
         "command": HONOURED,
-        "release": translated("a service in mode replicated-job before the service changes; from Docker 20.10 on"),
+        "release": translated("a service of one task, before the service changes"),
         "jobs": NO_SCHEDULER,
         EITHER_DAY: NO_SCHEDULER,
         "path": refused("there is no edge before Swarm; each service answers on a port of its own"),

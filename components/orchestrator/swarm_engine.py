@@ -29,7 +29,7 @@ from pulumi.dynamic import (
 
 from components.orchestrator.swarm_parts.client import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
 from components.orchestrator.swarm_parts.connection import connection
-from components.orchestrator.swarm_parts.job import check_jobs, once, wait_until_over
+from components.orchestrator.swarm_parts.job import once, wait_until_over
 from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout, probe
 from components.pulumi_internals import speak_in_words
 from components.release import PATIENCE
@@ -185,7 +185,6 @@ class JobProvider(Provider):
     def create(self, props: Props) -> CreateResult:
         """Run it to its end; nothing of it stays on the swarm, well or not."""
         with connection(props["host"]) as engine:
-            check_jobs(engine)
             check_image(engine, props)
             job = unique(f"{props['name']}-release")
             try:
@@ -194,7 +193,7 @@ class JobProvider(Provider):
             except SwarmError as error:
                 raise SwarmError(f"service {props['name']} is as it was before its release command: {error}") from error
             finally:
-                remove_service(engine, job)
+                remove_job(engine, job)
         return CreateResult(props["run"], props)
 
     def delete(self, _id: str, _props: Props) -> None:
@@ -309,6 +308,12 @@ def remove_service(engine: Engine, identity: str) -> None:
     """Remove a service and wait until this node's containers of it are gone."""
     removed(engine.remove_service, identity)
     wait_for_containers(engine, f"com.docker.swarm.service.id={identity}")
+
+
+def remove_job(engine: Engine, name: str) -> None:
+    """Remove a service that runs once, by the name that whoever made it knows in any case, and wait as above."""
+    removed(engine.remove_service, name)
+    wait_for_containers(engine, f"com.docker.swarm.service.name={name}")
 
 
 def wait_for_containers(engine: APIClient, label: str) -> None:

@@ -118,7 +118,7 @@ def test_run_shows_every_line_once(project: Project) -> None:
 def test_ctrl_c_stops_what_runs(project: Project, client: docker.DockerClient) -> None:
     with yard(project, "run", "tool", "--", "wait") as terminal:
         terminal.wait_for("waiting")
-        assert len(jobs(client)) == 1
+        assert len(jobs(client)) == 2
         terminal.interrupt()
         assert terminal.end() == 130
     assert terminal.screen.rstrip().endswith("Stopped. The task was stopped.")
@@ -146,8 +146,9 @@ def of_tool(project: Project) -> Any:
 
 
 def jobs(client: docker.DockerClient) -> list[str]:
-    """Services that `yard run` has made."""
-    return [each.name for each in client.services.list() if each.name.startswith(f"{SERVICE}-run-")]
+    """Services that `yard run` has made, and containers of such: an engine may keep these when the service has gone."""
+    found = [*client.services.list(), *client.containers.list(all=True)]
+    return [each.name for each in found if each.name.startswith(f"{SERVICE}-run-")]
 
 
 def yard(project: Project, verb: str, *words: str) -> Terminal:

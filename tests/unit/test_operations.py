@@ -209,7 +209,7 @@ def test_a_task_that_runs_once_on_a_swarm_gets_no_calls() -> None:
             "RestartPolicy": {"Condition": "none"},
             "Networks": [{"Target": "n"}],
         },
-        "Mode": {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 1}},
+        "Mode": {"Replicated": {"Replicas": 1}},
     }
     assert live["TaskTemplate"]["ContainerSpec"]["Args"] == ["serve"]
 

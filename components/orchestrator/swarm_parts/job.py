@@ -1,4 +1,7 @@
-"""Services that run one task and end with it (mode replicated-job)."""
+"""Services that run one task and end with it.
+
+They are not in mode `replicated-job`: of a service in that mode an engine 20.10 keeps the container when the service is
+removed, and lets it run on where it runs (tried)."""
 
 from __future__ import annotations
 
@@ -13,8 +16,6 @@ from docker.errors import DockerException
 from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
 from components.orchestrator.swarm_parts.rollout import POLL, is_over
 
-JOBS_SINCE = "1.41"
-"""Engine API (Docker 20.10) that knows services which run once."""
 LINES = 20
 """The last lines of its log that an error has."""
 
@@ -28,14 +29,7 @@ def once(live: Any, name: str, command: Sequence[str]) -> dict[str, Any]:
     task["ContainerSpec"] |= {"Args": list(command), "Healthcheck": {"Test": ["NONE"]}}
     task["RestartPolicy"] = {"Condition": "none"}
     task["Networks"] = [{"Target": each["Target"]} for each in task.get("Networks", [])]
-    job = {"MaxConcurrent": 1, "TotalCompletions": 1}
-    return {"Name": name, "Labels": live["Labels"], "TaskTemplate": task, "Mode": {"ReplicatedJob": job}}
-
-
-def check_jobs(engine: Engine) -> None:
-    """Refuse an engine that knows no jobs."""
-    if engine.older_than(JOBS_SINCE):
-        raise SwarmError(f"the engine knows no tasks that run once: API {JOBS_SINCE} (Docker 20.10) is the first")
+    return {"Name": name, "Labels": live["Labels"], "TaskTemplate": task, "Mode": {"Replicated": {"Replicas": 1}}}
 
 
 def wait_until_over(engine: Engine, job: str, timeout: float) -> None:
