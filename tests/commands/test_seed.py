@@ -251,7 +251,7 @@ class TestTheExamples:
     @pytest.mark.parametrize("size", EXAMPLES)
     def test_it_says_how_to_use_it(self, size: int) -> None:
         path = EXAMPLES[size]
-        (command,) = re.findall(r"^# +\.venv/bin/yard compare (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        (command,) = re.findall(r"^# +yard compare (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         assert command == f"--usage {path.relative_to(ROOT)}"
         result = CliRunner().invoke(compare, ["--usage", str(path), "--json"])
         assert json.loads(result.stdout)["usage"]["image-size"] == size

@@ -17,7 +17,7 @@ from yard.importing.source import NoImport, Report, Source, leaves_of
 PUBLIC = ("Load Balanced Web Service", "Request-Driven Web Service")
 PRIVATE = ("Backend Service", "Worker Service")
 NONE: Mapping[str, str] = {
-    "Scheduled Job": "a job is no service here: let a service of its own, `public: false`, wait for its time",
+    "Scheduled Job": "it is `jobs` of the service whose image it runs: its command, and `on.schedule` as five fields",
     "Static Site": "files alone are no service here: leave them in a bucket behind a CDN, or serve them from an image",
     "Environment": "the network, the load balancer and the cluster are the stack's own, made by its keys",
     "Pipeline": "a pipeline is no service: call `yard deploy` in it",
