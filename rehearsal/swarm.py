@@ -158,10 +158,10 @@ class _Manager:
     def tasks(self) -> Json:
         (wanted,) = json.loads(self.query["filters"])["service"]
         found = self.service(wanted)
-        replicated = found["Spec"]["Mode"].get("Replicated")
-        if replicated is None:
+        spec = found["Spec"]
+        if spec["TaskTemplate"].get("RestartPolicy") == {"Condition": "none"}:
             return [self._once(found)]
-        return [_task(found, slot, {"State": "running"}) for slot in range(replicated["Replicas"])]
+        return [_task(found, slot, {"State": "running"}) for slot in range(spec["Mode"]["Replicated"]["Replicas"])]
 
     def _once(self, job: Json) -> Json:
         """The task of a job, one look further: it runs and has written what it writes, then it ends."""

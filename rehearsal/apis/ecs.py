@@ -14,11 +14,7 @@ NETWORK = "networkConfiguration"
 
 def serve(cloud: CloudState) -> Endpoint:
     """Answer until closed."""
-
-    class Answering(_Handler):
-        state = cloud
-
-    return Endpoint(Answering)
+    return Endpoint(_Handler, state=cloud)
 
 
 class _Handler(JsonHandler):

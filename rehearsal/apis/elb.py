@@ -15,11 +15,7 @@ Ask = Callable[[str], list[Target] | None]
 
 def serve(ask: Ask) -> Endpoint:
     """Answer until closed."""
-
-    class Answering(_Handler):
-        targets = staticmethod(ask)
-
-    return Endpoint(Answering)
+    return Endpoint(_Handler, targets=staticmethod(ask))
 
 
 class _Handler(Handler):

@@ -8,10 +8,10 @@ from typing import Any
 
 
 class Endpoint:
-    """Answers by `handler` until closed."""
+    """Answers by `handler` until closed; `known` are attributes of its class, from which it answers."""
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    def __init__(self, handler: type[BaseHTTPRequestHandler], **known: object) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type(handler.__name__, (handler,), known))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()

@@ -30,12 +30,7 @@ class ApiError(Exception):
 
 def serve(cloud: CloudState, targets: Ask) -> Endpoint:
     """Answer until closed."""
-
-    class Answering(_Handler):
-        state = cloud
-        ask = staticmethod(targets)
-
-    return Endpoint(Answering)
+    return Endpoint(_Handler, state=cloud, ask=staticmethod(targets))
 
 
 class _Handler(Handler):

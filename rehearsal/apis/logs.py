@@ -13,11 +13,7 @@ PAGE = 3
 
 def serve(cloud: CloudState) -> Endpoint:
     """Answer until closed."""
-
-    class Answering(_Handler):
-        state = cloud
-
-    return Endpoint(Answering)
+    return Endpoint(_Handler, state=cloud)
 
 
 class _Handler(JsonHandler):

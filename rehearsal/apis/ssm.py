@@ -28,14 +28,13 @@ Online = Callable[[str, str], Iterable[str]]
 
 def serve(online: Online, run: Run) -> Endpoint:
     """Answer until closed."""
-
-    class Answering(_Handler):
-        commands: dict[str, CommandResult] = {}
-        numbers = itertools.count()
-        instances = staticmethod(online)
-        execute = staticmethod(run)
-
-    return Endpoint(Answering)
+    return Endpoint(
+        _Handler,
+        commands={},
+        numbers=itertools.count(),
+        instances=staticmethod(online),
+        execute=staticmethod(run),
+    )
 
 
 class _Handler(JsonHandler):

@@ -147,8 +147,9 @@ def of_tool(project: Project) -> Any:
 
 def jobs(client: docker.DockerClient) -> list[str]:
     """Services that `yard run` has made, and containers of such: an engine may keep these when the service has gone."""
-    found = [*client.services.list(), *client.containers.list(all=True)]
-    return [each.name for each in found if each.name.startswith(f"{SERVICE}-run-")]
+    services = [each.name for each in client.services.list()]
+    containers = [each.name for each in client.containers.list(all=True)]
+    return [each for each in services + containers if each.startswith(f"{SERVICE}-run-")]
 
 
 def yard(project: Project, verb: str, *words: str) -> Terminal:
