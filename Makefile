@@ -58,6 +58,7 @@ check: $(VENV) need-go ## formats, lints, types, layers, generated documents: no
 	for file in $(SHELL_FILES); do bash -n "$$file"; done
 	if command -v shellcheck >/dev/null; then shellcheck $(SHELL_FILES); fi
 	.venv/bin/python -m tools.docs --check
+	.venv/bin/python -m tools.workflows
 
 .PHONY: docs
 docs: $(VENV) ## write the generated documents anew

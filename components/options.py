@@ -13,6 +13,7 @@ from components.cost import Demand, Item
 from components.model import Contradiction, Model
 from components.needs import Need
 from components.service import Service
+from components.workflow import Access
 
 
 class Options(Model):
@@ -30,6 +31,10 @@ class Options(Model):
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         """What must be there before an `up`, which `yard doctor` looks for."""
         yield from ()
+
+    def workflow_access(self, region: str) -> Access:
+        """What a job of GitHub Actions needs for an `up`, the stack's region on AWS being this one."""
+        return Access()
 
     @abstractmethod
     def costs(self, demand: Demand) -> Iterator[Item]:

@@ -22,6 +22,7 @@ COMMANDS = {
     "exec": "Run a command inside a replica of a service, where there is a way in.",
     "pulumi": "Run the Pulumi CLI in this project, for stack local with its state and passphrase.",
     "down": "Remove all that `yard up` made.",
+    "ci": "Have GitHub Actions check pull requests and deploy what is pushed.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",
     "compare": "Price a stack with every registry and every orchestrator, side by side; offline.",

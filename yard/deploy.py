@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from docker.errors import DockerException
 from pulumi import automation as auto
 
 from components.registry import COMMIT
@@ -205,22 +204,12 @@ def _pushed(source: image.Source, here: Machine, commands: str) -> Change:
         # A `docker login` that would ask for a password is a person's to type, once.
         if not line.startswith("docker login") or "--password-stdin" in line:
             image.run(line, "the login at the registry failed", {})
-    if there := _there(source, here, f"{repository}:{tag}"):
+    if there := image.pushed(source, here, f"{repository}:{tag}"):
         here.say(f"{source.service}: {repository}:{tag} is there already")
         return Change(digest=there, commit=version)
     digest = image.build_and_push(source, here, repository, tag)
     here.say(f"{source.service}: pushed {repository}:{tag}")
     return Change(digest=digest, commit=version)
-
-
-def _there(source: image.Source, here: Machine, tag: str) -> str | None:
-    """The digest of what the registry has under a tag; None where it has nothing, or not all of the platforms."""
-    try:
-        found = here.client.images.get_registry_data(tag)
-    except DockerException:
-        return None
-    known = {f"{each['os']}/{each['architecture']}" for each in found.attrs.get("Platforms") or []}
-    return str(found.id) if len(source.platforms) == 1 or known.issuperset(source.platforms) else None
 
 
 def _answer(url: str) -> Any:

@@ -37,8 +37,9 @@ Check = Callable[[], list[Finding]]
 
 @click.command()
 @stack_option("The stack, by its config file config/Pulumi.<stack>.yaml.")
+@click.option("--offline", is_flag=True, help="Look at the stack's file alone, as for a pull request.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-def doctor(stack: str, as_json: bool) -> None:
+def doctor(stack: str, offline: bool, as_json: bool) -> None:
     """Look whether this machine and this account have what STACK needs, and say how to fix what is missing.
 
     Only what the stack's registry and orchestrator need is looked at, and nothing is changed. Exit 1 when something
@@ -46,7 +47,7 @@ def doctor(stack: str, as_json: bool) -> None:
     """
     found = []
     console = Console(highlight=False, soft_wrap=True)
-    for finding in _look(stack):
+    for finding in _look(stack, offline):
         found.append(finding)
         if not as_json:
             console.print(_line(finding))
@@ -59,7 +60,7 @@ def doctor(stack: str, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _look(stack: str) -> Iterator[Finding]:
+def _look(stack: str, offline: bool) -> Iterator[Finding]:
     try:
         file = StackFile(ROOT, stack)
     except BadStack as error:
@@ -68,7 +69,7 @@ def _look(stack: str) -> Iterator[Finding]:
     except NoStack as error:
         raise exits.Misused(str(error)) from error
     else:
-        yield from (about(stack, finding) for finding in examine(file))
+        yield from (about(stack, finding) for finding in examine(file, offline=offline))
 
 
 def about(stack: str, finding: Finding) -> Finding:
@@ -76,10 +77,13 @@ def about(stack: str, finding: Finding) -> Finding:
     return replace(finding, fix=suggest.about(stack, finding.fix))
 
 
-def examine(file: StackFile) -> Iterator[Finding]:
-    """All findings in their order, each as soon as those before it are there."""
+def examine(file: StackFile, *, offline: bool = False) -> Iterator[Finding]:
+    """All findings in their order, each as soon as those before it are there; `offline`: those of the file alone."""
     settings, findings = project.settings(file)
     yield from findings
+    if offline:
+        yield from project.secrets(file)
+        return
     checks = list(_checks(file, settings))
     with ThreadPoolExecutor(max_workers=len(checks)) as pool:
         for findings in pool.map(lambda check: check(), checks):

@@ -50,12 +50,13 @@ def stack_option(text: str, **more: Any) -> Callable[[F], F]:
     return click.option("--stack", type=StackName(), metavar="STACK", help=text, **more)
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if the person at the terminal says so, or `yes`; raises `Misused` where nobody is there to ask."""
+def confirm(question: str, *, yes: bool, option: str = "--yes") -> None:
+    """Go on only if the person at the terminal says so, or `yes`, for which `option` stands; raises `Misused` where
+    nobody is there to ask."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise Misused(f"{question} There is no terminal to answer at: give --yes")
+        raise Misused(f"{question} There is no terminal to answer at: give {option}")
     # click's own takes Ctrl-C for a no.
     click.echo(f"{question} [y/N] ", nl=False, err=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

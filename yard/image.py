@@ -150,7 +150,7 @@ def build(source: Source, machine: Machine, tag: str, version: str) -> Source:
     has_buildkit = _has_buildkit()
     if not has_buildkit:
         _check_classic(source, machine, [source.platform])
-    source = prepared(source, machine, {"VERSION": version, "TARGETARCH": source.platform.partition("/")[2]})
+    source = prepared(source, machine, variables(source, version))
     if has_buildkit:
         machine.say(f"{source.service}: building the image with BuildKit (version {version})")
         _build_with_buildkit(source, machine, tag, version, "--load", "--platform", source.platform)
@@ -195,8 +195,14 @@ def _complaint(source: Source) -> str:
     return f"the image of {source.service} does not build"
 
 
-def _arguments(source: Source, version: str) -> dict[str, str]:
+def arguments(source: Source, version: str) -> dict[str, str]:
+    """The build arguments."""
     return {**source.build.args, "VERSION": version}
+
+
+def variables(source: Source, version: str) -> dict[str, str]:
+    """The environment of `build.run`."""
+    return {"VERSION": version, "TARGETARCH": source.platform.partition("/")[2]}
 
 
 def prepared(source: Source, machine: Machine, env: Mapping[str, str]) -> Source:
@@ -222,7 +228,7 @@ def _build_classic(source: Source, machine: Machine, tag: str, version: str) -> 
             dockerfile=source.build.dockerfile,
             target=source.build.target,
             tag=tag,
-            buildargs=_arguments(source, version),
+            buildargs=arguments(source, version),
             rm=True,
         )
     except BuildError as error:
@@ -252,7 +258,7 @@ def _buildx(source: Source, tag: str, version: str) -> Iterator[str]:
     yield from ("docker", "buildx", "build", "--progress", "plain", "--tag", tag, "--file", str(source.dockerfile))
     if source.build.target:
         yield from ("--target", source.build.target)
-    for key, value in _arguments(source, version).items():
+    for key, value in arguments(source, version).items():
         yield from ("--build-arg", f"{key}={value}")
 
 
@@ -300,6 +306,16 @@ def is_pushed(repository: str, wanted: str) -> bool:
             return bool(response.status == 200)
     except HTTPError:
         return False
+
+
+def pushed(source: Source, machine: Machine, tag: str) -> str | None:
+    """The digest of what the registry has under a tag; None where it has nothing, or not all of the platforms."""
+    try:
+        found = machine.client.images.get_registry_data(tag)
+    except DockerException:
+        return None
+    known = {f"{each['os']}/{each['architecture']}" for each in found.attrs.get("Platforms") or []}
+    return str(found.id) if len(source.platforms) == 1 or known.issuperset(source.platforms) else None
 
 
 def is_lost(client: docker.DockerClient, image: str) -> bool:

@@ -17,6 +17,7 @@ from components.cost import Demand, Item, Unpriced
 from components.options import Options, WithOptions
 from components.release import Standing
 from components.service import FEATURES, Service
+from components.workflow import Access, Step, deploy_role
 from components.workload import Image, Registration, Target, TargetKind, Workload
 
 ORCHESTRATORS = {
@@ -92,6 +93,14 @@ class OrchestratorOptions(Options):
     def pulls(self, service: str, demand: Demand) -> Decimal:
         """How often a service's image is pulled for one deployment: here once for each replica."""
         return demand.replicas(service)
+
+    def workflow_access(self, region: str) -> Access:
+        """A role on AWS for what stands there."""
+        return deploy_role(region) if self.platform == "aws" else Access()
+
+    def workflow_reading(self) -> tuple[Step, ...]:
+        """What a job needs that only reads the configuration, and has no login."""
+        return ()
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What it costs a month, with all that it makes."""

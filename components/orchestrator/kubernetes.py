@@ -21,6 +21,7 @@ from components.sdk import k8s
 from components.service import Host, Name, Service
 from components.shell import command
 from components.usage import exact
+from components.workflow import Access, Setting, Step
 from components.workload import Image, Target, Workload
 
 Exposure = Literal["loadbalancer", "ingress", "nodeport"]
@@ -51,6 +52,18 @@ ONLY: Mapping[str, frozenset[Exposure]] = {
     "annotations": frozenset({"loadbalancer", "ingress"}),
 }
 """Fields that mean something with some exposures alone."""
+
+
+KUBECONFIG = Setting("KUBECONFIG", "a kubeconfig with the stack's context, of an account for the workflow", secret=True)
+WRITE_KUBECONFIG = """\
+umask 077
+printf '%s\\n' "$TEXT" > "$RUNNER_TEMP/kubeconfig"
+echo "KUBECONFIG=$RUNNER_TEMP/kubeconfig" >> "$GITHUB_ENV"
+"""
+NAME_CLUSTER = """\
+printf '{"contexts": [{"name": "%s"}]}\\n' "$CONTEXT" > "$RUNNER_TEMP/kubeconfig"
+echo "KUBECONFIG=$RUNNER_TEMP/kubeconfig" >> "$GITHUB_ENV"
+"""
 
 
 class KubernetesOptions(OrchestratorOptions):
@@ -143,6 +156,22 @@ class KubernetesOptions(OrchestratorOptions):
         yield kubernetes_service.KUBECTL
         if self.kubeconfig is None:  # it is encrypted, and whoever looks may not be able to read it
             yield KubernetesCluster(self.context, tuple(kubeconfig_files(self)))
+
+    def workflow_access(self, region: str) -> Access:
+        """The kubeconfig: a secret on GitHub, as the file that everyone reads."""
+        step = Step("Write the kubeconfig", run=WRITE_KUBECONFIG, env={"TEXT": KUBECONFIG.expression})
+        return Access((step,), (), (KUBECONFIG,), tuple(self._not_in_a_workflow()))
+
+    def _not_in_a_workflow(self) -> Iterator[str]:
+        way = f"take it out, and the workflow reads the secret {KUBECONFIG.name}"
+        if self.kubeconfig_file:
+            yield f"kubernetes.kubeconfig-file is {self.kubeconfig_file}, a path of your machine: {way}"
+        if self.kubeconfig:
+            yield f"kubernetes.kubeconfig is encrypted, and `yard deploy` checks it without decrypting: {way}"
+
+    def workflow_reading(self) -> tuple[Step, ...]:
+        """A kubeconfig with the context and no login, against which the configuration is checked."""
+        return (Step("Name the cluster", run=NAME_CLUSTER, env={"CONTEXT": self.context}),)
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         yield from _no_context(self)

@@ -22,6 +22,7 @@ from components.pull import Anonymous, Login
 from components.release import fingerprint
 from components.service import EITHER_DAY, IN_ENV, IN_FILES, Name, Service, of_no_service
 from components.shell import command
+from components.workflow import Access, Setting, Step
 from components.workload import Image, Target, Workload
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -54,6 +55,15 @@ EngineAddress = Annotated[
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
+
+SSH_KEY = Setting("SWARM_SSH_KEY", "a private key, in OpenSSH's form, of a user who may use the engine", secret=True)
+SSH_HOSTS = Setting("SWARM_KNOWN_HOSTS", "the line that `ssh-keyscan HOST` prints, compared with the host's own key")
+WRITE_SSH_KEY = """\
+umask 077
+mkdir -p ~/.ssh
+printf '%s\\n' "$KEY" > ~/.ssh/id_ed25519
+printf '%s\\n' "$HOSTS" >> ~/.ssh/known_hosts
+"""
 
 NO_SCHEDULER = refused("Swarm has no scheduler: call `yard run` from a cron of your own")
 
@@ -123,6 +133,17 @@ class SwarmOptions(OrchestratorOptions):
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         yield SwarmManager(self.host)
+
+    def workflow_access(self, region: str) -> Access:
+        """The way of `host` by SSH: a key, and who answers to it."""
+        if self.host is None or not self.host.startswith("ssh://"):
+            lacks = (
+                f"swarm.host is {self.host or 'not set'}: a runner of GitHub's reaches an engine by SSH alone. Set it"
+                " to ssh://USER@HOST, or give the jobs a runner of your own beside the engine"
+            )
+            return Access(lacks=(lacks,))
+        env = {"KEY": SSH_KEY.expression, "HOSTS": SSH_HOSTS.expression}
+        return Access((Step("Write the SSH key", run=WRITE_SSH_KEY, env=env),), (), (SSH_KEY, SSH_HOSTS))
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         """Ports that two services would take, or that no service has."""

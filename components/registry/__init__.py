@@ -15,6 +15,7 @@ from components.options import Options, WithOptions
 from components.pull import Pull
 from components.service import Service
 from components.shell import Shell, command, quoted
+from components.workflow import Access, Push, Setting, Step, docker_login
 from components.workload import Image
 
 REGISTRIES = {
@@ -35,6 +36,18 @@ COMMIT = Shell("$(git rev-parse --short HEAD)")
 """A tag that names the commit, as a shell makes it."""
 TAG = Shell(f"{DEPLOYED}{COMMIT}")
 """One of a deployment, likewise."""
+
+
+ADDRESS = Setting(
+    "REGISTRY", "what the addresses of all images begin with, such as registry.example.com", output=("repositories",)
+)
+USERNAME = Setting("REGISTRY_USERNAME", "who pushes to the registry")
+PASSWORD = Setting("REGISTRY_PASSWORD", "their password or token, which may write", secret=True)
+
+
+def login(host: str) -> Step:
+    """A login at a registry by what a person keeps on GitHub."""
+    return docker_login(host, USERNAME.expression, PASSWORD.expression)
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,23 @@ class RegistryOptions(Options):
     pull_cases: ClassVar[Mapping[str, Mapping[str, Any]]] = {"": {}}
     """What the images are pulled by may depend on the block: a case, in words that follow the registry's name, and what
     it changes of the example. The support table has a row for each."""
+
+    tag: ClassVar[Shell] = TAG
+    """Of an image that is pushed in order to be deployed."""
+
+    def path(self, namespace: str, service: str) -> str:
+        """A service's repository, below what all its images' addresses begin with."""
+        return f"{namespace}/{service}"
+
+    def workflow_push(self, region: str) -> Push:
+        """How a job of GitHub Actions pushes, the stack's region on AWS being this one. Where the registry does not say
+        better: by a login that a person keeps on GitHub."""
+        return Push(Access((login(ADDRESS.expression),), (), (ADDRESS, USERNAME, PASSWORD)), ADDRESS.expression)
+
+    def manifests_kept(self, on_aws: bool) -> int | None:
+        """How many of a service its retention keeps where it counts each manifest of an index; None: it counts an index
+        as one, or nothing expires."""
+        return None
 
     @abstractmethod
     def pulled_by(self, on_aws: bool) -> type[Pull]:

@@ -18,6 +18,7 @@ from components.registry import Registry, RegistryOptions, Repository, push_comm
 from components.sdk import gcp
 from components.service import Service
 from components.shell import command
+from components.workflow import GOOGLE, ID_TOKEN, Access, Push, Setting, Step, docker_login
 
 Id = Annotated[
     str, Text(r"^[a-z]([a-z0-9-]*[a-z0-9])?$", "lower-case letters, digits and dashes, a letter first", max_length=63)
@@ -30,6 +31,14 @@ MISSING = (
     "the name of a repository that exists; or, for Switchyard to make one, the package pulumi-gcp, which is not"
     f" installed: {INSTALL}"
 )
+
+
+PROVIDER = Setting(
+    "GOOGLE_WORKLOAD_IDENTITY_PROVIDER",
+    "the provider at Google Cloud that trusts the repository",
+    output=("delivery", "workload-identity-provider"),
+)
+ACCOUNT = Setting("GOOGLE_SERVICE_ACCOUNT", "the service account that pushes", output=("delivery", "service-account"))
 
 
 class ArtifactRegistryOptions(RegistryOptions):
@@ -74,6 +83,35 @@ class ArtifactRegistryOptions(RegistryOptions):
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         yield RegistryApi(self.host)
+
+    def path(self, namespace: str, service: str) -> str:
+        """In the project's repository, the stack's own or one that exists."""
+        return f"{self.project}/{self.repository or namespace}/{service}"
+
+    def manifests_kept(self, on_aws: bool) -> int | None:
+        """In a repository of our own. Google counts versions, of which each manifest is one."""
+        return None if self.repository else self.keep
+
+    def workflow_access(self, region: str) -> Access:
+        """Nothing for a repository that exists."""
+        lacks = (
+            f"artifact-registry.repository is not set, and a workflow cannot make one: `up` would need {PACKAGE}, which"
+            " the program's requirements.txt has not, and a login at Google Cloud. Make the repository once, from your"
+            " machine, and name it there"
+        )
+        return Access(lacks=() if self.repository else (lacks,))
+
+    def workflow_push(self, region: str) -> Push:
+        """As a service account, for the token that GitHub gives the job; no key is kept anywhere."""
+        inputs = {
+            "workload_identity_provider": PROVIDER.expression,
+            "service_account": ACCOUNT.expression,
+            "token_format": "access_token",
+            "create_credentials_file": "false",  # it would lie among the files that a build gets
+        }
+        google = Step("Log in to Google Cloud", GOOGLE, inputs, id="google")
+        login = docker_login(self.host, "oauth2accesstoken", "${{ steps.google.outputs.access_token }}")
+        return Push(Access((google, login), (ID_TOKEN,), (PROVIDER, ACCOUNT)), self.host)
 
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         """With the key where there is one, else by who the nodes are."""

@@ -10,6 +10,7 @@ from components.model import Contradiction
 from components.pull import Anonymous, Login, Pull
 from components.registry.hosted import Account, Hosted, HostedOptions
 from components.service import Service
+from components.workflow import Access, Push, Setting, docker_login
 
 LIMITS: dict[type[Pull], str] = {
     Anonymous: "Docker Hub lets an address pull 100 images in 6 hours without a login, and all nodes behind one NAT"
@@ -18,6 +19,10 @@ LIMITS: dict[type[Pull], str] = {
     " `login: cache` pulls each image once",
 }
 """Where pulls are counted, by how the runtimes pull (Docker Hub, "Pull usage and limits")."""
+
+
+USERNAME = Setting("DOCKERHUB_USERNAME", "the user at Docker Hub who pushes")
+TOKEN = Setting("DOCKERHUB_TOKEN", "their access token, *Read & Write*", secret=True)
 
 
 class DockerHubOptions(HostedOptions):
@@ -47,6 +52,11 @@ class DockerHubOptions(HostedOptions):
     def path(self, namespace: str, service: str) -> str:
         """A repository's name has no slash in it."""
         return f"{self.namespace}/{self.repositories.get(service, f'{namespace}-{service}')}"
+
+    def workflow_push(self, region: str) -> Push:
+        """By an access token: that without a secret, by OpenID Connect, is for the plans Team and Business."""
+        login = docker_login(self.host, USERNAME.expression, TOKEN.expression)
+        return Push(Access((login,), (), (USERNAME, TOKEN)), self.host)
 
     def before_push(self) -> list[str]:
         """A new repository is as public as the account's settings say; by default everyone sees it."""

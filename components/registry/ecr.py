@@ -16,6 +16,7 @@ from components.registry import DEPLOYED, Registry, RegistryOptions, Repository,
 from components.sdk import aws
 from components.service import Service, of_no_service
 from components.shell import command
+from components.workflow import ECR, PUSH_ROLE, Access, Push, Step, aws_role, deploy_role
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
 
@@ -48,11 +49,32 @@ class EcrOptions(RegistryOptions):
         if made:
             yield repository_names("ecr", "aws:ecr/repository:Repository", made)
 
+    def path(self, namespace: str, service: str) -> str:
+        """Of its own, unless the configuration names one."""
+        return self.repositories.get(service, super().path(namespace, service))
+
+    def workflow_access(self, region: str) -> Access:
+        return deploy_role(region)
+
+    def workflow_push(self, region: str) -> Push:
+        """By a role that may push to these repositories and no more."""
+        return Push(push_access(region), HOST)
+
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         return AwsRole
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         yield from lines(demand, self.keep)
+
+
+HOST = "${{ steps.registry.outputs.registry }}"
+"""The registry of the account that the job is logged in to."""
+
+
+def push_access(region: str, **inputs: str) -> Access:
+    """The role that pushes, and Docker's login with it, at either of ECR's services."""
+    login = Step("Log in to the registry", ECR, inputs, id="registry")
+    return aws_role(PUSH_ROLE, region) + Access((login,))
 
 
 def repository_names(service: str, type_: str, names: Iterable[str], region: str | None = None) -> FixedNames:
@@ -75,7 +97,7 @@ class Ecr(Registry[EcrOptions]):
             service: self._existing(options.repositories[service])
             if service in options.repositories
             # A person types the name.
-            else make(service, f"{args.namespace}/{service}", retention(options.keep), args.protect, child)
+            else make(service, options.path(args.namespace, service), retention(options.keep), args.protect, child)
             for service in args.services
         }
         own = [each.arn for service, each in repositories.items() if service not in options.repositories]

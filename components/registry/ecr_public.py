@@ -10,12 +10,18 @@ from components.cost import Demand, Item, Line, Note
 from components.needs import Need
 from components.pull import Anonymous, Pull
 from components.registry import COMMIT, Registry, RegistryOptions, Repository, push_commands
-from components.registry.ecr import login_command, repository_names
+from components.registry.ecr import login_command, push_access, repository_names
 from components.sdk import aws
 from components.service import Service
+from components.workflow import Access, Push, Setting, deploy_role
 
 REGION = "us-east-1"
 """The only region that has public repositories, whatever the stack's own (pulumi-aws, ecrpublic.Repository)."""
+ALIAS = Setting(
+    "ECR_PUBLIC_ALIAS",
+    "the alias of the account's public registry, the second part of public.ecr.aws/ALIAS/...",
+    output=("repositories",),
+)
 LOGIN = login_command("ecr-public", REGION, "public.ecr.aws")
 
 
@@ -23,10 +29,19 @@ class EcrPublicOptions(RegistryOptions):
     """`ecr-public`, which is empty."""
 
     key = "ecr-public"
+    tag = COMMIT
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         names = [f"{stack}/{each}" for each in services]
         yield repository_names("ecr-public", "aws:ecrpublic/repository:Repository", names, REGION)
+
+    def workflow_access(self, region: str) -> Access:
+        return deploy_role(region or REGION)
+
+    def workflow_push(self, region: str) -> Push:
+        """As to ECR, in the one region that it has."""
+        access = push_access(REGION, **{"registry-type": "public"})
+        return Push(access + Access(settings=(ALIAS,)), f"public.ecr.aws/{ALIAS.expression}")
 
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         return Anonymous
@@ -53,7 +68,7 @@ class EcrPublic(Registry[EcrPublicOptions]):
     def _repository(self, service: str, child: pulumi.ResourceOptions) -> Repository:
         url = aws.ecrpublic.Repository(
             service,
-            repository_name=f"{self.args.namespace}/{service}",  # a person types it
+            repository_name=self.options.path(self.args.namespace, service),  # a person types it
             region=REGION,
             force_destroy=not self.args.protect,
             opts=child,
@@ -61,5 +76,5 @@ class EcrPublic(Registry[EcrPublicOptions]):
         return Repository(
             url=url,
             pull=Anonymous(),
-            push=url.apply(lambda known: "\n".join([LOGIN, *push_commands(service, known, COMMIT)])),
+            push=url.apply(lambda known: "\n".join([LOGIN, *push_commands(service, known, self.options.tag)])),
         )

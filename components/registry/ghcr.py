@@ -7,6 +7,7 @@ from pydantic import Field
 
 from components.cost import Demand, Item, Line
 from components.registry.hosted import Account, Hosted, HostedOptions
+from components.workflow import Access, Push, docker_login
 
 
 class GhcrOptions(HostedOptions):
@@ -33,6 +34,12 @@ class GhcrOptions(HostedOptions):
     def path(self, namespace: str, service: str) -> str:
         """A package's name may have slashes in it."""
         return f"{self.owner}/{self.repositories.get(service, f'{namespace}/{service}')}"
+
+    def workflow_push(self, region: str) -> Push:
+        """By the job's own token. The label `org.opencontainers.image.source` links the package to the repository, so
+        that its workflows may write to it."""
+        login = docker_login(self.host, "${{ github.actor }}", "${{ secrets.GITHUB_TOKEN }}")
+        return Push(Access((login,), ("packages",)), self.host)
 
     def before_push(self) -> list[str]:
         """A new package is private, whoever owns it."""

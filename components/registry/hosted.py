@@ -16,6 +16,7 @@ from components.registry import Registry, RegistryOptions, Repository, ecr, push
 from components.registry.oci import RepositoryPath
 from components.registry.pull_through_cache import KEEP, cache
 from components.service import Service, of_no_service
+from components.workflow import Access, deploy_role
 
 Account = Annotated[
     str, Text(r"^[a-z0-9]([a-z0-9_-]*[a-z0-9])?$", "an account's name in lower case, such as acme", max_length=39)
@@ -86,6 +87,14 @@ class HostedOptions(RegistryOptions):
         if self.public:
             return Anonymous
         return Cached if (self.login or ("cache" if on_aws else "direct")) == "cache" else Login
+
+    def manifests_kept(self, on_aws: bool) -> int | None:
+        """Those of the cache. It cannot count by tags, because what ECR itself fetches may have none."""
+        return KEEP if self.pulled_by(on_aws) is Cached else None
+
+    def workflow_access(self, region: str) -> Access:
+        """For the cache on AWS, where there is one of a stack that runs elsewhere."""
+        return deploy_role(region) if self.login == "cache" else Access()
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What the registry itself charges, and the cache on AWS where there is one."""

@@ -10,9 +10,19 @@ from components.cost import Demand, Item, Unpriced
 from components.model import Text
 from components.needs import Need, RegistryApi
 from components.pull import Anonymous, Login, Pull
-from components.registry import COMMIT, Registry, RegistryOptions, Repository, push_commands
+from components.registry import (
+    COMMIT,
+    PASSWORD,
+    USERNAME,
+    Registry,
+    RegistryOptions,
+    Repository,
+    login,
+    push_commands,
+)
 from components.service import Service
 from components.shell import command
+from components.workflow import Access, Push
 
 HostPort = Annotated[
     str,
@@ -35,6 +45,7 @@ class OciOptions(RegistryOptions):
     """`oci`."""
 
     key = "oci"
+    tag = COMMIT
     pull_cases = {"": {}, "with `username`": {"username": "robot", "password": "token"}}
 
     host: HostPort = Field(
@@ -60,6 +71,14 @@ class OciOptions(RegistryOptions):
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         yield RegistryApi(self.host)
 
+    def path(self, namespace: str, service: str) -> str:
+        """Below a namespace of its own, where it has one."""
+        return super().path(self.namespace or namespace, service)
+
+    def workflow_push(self, region: str) -> Push:
+        """By a login that a person keeps on GitHub."""
+        return Push(Access((login(self.host),), (), (USERNAME, PASSWORD)), self.host)
+
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         """With a user name by that login, else by anyone."""
         return Login if self.username else Anonymous
@@ -76,13 +95,14 @@ class Oci(Registry[OciOptions]):
 
     def build(self, child: pulumi.ResourceOptions) -> Mapping[str, Repository]:
         """One address a service, `host/namespace/service`."""
-        base = f"{self.options.host}/{self.options.namespace or self.args.namespace}"
-        return {service: _repository(service, f"{base}/{service}", self.options) for service in self.args.services}
+        options = self.options
+        paths = {service: options.path(self.args.namespace, service) for service in self.args.services}
+        return {service: _repository(service, f"{options.host}/{path}", options) for service, path in paths.items()}
 
 
 def _repository(service: str, url: str, options: OciOptions) -> Repository:
-    login = [command("docker", "login", "--username", options.username, options.host)] if options.username else []
-    push = "\n".join([*login, *push_commands(service, url, COMMIT)])
+    who = [command("docker", "login", "--username", options.username, options.host)] if options.username else []
+    push = "\n".join([*who, *push_commands(service, url, options.tag)])
     return Repository(url=pulumi.Output.from_input(url), pull=_pull(options), push=pulumi.Output.from_input(push))
 
 

@@ -361,7 +361,7 @@ class TestCommand:
         ],
     )
     def test_only_commands_about_a_stack_name_it(self, monkeypatch: pytest.MonkeyPatch, fix: str, shown: str) -> None:
-        monkeypatch.setattr("yard.doctor.examine", lambda file: iter([Finding("x", "warn", "y", fix)]))
+        monkeypatch.setattr("yard.doctor.examine", lambda file, offline: iter([Finding("x", "warn", "y", fix)]))
         assert f"     {shown}\n" in run("--stack", "prod").output
 
     @pytest.mark.parametrize("text", [b"a: [", b"config: {a: caf\xe9}", b"config: {5: x}"])

@@ -14,15 +14,19 @@ from tests.terminal import Terminal
 from yard import __main__ as yard
 from yard import exits
 from yard.__main__ import main
+from yard.ci import ci
 
-COMMANDS = [name for name in yard.COMMANDS if name != "pulumi"]
+COMMANDS = [name for name in yard.COMMANDS if name not in ("pulumi", "ci")] + [f"ci {name}" for name in ci.commands]
 """All but the one that becomes Pulumi's own CLI."""
 WITHOUT_STACK = {"init", "upgrade", "up", "down", "prices", "help", "version"}
 WITH_STACK = [name for name in COMMANDS if name not in WITHOUT_STACK]
 
 
 def command(name: str) -> click.Command:
-    found = main.get_command(click.Context(main), name)
+    found: click.Command | None = main
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), word)
     assert found
     return found
 
@@ -31,7 +35,7 @@ def call(name: str, *words: str) -> Result:
     """A command with what it cannot do without, and more."""
     arguments = [each for each in command(name).params if isinstance(each, click.Argument) and each.required]
     needed = [str(ROOT) if isinstance(each.type, click.Path) else "x" for each in arguments]
-    return CliRunner().invoke(main, [name, *needed, *words])
+    return CliRunner().invoke(main, [*name.split(), *needed, *words])
 
 
 @pytest.mark.parametrize("name", WITH_STACK)
@@ -61,7 +65,7 @@ def test_wrong_usage_is_2(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_0(name: str) -> None:
-    assert CliRunner().invoke(main, [name, "--help"]).exit_code == 0
+    assert CliRunner().invoke(main, [*name.split(), "--help"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -136,6 +140,7 @@ from pathlib import Path
 from types import SimpleNamespace as Fake
 from yard import down, engine, rollback, switch
 from yard.__main__ import main
+from yard.ci import ci
 
 name, folder = sys.argv[1:]
 down.ROOT = Path(folder)

@@ -1,0 +1,16 @@
+"""`yard ci`: the workflows of GitHub Actions that check and deploy this project."""
+
+import click
+
+from yard.ci.fill import fill
+from yard.ci.image import image
+from yard.ci.init import init
+
+
+@click.group()
+def ci() -> None:
+    """Have GitHub Actions check pull requests and deploy what is pushed: write the workflows, see what they lack."""
+
+
+for each in (init, image, fill):
+    ci.add_command(each)
