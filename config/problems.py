@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from typing import Any
 
 import pulumi
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -15,6 +14,7 @@ from components.model import WANTED
 from components.shell import Shell, command
 from config.fields import at, example_at, is_guarded, is_map_or_list, is_secret, keys_at
 from config.stack_file import dotted
+from config.yaml_text import flow
 
 VALUE = Shell("<value>")
 """What is for a person to put in."""
@@ -149,7 +149,7 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
     types = tuple(at(model, steps))
     if kind == "missing":
         example = example_at(model, steps)
-        hint = "" if example is None else f", such as {_yaml(example)}"
+        hint = "" if example is None else f", such as {flow(example)}"
         return Problem(key, None, f"a value{hint}", types=types)
     # Where no type is known, as in one of several that a field may have, it may be one for a secret.
     hidden = kind == "json_invalid" or not types or is_guarded(model, steps)
@@ -179,10 +179,6 @@ def _meant(error: ErrorDetails) -> str | None:
     dashed, joined = re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-"), re.sub(r"[^A-Za-z0-9]+", "_", value)
     tried = (value.lower(), dashed, joined) if re.search("[A-Za-z0-9]", value) else ()
     return next((each for each in tried if re.fullmatch(pattern, each)), None)
-
-
-def _yaml(value: object) -> str:
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
 
 
 def _shown(value: object, hidden: bool) -> object:

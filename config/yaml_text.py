@@ -38,6 +38,11 @@ class BadYaml(Exception):
     """What is wrong with a text: a sentence without its subject."""
 
 
+def flow(value: object) -> str:
+    """A value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
+
+
 def read(text: bytes, kind: Any = LOADER) -> Any:
     """The value of a YAML document; None of an empty one. `kind`: LOADER or PLAIN_LOADER. Raises `BadYaml`.
 

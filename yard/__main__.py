@@ -28,6 +28,7 @@ COMMANDS = {
     "compare": "Price a stack with every registry and every orchestrator, side by side; offline.",
     "prices": "List the prices that estimates are made from, and read AWS's price lists anew.",
     "import": "Make services of a file of Compose, Copilot or Score, and say field by field what became of it.",
+    "diff": "Say what a change does to the stacks, from one git revision to another, without an account.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
     "help": "Explain a command, or list them.",
     "version": "Print the version.",

@@ -260,7 +260,7 @@ def disposable(place: Path) -> dict[str, str]:
 def borrow(root: Path, place: Path) -> None:
     """Make of `place` a project directory of its own, for a stack with other files and state: the project file of
     `root`, and an empty `config`."""
-    (place / "config").mkdir(parents=True)
+    (place / "config").mkdir(parents=True, exist_ok=True)
     write_project(root, place)
 
 

@@ -11,7 +11,7 @@ from config.place import HOME, PROJECT
 def find(start: Path) -> Path:
     """The project's folder, from a folder in it; raises `click.ClickException` where there is none."""
     for folder in (start, *start.parents):
-        if (folder / PROJECT).is_file() and (program := _program(folder)):
+        if (folder / PROJECT).is_file() and (program := program_of(folder)):
             if program != HOME:
                 raise click.ClickException(
                     f"the project in {folder} runs the program in {program}: call that one's yard,"
@@ -26,7 +26,7 @@ def find(start: Path) -> Path:
     )
 
 
-def _program(folder: Path) -> Path | None:
+def program_of(folder: Path) -> Path | None:
     """The folder of the program that a project runs; None where it is no program of Switchyard's."""
     try:
         document = yaml.safe_load((folder / PROJECT).read_text(encoding="utf-8"))

@@ -18,36 +18,31 @@ from typing import Any
 from pulumi import automation as auto
 from pulumi.automation.events import StepEventMetadata
 
-from components import orchestrator
 from config.place import HOME
 from config.stack_file import BadStack
 from rehearsal import Cloud
 from rehearsal.state import Refused
 from yard import engine
-from yard.rehearsing import GATE, StackConfig, environment, lay_out, open_stack
+from yard.rehearsing import StackConfig, environment, lay_out, open_stack
 
 
 def up(project: Path, name: str, place: Path) -> dict[str, Any]:
     """Make the stack, and leave it in `place`."""
     config = StackConfig(project, name)
-    key = config.orchestrator
-    known = key in orchestrator.names()
-    if known and orchestrator.load(key).Options.platform != "aws":
-        return {"beyond": f"the rehearsal has AWS and Kubernetes on it, and {key} runs elsewhere"}
+    if config.beyond:
+        return {"beyond": config.beyond}
     for _ in config.prepare():
         pass
-    gate = config.get("gate", {})
-    if known and orchestrator.load(key).Options.target and isinstance(gate, dict):
-        config.values[f"{config.prefix}gate"] = gate | GATE
+    config.hurry()
     with _cloud(config) as cloud, environment(cloud):
-        return _steps(lay_out(project, config, place, cloud).up)
+        return _steps(lay_out(project, config, place, cloud.env).up)
 
 
 def preview(project: Path, name: str, place: Path) -> dict[str, Any]:
     """What this program would do to the stack in `place`."""
     with _cloud(StackConfig(place, name)) as cloud, environment(cloud):
         program = engine.main_program(project, HOME)  # of which the project is not the user yet
-        return _steps(open_stack(name, place, cloud, program).preview)
+        return _steps(open_stack(name, place, cloud.env, program).preview)
 
 
 RUNS = {"up": up, "preview": preview}

@@ -22,11 +22,11 @@ from components import orchestrator
 from config.presets import PRESETS
 from config.problems import nearest
 from config.reader import default_of
-from config.stack_file import PLACEHOLDER, BadStack, StackFile, dotted
+from config.stack_file import PLACEHOLDER, BadStack, StackFile, Steps, dotted
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health
-from rehearsal.state import Refused
+from rehearsal.state import CloudState, Refused
 from yard import engine, suggest
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
@@ -129,7 +129,7 @@ class StackConfig(StackFile):
     """A stack's config file, made fit for a rehearsal."""
 
     secrets: Mapping[str, str] = {}
-    """Path -> placeholder, to be encrypted for the rehearsal."""
+    """Path -> what stands for it, to be encrypted for the rehearsal."""
 
     @property
     def orchestrator(self) -> str:
@@ -141,6 +141,14 @@ class StackConfig(StackFile):
         """Whether the stack guards itself against deletion."""
         preset = PRESETS.get(str(self.get("preset", default_of(self.project, "preset"))))
         return bool(self.get("protect", preset and preset.protect))
+
+    @property
+    def beyond(self) -> str:
+        """Why the rehearsal has no cloud for the stack; empty where it has one, or there is no such orchestrator."""
+        key = self.orchestrator
+        if key not in orchestrator.names() or orchestrator.load(key).Options.platform == "aws":
+            return ""
+        return f"the rehearsal has AWS and Kubernetes on it, and {key} runs elsewhere"
 
     @property
     def existing(self) -> list[str]:
@@ -157,8 +165,9 @@ class StackConfig(StackFile):
     def prepare(self) -> Iterator[str]:
         """Put placeholders in; tell what they stand for."""
         self.values.pop("aws:profile", None)  # nobody is asked, so nobody needs to have it
+        written = self.values
         self.values, found = self.without_secrets()
-        self.secrets = {dotted(steps): PLACEHOLDER for steps in found}
+        self.secrets = {dotted(steps): f"{PLACEHOLDER} {_mark(_at(written, steps))}" for steps in found}
         if self.secrets:
             yield f"placeholders stand for the {len(self.secrets)} secrets of the stack"
         services = self.get("services")
@@ -172,11 +181,29 @@ class StackConfig(StackFile):
         if waiting:
             yield f"{', '.join(waiting)} has no image yet: a placeholder digest stands for it"
 
+    def hurry(self) -> None:
+        """Let the gate, where there is one, ask the pretend load balancer without pauses."""
+        gate, key = self.get("gate", {}), self.orchestrator
+        if key in orchestrator.names() and orchestrator.load(key).Options.target and isinstance(gate, dict):
+            self.values[f"{self.prefix}gate"] = gate | GATE
+
     def write(self, directory: Path) -> None:
-        """Write the file where the rehearsal's own project looks for it."""
-        (directory / "config" / f"Pulumi.{self.stack}.yaml").write_text(
-            yaml.safe_dump({"config": self.values}), encoding="utf-8"
-        )
+        """Write the file where the rehearsal's own project looks for it; what a stack that is there has written about
+        its encryption stays."""
+        file = directory / "config" / f"Pulumi.{self.stack}.yaml"
+        kept = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+        file.write_text(yaml.safe_dump({**kept, "config": self.values}), encoding="utf-8")
+
+
+def _at(value: Any, steps: Steps) -> Any:
+    for step in steps:
+        value = value[step]
+    return value
+
+
+def _mark(encrypted: Any) -> str:
+    """The same for the same encrypted text: one that changes makes a change, as it will on the real stack."""
+    return hashlib.sha256(str(encrypted).encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -194,24 +221,28 @@ def environment(cloud: Cloud) -> Iterator[None]:
         os.environ.update(before)
 
 
-def lay_out(root: Path, config: StackConfig, place: Path, cloud: Cloud) -> auto.Stack:
-    """A stack of the project in `root`, with its configuration, in `place`: which becomes a project's folder."""
+def lay_out(
+    root: Path, config: StackConfig, place: Path, env: Mapping[str, str], program: Callable[[], Any] | None = None
+) -> auto.Stack:
+    """A stack of the project in `root`, with its configuration, in `place`: which becomes a project's folder, or is one
+    with a state already. `program` is the project's unless another is given."""
     engine.borrow(root, place)
     config.write(place)
-    stack = open_stack(config.stack, place, cloud, engine.main_program(root))
+    stack = open_stack(config.stack, place, env, program or engine.main_program(root))
     if config.secrets:
         secrets = {path: auto.ConfigValue(value, secret=True) for path, value in config.secrets.items()}
         stack.set_all_config(secrets, path=True)
     return stack
 
 
-def open_stack(name: str, place: Path, cloud: Cloud, program: Callable[[], Any]) -> auto.Stack:
-    """The stack that was laid out in `place`, with the state that it has there, for `program`."""
+def open_stack(name: str, place: Path, env: Mapping[str, str], program: Callable[[], Any]) -> auto.Stack:
+    """The stack that was laid out in `place`, with the state that it has there, for `program`. `env` leads the engine
+    to its cloud."""
     return engine.stack(
         name,
         place,
         state=place / "state",
-        env=cloud.env | engine.disposable(place),
+        env={**env, **engine.disposable(place)},
         program=program,
         secrets_provider=kms.SECRETS_PROVIDER,
     )
@@ -240,7 +271,7 @@ class _Rehearsal:
             Cloud(scale, on_call=self._saw, existing=self._config.existing, images=self._config.digests) as self._cloud,
             environment(self._cloud),
         ):
-            self._stack = lay_out(self._root, self._config, Path(place), self._cloud)
+            self._stack = lay_out(self._root, self._config, Path(place), self._cloud.env)
             self._passage()
 
     def _passage(self) -> None:
@@ -341,12 +372,14 @@ class _Rehearsal:
             self._report.steps.append(step)
             self._listener.step(step)
         if self._phase != "destroy" and not self._broken:
-            now = self._cloud.clock.now
-            with self._cloud.state.lock:
-                unserved = health.unserved(self._cloud.state, now)
-            if unserved:
-                rules = ", ".join(unserved)
-                self._broken = f"after {call.op} of {call.name} ({call.type}) callers of {rules} would be answered 503"
+            self._broken = unanswered(call, self._cloud.state, self._cloud.clock.now)
+
+
+def unanswered(call: Call, state: CloudState, now: float) -> str:
+    """Which callers get no answer since an operation, at a time in rehearsal seconds; empty where all do."""
+    with state.lock:
+        rules = ", ".join(health.unserved(state, now))
+    return rules and f"after {call.op} of {call.name} ({call.type}) callers of {rules} would be answered 503"
 
 
 def _why(step: Any) -> str:

@@ -7,7 +7,7 @@ import click
 import yaml
 
 from components.shell import command
-from yard import exits, git, here, interrupts, suggest
+from yard import exits, git, here, interrupts, programs, suggest
 from yard.starting import program
 from yard.starting.files import PROGRAM
 from yard.starting.program import Version
@@ -92,7 +92,7 @@ def _changelog(folder: Path) -> str:
 
 def _prove(folder: Path, clone: Path, name: str, unproved: bool) -> None:
     """Equip the other version, and rehearse with it; raises `click.ClickException` where something is against it."""
-    if not unproved and not proof.can_tell(clone):
+    if not unproved and not programs.can_tell(clone, proof.MODULE):
         raise click.ClickException(
             f"{name} cannot be rehearsed, for it has no {proof.MODULE} yet; nothing was moved."
             f" With --unproved it is moved without a rehearsal"

@@ -73,7 +73,7 @@ class TestAProject:
         project = yaml.safe_load((shop / "Pulumi.yaml").read_text())
         assert (project["name"], project["main"]) == ("shop", "switchyard")
         assert project["runtime"]["options"]["virtualenv"] == "switchyard/.venv"
-        assert here._program(shop) == shop / "switchyard"
+        assert here.program_of(shop) == shop / "switchyard"
 
     def test_options_are_what_it_says(self, shop: Path, source: Path) -> None:
         options = ["--name=till", "--region=eu-central-1", "--registry=ecr-public", "--orchestrator=eks"]

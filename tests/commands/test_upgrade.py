@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.commands.test_init import git
-from yard import upgrade
+from yard import programs, upgrade
 from yard.starting import program
 from yard.starting.program import Version
 from yard.upgrading import proof
@@ -272,7 +272,7 @@ class TestChanges:
 
 class TestWhatAProgramAnswers:
     def ask(self, monkeypatch: pytest.MonkeyPatch, **answers: dict[str, object]) -> Outcome:
-        monkeypatch.setattr(proof, "_ask", lambda program, run, project, stack, place: answers[run])
+        monkeypatch.setattr(programs, "ask", lambda program, module, run, *_: answers[run])
         return proof.outcome(Path(), "dev", Path("old"), Path("new"))
 
     def test_what_is_lost_is_named_once(self, monkeypatch: pytest.MonkeyPatch) -> None:

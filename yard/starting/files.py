@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import yaml
-
 from components import orchestrator
+from config.yaml_text import flow
 from yard.starting.services import Begun
 
 PROGRAM = "switchyard"
@@ -44,7 +43,7 @@ class Answers:
         yield "  orchestrator: swarm"
         yield '  oci: {host: "localhost:5000"}'
         if ports := self._ports():
-            yield f"  swarm: {_flow({'ports': ports})}  # each service has a port of this machine"
+            yield f"  swarm: {flow({'ports': ports})}  # each service has a port of this machine"
         yield "  services:"
         for each in self.services:
             yield from _service(each)
@@ -94,15 +93,10 @@ config:
 
 def _service(service: Begun) -> Iterator[str]:
     yield f"    {service.name}:"
-    yield f"      build: {_flow(service.folder)}"
+    yield f"      build: {flow(service.folder)}"
     note = f"  # its Dockerfile exposes {service.exposed}; nobody is root here, so it must listen on 1024 or above"
     yield f"      port: {service.port}{note if service.exposed is not None else ''}"
     yield "      health: /  # a path that answers 200 once the service can take requests"
-
-
-def _flow(value: object) -> str:
-    """A value as YAML on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, width=10**6).removesuffix("\n").removesuffix("\n...")
 
 
 def with_lines(text: str, wanted: Sequence[str]) -> str:

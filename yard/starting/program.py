@@ -14,6 +14,8 @@ from config.place import HOME
 from yard import files, git
 from yard.starting.files import PROGRAM
 
+STDERR = 2
+"""Where what `make` says belongs: it is on the way to what a command prints."""
 PIN = "PIN"
 """In a copy: where it came from, and which commit it is. Of a submodule git knows."""
 
@@ -124,7 +126,7 @@ def equip(program: Path, like: Path = HOME) -> None:
     make = ["make", "--no-print-directory", "-C", str(program), "env"]
     environment = {**os.environ, "LIKE": str(like)}
     try:
-        done = subprocess.run(make, env=environment, check=False)
+        done = subprocess.run(make, env=environment, check=False, stdout=STDERR)
     except FileNotFoundError as error:
         raise click.ClickException(f"make is not installed: install it, then `{command(*make)}`") from error
     if done.returncode:

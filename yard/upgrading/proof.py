@@ -1,20 +1,16 @@
 """What another version would do to a stack, by a rehearsal: up with the old program, then the new one's preview."""
 
-import json
-import signal
-import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from yard import interrupts
+from yard import programs
 
 MODULE = "yard.rehearsed"
-KEEPING = {"create": "created", "update": "updated"}
-"""What a step may be that loses nothing, and is worth telling."""
+LOSING = ("replaced", "deleted")
+"""What may become of a resource that someone needs."""
 
 
 @dataclass(frozen=True)
@@ -29,62 +25,23 @@ class Outcome:
     """Resource -> replaced or deleted."""
 
 
-def can_tell(program: Path) -> bool:
-    """Whether a version can be asked."""
-    return (program / f"{MODULE.replace('.', '/')}.py").is_file()
-
-
 def outcome(project: Path, stack: str, old: Path, new: Path) -> Outcome:
     """Bring a stack up with the old program on a pretend cloud, and see what the new one would do to it."""
     with tempfile.TemporaryDirectory(prefix="switchyard-upgrade-") as place:
-        made = _ask(old, "up", project, stack, place)
+        home = Path(place) / "stack"
+        made = programs.ask(old, MODULE, "up", project, stack, home)
         if "beyond" in made:
             return Outcome(f"not rehearsed: {made['beyond']}", holds=True)
         if "refused" in made:
             return Outcome(f"cannot be rehearsed, for the version of today refuses it: {made['refused']}", holds=False)
-        found = _ask(new, "preview", project, stack, place)
+        found = programs.ask(new, MODULE, "preview", project, stack, home)
     if "refused" in found:
         return Outcome(f"the other version refuses it: {found['refused']}", holds=False)
-    lost = {f"{name} ({kind})": _fate(op) for op, kind, name in sorted(found["steps"]) if _fate(op)}
-    counts = Counter({"replaced": 0, "deleted": 0})
+    fates = [(programs.fate(op), f"{name} ({kind})") for op, kind, name in sorted(found["steps"])]
+    lost = {name: fate for fate, name in fates if fate in LOSING}
+    counts = Counter(dict.fromkeys(LOSING, 0))
     counts.update(lost.values())
-    counts.update(KEEPING[op] for op, _, _ in found["steps"] if op in KEEPING)
+    counts.update(fate for fate, _ in fates if fate and fate not in LOSING)
     counted = ", ".join(f"{count} {what}" for what, count in counts.items())
     named = "".join(f"\n  {fate}: {name}" for name, fate in lost.items())
     return Outcome(f"{counted}{named}", not lost, lost)
-
-
-def _fate(op: str) -> str:
-    """What a step does to what is there; empty where it stays."""
-    if "replace" in op:
-        return "replaced"
-    return "deleted" if op in ("delete", "discard") else ""
-
-
-def _ask(program: Path, run: str, project: Path, stack: str, place: str) -> Mapping[str, Any]:
-    """A program's answer, from a process of its own: the two are different code."""
-    words = [program / ".venv/bin/python", "-m", MODULE, run, project, stack, Path(place) / "stack"]
-    code, out, err = _run(list(map(str, words)), program)
-    if code:
-        return {"refused": "\n".join(err.strip().splitlines()[-5:])}
-    answer: Mapping[str, Any] = json.loads(out)
-    return answer
-
-
-def _run(words: Sequence[str], folder: Path) -> tuple[int, str, str]:
-    """Exit code and output of a process that a Ctrl-C reaches by way of this one, so that its engine ends in order."""
-    process: subprocess.Popen[str] | None = None
-
-    def pass_on(_: int) -> None:
-        if process:
-            process.send_signal(signal.SIGINT)
-
-    with interrupts.held(pass_on) as received:
-        group = 0 if interrupts.can_be_held() else None
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(words, cwd=folder, stdout=pipe, stderr=pipe, text=True, process_group=group)
-        if received:
-            pass_on(1)  # it came before there was anything to pass it on to
-        with process:
-            out, err = process.communicate()
-        return process.returncode, out, err
