@@ -168,8 +168,9 @@ class Local:
 
     @property
     def images(self) -> set[str]:
-        """The repositories of what was built."""
-        return {str(each["repository"]) for each in self._images.values()}
+        """The repositories of what was built, and of what the swarm has pulled from the stack's registry."""
+        pulled = {self.repository(name) for name, each in self.services.items() if not each.get("image")}
+        return pulled | {str(each["repository"]) for each in self._images.values()}
 
     @property
     def place(self) -> Path:
