@@ -7,6 +7,7 @@ elsewhere would take it back. So the stack's output `digests` is the record: it 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -62,7 +63,26 @@ class Given:
 
 
 def recorded() -> Mapping[str, Any]:
-    """The outputs of the last `up` of the stack that runs; none before the first."""
+    """The outputs of the last `up` of the stack that runs; none before the first.
+
+    Of a state in files the engine may just be writing the attributes anew, and finds them empty: then it is asked again
+    (gocloud.dev/blob/fileblob, attrs.go, setAttrs).
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return _outputs()
+        except Exception as error:  # the SDK has no class of its own for what an invoke fails with
+            if not str(error).endswith(BEING_WRITTEN):
+                raise
+            time.sleep(PAUSE)
+    return _outputs()
+
+
+TRIES, PAUSE = 20, 0.1
+BEING_WRITTEN = "failed to load checkpoint: EOF"
+
+
+def _outputs() -> Mapping[str, Any]:
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     answer: Any = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack}).value
     return dict(answer.get("outputs") or {})

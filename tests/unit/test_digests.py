@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
 
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.service import Service
-from config.digests import GIVEN, Given, resolved
+from config import digests
+from config.digests import GIVEN, Given, recorded, resolved
 from config.problems import BadConfig
 from tests.program import DIGEST, EXISTING, config_for, run_program
 
@@ -56,3 +60,30 @@ def test_what_says_nothing_to_the_stack_is_refused(monkeypatch: pytest.MonkeyPat
 def test_what_a_run_is_given_may_be_the_pin_itself() -> None:
     given_ = Given(json.dumps({"api": DIGEST}))
     assert not list(given_.problems({"api": Service(digest=DIGEST)}))
+
+
+class TestRecord:
+    def answers(self, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> None:
+        """What the engine says, time after time."""
+        following = iter(answers)
+
+        def invoke(*_: Any) -> Any:
+            answer = next(following)
+            if isinstance(answer, Exception):
+                raise answer
+            return SimpleNamespace(value=answer)
+
+        monkeypatch.setattr(pulumi.runtime, "invoke", invoke)
+        monkeypatch.setattr(digests, "PAUSE", 0)
+
+    def test_a_state_that_is_just_being_written_is_asked_for_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        written = Exception(
+            "invocation of pulumi:pulumi:readStackOutputs returned an error: failed to load checkpoint: EOF"
+        )
+        self.answers(monkeypatch, written, written, {"outputs": {"digests": {"api": DIGEST}}})
+        assert recorded() == {"digests": {"api": DIGEST}}
+
+    def test_what_else_goes_wrong_is_raised_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers(monkeypatch, Exception("failed to load checkpoint: incorrect passphrase"), {})
+        with pytest.raises(Exception, match="incorrect passphrase"):
+            recorded()
