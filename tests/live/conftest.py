@@ -15,7 +15,7 @@ from tests.live.on_cluster import PATIENCE, Images
 from tests.live.project import REQUIRED, ROOT, free_port
 from tools.kube import cluster, node
 from tools.kube.api import Api
-from tools.kube.programs import KubeError
+from tools.kube.programs import BIN, KubeError
 from yard.machine import REGISTRY_IMAGE, Machine, Notes, engine_host
 
 HOST = engine_host({})
@@ -38,9 +38,9 @@ def client() -> Iterator[docker.DockerClient]:
     client.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def api() -> Iterator[Api]:
-    """A cluster; one that runs already is used and stays."""
+    """A cluster, and its kubectl on PATH; one that runs already is used and stays."""
     lacking = "a node needs root" if os.geteuid() else cluster.missing()
     if lacking:
         (pytest.fail if REQUIRED else pytest.skip)(f"no Kubernetes: {lacking}")
@@ -50,13 +50,15 @@ def api() -> Iterator[Api]:
     except KubeError:
         cluster.start()
         ours = True
-    yield cluster.client()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(BIN), prepend=os.pathsep)
+        yield cluster.client()
     if ours:
         cluster.stop()
         assert not node.RUN.exists()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Images]:
     """Images in a registry."""
     place, host = tmp_path_factory.mktemp("images"), f"localhost:{free_port()}"
@@ -67,7 +69,7 @@ def images(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient
         made.remove()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def provider() -> ApplyServicer:
     """What the engine takes for Pulumi's own provider."""
     provider = ApplyServicer()

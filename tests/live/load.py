@@ -4,6 +4,8 @@ import threading
 import time
 from contextlib import suppress
 
+import docker
+
 from yard.up import call
 
 PAUSE = 0.02
@@ -50,8 +52,24 @@ class Load:
             return str(answer["host"]) if isinstance(answer, dict) else None
         return None
 
+    def check(self, meshed: bool = True) -> None:
+        """Fail where a request was lost; without a mesh, where nobody answered for long."""
+        measured = f"{len(self.failed)} requests failed within {self.gap:.2f} s, {self.good} did not"
+        print(measured)
+        if meshed:
+            assert not self.failed, measured
+        else:  # one replica that holds the node's port must go before the next can have it
+            assert self.gap <= 5, measured
+
     @property
     def gap(self) -> float:
         """Seconds from the first request without an answer to the last: 0 where only one was lost, so no proof that
         none was. For that look at `failed`."""
         return max(self.failed) - min(self.failed) if self.failed else 0.0
+
+
+def meshed(client: docker.DockerClient, stack: str) -> bool:
+    """Whether this kernel has the routing mesh, so that two replicas on a node can share a port."""
+    services = client.services.list(filters={"label": f"switchyard.stack={stack}"})
+    modes = {port["PublishMode"] for each in services for port in each.attrs["Spec"]["EndpointSpec"]["Ports"]}
+    return modes == {"ingress"}

@@ -3,13 +3,16 @@
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rehearsal.server import Server
+from tests.live.apply import ApplyServicer
 from tests.live.login_registry import PASSWORD, USER
 from tests.live.project import example
+from tests.program import config_for
 from tests.stack import Stack
 from tools.kube import node
 from tools.kube.api import Api, Object
@@ -63,15 +66,48 @@ def exposed(exposure: str, **more: Any) -> dict[str, Any]:
     return {**block, **({"address": node.address()} if exposure == "nodeport" else {}), **more}
 
 
+@contextmanager
+def served(
+    place: Path,
+    images: Images,
+    provider: ApplyServicer,
+    block: Mapping[str, Any],
+    services: Mapping[str, Any],
+    secrets: Mapping[str, str],
+) -> Iterator[Stack]:
+    """The program's stack with these services, not up yet; removed when the block ends, also when it fails."""
+    server = Server(provider)
+    config = config_for("oci", "kubernetes", **services) | {
+        "oci": {"host": images.host, "namespace": "acme", "username": USER},
+        "kubernetes": block,
+    }
+    env = {"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{server.port}"}
+    encrypted = {f"switchyard:{path}": value for path, value in {"oci.password": PASSWORD, **secrets}.items()}
+    stack = Stack(place, env, config, encrypted)
+    try:
+        yield stack
+    finally:
+        stack.destroy()
+        server.stop()
+
+
+def api_and_worker(images: Images, **api: Any) -> dict[str, Any]:
+    """Two services of the example; `api` with these fields besides."""
+    return {
+        "api": {"digest": images.good, "cpu": 0.1, "memory": 64, "writable": ["/tmp"], **api},
+        "worker": {"digest": images.good, "cpu": 0.05, "memory": 32, "public": False},
+    }
+
+
 def namespaces(api: Api) -> set[str]:
     """Names of the namespaces that exist. With one everything in it goes."""
     return {each["metadata"]["name"] for each in api.get("/api/v1/namespaces")["items"]}
 
 
-def listed(api: Api, path: str) -> dict[str, Object]:
-    """The stack's objects of one kind, by name."""
+def listed(api: Api, path: str, space: str = SPACE) -> dict[str, Object]:
+    """The objects of one kind in a stack's namespace, by name."""
     version, _, kind = path.rpartition("/")
-    found = api.get(f"/{version}/namespaces/{SPACE}/{kind}")["items"]
+    found = api.get(f"/{version}/namespaces/{space}/{kind}")["items"]
     return {each["metadata"]["name"]: each for each in found}
 
 
@@ -97,11 +133,12 @@ def answer(stack: Stack) -> Any:
             time.sleep(0.5)
 
 
-def settled(api: Api) -> set[str]:
-    """Names of the pods of `api`, once none of them is on its way out any more."""
+def settled(api: Api, service: str = "api", space: str = SPACE) -> set[str]:
+    """Names of the pods of a service, once none of them is on its way out any more."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        pods = {name: pod for name, pod in listed(api, "api/v1/pods").items() if name.startswith("api-")}
+        found = listed(api, "api/v1/pods", space)
+        pods = {name: pod for name, pod in found.items() if name.startswith(f"{service}-")}
         leaving = [name for name, pod in pods.items() if "deletionTimestamp" in pod["metadata"]]
         if not leaving:
             return set(pods)

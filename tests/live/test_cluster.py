@@ -17,11 +17,10 @@ from typing import Any
 import pytest
 
 from rehearsal.kubernetes import CLUSTER_WIDE
-from rehearsal.server import Server
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.apply import MANAGER, ApplyServicer
 from tests.live.load import Load
-from tests.live.login_registry import PASSWORD, USER
+from tests.live.login_registry import PASSWORD
 from tests.live.on_cluster import (
     CALLERS,
     DEPLOYMENTS,
@@ -32,10 +31,12 @@ from tests.live.on_cluster import (
     STUCK,
     Images,
     answer,
+    api_and_worker,
     exposed,
     listed,
     load_balancers,
     namespaces,
+    served,
     service_of,
     settled,
     url,
@@ -61,28 +62,14 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory, api: Api, images: Images, provider: ApplyServicer
 ) -> Iterator[Stack]:
     """The program's stack, up. After the last test its destruction leaves nothing."""
-    server = Server(provider)
     before = namespaces(api)
-    api_service = {
-        "digest": images.good,
-        "replicas": {"min": 2, "max": 4},
-        "cpu": 0.1,
-        "memory": 64,
-        "env": {"SWITCHYARD_DRAIN": "0s"},  # the pod has drained by then
-        "writable": ["/tmp"],
-    }
-    worker = {"digest": images.good, "cpu": 0.05, "memory": 32, "public": False}
-    config = config_for("oci", "kubernetes", api=api_service, worker=worker) | {
-        "oci": {"host": images.host, "namespace": "acme", "username": USER},
-        "kubernetes": exposed("nodeport"),
-    }
-    secrets = {"switchyard:oci.password": PASSWORD, "switchyard:services.api.secrets.DB_PASSWORD": SECRET}
-    env = {"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{server.port}"}
-    stack = Stack(tmp_path_factory.mktemp("stack") / "stack", env, config, secrets)
-    stack.up()
-    yield stack
-    stack.destroy()
-    server.stop()
+    replicas, env = {"min": 2, "max": 4}, {"SWITCHYARD_DRAIN": "0s"}  # the pod has drained by then
+    services = api_and_worker(images, replicas=replicas, env=env)
+    secrets = {"services.api.secrets.DB_PASSWORD": SECRET}
+    place = tmp_path_factory.mktemp("stack") / "stack"
+    with served(place, images, provider, exposed("nodeport"), services, secrets) as stack:
+        stack.up()
+        yield stack
     assert namespaces(api) == before
 
 
@@ -293,20 +280,13 @@ def test_in_a_namespace_of_others_nothing_of_theirs_is_taken_over(
     }
     api.apply(space, "kubectl")
     api.apply(theirs, "kubectl")
-    config = config_for("oci", "kubernetes", api={"digest": images.good}) | {
-        "oci": {"host": images.host, "username": USER},
-        "kubernetes": exposed("nodeport", namespace="team"),
-    }
-    server = Server(provider)
-    env = {"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{server.port}"}
-    stack = Stack(tmp_path / "stack", env, config, {"switchyard:oci.password": PASSWORD})
+    block, services = exposed("nodeport", namespace="team"), {"api": {"digest": images.good}}
     try:
-        with pytest.raises(engine.EngineError, match=r'conflicts with "kubectl":\n- \.spec\.selector'):
-            stack.up()
-        assert api.get(api.path(theirs))["spec"]["selector"] == {"app": "theirs"}
+        with served(tmp_path / "stack", images, provider, block, services, {}) as stack:
+            with pytest.raises(engine.EngineError, match=r'conflicts with "kubectl":\n- \.spec\.selector'):
+                stack.up()
+            assert api.get(api.path(theirs))["spec"]["selector"] == {"app": "theirs"}
     finally:
-        stack.destroy()
-        server.stop()
         api.call("DELETE", api.path(space))
 
 

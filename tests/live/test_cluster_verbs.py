@@ -2,7 +2,6 @@
 
 import json
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +17,8 @@ import pytest
 from components.operations import Deployed, Line, OperationError, Running
 from components.operations.kubernetes import OnKubernetes
 from components.orchestrator.kubernetes import KubernetesOptions
-from rehearsal.server import Server
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.apply import ApplyServicer
-from tests.live.login_registry import PASSWORD, USER
 from tests.live.on_cluster import (
     DRAIN,
     PATIENCE,
@@ -29,13 +26,15 @@ from tests.live.on_cluster import (
     SPACE,
     Images,
     answer,
+    api_and_worker,
     exposed,
     listed,
+    served,
     service_of,
     settled,
     url,
 )
-from tests.program import ROOT, config_for
+from tests.program import ROOT
 from tests.stack import Stack
 from tools.kube import node
 from tools.kube.api import Api
@@ -56,33 +55,16 @@ def stack(
     provider: ApplyServicer,
 ) -> Iterator[Stack]:
     """A stack of one service with a secret, up."""
-    if not shutil.which("kubectl"):
-        pytest.fail("no kubectl on PATH")
-    server = Server(provider)
-    service = {
-        "digest": images.good,
-        "replicas": 2,
-        "cpu": 0.1,
-        "memory": 64,
-        "env": {"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "debug"},
-        "writable": ["/tmp"],
-    }
-    worker = {"digest": images.good, "cpu": 0.05, "memory": 32, "public": False}
-    config = config_for("oci", "kubernetes", api=service, worker=worker) | {
-        "oci": {"host": images.host, "namespace": "acme", "username": USER},
-        "kubernetes": {key: value for key, value in exposed("nodeport").items() if key != "kubeconfig-file"},
-    }
+    env = {"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "debug"}
+    block = {key: value for key, value in exposed("nodeport").items() if key != "kubeconfig-file"}
     secrets = {
-        "switchyard:oci.password": PASSWORD,
-        "switchyard:services.api.secrets.DB_PASSWORD": SECRET,
-        "switchyard:kubernetes.kubeconfig": node.KUBECONFIG.read_text(encoding="utf-8"),
+        "services.api.secrets.DB_PASSWORD": SECRET,
+        "kubernetes.kubeconfig": node.KUBECONFIG.read_text(encoding="utf-8"),
     }
-    env = {"PULUMI_DEBUG_PROVIDERS": f"kubernetes:{server.port}"}
-    stack = Stack(tmp_path_factory.mktemp("stack") / "stack", env, config, secrets)
-    stack.up()
-    yield stack
-    stack.destroy()
-    server.stop()
+    place = tmp_path_factory.mktemp("stack") / "stack"
+    with served(place, images, provider, block, api_and_worker(images, replicas=2, env=env), secrets) as stack:
+        stack.up()
+        yield stack
 
 
 @pytest.fixture
@@ -203,9 +185,6 @@ def test_exec_says_that_the_image_has_no_shell(on_cluster: OnKubernetes) -> None
 
 def test_the_way_beside_it_is_admitted(on_cluster: OnKubernetes, api: Api, images: Images) -> None:
     """The command that is printed: Pod Security "restricted" takes what kubectl makes of it."""
-    asked = subprocess.run(["kubectl", "debug", "--help"], capture_output=True, text=True, timeout=PATIENCE)
-    if "--profile" not in asked.stdout:
-        pytest.skip("kubectl is older than 1.27, and knows no profiles")
     with pytest.raises(OperationError) as refused:
         on_cluster.exec("api", ["sh"])
     words = str(refused.value).partition(": kubectl ")[2].split()

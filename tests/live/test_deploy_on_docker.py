@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.live.conftest import HOST
-from tests.live.load import Load
+from tests.live.load import Load, meshed
 from tests.live.project import Project, copy_of_project, free_port
 from yard import engine, machine
 from yard.image import is_lost
@@ -81,14 +81,6 @@ def test_what_is_wrong_is_told_before_anything_is_built(team: Team) -> None:
     assert "web=latest: want a digest" in done.err
 
 
-def meshed(client: docker.DockerClient) -> bool:
-    """Whether this kernel has the routing mesh, so that two replicas on a node can share a port."""
-    services = client.services.list(filters={"label": f"switchyard.stack=switchyard-{STAGING}"})
-    return {port["PublishMode"] for each in services for port in each.attrs["Spec"]["EndpointSpec"]["Ports"]} == {
-        "ingress"
-    }
-
-
 def test_the_way_back_under_constant_requests(team: Team, client: docker.DockerClient) -> None:
     first = team.deploy()
     with (team.project.root / "app/go.mod").open("a", encoding="utf-8") as file:
@@ -99,10 +91,7 @@ def test_the_way_back_under_constant_requests(team: Team, client: docker.DockerC
         done = team.project.yard("rollback", "--stack", STAGING, "--yes", "--json", **team.env)
     assert done.json["services"]["api"]["answer"]["version"] == first["api"]["answer"]["version"]
     for load in (forth, back):
-        if meshed(client):
-            assert not load.failed, f"{len(load.failed)} of the requests failed"
-        else:  # one replica that holds the node's port must go before the next can have it
-            assert load.gap <= 5
+        load.check(meshed(client, f"switchyard-{STAGING}"))
     rows = team.project.yard("releases", "api", "--stack", STAGING, "--json", **team.env).json
     assert [(each["number"], each["digest"], each["back_to"], each["runs"]) for each in rows] == [
         (3, first["api"]["digest"], 1, True),

@@ -13,7 +13,7 @@ MODULE = Path(__file__).resolve().parent
 HOME = MODULE.parent.parent / ".tools" / "kube"
 BIN = HOME / "bin"
 
-KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet")
+KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet")
 PACKAGES = [*(f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES), "./pause"]
 PROGRAMS = (*KUBERNETES, "pause")
 # Clients and servers compare versions, and one without a number takes itself for a very old one.
