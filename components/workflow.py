@@ -47,6 +47,8 @@ class Setting:
     secret: bool = False
     output: tuple[str, ...] = ()
     """Where the stack's outputs have it; empty: a person knows it."""
+    default: str = ""
+    """What a workflow takes where it is not there; empty: it needs it."""
 
     @property
     def expression(self) -> str:
@@ -108,7 +110,9 @@ class Push:
 
 PUSH_ROLE = Setting("AWS_PUSH_ROLE", "the ARN of the role that pushes images", output=("delivery", "push-role"))
 DEPLOY_ROLE = Setting("AWS_DEPLOY_ROLE", "the ARN of the role that deploys", output=("delivery", "deploy-role"))
-SESSION = Setting("AWS_SESSION_SECONDS", "how long an `up` may take there", output=("delivery", "session"))
+SESSION = Setting(
+    "AWS_SESSION_SECONDS", "how many seconds an `up` may take", output=("delivery", "session"), default="3600"
+)
 ID_TOKEN = "id-token"
 """The permission to ask GitHub for a token that names repository and branch, which a cloud takes for a login."""
 
@@ -122,7 +126,7 @@ def aws_role(role: Setting, region: str, *more: Setting, **inputs: str) -> Acces
 
 def deploy_role(region: str) -> Access:
     """The role of an `up`, for as long as the longest takes."""
-    seconds = f"${{{{ vars.{SESSION.name} || 3600 }}}}"
+    seconds = f"${{{{ vars.{SESSION.name} || {SESSION.default} }}}}"
     return aws_role(DEPLOY_ROLE, region, SESSION, **{"role-duration-seconds": seconds})
 
 

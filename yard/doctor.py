@@ -45,9 +45,14 @@ def doctor(stack: str, offline: bool, as_json: bool) -> None:
     Only what the stack's registry and orchestrator need is looked at, and nothing is changed. Exit 1 when something
     would stop an `up`.
     """
+    report(stack, _look(stack, offline), as_json)
+
+
+def report(stack: str, findings: Iterator[Finding], as_json: bool) -> None:
+    """Tell each finding as soon as it is there; ends with 1 where something is missing."""
     found = []
     console = Console(highlight=False, soft_wrap=True)
-    for finding in _look(stack, offline):
+    for finding in findings:
         found.append(finding)
         if not as_json:
             console.print(_line(finding))

@@ -2,6 +2,7 @@
 
 import click
 
+from yard.ci.check import check
 from yard.ci.fill import fill
 from yard.ci.image import image
 from yard.ci.init import init
@@ -12,5 +13,5 @@ def ci() -> None:
     """Have GitHub Actions check pull requests and deploy what is pushed: write the workflows, see what they lack."""
 
 
-for each in (init, image, fill):
+for each in (init, check, image, fill):
     ci.add_command(each)

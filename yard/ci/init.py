@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from components.shell import command
-from yard import exits, here
+from yard import exits, here, suggest
 from yard.choice import stack_option
 from yard.ci import written
 from yard.ci.subject import Subject
@@ -24,7 +24,7 @@ def init(stack: str, force: bool, as_json: bool) -> None:
     """Write workflows of GitHub Actions for STACK: check.yml, deploy.yml, switch.yml, and a file for Dependabot.
 
     Again: only what the configuration has changed since. A file that a person has changed is taken back only if they
-    say so. Nothing is asked of GitHub or of a cloud.
+    say so. Nothing is asked of GitHub or of a cloud: `yard ci check` says what they lack.
     """
     subject = Subject.of(ROOT, stack)
     found = written.all_of(subject)
@@ -56,4 +56,8 @@ def _tell(subject: Subject, found: Sequence[Written]) -> None:
         click.echo(f"\nA runner of GitHub's cannot deploy it yet: {why}.")
     click.echo("\nNext:")
     git = command("git", "-C", str(subject.top), "add", ".github")
-    click.echo(f"  {git:<44} then commit and push: from then on a push to {subject.branch} deploys")
+    for words, what in {
+        suggest.yard("ci", "check", "--stack", subject.stack): "what GitHub and the stack still lack for them",
+        git: f"then commit and push: from then on a push to {subject.branch} deploys",
+    }.items():
+        click.echo(f"  {words:<44} {what}")

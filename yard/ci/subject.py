@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
@@ -86,15 +87,16 @@ class Subject:
     @property
     def branch(self) -> str:
         """Whose pushes are deployed."""
-        return str(self._github.get("branch") or MAIN)
+        return str(self.github.get("branch") or MAIN)
 
     @property
     def environment(self) -> str | None:
         """The environment of GitHub's that deploys, where one is named."""
-        return self._github.get("environment")
+        return self.github.get("environment")
 
     @property
-    def _github(self) -> Mapping[str, str]:
+    def github(self) -> Mapping[str, Any]:
+        """The key `github`, as the stack's file has it; empty where it has none."""
         return self.file.get("github") or {}
 
     @property

@@ -104,7 +104,8 @@ def _build(subject: Subject) -> Job:
     steps = [*begin(subject, **{"fetch-depth": "0"}), *reading(subject), *access.steps, *_builders(subject)]
     steps += [each for name in subject.built for each in _image(subject, name)]
     env = {"STACK": subject.stack}
-    return job("Build and push", access.permissions, steps, 60, outputs=outputs, env=env, **_environment(subject))
+    # In no environment: whoever has to agree to what is deployed is asked once, and sees that it builds.
+    return job("Build and push", access.permissions, steps, 60, outputs=outputs, env=env)
 
 
 def reading(subject: Subject) -> Iterator[Step]:
@@ -261,7 +262,7 @@ def _check(subject: Subject) -> Job:
     for stack in filter(lambda each: _can_be_rehearsed(subject, each), subject.stacks):
         steps.append(Step(f"Rehearse {stack}", run=yard(subject, "rehearse", "--stack", stack)))
         steps.append(Step(f"Cost of {stack}", run=yard(subject, "compare", "--stack", stack)))
-    steps.append(Step("What would change", id="diff", run=_diff(subject), env={"STACK": subject.stack}))
+    steps.append(Step("What would change", id="diff", run=_diff(subject)))
     return job("Check", (), steps, 30, outputs={"diff": "${{ steps.diff.outputs.diff }}"})
 
 
@@ -272,13 +273,15 @@ def _can_be_rehearsed(subject: Subject, stack: str) -> bool:
 
 
 def _diff(subject: Subject) -> str:
-    diff = yard(subject, "diff", "HEAD^", "HEAD", "--stack", STACK, "--markdown")
+    stacks = [word for each in subject.stacks for word in ("--stack", each)]
+    diff = yard(subject, "diff", "HEAD^", "HEAD", *stacks, "--markdown")
     return "\n".join(
         (
-            f'{diff} > "$RUNNER_TEMP/diff.md"',
+            f'{diff} > "$RUNNER_TEMP/diff.md" || failed=$?  # what it says then is to be read all the more',
             'cat "$RUNNER_TEMP/diff.md" >> "$GITHUB_STEP_SUMMARY"',
             "end=$(openssl rand -hex 16)  # nothing in the text can be the line that ends it",
             f'{{ echo "diff<<$end"; head -c {MOST} "$RUNNER_TEMP/diff.md"; echo; echo "$end"; }} >> "$GITHUB_OUTPUT"',
+            'exit "${failed:-0}"',
             "",
         )
     )
@@ -293,7 +296,8 @@ def _comment() -> Job:
         "GH_TOKEN": "${{ github.token }}",
     }
     # The token of a fork's pull request may only read, whatever is said here.
-    when = "github.event.pull_request.head.repo.full_name == github.repository"
+    own = "github.event.pull_request.head.repo.full_name == github.repository"
+    when = f"always() && needs.check.outputs.diff != '' && {own}"
     found = job(
         "Comment", ("pull-requests",), [Step("Comment", run=COMMENT, env=env)], 5, needs="check", **{"if": when}
     )
