@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
-from components.model import Model, Text, wanted
+from components.model import Model, PlainText, Text, wanted
 from components.schedule import Schedule, parse
 
 CRON = "five fields of cron, minute hour day-of-month month day-of-week, such as 0 3 * * mon-fri"
@@ -36,7 +36,7 @@ TimeZone = Annotated[str, Text(r"^(UTC|[A-Z][A-Za-z_]*(/[A-Za-z0-9_+-]+)+)$", ZO
 class Job(Model):
     """A command that runs by a schedule, once each time, with the service's image, environment, secrets and network."""
 
-    command: tuple[str, ...] = Field(min_length=1, description="Arguments in place of the image's own command.")
+    command: tuple[PlainText, ...] = Field(min_length=1, description="Arguments in place of the image's own command.")
     schedule: Cron = Field(
         description="When it runs. Where days of the month and of the week are given, either will do."
     )

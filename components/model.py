@@ -72,6 +72,21 @@ class Text:
         return {**handler(schema), "pattern": self.pattern, "words": self.words}
 
 
+MAX_ARGUMENT = 131_071
+"""Bytes of one argument, or of one variable with its name, that Linux passes to a process (execve(2), MAX_ARG_STRLEN
+without the zero at its end)."""
+
+
+def _passable(value: str) -> str:
+    if "\x00" in value:
+        raise wanted("text without a NUL character, at which it would end for the process")
+    if len(value.encode()) > MAX_ARGUMENT:
+        raise wanted(f"at most {MAX_ARGUMENT} bytes: Linux passes no more to a process at once; keep it in a file")
+    return value
+
+
+PlainText = Annotated[str, AfterValidator(_passable)]
+"""What a process gets as an argument, or as the value of a variable."""
 TEXT_TO_NUMBER = BeforeValidator(_text_to_number)
 Number = Annotated[float, TEXT_TO_NUMBER]
 

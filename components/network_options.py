@@ -1,31 +1,44 @@
 """What a user says about the network and the edge. Apart from them, for a stack off AWS does not load AWS's package."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from components.model import Model
+from components.model import Model, Text, wanted
 from components.service import Host
 
 Kind = Literal["public", "nat-single", "nat-per-az", "endpoints"]
 """How replicas reach the outside: by public addresses, one NAT gateway, one a zone, or VPC endpoints alone."""
 
 
+SubnetId = Annotated[str, Text(r"^subnet-[0-9a-z]+$", "the id of a subnet, such as subnet-0abc1234")]
+
+
+MAX_CERTIFIED = 64
+"""Characters of the first name on a certificate (ACM API reference, RequestCertificate, DomainName)."""
+
+
 class ExistingVpc(Model):
     """A VPC that someone else made; Switchyard only uses it."""
 
-    id: str
+    id: Annotated[str, Text(r"^vpc-[0-9a-z]+$", "the id of a VPC, such as vpc-0abc1234")]
     """Its id, vpc-..."""
-    public_subnets: tuple[str, ...] = Field(min_length=2)
+    public_subnets: tuple[SubnetId, ...] = Field(min_length=2)
     """For the load balancer: at least two, in different zones."""
-    private_subnets: tuple[str, ...] = ()
+    private_subnets: tuple[SubnetId, ...] = ()
     """For the replicas; empty: they run in the public ones, with public addresses."""
+
+
+def _certifiable(name: str) -> str:
+    if len(name) > MAX_CERTIFIED:
+        raise wanted(f"at most {MAX_CERTIFIED} characters: ACM makes no certificate for a longer name")
+    return name
 
 
 class Domain(Model):
     """Where the URL is, with HTTPS."""
 
-    name: Host
+    name: Annotated[Host, AfterValidator(_certifiable)]
     """The host name that callers use."""
     zone: Host
     """The Route 53 public zone it is in, which must exist in this account."""
@@ -34,9 +47,15 @@ class Domain(Model):
 class ExistingLoadBalancer(Model):
     """A load balancer that someone else made; Switchyard only adds target groups and rules to its listener."""
 
-    listener: str
+    listener: Annotated[
+        str,
+        Text(
+            r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:listener/app/\S+$",
+            "the ARN of a listener of an Application Load Balancer, as `aws elbv2 describe-listeners` tells it",
+        ),
+    ]
     """ARN of the listener."""
-    security_group: str
+    security_group: Annotated[str, Text(r"^sg-[0-9a-z]+$", "the id of a security group, such as sg-0abc1234")]
     """Id of the load balancer's security group: the replicas let it in."""
     url: str
     """What callers type."""

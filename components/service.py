@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from components.build import BuildOrFolder
 from components.job import Job
-from components.model import TEXT_TO_NUMBER, Contradiction, Model, Text, Wanted, wanted
+from components.model import TEXT_TO_NUMBER, Contradiction, Model, PlainText, Text, Wanted, wanted
 from components.permissions import Permissions
 
 NAME = Text(r"^[a-z](-?[a-z0-9])*$", "lower-case letters, digits and single dashes, a letter first", max_length=20)
@@ -56,6 +56,16 @@ RoutePath = Annotated[
 ]
 """A route's path prefix. The edge orders routes by the number of segments, hence a limit."""
 UrlPath = Annotated[str, Text(r"^/[A-Za-z0-9._~/-]*$", "a path, such as /healthz", max_length=128)]
+MAX_LABEL = 63
+"""Characters between two dots of a host name (RFC 1035, 2.3.4)."""
+
+
+def _resolvable(host: str) -> str:
+    if max(map(len, host.split("."))) > MAX_LABEL:
+        raise wanted(f"a host name with at most {MAX_LABEL} characters between two dots: DNS knows no longer ones")
+    return host
+
+
 Host = Annotated[
     str,
     Text(
@@ -63,11 +73,34 @@ Host = Annotated[
         "a host name in lower case, such as api.example.com",
         max_length=128,
     ),
+    AfterValidator(_resolvable),
 ]
-AbsolutePath = Annotated[str, Text(r"^(/[A-Za-z0-9._-]+)+$", "an absolute path, such as /tmp", max_length=128)]
+SECRETS_FOLDER = "/run/secrets"
+"""Where secrets are files, each is here under its variable's name."""
+SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", SECRETS_FOLDER)
+"""Where a container has something else than files of its own."""
+
+
+def _scratch(path: str) -> str:
+    if {".", ".."} & {*path.split("/")}:
+        raise wanted("an absolute path without the steps . and .., such as /tmp")
+    if any(path == each or path.startswith(f"{each}/") for each in SYSTEM_FOLDERS):
+        raise wanted(f"a path that is not in {', '.join(SYSTEM_FOLDERS)}: these are the system's")
+    return path
+
+
+AbsolutePath = Annotated[
+    str,
+    Text(r"^(/[A-Za-z0-9._-]+)+$", "an absolute path, such as /tmp", max_length=128),
+    AfterValidator(_scratch),
+]
 
 RESERVED_ENV = ("PORT", "SWITCHYARD_ORCHESTRATOR", "SWITCHYARD_SERVICE")
 """Set by Switchyard in every replica; see `environment`."""
+MAX_SECRET = 65_536
+"""Bytes (Secrets Manager API, SecretString; Docker's and Kubernetes' limits are higher)."""
+KEYS_OF_AWS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Never in the clear (Security Hub, ECS.8)."""
 
 
 def _number_to_text(value: Any) -> Any:
@@ -84,7 +117,7 @@ def _number_to_range(value: Any) -> Any:
     raise wanted(REPLICAS)
 
 
-EnvValue = Annotated[str, BeforeValidator(_number_to_text)]
+EnvValue = Annotated[PlainText, BeforeValidator(_number_to_text)]
 
 
 MAX_REPLICAS = 1000
@@ -125,8 +158,6 @@ Port = Annotated[
 Cpu = Annotated[float, Field(ge=0.05, le=16), TEXT_TO_NUMBER, Wanted("vCPU as a number from 0.05 to 16, such as 0.25")]
 Memory = Annotated[int, Field(ge=32, le=122880), Wanted("MiB as a whole number from 32 to 122880, such as 512")]
 SecretsAs = Annotated[Literal["env", "file"], Wanted("env or file")]
-SECRETS_FOLDER = "/run/secrets"
-"""Where secrets are files, each is here under its variable's name."""
 Architecture = Annotated[Literal["x86_64", "arm64"], Wanted("x86_64, which is also called amd64, or arm64")]
 
 
@@ -155,8 +186,8 @@ class Service(Model):
         description="env: the process finds each secret in its environment, under its name. file: in a file, whose path"
         " is in NAME_FILE. By default what the orchestrator does by itself: file on Swarm, env on all others.",
     )
-    command: tuple[str, ...] = Field(default=(), description="Arguments in place of the image's own command.")
-    release: tuple[str, ...] = Field(
+    command: tuple[PlainText, ...] = Field(default=(), description="Arguments in place of the image's own command.")
+    release: tuple[PlainText, ...] = Field(
         default=(),
         description="Arguments in place of the image's own command, for one task that runs before the replicas of a new"
         " image, such as a migration; where it fails nothing of the service changes.",
@@ -200,6 +231,31 @@ class Service(Model):
             raise ValueError(f"{taken[0]} is set by Switchyard itself: take it out of env and secrets")
         if self.secrets_as == "file" and (hidden := sorted(self.env.keys() & self.secret_files.keys())):
             raise ValueError(f"{hidden[0]} says where the file of a secret is: take it out of env")
+        return self
+
+    @model_validator(mode="after")
+    def _no_keys_in_the_clear(self) -> "Service":
+        if keys := sorted(self.env.keys() & set(KEYS_OF_AWS)):
+            raise ValueError(
+                f"{keys[0]} is in env, in the clear: take it out, and give the service a role by `permissions`; where"
+                " that is refused, put it into `secrets`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _secrets_of_a_size(self) -> "Service":
+        for variable, secret in self.secrets.items():
+            length = len(secret.get_secret_value().encode())
+            if not 1 <= length <= MAX_SECRET:
+                raise ValueError(
+                    f"the secret {variable} has {length} bytes: 1 to {MAX_SECRET} is what a store of secrets takes"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _each_path_once(self) -> "Service":
+        if twice := sorted({path for path in self.writable if self.writable.count(path) > 1}):
+            raise ValueError(f"writable has {twice[0]} twice: name it once")
         return self
 
     @model_validator(mode="after")

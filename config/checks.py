@@ -6,6 +6,7 @@ from typing import Any
 from components.model import Contradiction, Model
 from components.pull import Anonymous
 from components.pulling import cell
+from components.regions import regions
 from components.service import ASKED_BY, Service
 from config.encrypted import PLAINLY, Encrypted
 from config.fields import secrets_in
@@ -165,6 +166,8 @@ def _aws(settings: Settings) -> Iterator[Contradiction]:
     keys = settings.config
     if not settings.region:
         yield "aws:region", None, "the AWS region to run in, such as us-east-1 or ap-northeast-1"
+    elif settings.region not in regions():
+        yield "aws:region", settings.region, "a region that AWS has, such as us-east-1 or ap-northeast-1"
     if not keys.vpc.private_subnets if keys.vpc else keys.network == "public":
         for runtime in settings.orchestrators.values():
             if want := runtime.needs_way_out:

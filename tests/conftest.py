@@ -102,4 +102,4 @@ def nothing_configured(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
     import pulumi  # here for the same reason
 
-    pulumi.runtime.set_all_config({})
+    pulumi.runtime.set_all_config({}, [])  # without a list the keys that were secret would stay so

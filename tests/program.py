@@ -31,7 +31,11 @@ SECRETS = ('"secrets": {"', '"password": "', '"service-account-key": "', '"kubec
 """What a value has in it, as JSON, when it has something to encrypt."""
 EXISTING: Mapping[str, Any] = {
     "vpc": {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]},
-    "load-balancer": {"listener": "arn:listener", "security-group": "sg-lb", "url": "https://api.example.com"},
+    "load-balancer": {
+        "listener": "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/theirs/1/2",
+        "security-group": "sg-lb",
+        "url": "https://api.example.com",
+    },
 }
 """Someone else's network and load balancer. With these a stack on AWS makes little but what its registry and its
 orchestrator are about, so it is the quicker one to ask about them."""

@@ -10,6 +10,7 @@ import click
 import pulumi
 
 from components import orchestrator, registry
+from components.regions import regions
 from components.shell import command
 from config.load import of_file
 from config.place import HOME
@@ -21,7 +22,6 @@ from yard.starting.files import FILES, IGNORED, NOT_SENT, PROGRAM, Answers, with
 from yard.starting.services import BadService, Begun, found, told
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 
 
@@ -126,8 +126,8 @@ def _refusals(root: Path, answers: Answers) -> Iterator[str]:
             yield f"{root / path} is there already: take it away, or name another folder"
     if not NAME.fullmatch(answers.name):
         yield f"--name is {answers.name!r}; want lower-case letters, digits and dashes, a letter first, at most 40"
-    if not REGION.fullmatch(answers.region):
-        yield f"--region is {answers.region!r}; want a region of AWS, such as eu-central-1"
+    if answers.region not in regions():
+        yield f"--region is {answers.region!r}; want a region that AWS has, such as eu-central-1"
     for option, value, known in (
         ("registry", answers.registry, registry.names()),
         ("orchestrator", answers.orchestrator, orchestrator.names()),

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Annotated
 
 import pulumi
 from pydantic import Field
 
 from components.cost import Demand, Item, Line, Note
+from components.model import Text
 from components.needs import Existing, Need, Question, Quota
 from components.orchestrator import translated
 from components.orchestrator.ecs import CAPABILITIES, Ecs, EcsOptions, Placement
 from components.sdk import aws
 from components.service import Service
 
+ClusterArn = Annotated[
+    str,
+    Text(
+        r"^arn:aws[a-z-]*:ecs:[a-z0-9-]+:\d{12}:cluster/[A-Za-z0-9_-]+$",
+        "the ARN of an ECS cluster, such as arn:aws:ecs:us-east-1:123456789012:cluster/shared",
+    ),
+]
 ROLLING = 2
 """Replicas may double while a new version is rolled out (ECS, maximumPercent 200)."""
 
@@ -33,7 +42,9 @@ class EcsFargateOptions(EcsOptions):
         ),
     }
 
-    cluster: str | None = Field(default=None, description="ARN of a cluster that exists; Switchyard then makes none.")
+    cluster: ClusterArn | None = Field(
+        default=None, description="ARN of a cluster that exists; Switchyard then makes none."
+    )
     spot: bool = Field(
         default=False,
         description="Run what is above the first replica on Fargate Spot: cheaper, but AWS may take it back.",

@@ -33,7 +33,11 @@ NAMED = (
 )
 PUBLIC = "public addresses: EKS takes no reserved ones; from inside the network the API is reached anyway"
 Role = Annotated[
-    str, Text(r"^arn:aws[a-z-]*:iam::\d{12}:role/.+$", "an IAM role's ARN, such as arn:aws:iam::123456789012:role/ci")
+    str,
+    Text(
+        r"^arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        "an IAM role's ARN, such as arn:aws:iam::123456789012:role/ci",
+    ),
 ]
 ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"}

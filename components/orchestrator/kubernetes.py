@@ -33,6 +33,14 @@ Label = Annotated[
         max_length=63,
     ),
 ]
+AnnotationKey = Annotated[
+    str,
+    Text(
+        r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+        "the key of an annotation, such as service.beta.kubernetes.io/aws-load-balancer-type",
+        max_length=317,
+    ),
+]
 NodePort = Annotated[int, Field(ge=30000, le=32767)]
 OPEN = ("0.0.0.0/0",)
 
@@ -127,7 +135,7 @@ class KubernetesOptions(OrchestratorOptions):
         description="ingress: the secret of the namespace that holds the certificate, from cert-manager for example;"
         " without it the URL is plain HTTP.",
     )
-    annotations: dict[str, str] = Field(
+    annotations: dict[AnnotationKey, str] = Field(
         default={},
         description="loadbalancer and ingress: annotations of the Service or the Ingress, which the provider or the"
         " controller reads.",

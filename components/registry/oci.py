@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import pulumi
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from components.cost import Demand, Item, Unpriced
-from components.model import Text
+from components.model import Text, wanted
 from components.needs import Need, RegistryApi
 from components.pull import Anonymous, Login, Pull
 from components.registry import (
@@ -24,12 +24,20 @@ from components.service import Service
 from components.shell import command
 from components.workflow import Access, Push
 
+HOST_PORT = "a host, and its port after a colon, such as localhost:5000"
+
+
+def _with_a_port(host: str) -> str:
+    port = host.partition(":")[2]
+    if port and not 1 <= int(port) <= 65535:
+        raise wanted(f"{HOST_PORT}; a port is from 1 to 65535")
+    return host
+
+
 HostPort = Annotated[
     str,
-    Text(
-        r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$",
-        "a host, and its port after a colon, such as localhost:5000",
-    ),
+    Text(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$", HOST_PORT, max_length=255),
+    AfterValidator(_with_a_port),
 ]
 RepositoryPath = Annotated[
     str,

@@ -181,7 +181,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a registry that is none": (["--registry=ecr_public"], "--registry is 'ecr_public'; want one of "),
     "a near one is named": (["--registry=ecr_public"], "did you mean ecr-public?"),
     "an orchestrator that is none": (["--orchestrator=k8s"], "--orchestrator is 'k8s'; want one of "),
-    "a zone for a region": (["--region=eu-central-1a"], "want a region of AWS, such as eu-central-1"),
+    "a zone for a region": (["--region=eu-central-1a"], "want a region that AWS has, such as eu-central-1"),
     "a name in capitals": (["--name=Shop"], "--name is 'Shop'; want lower-case letters"),
     "a service without a folder": (["--service=api"], "--service api: want NAME=FOLDER or NAME=FOLDER:PORT"),
     "a port of root's": (["--service=api=api:80"], "the port is 80; want one from 1024 to 65535"),

@@ -210,7 +210,7 @@ class TestExisting:
 
     def test_rules_hang_on_the_listener_given(self) -> None:
         assert {each.inputs["listenerArn"] for each in existing().of("lb/listenerRule:ListenerRule")} == {
-            "arn:listener"
+            "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/theirs/1/2"
         }
 
     def test_replicas_let_the_given_load_balancer_in(self) -> None:

@@ -81,7 +81,7 @@ MISPLACED = {
     "a number": (services(port=VALUE), f"{API}.port", TEXT, f"{SET} --path {API}.port <value>"),
     "the whole of a field": (services(replicas=VALUE), f"{API}.replicas", NOTHING, EDIT.format(f"{API}.replicas")),
     "a whole list": (
-        {"vpc": {"id": "v", "public-subnets": VALUE}},
+        {"vpc": {"id": "vpc-1", "public-subnets": VALUE}},
         "switchyard:vpc.public-subnets",
         NOTHING,
         EDIT.format("switchyard:vpc.public-subnets"),

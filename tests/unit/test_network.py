@@ -177,13 +177,19 @@ def test_zones_in_which_not_everything_runs_are_left_out() -> None:
 
 
 def test_an_existing_vpc_is_only_used() -> None:
-    vpc = ExistingVpc.model_validate({"id": "vpc-1", "public-subnets": ("a", "b"), "private-subnets": ("c", "d")})
+    vpc = ExistingVpc.model_validate(
+        {"id": "vpc-1", "public-subnets": ("subnet-a", "subnet-b"), "private-subnets": ("subnet-c", "subnet-d")}
+    )
     graph, said = network(existing=vpc)
     assert [each.type for each in graph] == ["switchyard:network:Network"]
-    assert (said["public"], said["workloads"], said["public_ip"]) == (["a", "b"], ["c", "d"], False)
+    assert (said["public"], said["workloads"], said["public_ip"]) == (
+        ["subnet-a", "subnet-b"],
+        ["subnet-c", "subnet-d"],
+        False,
+    )
     assert said["cidr"] == "172.16.0.0/16"
 
 
 def test_an_existing_vpc_without_private_subnets_gives_public_addresses() -> None:
-    _, said = network(existing=ExistingVpc.model_validate({"id": "vpc-1", "public-subnets": ("a", "b")}))
-    assert (said["workloads"], said["public_ip"]) == (["a", "b"], True)
+    _, said = network(existing=ExistingVpc.model_validate({"id": "vpc-1", "public-subnets": ("subnet-a", "subnet-b")}))
+    assert (said["workloads"], said["public_ip"]) == (["subnet-a", "subnet-b"], True)

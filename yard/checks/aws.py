@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Protocol
 
@@ -40,8 +39,6 @@ class Account:
 
     settings: Settings
     client: Client
-    regions: tuple[str, ...]
-    """Those that this boto3 knows."""
     home: str
     """A region that every account has."""
     owned: Owned = UNREADABLE
@@ -66,9 +63,7 @@ def account(settings: Settings) -> Account:
     """The account that `pulumi up` would use. Nothing is asked yet; raises `ProfileNotFound`."""
     session = boto3.Session(profile_name=settings.profile, region_name=settings.region)
     once = Config(connect_timeout=TIMEOUT, read_timeout=TIMEOUT, retries={"total_max_attempts": 1})
-    partitions = session.get_available_partitions()
-    regions = {each: session.get_available_regions("ec2", each) for each in partitions}
-    partition = next((each for each, names in regions.items() if settings.region in names), "aws")
+    partition = session.get_partition_for_region(settings.region)
 
     def client(service: str, region: str | None = None) -> Any:
         # A session makes one client at a time (boto3 guide, "Multithreading"), hence one session each.
@@ -77,8 +72,7 @@ def account(settings: Settings) -> Account:
         )  # any service, not one of few
         return own.client(service, region_name=region or settings.region, config=once)
 
-    known = tuple(name for names in regions.values() for name in names)
-    return Account(settings, client, known, HOMES.get(partition, settings.region or ""))
+    return Account(settings, client, HOMES.get(partition, settings.region))
 
 
 def look(settings: Settings, owned: Owned) -> Iterator[Finding]:
@@ -152,12 +146,8 @@ def credentials(asked: Account) -> Finding:
 
 
 def region(asked: Account) -> Finding:
-    """That the region exists and is open to the account."""
+    """That the region is open to the account."""
     name, wanted = "aws-region", asked.region
-    if wanted not in asked.regions:
-        near = get_close_matches(wanted, asked.regions, n=1)
-        fix = command("pulumi", "config", "set", "aws:region", near[0] if near else Shell("<region>"))
-        return fail(name, f"{wanted} is no AWS region", fix)
     found = asked.client("ec2", asked.home).describe_regions(RegionNames=[wanted], AllRegions=True)["Regions"]
     if found[0]["OptInStatus"] == "not-opted-in":
         fix = command("aws", "account", "enable-region", "--region-name", wanted)
