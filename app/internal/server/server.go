@@ -23,6 +23,10 @@ const (
 	// Above the 60 s after which an AWS load balancer drops an idle connection: were it ours to close
 	// first, the balancer could send a request into a closing connection and answer 502.
 	idleTimeout = 75 * time.Second
+
+	// Headers are kept in memory until they are complete; with Go's own limit, 1 MiB, a few dozen unfinished requests
+	// fill a small replica.
+	maxHeaderBytes = 16 << 10
 )
 
 // Server serves Handler and, when told to stop, drains first: readiness fails while requests are still
@@ -45,6 +49,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

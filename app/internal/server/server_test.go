@@ -187,3 +187,23 @@ func TestServeFailsWithItsListener(t *testing.T) {
 		t.Error("want an error")
 	}
 }
+
+func TestHeadersThatWouldFillTheMemoryAreRefused(t *testing.T) {
+	run := start(t, 0, time.Second)
+	defer run.stop()
+	for size, want := range map[int]int{8 << 10: http.StatusOK, 64 << 10: http.StatusRequestHeaderFieldsTooLarge} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, run.url+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("X-Long", strings.Repeat("x", size))
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("a header of %d bytes: %d, want %d", size, response.StatusCode, want)
+		}
+	}
+}
