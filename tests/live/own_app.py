@@ -188,7 +188,7 @@ def upgrade(shop: Shop) -> None:
     """From the program's version of today to one that has a commit on top."""
     file = shop.program / "CHANGELOG.md"
     text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("### Added\n", f"### Added\n\n{NEWS}", 1), encoding="utf-8")
+    file.write_text(text.replace("\n## ", f"\n## 99.0.0\n\n{NEWS}\n## ", 1), encoding="utf-8")
     shop.commit_program("tomorrow")
     said = shop.yard("upgrade", "--yes")
     assert NEWS in said

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -214,10 +214,13 @@ def test_logs_are_merged(on_cluster: OnKubernetes, stack: Stack) -> None:
 def test_logs_go_on_through_a_rollout(on_cluster: OnKubernetes, stack: Stack, api: Api) -> None:
     came: queue.SimpleQueue[str] = queue.SimpleQueue()
 
+    over = threading.Event()
+
     def read() -> None:
-        with suppress(OperationError):  # at the very end nobody answers any more
-            for line in on_cluster.logs("api", datetime.now(UTC), follow=True):
-                came.put(line.text)
+        for line in on_cluster.logs("api", datetime.now(UTC), follow=True):
+            came.put(line.text)
+            if over.is_set():
+                return
 
     def heard() -> bool:
         call(url(stack))
@@ -226,7 +229,8 @@ def test_logs_go_on_through_a_rollout(on_cluster: OnKubernetes, stack: Stack, ap
                 return True
         return False
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read)
+    reader.start()
     until(heard, "the old replicas are not heard")
     before = settled(api)
     service_of(stack, env={"SWITCHYARD_DRAIN": "0s", "LOG_LEVEL": "debug", "ROUND": "2"})
@@ -236,6 +240,8 @@ def test_logs_go_on_through_a_rollout(on_cluster: OnKubernetes, stack: Stack, ap
     while not came.empty():
         came.get()
     until(heard, "the new replicas are not heard")
+    over.set()
+    until(lambda: bool(call(url(stack))) and not reader.is_alive(), "it is still read")
 
 
 def test_status_tells_of_a_bad_image(

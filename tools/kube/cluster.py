@@ -162,7 +162,7 @@ def _remove_pods() -> None:
         for pod in api.get("/api/v1/pods")["items"]:
             with suppress(ApiError):
                 api.call("DELETE", api.path({"apiVersion": "v1", "kind": "Pod", **pod}), gracePeriodSeconds="1")
-        _until(lambda: not _containers(), STOP_TIMEOUT)
+        _until(lambda: not _tasks(), STOP_TIMEOUT)
 
 
 def _remove_rules() -> None:
@@ -175,8 +175,9 @@ def _remove_rules() -> None:
         _run(program, "--delete-chain", FIREWALL)
 
 
-def _containers() -> str:
-    return _ctr("containers", "list", "--quiet")
+def _tasks() -> str:
+    """The containers that run. Of those that are over the kubelet takes the records away once a minute."""
+    return _ctr("tasks", "list", "--quiet")
 
 
 def _ctr(*arguments: str) -> str:
