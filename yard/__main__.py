@@ -24,6 +24,7 @@ COMMANDS = {
     "down": "Remove all that `yard up` made.",
     "ci": "Have GitHub Actions check pull requests and deploy what is pushed.",
     "switch": "Move a stack to another orchestrator in small steps, each proved healthy first.",
+    "state": "Keep the state of stacks where a team reaches it: a bucket, a key, and the way there.",
     "doctor": "Look whether this machine and account have what a stack needs, and say how to fix it.",
     "compare": "Price a stack with every registry and every orchestrator, side by side; offline.",
     "prices": "List the prices that estimates are made from, and read AWS's price lists anew.",
@@ -44,7 +45,8 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name  # PEP 8: `import` cannot be a name in Python
+        # PEP 8: `import` cannot be a name in Python, and yard.state is another module's.
+        name = f"{cmd_name}_" if iskeyword(cmd_name) or cmd_name == "state" else cmd_name
         command: click.Command = getattr(import_module(f"yard.{name}"), name)
         return command
 

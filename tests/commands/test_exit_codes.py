@@ -15,8 +15,12 @@ from yard import __main__ as yard
 from yard import exits
 from yard.__main__ import main
 from yard.ci import ci
+from yard.state_ import state_
 
-COMMANDS = [name for name in yard.COMMANDS if name not in ("pulumi", "ci")] + [f"ci {name}" for name in ci.commands]
+GROUPS = {"ci": ci, "state": state_}
+COMMANDS = [name for name in yard.COMMANDS if name not in ("pulumi", *GROUPS)] + [
+    f"{name} {each}" for name, group in GROUPS.items() for each in group.commands
+]
 """All but the one that becomes Pulumi's own CLI."""
 WITHOUT_STACK = {"init", "upgrade", "up", "down", "prices", "help", "version"}
 WITH_STACK = [name for name in COMMANDS if name not in WITHOUT_STACK]
@@ -35,6 +39,8 @@ def call(name: str, *words: str) -> Result:
     """A command with what it cannot do without, and more."""
     arguments = [each for each in command(name).params if isinstance(each, click.Argument) and each.required]
     needed = [str(ROOT) if isinstance(each.type, click.Path) else "x" for each in arguments]
+    options = [each for each in command(name).params if isinstance(each, click.Option) and each.required]
+    needed += [word for each in options for word in (each.opts[0], "x")]
     return CliRunner().invoke(main, [*name.split(), *needed, *words])
 
 
