@@ -1,4 +1,4 @@
-"""A stack: config -> network, vault, edge -> registry -> orchestrators -> services on them -> traffic -> outputs."""
+"""A stack: config -> delivery, network, vault, edge -> registry -> orchestrators -> services -> traffic -> outputs."""
 
 from components import orchestrator, registry, transform
 from components.orchestrator import OrchestratorArgs
@@ -6,6 +6,7 @@ from components.registry import RegistryArgs
 from components.workload import proven
 from config import release_commands
 from config.aws import foundation
+from config.delivery import delivery
 from config.load import running
 from config.outputs import export
 from config.place import transforms
@@ -13,8 +14,11 @@ from config.place import transforms
 stack = running()
 transform.register(transforms())
 
+# Who GitHub is, and what its workflows may do; the boundary of all roles that come after it
+github = delivery(stack)
+
 # What outlives every orchestrator on AWS: network, vault and edge
-aws = foundation(stack)
+aws = foundation(stack, github)
 edge = aws.edge if aws else None
 
 # One registry, or while images move to another both
@@ -59,4 +63,4 @@ for name, service in stack.services.items():
     if edge:
         edge.traffic(name, service, stack.weights, workloads)
 
-export(stack, edge.url if edge else urls, registries[stack.config.registry], digests)
+export(stack, edge.url if edge else urls, registries[stack.config.registry], digests, github)

@@ -9,11 +9,12 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, get_args
 
+from components.aws.access import AwsAccess
 from components.cost import Demand, Item
 from components.model import Contradiction, Model
 from components.needs import Need
 from components.service import Service
-from components.workflow import Access
+from components.workflow import AwsAccess
 
 
 class Options(Model):
@@ -21,6 +22,8 @@ class Options(Model):
 
     key: ClassVar[str]
     """Its name in the configuration and in the table of backends."""
+    aws_access: ClassVar[AwsAccess] = AwsAccess()
+    """What it takes on AWS to make it, for the role by which CI deploys."""
     vpc_endpoints: ClassVar[frozenset[str]] = frozenset()
     """VPC endpoint services that it needs where the network has no other way out."""
 
@@ -32,9 +35,9 @@ class Options(Model):
         """What must be there before an `up`, which `yard doctor` looks for."""
         yield from ()
 
-    def workflow_access(self, region: str) -> Access:
+    def workflow_access(self, region: str) -> AwsAccess:
         """What a job of GitHub Actions needs for an `up`, the stack's region on AWS being this one."""
-        return Access()
+        return AwsAccess()
 
     @abstractmethod
     def costs(self, demand: Demand) -> Iterator[Item]:

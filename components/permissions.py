@@ -1,7 +1,7 @@
 """What a service's own process may do on AWS: IAM statements, typed, and nothing that would allow everything."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -101,8 +101,17 @@ def _within_a_policy(permissions: tuple[Permission, ...]) -> tuple[Permission, .
 
 
 def policy_length(permissions: Sequence[Permission]) -> int:
-    """Characters of the policy that IAM counts: all but white space."""
-    policy = {"Version": "2012-10-17", "Statement": [each.statement for each in permissions]}
+    """Characters of the policy that these make."""
+    return policy_size(policy_of(each.statement for each in permissions))
+
+
+def policy_of(statements: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The policy that statements make."""
+    return {"Version": "2012-10-17", "Statement": [*statements]}
+
+
+def policy_size(policy: Mapping[str, Any]) -> int:
+    """Characters that IAM counts: all but white space."""
     return len("".join(json.dumps(policy).split()))
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi import automation as auto
 from pulumi.automation import _stack, errors
-from pulumi.runtime import _grpc_settings, config, mocks, resource, settings
+from pulumi.runtime import _grpc_settings, config, mocks, resource, rpc, settings
 
 if TYPE_CHECKING:
     import grpc  # type: ignore[import-untyped]
@@ -57,6 +57,26 @@ def config_keys() -> set[str]:
     """Every configured key. Nothing public lists them, and without a list no misspelling can be found
     (runtime/config.py)."""
     return {*config.CONFIG.get(), *pulumi.runtime.get_config_env()}
+
+
+# Of transforms
+
+
+def depending(value: pulumi.Output[str], on: pulumi.Resource) -> pulumi.Output[Any]:
+    """`value` as an input that a resource transform adds, so that the resource depends on `on`.
+
+    The engine takes dependencies from what a transform returns, and the SDK sends that without any
+    (runtime/_callbacks.py). So it is written here as the SDK writes an output with its dependencies (runtime/rpc.py).
+    """
+
+    def written(known: list[str]) -> dict[str, Any]:
+        return {
+            rpc._special_sig_key: rpc._special_output_value_sig,
+            "value": known[0],
+            "dependencies": [known[1]],
+        }
+
+    return pulumi.Output.all(value, on.urn).apply(written)
 
 
 # Of providers

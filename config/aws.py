@@ -1,6 +1,7 @@
 """From settings to what stands on AWS."""
 
 from components import orchestrator
+from components.aws.delivery import Delivery
 from components.aws.edge import Edge, EdgeArgs
 from components.aws.foundation import Foundation
 from components.aws.gate import aws_health
@@ -9,15 +10,21 @@ from components.aws.vault import Vault, VaultArgs
 from config.settings import Settings
 
 
-def foundation(stack: Settings) -> Foundation | None:
-    """Make what outlives every orchestrator on AWS; None off AWS."""
+def foundation(stack: Settings, github: Delivery | None = None) -> Foundation | None:
+    """Make what outlives every orchestrator on AWS; None off AWS. `github` deploys, if it is given."""
     if not stack.on_aws:
         return None
     network = Network("network", network_args(stack))
     vault = Vault("vault", vault_args(stack))
     edge = Edge("edge", edge_args(stack, network)) if stack.behind_edge else None
     return Foundation(
-        region=stack.region, profile=stack.profile, network=network, vault=vault, edge=edge, gate=stack.config.gate
+        region=stack.region,
+        profile=stack.profile,
+        network=network,
+        vault=vault,
+        edge=edge,
+        gate=stack.config.gate,
+        deployer=github.deployer if github else None,
     )
 
 

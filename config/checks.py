@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components import orchestrator
 from components.model import Contradiction, Model
 from components.pull import Anonymous
 from components.pulling import cell
@@ -10,7 +11,7 @@ from components.regions import regions
 from components.service import ASKED_BY, Service
 from config.encrypted import PLAINLY, Encrypted
 from config.fields import secrets_in
-from config.problems import ENCRYPTED, PLAIN, Words
+from config.problems import ENCRYPTED, PLAIN, Words, nearest
 from config.settings import Settings
 from config.stack_file import Steps, dotted
 
@@ -22,6 +23,7 @@ def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contrad
     yield from _plain_secrets(settings, encrypted)
     yield from _backends(settings)
     yield from _routes(settings)
+    yield from _github(settings)
     if settings.on_aws:
         yield from _aws(settings)
 
@@ -143,6 +145,15 @@ def _asked(service: Service, feature: str) -> object:
     if feature == "secrets":
         return sorted(service.secrets)
     return getattr(service, ASKED_BY.get(feature, feature).replace("-", "_"))
+
+
+def _github(settings: Settings) -> Iterator[Contradiction]:
+    """Orchestrators that workflows cannot be let to."""
+    on_aws = [key for key in orchestrator.names() if orchestrator.load(key).Options.platform == "aws"]
+    for index, key in enumerate(settings.config.github.orchestrators if settings.config.github else ()):
+        if key not in on_aws:
+            want = f"an orchestrator on AWS, one of {', '.join(on_aws)}{nearest(key, on_aws)}"
+            yield f"github.orchestrators[{index}]", key, want
 
 
 def _routes(settings: Settings) -> Iterator[Contradiction]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pulumi
 
+from components.aws.delivery import Delivery
 from components.registry import Registry
 from components.shell import Shell, command
-from config import release_commands
+from config import delivery, release_commands
 from config.estimates import as_output
 from config.releases import DIGESTS, RELEASES
 from config.settings import Settings
@@ -18,6 +19,7 @@ def export(
     url: pulumi.Output[str] | Mapping[str, pulumi.Output[str] | None],
     images: Registry[Any],
     digests: Mapping[str, pulumi.Output[str]],
+    github: Delivery | None,
 ) -> None:
     """Export the stack's outputs. `url` is the edge's, or off the edge each service's own; `digests` what is healthy:
     where a service is not, the record stays as it was."""
@@ -41,6 +43,7 @@ def export(
     if released := release_commands.record(stack):
         record = {name: pulumi.Output.all(run, digests[name]).apply(_first) for name, run in released.items()}
         pulumi.export(release_commands.RELEASED, record)
+    delivery.export(stack, github)
     pulumi.export("cost", as_output(stack))
     limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]
     limits += [note for each in stack.orchestrators.values() for note in each.notes(stack.services)]

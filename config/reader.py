@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError
 
 from components import orchestrator, pulumi_internals, registry
 from components.aws.gate import GateOptions
+from components.github import GitHub
 from components.model import Model
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
 from components.orchestrator import OrchestratorOptions
@@ -108,6 +109,11 @@ class Keys(Model):
         default=None,
         description="Turn away every ambiguous HTTP request (desync mitigation `strictest`). Or `preset`, the"
         " preset's.",
+    )
+    github: GitHub | None = Field(
+        default=None,
+        description="The repository on GitHub whose workflows build and deploy: {repository, repository-id, owner-id,"
+        " environment, branch, ...}. AWS then knows them by who they are, without a password.",
     )
     gate: GateOptions = Field(
         default=GateOptions(),

@@ -82,8 +82,8 @@ class Settings:
 
     @property
     def needs(self) -> Sequence[Need]:
-        """What the backends need, each once."""
-        found: list[Need] = []
+        """What the stack needs, each once."""
+        found = [*self.config.github.needs()] if self.config.github else []
         for each in self.backends.values():
             wanted = each.needs(self.stack, self.services_of(each), self.config.protect)
             found += [need for need in wanted if need not in found]

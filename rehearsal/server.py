@@ -85,7 +85,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 class EksServicer(Servicer):
-    """Package eks: only components, by the SDK's own server side."""
+    """Package eks: only components, by the SDK's own server side. As the real one it is told which part of an input is
+    not known yet, so that the rest of a map is."""
+
+    def Handshake(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, accept_outputs=True)
+
+    def Configure(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True, acceptOutputs=True)
 
     def Construct(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         async def construct() -> Any:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from components.aws.gate import GateOptions
 from components.build import Build
+from components.github import GitHub
 from components.job import Job
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
 from components.options import Options
@@ -101,6 +102,7 @@ BLOCKS: Mapping[str, type[BaseModel]] = {
     "domain": Domain,
     "vpc": ExistingVpc,
     "load-balancer": ExistingLoadBalancer,
+    "github": GitHub,
     "gate": GateOptions,
     "usage": Usage,
 }
@@ -240,6 +242,8 @@ def _number(kind: str) -> Callable[[Schema], str]:
     def words(schema: Schema) -> str:
         if "minimum" not in schema:
             return kind
+        if "maximum" not in schema:
+            return f"{kind}, at least {schema['minimum']:g}"
         return f"{kind}, {schema['minimum']:g} to {_plain(schema['maximum'])}"
 
     return words

@@ -32,6 +32,8 @@ def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]
             yield name, options
 
 
+LATER = frozenset({"github"})
+"""Keys that came when the file needed none any more: a provider of swarms would see a change in its configuration."""
 PROJECT = """\
 # Written by `make docs`. A project needs none of the keys under `config`: the program knows by itself what they say.
 # They stay because the provider of swarms keeps the whole configuration in its state, so that none sees a change.
@@ -49,6 +51,7 @@ def project() -> str:
     keys: dict[str, Any] = {
         key: {"type": "string" if isinstance(default, str) else "object", "description": meaning, "default": default}
         for key, meaning, default in declared()
+        if key not in LATER
     }
     keys["aws:defaultTags"] = {"value": {"tags": {"managed-by": "switchyard"}}}
     return PROJECT + yaml.safe_dump({"config": keys}, sort_keys=False, width=10**6)

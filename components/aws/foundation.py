@@ -8,6 +8,7 @@ from components.aws.edge import Edge
 from components.aws.gate import GateOptions
 from components.aws.network import Network
 from components.aws.vault import Vault
+from components.sdk import aws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,5 +22,7 @@ class Foundation:
     vault: Vault
     edge: Edge | None
     """None where no orchestrator registers anything at it."""
+    deployer: aws.iam.Role | None = None
+    """The role by which CI deploys, if one does."""
     gate: GateOptions = field(default_factory=GateOptions)
     """How long is looked, and how often, until what is new is believed to be there."""

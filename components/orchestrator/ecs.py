@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import pulumi
 
-from components.aws import iam, job
+from components.aws import iam, job, parts
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.release import TAG, Releases, aws_api
 from components.cost import Demand, Item, Line, Unpriced, jobs, secrets
@@ -72,6 +72,9 @@ class EcsOptions(OrchestratorOptions):
 
     platform = "aws"
     target = "ip"
+    aws_access = parts.ECS
+    # A first deployment may take MINUTES, the old service as long to drain; the load balancer and the gate come before.
+    longest_up = 2 * 60 * 60
     pulls_by = (Anonymous, AwsRole, Login)
     operated_by = "components.operations.ecs:OnEcs"
     verbs = {

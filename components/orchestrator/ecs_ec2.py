@@ -13,7 +13,7 @@ from decimal import Decimal
 import pulumi
 from pydantic import Field
 
-from components.aws import iam, instances
+from components.aws import iam, instances, parts
 from components.aws.fleet import (
     INSTANCE_TYPES,
     SMALL,
@@ -51,6 +51,7 @@ class EcsEc2Options(EcsOptions):
     """`ecs-ec2`."""
 
     key = "ecs-ec2"
+    aws_access = parts.ECS_EC2
     vpc_endpoints = frozenset({"ecs", "ecs-agent", "ecs-telemetry", "logs", "secretsmanager"})
     capabilities = {
         **CAPABILITIES,

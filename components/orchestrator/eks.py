@@ -12,7 +12,7 @@ from typing import Annotated
 import pulumi
 from pydantic import Field
 
-from components.aws import iam
+from components.aws import cluster_admins, iam, parts
 from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
 from components.aws.gate import INTERRUPTED
@@ -39,7 +39,6 @@ Role = Annotated[
         "an IAM role's ARN, such as arn:aws:iam::123456789012:role/ci",
     ),
 ]
-ADMIN = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 NODES: Mapping[Architecture, str] = {"x86_64": "m7i.large", "arm64": "m7g.large"}
 """What an estimate takes the nodes to be: Auto Mode chooses among all types of the families c, m and r."""
 FLEET = Fleet(keeps_cpu=0.1, keeps_memory=GIB)
@@ -54,6 +53,9 @@ class EksOptions(OrchestratorOptions):
 
     key = "eks"
     platform = "aws"
+    aws_access = parts.EKS
+    # The provider waits half an hour for a cluster and twenty minutes for each add-on; to delete it takes as long.
+    longest_up = 3 * 60 * 60
     target = "ip"
     pulls_by = (Anonymous, AwsRole, Login)
     operated_by = "components.operations.eks:OnEks"
@@ -86,7 +88,8 @@ class EksOptions(OrchestratorOptions):
     )
     admins: tuple[Role, ...] = Field(
         default=(),
-        description="ARNs of IAM roles, besides whoever makes the cluster, that may run `pulumi up` on it: CI's role.",
+        description="ARNs of IAM roles, besides whoever makes the cluster, that may run `pulumi up` on it. The role"
+        " that `github` makes is one by itself.",
     )
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
@@ -199,7 +202,7 @@ class Eks(AwsOrchestrator[EksOptions]):
                 for subnet in self.network.workload_subnets
             ],
             authentication_mode=eks.AuthenticationMode.API,
-            access_entries={each: _admin(each) for each in self.options.admins} or None,
+            access_entries=cluster_admins.entries(self.options.admins, self.foundation.deployer),
             auto_mode={"enabled": True},
             # Auto Mode brings nodes and DNS of its own.
             create_instance_role=False,
@@ -211,8 +214,15 @@ class Eks(AwsOrchestrator[EksOptions]):
             enabled_cluster_log_types=["audit", "authenticator"],
             # No deletion protection, whatever `protect` says: a switch away from here must be able to remove it.
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
-            opts=child,
+            opts=self._with_deployer(child),
         )
+
+    def _with_deployer(self, child: pulumi.ResourceOptions) -> pulumi.ResourceOptions:
+        """As CI makes the cluster, if CI deploys."""
+        if self.foundation.deployer is None:
+            return child
+        by_entry = cluster_admins.creator_by_entry(self.foundation.deployer, self)
+        return pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(transforms=[by_entry]))
 
     def _connect(self) -> k8s.Provider:
         return k8s.Provider(
@@ -426,10 +436,3 @@ def _wanted_instead(block: str, protect: bool) -> str | None:
     # EKS user guide, "Configure network access to cluster API server endpoint". An example that was not filled in yet
     # is warned of when it is used: it may be looked at and rehearsed.
     return None if is_public(block) or is_example(block) else PUBLIC
-
-
-def _admin(role: str) -> eks.AccessEntryArgs:
-    """May do all in the cluster, as whoever made it may."""
-    everywhere = aws.eks.AccessPolicyAssociationAccessScopeArgs(type="cluster")
-    policy = eks.AccessPolicyAssociationArgs(policy_arn=ADMIN, access_scope=everywhere)
-    return eks.AccessEntryArgs(principal_arn=role, access_policies={"admin": policy})

@@ -15,7 +15,7 @@ from typing import Any
 import pulumi
 from pydantic import Field
 
-from components.aws import iam
+from components.aws import iam, parts
 from components.aws.fleet import architecture
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
@@ -47,6 +47,8 @@ class SwarmEc2Options(NodeOptions):
 
     key = "swarm-ec2"
     platform = "aws"
+    aws_access = parts.SWARM
+    longest_up = 2 * 60 * 60  # three managers, one after the other, have JOINING each
     target = "instance"
     pulls_by = (Anonymous, AwsRole, Login)
     renews = True

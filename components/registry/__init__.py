@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 import pulumi
 
 from components import backends
+from components.aws.access import AwsAccess
 from components.cost import Demand, Item, Unpriced
 from components.options import Options, WithOptions
 from components.pull import Pull
@@ -97,6 +98,14 @@ class RegistryOptions(Options):
     @abstractmethod
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         """The kind of pull access that its images need, by a runtime on AWS or elsewhere."""
+
+    def takes(self, stack: str, on_aws: bool) -> AwsAccess:
+        """What it takes on AWS to make it, for a stack of that name whose runtimes are on AWS or elsewhere."""
+        return self.aws_access
+
+    def pushing(self, stack: str, services: Iterable[str]) -> AwsAccess:
+        """What it takes on AWS to push the images of these services; nothing where the registry is not AWS's."""
+        return AwsAccess()
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What it costs a month."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import pulumi
 from pydantic import Field
 
+from components.aws.access import AwsAccess
 from components.cost import Demand, Item, Line
 from components.model import Contradiction
 from components.needs import Existing, FixedNames, Need, Question
@@ -19,6 +20,17 @@ from components.shell import command
 from components.workflow import ECR, PUSH_ROLE, Access, Push, Step, aws_role, deploy_role
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+LAYERS = ("BatchCheckLayerAvailability", "InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage")
+"""What pushes an image, of a repository in ECR as in ECR Public."""
+PUSH = frozenset((*PULL, *(f"ecr:{each}" for each in LAYERS), "ecr:GetAuthorizationToken"))
+"""With what looks for layers that are there already (ECR user guide, "IAM permissions for pushing an image")."""
+MAKING = AwsAccess(types=frozenset({"aws:ecr/repository:Repository", "aws:ecr/lifecyclePolicy:LifecyclePolicy"}))
+"""What makes repositories, whoever fills them."""
+
+
+def repository_arn(name: str) -> str:
+    """Of a repository in the stack's region, or of all whose names a pattern fits; as `Place.arn` takes it."""
+    return f"ecr:{{region}}:{{account}}:repository/{name}"
 
 
 class EcrOptions(RegistryOptions):
@@ -62,6 +74,19 @@ class EcrOptions(RegistryOptions):
 
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         return AwsRole
+
+    def takes(self, stack: str, on_aws: bool) -> AwsAccess:
+        looks_up = dict.fromkeys(("ecr:DescribeRepositories", "ecr:ListTagsForResource"), repository_arn("*"))
+        made = AwsAccess(arns=(repository_arn(f"{stack}/*"), *self._existing))
+        return MAKING | made | AwsAccess(looks_up=looks_up if self._existing else {})
+
+    def pushing(self, stack: str, services: Iterable[str]) -> AwsAccess:
+        made = [repository_arn(f"{stack}/{each}") for each in services if each not in self.repositories]
+        return AwsAccess(calls=PUSH, arns=(*made, *self._existing))
+
+    @property
+    def _existing(self) -> tuple[str, ...]:
+        return tuple(sorted({repository_arn(each) for each in self.repositories.values()}))
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         yield from lines(demand, self.keep)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pulumi
 
+from components.aws.access import AwsAccess
 from components.cost import Demand, Item, Line, Note
 from components.needs import Need
 from components.pull import Anonymous, Pull
 from components.registry import COMMIT, Registry, RegistryOptions, Repository, push_commands
-from components.registry.ecr import login_command, push_access, repository_names
+from components.registry.ecr import LAYERS, login_command, push_access, repository_names
 from components.sdk import aws
 from components.service import Service
 from components.workflow import Access, Push, Setting, deploy_role
@@ -24,12 +25,20 @@ ALIAS = Setting(
 )
 LOGIN = login_command("ecr-public", REGION, "public.ecr.aws")
 
+PUSH = frozenset((*(f"ecr-public:{each}" for each in (*LAYERS, "GetAuthorizationToken")), "sts:GetServiceBearerToken"))
+"""ECR Public user guide, "Pushing a Docker image"."""
+
+
+def _arn(name: str) -> str:
+    return f"ecr-public::{{account}}:repository/{name}"
+
 
 class EcrPublicOptions(RegistryOptions):
     """`ecr-public`, which is empty."""
 
     key = "ecr-public"
     tag = COMMIT
+    aws_access = AwsAccess(types=frozenset({"aws:ecrpublic/repository:Repository"}))
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         names = [f"{stack}/{each}" for each in services]
@@ -45,6 +54,12 @@ class EcrPublicOptions(RegistryOptions):
 
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         return Anonymous
+
+    def takes(self, stack: str, on_aws: bool) -> AwsAccess:
+        return self.aws_access | AwsAccess(arns=(_arn(f"{stack}/*"),))
+
+    def pushing(self, stack: str, services: Iterable[str]) -> AwsAccess:
+        return AwsAccess(calls=PUSH, arns=tuple(_arn(f"{stack}/{each}") for each in services))
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """Nothing expires, so that the images of a year add up."""

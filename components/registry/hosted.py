@@ -8,13 +8,14 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 import pulumi
 from pydantic import Field, SecretStr
 
+from components.aws.access import AwsAccess
 from components.cost import Demand, Item, Line
 from components.model import Contradiction, Text
 from components.needs import Need, RegistryApi
 from components.pull import Anonymous, Cached, Login, Pull
 from components.registry import Registry, RegistryOptions, Repository, ecr, push_commands
 from components.registry.oci import RepositoryPath
-from components.registry.pull_through_cache import KEEP, cache
+from components.registry.pull_through_cache import KEEP, cache, taken
 from components.service import Service, of_no_service
 from components.workflow import Access, deploy_role
 
@@ -95,6 +96,10 @@ class HostedOptions(RegistryOptions):
     def workflow_access(self, region: str) -> Access:
         """For the cache on AWS, where there is one of a stack that runs elsewhere."""
         return deploy_role(region) if self.login == "cache" else Access()
+
+    def takes(self, stack: str, on_aws: bool) -> AwsAccess:
+        """Nothing but the cache, where there is one."""
+        return taken(stack, self.key) if self.pulled_by(on_aws) is Cached else self.aws_access
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What the registry itself charges, and the cache on AWS where there is one."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import pulumi
 
+from components.aws.access import AwsAccess
+from components.aws.parts import SECRETS
 from components.naming import label
 from components.pull import Cached, Login
 from components.registry import RegistryArgs, ecr, tagged
@@ -46,7 +48,7 @@ def cache(
     child: pulumi.ResourceOptions,
 ) -> Mapping[str, CachedRepository]:
     """A rule for the stack with the login for `upstream`, and a repository for each service's path there."""
-    prefix = f"{label(args.namespace, PREFIX_LIMIT - len(name) - 1)}/{name}"
+    prefix = prefix_of(args.namespace, name)
     rule = aws.ecr.PullThroughCacheRule(
         name,
         ecr_repository_prefix=prefix,
@@ -62,6 +64,27 @@ def cache(
     }
     stack_arns = tuple(ecr.below(prefix, each.arn) for each in list(made.values())[:1])
     return {service: _cached(each, stack_arns) for service, each in made.items()}
+
+
+def prefix_of(namespace: str, name: str) -> str:
+    """What the names of a rule's repositories begin with."""
+    return f"{label(namespace, PREFIX_LIMIT - len(name) - 1)}/{name}"
+
+
+def taken(stack: str, name: str) -> AwsAccess:
+    """What it takes on AWS to make a cache, and to have it filled."""
+    return (
+        ecr.MAKING
+        | SECRETS
+        | AwsAccess(
+            types=frozenset({"aws:ecr/pullThroughCacheRule:PullThroughCacheRule"}),
+            calls=frozenset({*PULL, "ecr:GetAuthorizationToken"}),
+            arns=(
+                ecr.repository_arn(f"{prefix_of(stack, name)}/*"),
+                f"secretsmanager:{{region}}:{{account}}:secret:ecr-pullthroughcache/{stack}-*",
+            ),
+        )
+    )
 
 
 def _secret(name: str, login: Login, args: RegistryArgs[Any], child: pulumi.ResourceOptions) -> pulumi.Output[str]:

@@ -36,11 +36,72 @@ def _principal(kind: str) -> Make:
     return make
 
 
+def _managed(facts: Facts) -> Properties:
+    """The id of a policy is its ARN."""
+    made = _principal("policy")(facts)
+    return made | {"id": made["arn"]}
+
+
+def _identity_provider(facts: Facts) -> Properties:
+    arn = _arn_of_provider(facts.inputs["url"])
+    return {"id": arn, "arn": arn}
+
+
+def _arn_of_provider(url: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:oidc-provider/{url.removeprefix('https://')}"
+
+
+OIDC_PROVIDER = ResourceType(
+    types.OIDC_PROVIDER,
+    _identity_provider,
+    replace="url",
+    unique=Unique("url", taken="EntityAlreadyExists", regional=False),
+)
+
+
+@data_source("aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider")
+def get_identity_provider(ask: Question) -> Properties:
+    """One that someone else made: what the stack's configuration names is taken to exist."""
+    arn = _arn_of_provider(ask.args["url"])
+    return {"id": arn, "arn": arn, "clientIdLists": ["sts.amazonaws.com"], "thumbprintLists": [], "tags": {}}
+
+
+MANAGED = 6_144
+"""Characters of a managed policy, without white space; AWS raises it for nobody."""
+
+
+@refuses("LimitExceeded", 'IAM user guide, "IAM and AWS STS quotas"; IAM API, CreatePolicy')
+def _too_long(_: CloudState, policy: CloudResource) -> Iterator[str]:
+    """A managed policy has room for so much."""
+    if len("".join(policy.get("policy", "").split())) > MANAGED:
+        yield f"Cannot exceed quota for PolicySize: {MANAGED}"
+
+
+@refuses("DeleteConflict", "IAM API, DeletePolicy")
+def _attached(state: CloudState, policy: CloudResource) -> Iterator[str]:
+    """A policy that a role has, or that is the boundary of one, stays."""
+    arn = policy.get("arn")
+    attached = state.where(types.ROLE_POLICY_ATTACHMENT, "policyArn", arn)
+    for each in (*attached, *state.where(types.ROLE, "permissionsBoundary", arn)):
+        yield f"Cannot delete a policy attached to entities: {each.name}"
+
+
+POLICY = ResourceType(
+    types.POLICY,
+    _managed,
+    replace="name namePrefix path description",
+    name=Name(longest=128),
+    unique=Unique("name", taken="EntityAlreadyExists", regional=False),
+    missing="NoSuchEntity",
+    creating=(_too_long,),
+    deleting=(_attached,),
+)
 ROLE = ResourceType(
     types.ROLE,
     _principal("role"),
     replace="name namePrefix path",
     name=Name(longest=64),
+    refs=(Ref("permissionsBoundary", types.POLICY, holds=False),),
     unique=Unique("name", taken="EntityAlreadyExists", regional=False),
     missing="NoSuchEntity",
     in_use="DeleteConflict",

@@ -13,8 +13,8 @@ import pytest
 from pulumi import automation as auto
 
 from components import orchestrator
+from components.aws.cluster_admins import ADMIN
 from components.orchestrator import ORCHESTRATORS
-from components.orchestrator.eks import ADMIN
 from rehearsal import Call, Fault
 from rehearsal.aws import types
 from tests.engine.passage import Passage, passage

@@ -1,0 +1,77 @@
+"""From settings to who GitHub is: what a stack's workflows may do on AWS, and who they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pulumi
+
+from components import orchestrator
+from components.aws import parts
+from components.aws.access import AwsAccess, together
+from components.aws.delivery import Delivery, DeliveryArgs
+from components.github import LONGEST_SESSION
+from components.orchestrator import OrchestratorOptions
+from config.settings import Settings
+
+OUTPUT = "delivery"
+"""The stack's output that tells workflows who they are."""
+
+
+def delivery(stack: Settings) -> Delivery | None:
+    """Make what workflows are on AWS; None where the stack says nothing of GitHub, or makes nothing there."""
+    github, taken = stack.config.github, taking(stack)
+    if github is None or not taken:
+        return None
+    images = together(each.pushing(stack.stack, stack.stored) for each in stack.registries.values())
+    args = DeliveryArgs(
+        github=github,
+        stack=stack.stack,
+        region=stack.region,
+        parts=taken,
+        pushes=images,
+        session=session(stack),
+    )
+    return Delivery(OUTPUT, args)
+
+
+def export(stack: Settings, made: Delivery | None) -> None:
+    """Tell workflows who they are; nothing where the stack says nothing of GitHub."""
+    if stack.config.github:
+        roles: Mapping[str, Any] = made.outputs if made else {}
+        pulumi.export(OUTPUT, {**roles, "session": session(stack)})
+
+
+def deployed(stack: Settings) -> list[type[OrchestratorOptions]]:
+    """The orchestrators that workflows may switch between."""
+    wanted = stack.config.github.orchestrators if stack.config.github else ()
+    return [orchestrator.load(key).Options for key in sorted({*stack.orchestrators, *wanted})]
+
+
+def session(stack: Settings) -> int:
+    """Seconds that a deployment may take."""
+    return min(LONGEST_SESSION, max(each.longest_up for each in deployed(stack)))
+
+
+def taking(stack: Settings) -> dict[str, AwsAccess]:
+    """What each part of the stack takes on AWS; parts that take nothing are left out."""
+    found = {"foundation": together(_foundation(stack))} if _on_aws(stack) else {}
+    found |= {name: each.takes(stack.stack, stack.on_aws) for name, each in stack.registries.items()}
+    found |= {each.key: each.aws_access for each in deployed(stack)}
+    return {name: each for name, each in found.items() if each.actions}
+
+
+def _on_aws(stack: Settings) -> bool:
+    return any(each.platform == "aws" for each in deployed(stack))
+
+
+def _foundation(stack: Settings) -> Iterator[AwsAccess]:
+    config = stack.config
+    return parts.foundation(
+        None if config.vpc else config.network,
+        behind_edge=any(each.target for each in deployed(stack)),
+        own_edge=config.load_balancer is None,
+        domain=config.domain is not None,
+        access_logs=config.access_logs,
+    )

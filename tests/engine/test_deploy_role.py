@@ -1,0 +1,199 @@
+"""What the role that deploys may do: what making, switching and destroying the stack asks of AWS, and no more."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from components import orchestrator
+from components.aws import parts
+from components.aws.access import AwsAccess, together
+from components.aws.actions import ROWS
+from components.orchestrator import ORCHESTRATORS
+from components.registry import REGISTRIES
+from components.testing.engine import Graph
+from rehearsal import Call
+from rehearsal.aws import types
+from rehearsal.aws.rows import load
+from tests import iam
+from tests.engine.passage import Passage, passage
+from tests.program import BLOCKS, DIGEST, config_for, registry_options, run_program
+
+ON_AWS = [key for key in ORCHESTRATORS if orchestrator.load(key).Options.target]
+DELIVERY = "switchyard:delivery:Delivery"
+GITHUB = {"repository": "acme/shop", "repository-id": 42, "owner-id": 7}
+SECRET = "switchyard:services.api.secrets.KEY"
+DOMAIN = {"name": "example.com", "zone": "example.com"}
+INSIDE_EKS = frozenset(
+    {types.EKS_CLUSTER, types.ACCESS_ENTRY, types.ACCESS_POLICY, types.ROLE, types.ROLE_POLICY_ATTACHMENT}
+)
+"""What is inside the packaged cluster, which the pretend engine does not look into; the real one is asked below."""
+
+
+def services(key: str) -> dict[str, Any]:
+    """A service that asks for all that becomes a resource on AWS."""
+    can = {name: each.how != "refused" for name, each in orchestrator.load(key).Options.capabilities.items()}
+    api: dict[str, Any] = {"digest": DIGEST, "secrets": {"KEY": "correct-horse"}}
+    if can["autoscaling"]:
+        api["replicas"] = {"min": 2, "max": 4}
+    if can["permissions"]:
+        api["permissions"] = [{"actions": ["s3:GetObject"], "resources": ["arn:aws:s3:::photos/*"]}]
+    if can["jobs"]:
+        api["jobs"] = {"sweep": {"command": ["sweep"], "schedule": "0 3 * * *"}}
+    return {"api": api}
+
+
+def configuration(registry: str, key: str, network: str = "nat-single") -> dict[str, Any]:
+    """Likewise for the stack."""
+    more: dict[str, Any] = {name: BLOCKS[name] for name in ("eks", "swarm-ec2")}
+    more |= {"domain": DOMAIN, "access-logs": True, "network": network, "eks": {"admins": [ADMIN]}}
+    return config_for(registry, key, "standard", **services(key)) | more
+
+
+ADMIN = "arn:aws:iam::123456789012:role/ada"
+
+
+@cache
+def graph(registry: str, key: str, network: str = "nat-single") -> Graph:
+    secrets = ("services", "ghcr", "dockerhub", "artifact-registry")
+    return run_program(configuration(registry, key, network), secrets)
+
+
+def made(found: Graph) -> set[str]:
+    """The types of AWS's resources in a graph."""
+    seen = {each.type for each in found if each.type.startswith("aws:")}
+    return seen | (INSIDE_EKS if found.of("eks:index:Cluster") else set())
+
+
+def foundation(network: Any = "nat-single") -> AwsAccess:
+    return together(parts.foundation(network, behind_edge=True, own_edge=True, domain=True, access_logs=True))
+
+
+class TestEveryType:
+    @pytest.mark.parametrize("key", ON_AWS)
+    def test_an_orchestrator_takes_what_is_made_of_it(self, key: str) -> None:
+        """With a registry that makes nothing on AWS."""
+        theirs = orchestrator.load(key).Options.aws_access.types
+        assert made(graph("oci", key)) == (foundation() | AwsAccess(types=theirs)).types
+
+    @pytest.mark.parametrize("registry", REGISTRIES)
+    def test_a_registry_takes_what_is_made_of_it(self, registry: str) -> None:
+        theirs = registry_options(registry).takes("switchyard-dev", on_aws=True).types
+        whole = (foundation() | parts.ECS).types | theirs
+        assert made(graph(registry, "ecs-fargate")) == whole
+
+    @pytest.mark.parametrize("network", ["public", "endpoints"])
+    def test_a_network_takes_what_is_made_of_it(self, network: str) -> None:
+        registry = registry_options("ecr").takes("switchyard-dev", on_aws=True)
+        assert made(graph("ecr", "ecs-fargate", network)) == (foundation(network) | parts.ECS | registry).types
+
+    def test_the_rehearsal_knows_no_type_without_its_actions(self) -> None:
+        known = {token for token in load().types if token.startswith("aws:")}
+        assert known == ROWS.keys()
+
+    def test_each_has_its_source(self) -> None:
+        assert {name: each.source for name, each in ROWS.items() if not each.source.endswith(".go")} == {}
+
+
+NO_ROLE = "arn:aws:iam::123456789012:role/None"
+
+
+class Requests:
+    """What a stack asks of AWS, by its calls to the rehearsal: each action, and the resources that it may be about."""
+
+    def __init__(self) -> None:
+        self.stack: Passage | None = None
+        self.asked: dict[tuple[str, str], tuple[str, frozenset[str], iam.Context]] = {}
+        self._known: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, call: Call) -> None:
+        if self.stack is None or call.type not in ROWS or DELIVERY in call.urn:
+            return
+        with self.stack.cloud.state.lock:
+            for each in self.stack.cloud.state.every(call.type):
+                if each.urn == call.urn:
+                    self._known[call.urn] = json.loads(json.dumps({**each.inputs, **each.outputs}, default=str))
+        if call.ok:
+            self._ask(call, self._known[call.urn])
+
+    def _ask(self, call: Call, known: Mapping[str, Any]) -> None:
+        row, op = ROWS[call.type], _op(call)
+        context = {"aws:RequestedRegion": "us-east-1", "iam:PermissionsBoundary": self._boundary(known)}
+        hands_on = op in ("create", "update") and any(":role/" in each for each in _arns(known, "iam") - {NO_ROLE})
+        passes = {"iam:PassRole": {"iam:PassedToService": min(row.passed_to)}} if row.passed_to and hands_on else {}
+        for action in {*row.of(op), *passes}:
+            arns = frozenset(_arns(known, action.partition(":")[0]))
+            self.asked[call.urn, f"{op} {action}"] = (action, arns, context | passes.get(action, {}))
+
+    def _boundary(self, known: Mapping[str, Any]) -> str:
+        """That of the role that it is about."""
+        roles = [each for urn, each in self._known.items() if f"{types.ROLE}::" in urn]
+        (role,) = [each for each in [known, *roles] if each.get("permissionsBoundary") and _is(each, known)][:1] or [{}]
+        return str(role.get("permissionsBoundary", ""))
+
+
+def _op(call: Call) -> Literal["create", "read", "update", "delete"]:
+    return call.op
+
+
+def _is(role: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    return role is known or role.get("name") == known.get("role")
+
+
+def _arns(known: Mapping[str, Any], service: str) -> set[str]:
+    """The ARNs that it has to do with, of a service; `*` where it may be about none."""
+    role = f"arn:aws:iam::123456789012:role/{known.get('role')}"
+    bucket = f"arn:aws:s3:::{known.get('bucket')}"
+    repository = f"arn:aws:ecr:us-east-1:123456789012:repository/{known.get('repository')}"
+    cluster = f"arn:aws:eks:us-east-1:123456789012:cluster/{known.get('clusterName')}"
+    written = json.dumps(known)
+    listed = {each for each in written.replace("\\", "").split('"') if each.startswith("arn:aws:")}
+    found = {each for each in {*listed, role, bucket, repository, cluster} if each.split(":")[2] == service}
+    return {*found, "*"}
+
+
+def _policies(stack: Passage) -> list[str]:
+    """Those of the role that deploys, as they are on the pretend AWS."""
+    state = stack.cloud.state
+    (role,) = [each for each in state.every(types.ROLE) if each.name == "github-deploy"]
+    attached = {each.get("policyArn") for each in state.where(types.ROLE_POLICY_ATTACHMENT, "role", role.get("name"))}
+    return [each.get("policy") for each in state.every(types.POLICY) if each.get("arn") in attached]
+
+
+@pytest.mark.engine
+def test_what_up_switch_and_destroy_ask_for_is_allowed(tmp_path: Path) -> None:
+    """By the very policies that are made, evaluated over each call: with its resource and its conditions."""
+    requests = Requests()
+    github = {"github": GITHUB | {"orchestrators": ["ecs-fargate", "eks"]}}
+    more = configuration("ecr", "ecs-fargate") | github
+    more["services"]["api"].pop("secrets")
+    with passage(tmp_path, more=more, secrets={SECRET: "staple"}, on_call=requests) as stack:
+        requests.stack = stack
+        stack.up()
+        policies = _policies(stack)
+        stack.set(orchestrator="eks")
+        mark = len(stack.cloud.calls)
+        stack.up()
+        assert _policies(stack) == policies  # a switch between those that are named leaves the roles as they are
+        assert {call.type for call in stack.since(mark)} >= INSIDE_EKS
+        _check_boundary(stack)
+        stack.destroy()
+        assert len(stack.cloud.state) == 0
+    refused = {
+        what: action
+        for what, (action, arns, context) in requests.asked.items()
+        if not any(iam.decide(policies, action, arn, context) == "allow" for arn in arns)
+    }
+    assert refused == {}
+    assert len(requests.asked) > 300
+
+
+def _check_boundary(stack: Passage) -> None:
+    """On every role but those of the workflows themselves, also inside the packaged cluster."""
+    roles = stack.cloud.state.every(types.ROLE)
+    bounded = {each.name for each in roles if each.get("permissionsBoundary")}
+    assert {each.name for each in roles} - bounded == {"github-push", "github-deploy", "github-preview"}
+    assert {"eks-eksRole-role", "api-pod"} <= bounded
