@@ -14,7 +14,7 @@ from components.cost import Demand, Item
 from components.model import Contradiction, Model
 from components.needs import Need
 from components.service import Service
-from components.workflow import AwsAccess
+from components.workflow import Access
 
 
 class Options(Model):
@@ -35,9 +35,9 @@ class Options(Model):
         """What must be there before an `up`, which `yard doctor` looks for."""
         yield from ()
 
-    def workflow_access(self, region: str) -> AwsAccess:
+    def workflow_access(self, region: str) -> Access:
         """What a job of GitHub Actions needs for an `up`, the stack's region on AWS being this one."""
-        return AwsAccess()
+        return Access()
 
     @abstractmethod
     def costs(self, demand: Demand) -> Iterator[Item]:

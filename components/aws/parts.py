@@ -99,9 +99,8 @@ ECS = (
     | SECRETS
     | OF_SERVICES
 )
-INSTANCES = (
-    AwsAccess(types=frozenset({"aws:ec2/launchTemplate:LaunchTemplate", "aws:autoscaling/group:Group", PROFILE}))
-    | IMAGES
+INSTANCES = IMAGES | AwsAccess(
+    types=frozenset({"aws:ec2/launchTemplate:LaunchTemplate", "aws:autoscaling/group:Group", PROFILE})
 )
 ECS_EC2 = (
     ECS

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -120,7 +120,7 @@ class Requests:
             self._ask(call, self._known[call.urn])
 
     def _ask(self, call: Call, known: Mapping[str, Any]) -> None:
-        row, op = ROWS[call.type], _op(call)
+        row, op = ROWS[call.type], call.op
         context = {"aws:RequestedRegion": "us-east-1", "iam:PermissionsBoundary": self._boundary(known)}
         hands_on = op in ("create", "update") and any(":role/" in each for each in _arns(known, "iam") - {NO_ROLE})
         passes = {"iam:PassRole": {"iam:PassedToService": min(row.passed_to)}} if row.passed_to and hands_on else {}
@@ -135,10 +135,6 @@ class Requests:
         return str(role.get("permissionsBoundary", ""))
 
 
-def _op(call: Call) -> Literal["create", "read", "update", "delete"]:
-    return call.op
-
-
 def _is(role: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
     return role is known or role.get("name") == known.get("role")
 
@@ -146,12 +142,13 @@ def _is(role: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
 def _arns(known: Mapping[str, Any], service: str) -> set[str]:
     """The ARNs that it has to do with, of a service; `*` where it may be about none."""
     role = f"arn:aws:iam::123456789012:role/{known.get('role')}"
+    profile = f"arn:aws:iam::123456789012:instance-profile/{known.get('iamInstanceProfile')}"
     bucket = f"arn:aws:s3:::{known.get('bucket')}"
     repository = f"arn:aws:ecr:us-east-1:123456789012:repository/{known.get('repository')}"
     cluster = f"arn:aws:eks:us-east-1:123456789012:cluster/{known.get('clusterName')}"
     written = json.dumps(known)
     listed = {each for each in written.replace("\\", "").split('"') if each.startswith("arn:aws:")}
-    found = {each for each in {*listed, role, bucket, repository, cluster} if each.split(":")[2] == service}
+    found = {each for each in {*listed, role, profile, bucket, repository, cluster} if each.split(":")[2] == service}
     return {*found, "*"}
 
 
@@ -164,22 +161,22 @@ def _policies(stack: Passage) -> list[str]:
 
 
 @pytest.mark.engine
-def test_what_up_switch_and_destroy_ask_for_is_allowed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("registry", "old", "new"), [("ecr", "ecs-fargate", "eks"), ("ghcr", "ecs-ec2", "swarm-ec2")])
+def test_what_up_switch_and_destroy_ask_for_is_allowed(tmp_path: Path, registry: str, old: str, new: str) -> None:
     """By the very policies that are made, evaluated over each call: with its resource and its conditions."""
     requests = Requests()
-    github = {"github": GITHUB | {"orchestrators": ["ecs-fargate", "eks"]}}
-    more = configuration("ecr", "ecs-fargate") | github
-    more["services"]["api"].pop("secrets")
-    with passage(tmp_path, more=more, secrets={SECRET: "staple"}, on_call=requests) as stack:
+    more = configuration(registry, old) | {"github": GITHUB | {"orchestrators": [old, new]}}
+    more["services"] = {"api": {key: each for key, each in services(new).get("api", {}).items() if key != "secrets"}}
+    more["ghcr"] = {"owner": "acme", "username": "robot"}
+    secrets = {SECRET: "staple", "switchyard:ghcr.password": "horse"}
+    with passage(tmp_path, registry, old, more=more, secrets=secrets, on_call=requests) as stack:
         requests.stack = stack
         stack.up()
         policies = _policies(stack)
-        stack.set(orchestrator="eks")
-        mark = len(stack.cloud.calls)
+        stack.set(orchestrator=new)
         stack.up()
         assert _policies(stack) == policies  # a switch between those that are named leaves the roles as they are
-        assert {call.type for call in stack.since(mark)} >= INSIDE_EKS
-        _check_boundary(stack)
+        _check_boundary(stack, new)
         stack.destroy()
         assert len(stack.cloud.state) == 0
     refused = {
@@ -191,9 +188,12 @@ def test_what_up_switch_and_destroy_ask_for_is_allowed(tmp_path: Path) -> None:
     assert len(requests.asked) > 300
 
 
-def _check_boundary(stack: Passage) -> None:
-    """On every role but those of the workflows themselves, also inside the packaged cluster."""
+def _check_boundary(stack: Passage, key: str) -> None:
+    """On every role but those of the workflows themselves, also inside the packaged cluster of EKS."""
     roles = stack.cloud.state.every(types.ROLE)
     bounded = {each.name for each in roles if each.get("permissionsBoundary")}
-    assert {each.name for each in roles} - bounded == {"github-push", "github-deploy", "github-preview"}
-    assert {"eks-eksRole-role", "api-pod"} <= bounded
+    assert not [name for name in {each.name for each in roles} - bounded if not name.startswith("github-")]
+    assert bounded
+    if key == "eks":
+        assert {"eks-eksRole-role", "eks-nodeRole-role", "api-pod"} <= bounded
+        assert {call.type for call in stack.cloud.calls} >= INSIDE_EKS

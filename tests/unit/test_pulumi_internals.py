@@ -18,9 +18,10 @@ import grpc  # type: ignore[import-untyped]
 import pulumi
 import pytest
 from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped]
+from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped]
 from pulumi import automation as auto
 from pulumi.provider import ConstructResult, Provider
-from pulumi.runtime import settings
+from pulumi.runtime import rpc, settings
 from pulumi.runtime.proto import provider_pb2
 
 from components import pulumi_internals
@@ -203,6 +204,18 @@ def is_private(module: str, name: str = "") -> bool:
         return True
     listed = getattr(importlib.import_module(module), "__all__", None)
     return name.startswith("_") or (listed is not None and name not in listed)
+
+
+class TestTransforms:
+    def test_an_input_is_written_with_its_dependency(self) -> None:
+        """As the SDK reads it; that the engine does is in tests/engine/test_deploy_role.py."""
+        start(Cloud())
+        written = deploy(lambda: pulumi_internals.depending(pulumi.Output.from_input("arn"), Group("a")))
+        assert written != "arn"
+        assert [each.endswith("::a") for each in written["dependencies"]] == [True]
+        sent = Struct()
+        sent.update({"boundary": written})
+        assert deploy(lambda: rpc.deserialize_properties(sent)["boundary"]) == "arn"
 
 
 class TestNoTieIsElsewhere:
