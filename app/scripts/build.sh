@@ -9,5 +9,8 @@ CGO_ENABLED=0 GOOS="${GOOS:-linux}" GOARCH="${GOARCH:-${TARGETARCH:-}}" go build
     -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION:-dev}" \
     -o bin/api ./cmd/api
 
+# COPY keeps the time of the file: with a fixed one the same binary is the same layer, whenever it was built.
+TZ=UTC touch -t 198001010000.00 bin/api
+
 # COPY keeps the mode; under a strict umask the image's user could not run a file that root owns.
 chmod 755 bin/api

@@ -391,9 +391,15 @@ class TestSize:
     def test_a_comment_that_github_would_not_take_goes_without_its_detail(self) -> None:
         assert "<details>" in comment.text(self.report(10))
         found = comment.text(self.report(1000))
-        assert len(found) <= comment.LIMIT
+        assert len(found.encode()) <= comment.LIMIT
         assert "<details>" not in found
         assert "The detail is too long for a comment" in found
+
+    def test_what_is_still_too_long_ends_with_a_whole_line(self) -> None:
+        line = f"`@everyone` {'x' * 500}"
+        found = comment.text(Report("a", "b", [StackDiff("dev", "changed", refused="\n".join([line] * 1000))]))
+        assert len(found.encode()) <= comment.LIMIT
+        assert found.splitlines()[-1] == line
 
     def test_a_long_list_is_cut_and_says_so(self) -> None:
         many = [Resource("created", "t", f"n{place}") for place in range(comment.MOST + 5)]

@@ -13,8 +13,8 @@ from yard.differing.told import Block, Code, Said
 
 MARK = "<!-- yard diff -->"
 """The first line, by which whoever posts the comment finds the one to replace."""
-LIMIT = 65_000
-"""GitHub takes 65,536 characters."""
+LIMIT = 60_000
+"""Bytes. GitHub takes 65,536 characters; whoever posts the comment may have more to say in it."""
 MOST = 200
 """Entries of a list."""
 
@@ -22,12 +22,17 @@ MOST = 200
 def text(report: Report) -> str:
     """The comment; without its detail where GitHub would not take all of it."""
     whole = "\n".join(_lines(report, detailed=True))
-    if len(whole) <= LIMIT:
+    if len(whole.encode()) <= LIMIT:
         return whole
     short = "\n".join(
         [*_lines(report, detailed=False), "", "The detail is too long for a comment: `yard diff` tells it."]
     )
-    return short if len(short) <= LIMIT else f"{short[:LIMIT].rpartition(chr(10))[0]}\n"
+    return short if len(short.encode()) <= LIMIT else _whole_lines(short)
+
+
+def _whole_lines(text: str) -> str:
+    """The beginning, without a line that would be cut in the middle of code, which then would be none."""
+    return text.encode()[:LIMIT].decode(errors="ignore").rpartition("\n")[0]
 
 
 def _lines(report: Report, *, detailed: bool) -> Iterator[str]:
