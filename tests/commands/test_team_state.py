@@ -105,7 +105,7 @@ class Aws:
 
     def makes_all(self) -> None:
         which = {"Bucket": BUCKET}
-        description = {"Description": f"Pulumi's state and its secrets, in {BUCKET}"}
+        description = {"Description": f"State of Pulumi and its secrets, in {BUCKET}"}
         self.takes("kms", "create_key", description, {"KeyMetadata": {"KeyId": "1", "Arn": ARN}})
         self.takes("kms", "create_alias", {"AliasName": KEY, "TargetKeyId": ARN})
         self.takes("kms", "enable_key_rotation", {"KeyId": ARN})

@@ -158,9 +158,18 @@ def whole_day(shop: Shop, client: docker.DockerClient) -> None:
 def wait_for(url: str, text: str) -> None:
     """Until callers reach this version: a moment after it is healthy, another may still answer."""
     deadline = time.monotonic() + PATIENCE
-    while (said := call(url)["says"]) != text:
+    while (said := said_at(url)) != text:
         assert time.monotonic() < deadline, f"{url} still says {said}"
         time.sleep(0.2)
+
+
+def said_at(url: str) -> Any:
+    """What a caller hears; a node's port opens a moment after the Service is there."""
+    try:
+        answer = call(url)
+    except OSError as error:
+        return error
+    return answer["says"] if isinstance(answer, dict) else answer
 
 
 def add_fixed(shop: Shop, client: docker.DockerClient, digest: str) -> None:

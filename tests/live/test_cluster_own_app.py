@@ -17,8 +17,6 @@ from tests.live.own_app import Shop, whole_day
 from tests.live.project import free_port
 from tools.kube.api import Api
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 class OnCluster(Shop):
     """Stack `dev`, whose state is in a directory."""

@@ -106,10 +106,14 @@ def _start_all() -> None:
     _wait("kubelet", _ready, READY_TIMEOUT)
 
 
+_STARTED: dict[str, "subprocess.Popen[bytes]"] = {}
+"""Programs that this process has started: Python warns of one that it forgets while it runs."""
+
+
 def _launch(name: str, command: Sequence[str]) -> None:
     say(f"starting {name}")
     with (RUN / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(
+        _STARTED[name] = process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -185,13 +189,13 @@ def _ctr(*arguments: str) -> str:
 
 
 def _end(name: str) -> None:
-    pid = _pid(name)
-    if pid is None:
-        return
-    os.kill(pid, signal.SIGTERM)
-    if not _until(lambda: not _pid(name), STOP_TIMEOUT):
-        os.kill(pid, signal.SIGKILL)
-        _until(lambda: not _pid(name), STOP_TIMEOUT)
+    if pid := _pid(name):
+        os.kill(pid, signal.SIGTERM)
+        if not _until(lambda: not _pid(name), STOP_TIMEOUT):
+            os.kill(pid, signal.SIGKILL)
+            _until(lambda: not _pid(name), STOP_TIMEOUT)
+    if process := _STARTED.pop(name, None):
+        process.poll()
 
 
 def _pid(name: str) -> int | None:

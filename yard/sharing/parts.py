@@ -42,7 +42,7 @@ class Request:
 
 def _argument(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return Shell('"$key"'.join(map(quoted, text.split(KEY)))) if KEY in text else text
+    return Shell('"$key"'.join(quoted(each) if each else "" for each in text.split(KEY))) if KEY in text else text
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Home:
     @property
     def make_key(self) -> Request:
         """The key, of the kind that encrypts, without an alias yet. By its policy the account says who may use it."""
-        return Request("kms", "create_key", {"Description": f"Pulumi's state and its secrets, in {self.bucket}"})
+        return Request("kms", "create_key", {"Description": f"State of Pulumi and its secrets, in {self.bucket}"})
 
     @property
     def name_key(self) -> Request:
