@@ -4,6 +4,7 @@ from components import orchestrator, registry, transform
 from components.orchestrator import OrchestratorArgs
 from components.registry import RegistryArgs
 from components.workload import proven
+from config import edge as edges
 from config import release_commands
 from config.aws import foundation
 from config.delivery import delivery
@@ -17,9 +18,9 @@ transform.register(transforms())
 # Who GitHub is, and what its workflows may do; the boundary of all roles that come after it
 github = delivery(stack)
 
-# What outlives every orchestrator on AWS: network, vault and edge
+# What outlives every orchestrator: the URL, and on AWS network and vault
 aws = foundation(stack, github)
-edge = aws.edge if aws else None
+edge = edges.of(stack, aws)
 
 # One registry, or while images move to another both
 registries = {

@@ -65,8 +65,6 @@ class Demand:
     services: Mapping[str, Service]
     usage: Usage
     on_aws: bool
-    edge: bool
-    """Whether there is a load balancer."""
     network: Kind
     public_ip: bool
     """Whether replicas or their nodes have public addresses."""

@@ -8,10 +8,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cached_property
 
 from components import prices
-from components.aws.edge import Edge
 from components.aws.network import Network
 from components.aws.vault import Vault
 from components.cost import Column, Demand, Item, Line, Note, Unpriced
+from components.edge import EdgeOptions
 from components.orchestrator import OrchestratorOptions
 from components.prices import Price, Tier
 from components.registry import RegistryOptions
@@ -146,9 +146,10 @@ def estimate(
     runtimes: Sequence[OrchestratorOptions],
     region: str,
     beside: Sequence[RegistryOptions] = (),
+    edge: EdgeOptions | None = None,
 ) -> Estimate:
     """The estimate of a registry and the orchestrators that run the services; with several of them, of a move.
-    `beside` are registries that nobody pulls from yet."""
+    `beside` are registries that nobody pulls from yet, `edge` where callers come in."""
     items: list[Item] = []
     for runtime in runtimes:
         own = replace(demand, pulls={each: runtime.pulls(each, demand) for each in demand.services})
@@ -162,8 +163,9 @@ def estimate(
         items += other.costs(replace(stored, pulls=dict.fromkeys(stored.pulls, Decimal(0))))
     for each in (images, *beside):
         items += map(Note, each.notes(demand.on_aws))
-    if demand.on_aws:
-        items += [*Network.costs(demand), *(Edge.costs(demand) if demand.edge else ()), *Vault.costs(demand)]
+    items += Network.costs(demand) if demand.on_aws else ()
+    items += edge.costs(demand) if edge else ()
+    items += Vault.costs(demand) if demand.on_aws else ()
     return Estimate(
         registry=images.key,
         orchestrators=tuple(each.key for each in runtimes),

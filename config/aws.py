@@ -1,10 +1,7 @@
 """From settings to what stands on AWS."""
 
-from components import orchestrator
 from components.aws.delivery import Delivery
-from components.aws.edge import Edge, EdgeArgs
 from components.aws.foundation import Foundation
-from components.aws.gate import aws_health
 from components.aws.network import Network, NetworkArgs
 from components.aws.vault import Vault, VaultArgs
 from config.settings import Settings
@@ -16,13 +13,11 @@ def foundation(stack: Settings, github: Delivery | None = None) -> Foundation | 
         return None
     network = Network("network", network_args(stack))
     vault = Vault("vault", vault_args(stack))
-    edge = Edge("edge", edge_args(stack, network)) if stack.behind_edge else None
     return Foundation(
         region=stack.region,
         profile=stack.profile,
         network=network,
         vault=vault,
-        edge=edge,
         gate=stack.config.gate,
         deployer=github.deployer if github else None,
     )
@@ -42,21 +37,3 @@ def network_args(stack: Settings) -> NetworkArgs:
 def vault_args(stack: Settings) -> VaultArgs:
     """The vault that the stack chose."""
     return VaultArgs(stack=stack.stack, log_days=stack.config.log_days, protect=stack.config.protect)
-
-
-def edge_args(stack: Settings, network: Network) -> EdgeArgs:
-    """The edge that the stack chose."""
-    config = stack.config
-    return EdgeArgs(
-        network=network,
-        domain=config.domain,
-        hosts=tuple(sorted({service.host for service in stack.services.values() if service.host})),
-        existing=config.load_balancer,
-        protect=config.protect,
-        strict=config.strict,
-        access_logs=config.access_logs,
-        routes={name: service for name, service in stack.services.items() if service.public},
-        orchestrators=orchestrator.names(),
-        gate=config.gate,
-        ask_health=aws_health(stack.region, stack.profile),
-    )

@@ -35,7 +35,7 @@ def _traffic(settings: Settings) -> Iterator[Contradiction]:
     if keys.orchestrator not in traffic:
         yield "traffic", traffic, f"a weight for {keys.orchestrator} too, the stack's orchestrator"
     for key, weight in traffic.items():
-        if settings.orchestrators[key].target is None:
+        if not settings.is_behind_edge(key):
             yield (
                 f"traffic.{key}",
                 weight,
@@ -102,7 +102,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 ON_AWS = ("network", "zones", "vpc", "log_days")
 """Keys of what stands on AWS alone."""
 AT_THE_EDGE = ("domain", "load_balancer", "access_logs", "strict", "gate")
-"""Keys of the load balancer, which stands there too."""
+"""Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""
 
 
 def superfluous(settings: Settings) -> Iterator[Contradiction]:
@@ -110,12 +110,17 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
     keys = settings.config
     if keys.pull_from == keys.registry:
         yield "pull-from", keys.pull_from, "another registry than `registry`, or nothing once its images are there"
-    unread = dict.fromkeys(
-        () if settings.behind_edge else AT_THE_EDGE,
-        f"an orchestrator behind the load balancer, not {keys.orchestrator}",
-    )
-    if not settings.on_aws:
-        unread = dict.fromkeys((*ON_AWS, *AT_THE_EDGE), f"an orchestrator on AWS, not {keys.orchestrator}")
+    off = [each for each in settings.orchestrators if not settings.is_behind_edge(each)]
+    if keys.edge and off:
+        yield "edge", keys.edge, f"an orchestrator that can stand behind it, not {' or '.join(off)}"
+    elsewhere = f"an orchestrator on AWS, not {keys.orchestrator}"
+    unread = {} if settings.on_aws else dict.fromkeys(ON_AWS, elsewhere)
+    if settings.edge:
+        others = [each for each in AT_THE_EDGE if each not in settings.edge.reads]
+        unread |= dict.fromkeys(others, f"another edge than {settings.edge.key}")
+    else:
+        behind = f"an orchestrator behind the load balancer, not {keys.orchestrator}"
+        unread |= dict.fromkeys(AT_THE_EDGE, behind if settings.on_aws else elsewhere)
     for existing, ours in ELSEWHERE.items():
         if settings.on_aws and getattr(keys, existing):
             name = existing.replace("_", "-")
@@ -158,7 +163,7 @@ def _github(settings: Settings) -> Iterator[Contradiction]:
 
 def _routes(settings: Settings) -> Iterator[Contradiction]:
     taken: dict[tuple[str | None, str], str] = {}
-    if not settings.behind_edge:
+    if settings.edge is None:
         return
     for name, service in settings.services.items():
         if not service.public:

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import pulumi
 
-from components import orchestrator, prices, registry
+from components import edge, orchestrator, prices, registry
 from components.cost import COLUMNS, Demand, Unpriced
+from components.edge import EdgeOptions
 from components.estimate import Amount, Estimate, estimate
 from components.network_options import Kind
 from components.options import Options
@@ -142,7 +143,6 @@ def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usag
         services=services,
         usage=usage,
         on_aws=pair.on_aws,
-        edge=any(each.target for each in pair.runtimes),
         network=network,
         public_ip=network == "public",
         zones=len(config.vpc.public_subnets) if config.vpc else config.zones,
@@ -155,7 +155,16 @@ def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usag
         endpoints=pair.images.vpc_endpoints.union(*[each.vpc_endpoints for each in pair.runtimes]),
         pull=pair.images.pulled_by(pair.on_aws),
     )
-    return estimate(demand, pair.images, pair.runtimes, region, pair.beside)
+    return estimate(demand, pair.images, pair.runtimes, region, pair.beside, _edge(stack, pair))
+
+
+def _edge(stack: Settings, pair: Pair) -> EdgeOptions | None:
+    """The stack's edge, where it can stand before the pair; else what a stack has that names none."""
+    registered = [each.target for each in pair.runtimes]
+    if stack.edge and stack.edge.takes.intersection(registered):
+        return stack.edge
+    key = edge.chosen(None, registered)
+    return edge.load(key).Options.model_validate({}) if key else None
 
 
 def _network(stack: Settings, pair: Pair) -> Kind:

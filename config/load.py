@@ -63,6 +63,7 @@ def load(file: StackFile | None = None) -> Settings:
         given=choices.keys.model_fields_set,
         registries=choices.registries,
         orchestrators=choices.orchestrators,
+        edge=choices.edge,
     )
     given = digests.Given.of_environment() if file is None else digests.Given("{}")
     problems += given.problems(settings.services)

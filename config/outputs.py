@@ -79,6 +79,6 @@ def _moving(stack: Settings) -> list[str]:
 
 
 def _plain(stack: Settings) -> list[str]:
-    if not stack.behind_edge or stack.config.domain or stack.config.load_balancer:
+    if stack.edge is None or "domain" not in stack.edge.reads or stack.config.domain or stack.config.load_balancer:
         return []
     return ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS"]

@@ -1,7 +1,7 @@
 """Reads a stack's raw configuration into models, and keeps everything that is wrong with it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol, TypeVar
@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar
 import pulumi
 from pydantic import Field, SecretStr, ValidationError
 
-from components import orchestrator, pulumi_internals, registry
-from components.aws.gate import GateOptions
+from components import edge, orchestrator, pulumi_internals, registry
+from components.edge import EdgeOptions
+from components.gate import GateOptions
 from components.github import GitHub
 from components.model import Model
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
@@ -60,6 +61,11 @@ class Keys(Model):
         default=orchestrator.DEFAULT,
         description="What runs the services: ecs-fargate, ecs-ec2, eks, swarm-ec2, kubernetes or swarm. Change it and"
         " `pulumi up`: among the first four the URL stays.",
+    )
+    edge: str | None = Field(
+        default=None,
+        description="Where callers come in: alb, an Application Load Balancer on AWS. By default that, where it can"
+        " stand before an orchestrator of the stack; else each service has an address of its own.",
     )
     preset: Literal["trial", "standard", "production"] = Field(
         default="trial",
@@ -129,7 +135,7 @@ class Keys(Model):
 
 DEFAULTS: Mapping[str, str] = {key: Keys.model_fields[key].default for key in ("registry", "orchestrator", "preset")}
 """What a stack chooses that says nothing of it."""
-TEXT = frozenset({"registry", "pull-from", "orchestrator", "preset", "network"})
+TEXT = frozenset({"registry", "pull-from", "orchestrator", "edge", "preset", "network"})
 """Keys whose value is text as it stands; all others are JSON."""
 UNSET = ("", "{}", "preset")
 OURS = "switchyard:"
@@ -150,6 +156,7 @@ class Choices:
     keys: Keys
     registries: Mapping[str, RegistryOptions]
     orchestrators: Mapping[str, OrchestratorOptions]
+    edge: EdgeOptions | None
 
 
 class Reader:
@@ -168,14 +175,15 @@ class Reader:
         keys = self._model(Keys, own, "")
         registries = self._blocks(registry.load, self._registries(own), raw)
         runtimes = self._blocks(orchestrator.load, self._orchestrators(own), raw)
-        for key, found in {**registries, **runtimes, "services": keys.services if keys else None}.items():
+        edges = self._blocks(edge.load, self._edge(own, runtimes), raw)
+        for key, found in {**registries, **runtimes, **edges, "services": keys.services if keys else None}.items():
             if found is not None:
                 self._has_a_secret(key, found)
         read = {key: each for key, each in registries.items() if each is not None}
         ran = {key: each for key, each in runtimes.items() if each is not None}
-        if keys is None or not read or not ran or len(read) + len(ran) < len(registries) + len(runtimes):
+        if keys is None or not read or not ran or None in [*registries.values(), *runtimes.values(), *edges.values()]:
             return None
-        return Choices(keys, read, ran)
+        return Choices(keys, read, ran, next(iter(edges.values()), None))
 
     def _blocks(
         self, load: Callable[[str], HasOptions[M]], names: Sequence[str], raw: Mapping[str, Any]
@@ -186,7 +194,7 @@ class Reader:
     def _raw(self) -> Iterator[tuple[str, Any]]:
         """Each key of the project with its value; a misspelt one is a problem, and so is one of Switchyard's own
         project, as its documents and files have them, in another."""
-        known = [*own_keys(), *registry.names(), *orchestrator.names()]
+        known = [*own_keys(), *registry.names(), *orchestrator.names(), *edge.names()]
         prefix, there = self.config.full_key(""), sorted(pulumi_internals.config_keys())
         for full in [each for each in there if each.startswith(OURS) and prefix != OURS]:
             key = full.removeprefix(OURS)
@@ -285,6 +293,14 @@ class Reader:
         wanted = {"orchestrator": raw.get("orchestrator")} | {f"traffic.{key}": key for key in named}
         return self._choices(wanted, orchestrator.names())
 
+    def _edge(self, raw: Mapping[str, Any], runtimes: Iterable[str]) -> list[str]:
+        """The name of the edge; empty where there is none, or it does not exist."""
+        named = self._choices({"edge": raw["edge"]} if "edge" in raw else {}, edge.names())
+        if "edge" in raw and not named:
+            return []
+        chosen = edge.chosen(next(iter(named), None), [orchestrator.load(key).Options.target for key in runtimes])
+        return [chosen] if chosen else []
+
     def _registries(self, raw: Mapping[str, Any]) -> list[str]:
         """Likewise."""
         wanted = {key: raw[key] for key in ("registry", "pull-from") if key in raw}
@@ -300,7 +316,7 @@ def model_at(steps: Steps) -> tuple[type[Model], Steps] | None:
     key = str(steps[0])
     if key in own_keys():
         return Keys, steps
-    for table in (registry, orchestrator):
+    for table in (registry, orchestrator, edge):
         if key in table.names():
             return table.load(key).Options, steps[1:]
     return None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from components.edge import EdgeOptions
 from components.needs import Need
 from components.network_options import Kind
 from components.options import Options
@@ -40,6 +41,8 @@ class Settings:
     """Those that are up: one, or while images move the one that they come from as well."""
     orchestrators: Mapping[str, OrchestratorOptions]
     """Those that are up: one, or during a move all that `traffic` names."""
+    edge: EdgeOptions | None = None
+    """Where callers come in; None: at an address of each service's own."""
     history: History = field(default_factory=History)
     """What ran so far; nothing of a stack that is not run."""
     released: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -70,10 +73,9 @@ class Settings:
         """Whether an orchestrator stands on AWS, and so on a network there."""
         return any(each.platform == "aws" for each in self.orchestrators.values())
 
-    @property
-    def behind_edge(self) -> bool:
-        """Whether an orchestrator stands behind the load balancer; off it each publishes ports itself."""
-        return any(each.target for each in self.orchestrators.values())
+    def is_behind_edge(self, orchestrator: str) -> bool:
+        """Whether an orchestrator that is up stands behind the edge; off it, it publishes ports itself."""
+        return self.edge is not None and self.orchestrators[orchestrator].target in self.edge.takes
 
     @property
     def vpc_endpoints(self) -> frozenset[str]:
@@ -95,5 +97,5 @@ class Settings:
 
     @property
     def backends(self) -> Mapping[str, Options]:
-        """Registries and orchestrators, by name."""
-        return {**self.registries, **self.orchestrators}
+        """Registries, orchestrators and the edge, by name."""
+        return {**self.registries, **self.orchestrators, **({self.edge.key: self.edge} if self.edge else {})}

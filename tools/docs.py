@@ -17,8 +17,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from components.aws.gate import GateOptions
 from components.build import Build
+from components.edge import EDGES
+from components.gate import GateOptions
 from components.github import GitHub
 from components.job import Job
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
@@ -147,7 +148,7 @@ def configuration() -> Iterator[str]:
     yield _table(
         ["preset", *MONTHS], ([f"`{name}`", *[f"{of[name]:,}" for of in MONTHS.values()]] for name in MONTHS["small"])
     )
-    for kind, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
+    for kind, rows in keys.KINDS.items():
         for name, options in keys.with_options(rows):
             yield f"## {name}"
             yield f"Read only while `{name}` is the {kind}."
@@ -156,10 +157,9 @@ def configuration() -> Iterator[str]:
 
 def _keys() -> Iterator[list[str]]:
     schemas: Schema = Keys.model_json_schema(by_alias=True)["properties"]
-    choices = {"registry": REGISTRIES, "orchestrator": ORCHESTRATORS}
     for key, meaning, default in keys.declared():
-        if key in choices:
-            values = _one_of(choices[key])
+        if key in keys.KINDS:
+            values = _one_of(keys.KINDS[key])
         else:
             values = _values(schemas[key]) if key in schemas and key not in ("services", *BLOCKS) else _linked(key)
         yield [f"`{key}`", values, "" if default in ("", {}) else _code(default), meaning]
@@ -394,10 +394,16 @@ def _refused(table: Iterable[tuple[str, list[Cell]]]) -> str:
     return "\n".join(f"- {reason}." for reason in reasons)
 
 
+REFUSES = "**refused**: publishes ports itself"
+
+
 def _places(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:
-    edge = {True: "behind the load balancer", False: "publishes ports itself"}
-    yield ["where callers come in", *[edge[each.target is not None] for each in runtimes.values()]]
-    yield ["in `traffic`", *["works" if each.target else "**refused**" for each in runtimes.values()]]
+    for name, path in EDGES.items():
+        takes = resolve_name(path).Options.takes
+        yield [
+            f"behind `edge: {name}`, with a share in `traffic`",
+            *["works" if each.target in takes else REFUSES for each in runtimes.values()],
+        ]
     yield ["logs of a service", *[f"`{each.logs('STACK', 'SERVICE')}`" for each in runtimes.values()]]
 
 

@@ -7,10 +7,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from components.edge import EDGES
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
 from config.load import FROM_PRESET
 from config.reader import DEFAULTS, TEXT, Keys
+
+KINDS: Mapping[str, Mapping[str, str]] = {"registry": REGISTRIES, "orchestrator": ORCHESTRATORS, "edge": EDGES}
+"""Key that chooses a backend -> what it may be."""
 
 
 def declared() -> Iterator[tuple[str, str, str | dict[str, Any]]]:
@@ -19,7 +23,7 @@ def declared() -> Iterator[tuple[str, str, str | dict[str, Any]]]:
         key = field.alias or name
         unset: str | dict[str, Any] = "" if key in TEXT else {}
         yield key, field.description or "", "preset" if name in FROM_PRESET else DEFAULTS.get(key, unset)
-    for kind, rows in (("registry", REGISTRIES), ("orchestrator", ORCHESTRATORS)):
+    for kind, rows in KINDS.items():
         for key, options in with_options(rows):
             fields = ", ".join(field.alias or name for name, field in options.model_fields.items())
             yield key, f"Only for {kind} {key}: {{{fields}}}.", {}
@@ -32,7 +36,7 @@ def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]
             yield name, options
 
 
-LATER = frozenset({"github"})
+LATER = frozenset({"edge", "github"})
 """Keys that came when the file needed none any more: a provider of swarms would see a change in its configuration."""
 PROJECT = """\
 # Written by `make docs`. A project needs none of the keys under `config`: the program knows by itself what they say.

@@ -19,8 +19,7 @@ import yaml
 from pulumi import automation as auto
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
-from components import pulumi_internals
-from components.aws import gate
+from components import gate, pulumi_internals
 from config.place import HOME, running_for
 from yard import interrupts
 

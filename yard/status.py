@@ -14,7 +14,7 @@ from yard.deployed import Opened, opened
 from yard.local import STACK, in_words
 from yard.machine import MachineError
 from yard.state import url_of
-from yard.switch import served, shares
+from yard.switch import shares
 
 ROOT = here.ROOT
 
@@ -50,7 +50,8 @@ def report(stack: Opened) -> dict[str, Any]:
 def traffic(stack: Opened) -> dict[str, int]:
     """Each orchestrator that is up, with its share in percent by the last `up`."""
     weights = stack.settings.config.traffic or {}
-    found = shares(stack.home, weights, list(served(stack.deployed.resources)))
+    edge = stack.settings.edge
+    found = shares(stack.home, weights, edge.shared(stack.deployed.resources) if edge else ())
     return found or {stack.home: 100}
 
 

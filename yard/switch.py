@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ import click
 import yaml
 from pulumi import automation as auto
 
-from components import orchestrator
-from components.aws import gate
+from components import edge, orchestrator
+from components.edge import EdgeOptions, Shared
 from components.shell import command
 from config.problems import nearest
 from config.reader import default_of
@@ -23,7 +23,6 @@ ROOT = here.ROOT
 
 SHARES = (1, 10, 50, 100)
 """Percent of the traffic that the newcomer gets, step by step."""
-RULE, GROUP = "aws:lb/listenerRule:ListenerRule", "aws:lb/targetGroup:TargetGroup"
 
 Say = Callable[[str], None]
 
@@ -77,6 +76,8 @@ class Switch:
     """The stack's `orchestrator`: what it comes back to."""
     traffic: dict[str, int]
     """The shares, in percent, of all that are up; empty outside a move."""
+    edge: type[EdgeOptions]
+    """What shares the requests."""
     say: Say
     bake: float
     pending: list[str] = field(default_factory=list)
@@ -93,8 +94,10 @@ class Switch:
         home = values.get("orchestrator") or default_of(project, "orchestrator")
         weights = _weights(values.get("traffic") or "{}")
         deployment = _deployment(stack)
-        traffic = shares(home, weights, list(served(_resources(deployment))))
-        return cls(stack, home, traffic, say, bake, engine.pending(deployment), bool(_resources(deployment)))
+        resources = _resources(deployment)
+        sharing = edge.load(values.get("edge") or edge.DEFAULT).Options
+        traffic = shares(home, weights, sharing.shared(resources))
+        return cls(stack, home, traffic, sharing, say, bake, engine.pending(deployment), bool(resources))
 
     def check(self, to: str) -> None:
         """Refuse what cannot be switched to from here."""
@@ -104,7 +107,7 @@ class Switch:
                 raise exits.Misused(
                     f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}"
                 )
-            if orchestrator.load(key).Options.target is None:
+            if orchestrator.load(key).Options.target not in self.edge.takes:
                 raise SwitchError(f"{key} is not behind the load balancer, so no traffic can be shared with it")
         if not self.is_up:
             up = command("pulumi", "up", "--stack", self.stack.name)
@@ -153,9 +156,7 @@ class Switch:
         self._write({self.home: 100, **dict.fromkeys(others, 0)})
         if under_way:
             self.say(f"all traffic back to {self.home}")
-            progress.run(
-                self.stack.up, self.say, target=[rule["urn"] for rule in _rules(_resources(_deployment(self.stack)))]
-            )
+            progress.run(self.stack.up, self.say, target=[each.urn for each in self._shared()])
         name = ("--stack", self.stack.name)
         self.say(
             f"{' and '.join(others)} has no traffic and stays, to be looked at;"
@@ -171,7 +172,10 @@ class Switch:
         return f"{serving} of the traffic. The same command goes on from there{way_back}."
 
     def _shares_now(self) -> dict[str, int]:
-        return shares(self.home, self.traffic, list(served(_resources(_deployment(self.stack)))))
+        return shares(self.home, self.traffic, self._shared())
+
+    def _shared(self) -> Iterator[Shared]:
+        return self.edge.shared(_resources(_deployment(self.stack)))
 
     def _write(self, traffic: Mapping[str, int]) -> None:
         self.traffic = dict(traffic)
@@ -199,7 +203,7 @@ class Switch:
         odd: list[str] = []
 
         def show(step: Any, done: bool) -> None:
-            if not done and step.op != auto.OpType.SAME and step.type != RULE:
+            if not done and step.op != auto.OpType.SAME and step.type != self.edge.rule:
                 odd.append(f"{step.urn.rpartition('::')[2]} ({step.type})")
 
         engine.Watch(show).run(self.stack.preview)
@@ -224,12 +228,13 @@ def _weights(text: str) -> dict[str, int]:
         raise SwitchError("`traffic` is no map of weights, such as {eks: 90, ecs-fargate: 10}: fix it first") from error
 
 
-def shares(home: str, weights: Mapping[str, int], of_services: list[Mapping[str, int]]) -> dict[str, int]:
+def shares(home: str, weights: Mapping[str, int], shared: Iterable[Shared]) -> dict[str, int]:
     """What each of those that are up has, in percent; of several services, the least that a newcomer has of any."""
 
     def share(key: str, of: Mapping[str, int]) -> int:
         return 100 * of.get(key, 0) // (sum(of.values()) or 1)
 
+    of_services = [each.weights for each in shared]
     others = {key: min(share(key, each) for each in of_services or [weights]) for key in weights if key != home}
     return {home: 100 - sum(others.values()), **others} if weights else {}
 
@@ -240,20 +245,3 @@ def _deployment(stack: auto.Stack) -> Mapping[str, Any]:
 
 def _resources(deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(deployment.get("resources", []))
-
-
-def _rules(resources: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """The traffic rules among what a state has. A warm-up rule shares nothing, and neither does one that redirects."""
-    for each in resources:
-        if each["type"] == RULE and gate.weights(each["inputs"]) and not each["urn"].endswith("--warm-up"):
-            yield each
-
-
-def served(resources: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, int]]:
-    """For each service that has traffic, the weights of the last `up`: orchestrator -> weight."""
-    groups = {each["outputs"]["arn"]: each for each in resources if each["type"] == GROUP and "outputs" in each}
-    for rule in _rules(resources):
-        service = rule["urn"].rpartition("::")[2]
-        shared = gate.weights(rule["inputs"])
-        names = {group: groups[group]["urn"].rpartition("::")[2] for group in shared}
-        yield {names[group].removeprefix(f"{service}-"): weight for group, weight in shared.items()}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from components.aws.edge import Edge
-from components.aws.gate import GateOptions
 from components.aws.network import Network
 from components.aws.vault import Vault
+from components.gate import GateOptions
 from components.sdk import aws
 
 
@@ -20,8 +19,6 @@ class Foundation:
     """The profile whose credentials make what is on AWS; None: the default ones."""
     network: Network
     vault: Vault
-    edge: Edge | None
-    """None where no orchestrator registers anything at it."""
     deployer: aws.iam.Role | None = None
     """The role by which CI deploys, if one does."""
     gate: GateOptions = field(default_factory=GateOptions)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pulumi
 
-from components.aws.gate import INTERRUPTED
+from components.gate import INTERRUPTED
 from components.release import PATIENCE
 
 TAG = "switchyard:release"

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import pulumi
 
 from components import backends
-from components.aws.edge import Edge
 from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
+from components.edge import Edge
 from components.options import Options, WithOptions
 from components.release import Standing
 from components.service import FEATURES, Service
@@ -70,7 +70,7 @@ class OrchestratorOptions(Options):
     platform: ClassVar[Literal["aws", "any"]] = "any"
     """aws: it stands on the stack's network and vault there. any: on what exists already."""
     target: ClassVar[TargetKind | None] = None
-    """What it registers at the edge; None: it is off the edge and publishes ports itself."""
+    """What it registers at an edge that takes this; None: it is off every edge and publishes ports itself."""
     capabilities: ClassVar[Mapping[str, Support]]
     """What it does with each of `FEATURES`; none may be missing."""
     verbs: ClassVar[Mapping[str, Support]] = {}
@@ -176,10 +176,11 @@ class Orchestrator(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """Run one service. `target` is None for a service that is not public, and off the edge."""
 
-    def serve(self, name: str, service: Service, image: Image, edge: Edge | None) -> Workload:
+    def serve(self, name: str, service: Service, image: Image, edge: Edge[Any] | None) -> Workload:
         """Run one service, with a target at the edge where it registers one."""
+        joins = edge if edge and self.options.target in edge.options.takes else None
         registration = self.options.registers(name, service, self.args.stack, self.args.protect)
-        target = edge.target(name, service, self.options.key, registration) if edge and registration else None
+        target = joins.target(name, service, self.options.key, registration) if joins and registration else None
         return replace(self.run(name, service, image, target), target=target)
 
 

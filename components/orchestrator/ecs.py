@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 import pulumi
 
 from components.aws import iam, job, parts
-from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.release import TAG, Releases, aws_api
 from components.cost import Demand, Item, Line, Unpriced, jobs, secrets
+from components.edge.alb import DEREGISTRATION_DELAY
 from components.orchestrator import (
     HONOURED,
     AwsOrchestrator,

@@ -13,10 +13,10 @@ import pulumi
 from pydantic import Field
 
 from components.aws import cluster_admins, iam, parts
-from components.aws.edge import DEREGISTRATION_DELAY
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
-from components.aws.gate import INTERRUPTED
 from components.cost import Demand, Item, Line, Note, Unpriced, instances, jobs
+from components.edge.alb import DEREGISTRATION_DELAY
+from components.gate import INTERRUPTED
 from components.model import Cidr, Contradiction, Text, is_example, is_public
 from components.needs import FixedNames, Need, Program, Question
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated

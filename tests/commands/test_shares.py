@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 from pulumi.automation import CommandError, CommandResult
 
+from components.edge import Shared
+from components.edge.alb import GROUP, RULE, AlbOptions
 from yard import engine
 from yard.__main__ import main
-from yard.switch import GROUP, RULE, Switch, _rules, _weights, served, shares
+from yard.switch import Switch, _weights, shares
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ from yard.switch import GROUP, RULE, Switch, _rules, _weights, served, shares
 def test_the_last_up_says_what_each_has(
     weights: Mapping[str, int], of_services: list[Mapping[str, int]], want: Mapping[str, int]
 ) -> None:
-    assert shares("ecs-fargate", weights, of_services) == want
+    assert shares("ecs-fargate", weights, [Shared("urn", each) for each in of_services]) == want
 
 
 @pytest.mark.parametrize("text", ["eks", "[1]", '{"eks": "much"}', '{"eks": null}', "1"])
@@ -55,8 +57,7 @@ def test_only_rules_that_share_say_what_each_has() -> None:
         rule("api-eks--warm-up", type="forward", targetGroupArn="arn-eks"),
         rule("edge-redirect", type="redirect", redirect={"port": "443"}),
     ]
-    assert list(served(state)) == [{"ecs-fargate": 90, "eks": 10}]
-    assert [each["urn"] for each in _rules(state)] == ["urn::api"]
+    assert list(AlbOptions.shared(state)) == [Shared("urn::api", {"ecs-fargate": 90, "eks": 10})]
 
 
 class Opened:
@@ -85,6 +86,6 @@ def test_what_cannot_be_done_is_said_in_words(
 
 
 def test_a_name_that_is_near_is_told() -> None:
-    here = Switch(Opened(), "ecs-fargate", {}, print, 0)  # type: ignore[arg-type]
+    here = Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0)  # type: ignore[arg-type]
     with pytest.raises(click.ClickException, match=r"did you mean eks\?"):
         here.check("ek")

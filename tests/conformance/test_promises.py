@@ -1,4 +1,4 @@
-"""Every registry and every orchestrator keeps its promises; a third party's is held to them by joining."""
+"""Every registry, every orchestrator and every edge keeps its promises; a third party's is held to them by joining."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from components import orchestrator, registry
+from components import edge, orchestrator, registry
 from components.service import ASKED_BY
 from components.testing.cloud import REGION, Cloud
 from components.testing.engine import Graph, deploy, start
-from components.testing.promises import ASKING, PASSWORD, PROJECT, OrchestratorPromises, RegistryPromises
+from components.testing.promises import ASKING, PASSWORD, PROJECT, EdgePromises, OrchestratorPromises, RegistryPromises
 from components.usage import Usage
 from config.estimates import every_pair
 from config.load import load
@@ -66,6 +66,7 @@ BLOCKS: Mapping[str, list[Mapping[str, Any]]] = {
 with third_party():
     REGISTRIES = [(name, block) for name in registry.names() for block in BLOCKS.get(name, [{}])]
     ORCHESTRATORS = [(name, block) for name in orchestrator.names() for block in BLOCKS.get(name, [{}])]
+    EDGES = [(name, block) for name in edge.names() for block in BLOCKS.get(name, [{}])]
 
 
 def title(value: object) -> str:
@@ -75,6 +76,10 @@ def title(value: object) -> str:
 
 @pytest.mark.parametrize(("name", "block"), REGISTRIES, ids=title)
 class TestEveryRegistry(RegistryPromises): ...
+
+
+@pytest.mark.parametrize(("name", "block"), EDGES, ids=title)
+class TestEveryEdge(EdgePromises): ...
 
 
 @pytest.mark.parametrize(("name", "block"), ORCHESTRATORS, ids=title)

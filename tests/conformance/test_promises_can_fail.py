@@ -6,11 +6,12 @@ from functools import cache
 import pytest
 
 from components import backends
+from components.edge import Edge
 from components.orchestrator import Orchestrator
 from components.service import FEATURES
-from components.testing.promises import OrchestratorPromises, RegistryPromises
+from components.testing.promises import EdgePromises, OrchestratorPromises, RegistryPromises
 from components.testing.promises.orchestrators import _made
-from tests.conformance import broken, broken_behind_edge, broken_verbs
+from tests.conformance import broken, broken_behind_edge, broken_edges, broken_verbs
 
 REGISTRIES = {
     broken.Stray: RegistryPromises.test_everything_it_makes_is_below_it,
@@ -69,6 +70,24 @@ ORCHESTRATORS = {
     broken_behind_edge.Groupless: OrchestratorPromises.test_the_replicas_wait_for_their_group_and_for_the_ways_out,
     broken_behind_edge.Outspoken: OrchestratorPromises.test_behind_the_edge_it_has_no_url_of_its_own,
 }
+EDGES = {
+    broken_edges.FrontMisnamed: EdgePromises.test_its_key_is_its_name,
+    broken_edges.FrontCopied: EdgePromises.test_its_token_is_its_own_and_has_three_parts,
+    broken_edges.Secretive: EdgePromises.test_its_block_explains_itself,
+    broken_edges.Demanding: EdgePromises.test_its_example_is_right,
+    broken_edges.Gratis: EdgePromises.test_it_states_what_it_costs,
+    broken_edges.Reclusive: EdgePromises.test_it_takes_what_orchestrators_register,
+    broken_edges.FrontStray: EdgePromises.test_everything_it_makes_is_below_it,
+    broken_edges.Nowhere: EdgePromises.test_it_tells_its_url,
+    broken_edges.Sharing: EdgePromises.test_each_service_has_a_target_of_its_own_on_each_orchestrator,
+    broken_edges.Even: EdgePromises.test_one_resource_shares_the_requests_of_a_service_as_was_asked,
+    broken_edges.Rash: EdgePromises.test_requests_wait_for_the_health_of_what_gets_them_and_of_nothing_else,
+    broken_edges.Ungated: EdgePromises.test_requests_wait_for_the_gate,
+    broken_edges.Entangled: EdgePromises.test_only_what_shares_waits_for_more_than_one_orchestrator,
+    broken_edges.Restless: EdgePromises.test_other_weights_change_what_shares_and_nothing_else,
+    broken_edges.Oblivious: EdgePromises.test_a_state_says_how_requests_are_shared,
+    broken_edges.FrontLucky: EdgePromises.test_nothing_in_it_is_left_to_chance,
+}
 
 
 @pytest.fixture
@@ -79,7 +98,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[type], str]:
         name = f"broken-{cls.__name__.lower()}"
         row = {name: f"{cls.__module__}:{cls.__qualname__}"}
         monkeypatch.setattr(backends, "third_party", cache(lambda _group: row))
-        if issubclass(cls, Orchestrator) and cls is not broken.Misnamed:
+        if issubclass(cls, Orchestrator | Edge) and cls not in (broken.Misnamed, broken_edges.FrontMisnamed):
             monkeypatch.setattr(cls.Options, "key", name)
         return name
 
@@ -107,6 +126,13 @@ def test_a_broken_orchestrator_is_found(
         promise(OrchestratorPromises(), name, {})
 
 
+@pytest.mark.parametrize(("cls", "promise"), EDGES.items(), ids=lambda each: each.__name__)
+def test_a_broken_edge_is_found(cls: type, promise: Callable[..., None], install: Callable[[type], str]) -> None:
+    name = install(cls)
+    with pytest.raises(AssertionError):
+        promise(EdgePromises(), name, {})
+
+
 @pytest.mark.parametrize("feature", FEATURES)
 def test_whatever_is_ignored_is_named(
     feature: str, install: Callable[[type], str], monkeypatch: pytest.MonkeyPatch
@@ -131,7 +157,15 @@ def test_a_good_orchestrator_passes(cls: type, promise: Callable[..., None], ins
     promise(OrchestratorPromises(), install(cls), {})
 
 
-@pytest.mark.parametrize(("kind", "broken_by"), [(RegistryPromises, REGISTRIES), (OrchestratorPromises, ORCHESTRATORS)])
+@pytest.mark.parametrize("promise", promises(EdgePromises), ids=lambda each: each.__name__)
+def test_a_good_edge_passes(promise: Callable[..., None], install: Callable[[type], str]) -> None:
+    promise(EdgePromises(), install(broken_edges.GoodFront), {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken_by"),
+    [(RegistryPromises, REGISTRIES), (OrchestratorPromises, ORCHESTRATORS), (EdgePromises, EDGES)],
+)
 def test_every_promise_is_broken_by_one(kind: type, broken_by: Mapping[type, Callable[..., None]]) -> None:
     """A promise that nothing can break would not be one."""
     assert not [each.__name__ for each in promises(kind) if each not in broken_by.values()]

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import prices
-from components.aws.edge import Edge, capacity_units
 from components.aws.network import Network
 from components.cost import COLUMNS, Column, Demand, Item, Line, Note, Unpriced
+from components.edge.alb import AlbOptions, capacity_units
 from components.estimate import Amount, Charge, Estimate, cents, estimate
 from components.orchestrator import OrchestratorOptions
 from components.orchestrator.ecs_fargate import EcsFargateOptions
@@ -47,7 +47,6 @@ def demand(*services: Service, said: Usage | None = None, **fields: Any) -> Dema
         services=dict(zip("abcdefghijklmnop", services, strict=False)),
         usage=said or usage(),
         on_aws=True,
-        edge=True,
         network="nat-single",
         public_ip=False,
         zones=2,
@@ -104,7 +103,7 @@ def bill(
 ) -> Estimate:
     """The estimate of these items alone; `also`: those of more orchestrators."""
     runtimes = [stating(name, each) for name, each in sorted({"one": items, **(also or {})}.items())]
-    return estimate(demand(said=said, on_aws=False, edge=False), Images(), runtimes, region)
+    return estimate(demand(said=said, on_aws=False), Images(), runtimes, region)
 
 
 def printed(found: Estimate) -> list[str]:
@@ -207,7 +206,7 @@ class TestComponents:
 
     def test_what_exists_costs_only_for_what_passes_through(self) -> None:
         asked = demand(own_network=False, own_load_balancer=False, access_logs=True, said=usage(logs=1))
-        lines = [*Network.costs(asked), *Edge.costs(asked)]
+        lines = [*Network.costs(asked), *AlbOptions().costs(asked)]
         assert [each.price for each in lines if isinstance(each, Line)] == ["nat.data", "alb.lcu", "transfer.internet"]
         assert not [each for each in lines if isinstance(each, Unpriced)]
 
@@ -230,7 +229,7 @@ class TestComponents:
 
     def test_the_month_that_a_stack_is_down_costs_no_hours(self) -> None:
         asked = demand(service(), said=usage(hours=0), public_ip=True)
-        found = bill(*EcsFargateOptions().costs(asked), *Network.costs(asked), *Edge.costs(asked))
+        found = bill(*EcsFargateOptions().costs(asked), *Network.costs(asked), *AlbOptions().costs(asked))
         assert found.amount().usd == 0
 
     def test_nodes_pull_once_however_many_replicas_they_run(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.aws.edge import DEREGISTRATION_DELAY
+from components.edge.alb import DEREGISTRATION_DELAY
 from components.orchestrator.ecs_fargate import _sizes, fargate_size
 from components.testing.cloud import arn
 from components.testing.engine import HIDDEN, Graph

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from components.aws.edge import LAST, TLS_POLICY, WARM_UP_HEADER, priorities
 from components.aws.network import CIDR
+from components.edge import WARM_UP_HEADER
+from components.edge.alb import TLS_POLICY
+from components.edge.priorities import LAST, priorities
 from components.service import Service
 from components.testing.engine import Graph
+from config.problems import BadConfig
 from tests.program import DIGEST, EXISTING, config_for, run_program
 
 DOMAIN = {"name": "api.example.com", "zone": "example.com"}
@@ -280,3 +283,23 @@ def test_whoever_joins_shifts_nobody(routes: dict[str, Service], newcomer: str, 
     assume(len(set(alone(more, keys))) == len(more) * (len(keys) + 1) or newcomer in routes)
     after = priorities(more, keys)
     assert {rule: after[rule] for rule in before} == before
+
+
+class TestChosen:
+    def test_what_is_named_is_what_there_is_by_default(self) -> None:
+        named = run_program({**config_for("ecr", "ecs-fargate"), "edge": "alb"})
+        assert {urn: node.inputs for urn, node in named.nodes.items()} == {
+            urn: node.inputs for urn, node in plain().nodes.items()
+        }
+
+    @pytest.mark.parametrize(
+        ("orchestrator", "named", "said"),
+        [
+            ("swarm", "alb", "switchyard:edge is 'alb'; want an orchestrator that can stand behind it, not swarm"),
+            ("ecs-fargate", "albb", "switchyard:edge is 'albb'; want one of alb; did you mean alb?"),
+        ],
+    )
+    def test_one_that_cannot_stand_there_is_refused(self, orchestrator: str, named: str, said: str) -> None:
+        with pytest.raises(BadConfig) as problems:
+            run_program({**config_for("oci", orchestrator), "edge": named})
+        assert said in str(problems.value)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.aws.edge import DEREGISTRATION_DELAY
+from components.edge.alb import DEREGISTRATION_DELAY
 from components.testing.engine import HIDDEN, Graph, Node
 from tests.pod_security import violations
 from tests.program import DIGEST, EXISTING, SERVICE, config_for, run_program

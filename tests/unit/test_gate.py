@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.aws.gate import INTERRUPTED, Expected, Gate, GateClosed, GateOptions, Health, weights
+from components.edge.alb import AlbOptions
+from components.gate import INTERRUPTED, Expected, Gate, GateClosed, GateOptions, Health
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 
@@ -35,7 +36,7 @@ class Balancer:
 
     def gate(self, wanted: int = 1, **options: Any) -> Gate:
         expected = {"api": Expected(wanted, "/healthz")}
-        return Gate(GateOptions(**options), self.ask, self.sleep, lambda: self.now, expected)
+        return Gate(GateOptions(**options), self.ask, AlbOptions.groups, self.sleep, lambda: self.now, expected)
 
 
 def rule(**weights: int) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def test_more_than_wanted_are_enough_though_another_is_sick() -> None:
 
 def test_an_interrupt_ends_the_wait_between_two_looks() -> None:
     balancer = Balancer([UNHEALTHY])
-    gate = Gate(GateOptions(interval=60), balancer.ask, expected={"api": Expected(1, "/healthz")})
+    gate = Gate(GateOptions(interval=60), balancer.ask, AlbOptions.groups, expected={"api": Expected(1, "/healthz")})
     threading.Timer(0.05, INTERRUPTED.set).start()
     began = time.monotonic()
     try:
@@ -162,7 +163,8 @@ def test_a_newcomer_needs_its_share_of_the_replicas_that_serve_now(
         run(gate, "before_update", rule(one=100), new)
         return
     with pytest.raises(
-        GateClosed, match=rf"raise `services\.api\.replicas` to {balancer.healthy['one'] // len(weights(new))} "
+        GateClosed,
+        match=rf"raise `services\.api\.replicas` to {balancer.healthy['one'] // len(AlbOptions.groups(new))} ",
     ):
         run(gate, "before_update", rule(one=100), new)
 
@@ -207,5 +209,5 @@ def test_it_settles_only_when_a_group_lost_its_weight(
 
 def test_a_rule_without_weights_has_all_traffic_on_its_groups() -> None:
     action = {"type": "forward", "forward": {"targetGroups": [{"arn": "one"}]}}
-    assert weights({"actions": [action, {"type": "redirect"}]}) == {"one": 1}
-    assert not weights({})
+    assert AlbOptions.groups({"actions": [action, {"type": "redirect"}]}) == {"one": 1}
+    assert not AlbOptions.groups({})

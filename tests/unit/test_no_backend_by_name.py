@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from components.edge import EDGES
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
 from tests.program import ROOT
 
-NAMES = {*ORCHESTRATORS, *REGISTRIES}
+NAMES = {*ORCHESTRATORS, *REGISTRIES, *EDGES}
 FILES = [ROOT / "yard/doctor.py", ROOT / "tools/docs.py", *ROOT.glob("yard/checks/*.py"), *ROOT.glob("config/*.py")]
 
 

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
 from components import orchestrator, registry
+from components.edge.alb import AlbOptions
 from components.model import Model, Text
 from components.naming import label
 from components.orchestrator.ecs_fargate import EcsFargateOptions
@@ -94,6 +95,7 @@ class TestWhatIsRight:
         assert settings.backends == {
             "eks": EksOptions.model_validate({"version": "1.34"}),
             "ecr": EcrOptions.model_validate({"keep": 5}),
+            "alb": AlbOptions(),
         }
 
     def test_off_aws_no_region_is_needed(self) -> None:

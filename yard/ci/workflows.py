@@ -190,10 +190,11 @@ git push origin "HEAD:$GITHUB_REF_NAME"
 
 
 def switch(subject: Subject) -> dict[str, Any] | None:
-    """By hand: to another orchestrator, or back. None for a stack off the load balancer, which cannot switch."""
-    if not subject.settings.behind_edge:
+    """By hand: to another orchestrator, or back. None for a stack without an edge, which cannot switch."""
+    edge = subject.settings.edge
+    if edge is None:
         return None
-    targets = [each for each in orchestrator.names() if orchestrator.load(each).Options.target is not None]
+    targets = [each for each in orchestrator.names() if orchestrator.load(each).Options.target in edge.takes]
     inputs = {
         "to": {"description": "Move the stack to", "type": "choice", "options": targets},
         "bake": {"description": "Seconds to watch each step", "type": "number", "default": 60},

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from components import orchestrator
+from components import edge, orchestrator
 from config.yaml_text import flow
 from yard.starting.services import Begun
 
@@ -57,7 +57,7 @@ class Answers:
         yield f"  orchestrator: {self.orchestrator}"
         yield "  preset: trial  # as cheap as it goes; later standard or production"
         yield "  services:"
-        shared = orchestrator.load(self.orchestrator).Options.target is not None
+        shared = edge.chosen(None, [orchestrator.load(self.orchestrator).Options.target]) is not None
         for place, each in enumerate(self.services):
             yield from _service(each)
             if place and shared:

@@ -1,4 +1,4 @@
-"""What every registry and every orchestrator promises. A third party holds its own backend to it with two lines:
+"""What every registry, orchestrator and edge promises. A third party holds its own backend to it with two lines:
 
     import pytest
     pytest.register_assert_rewrite("components.testing.promises")
@@ -11,7 +11,8 @@
 """
 
 from components.testing.promises.checks import PASSWORD, PROJECT
+from components.testing.promises.edges import EdgePromises
 from components.testing.promises.orchestrators import ASKING, OrchestratorPromises
 from components.testing.promises.registries import RegistryPromises
 
-__all__ = ["ASKING", "PASSWORD", "PROJECT", "OrchestratorPromises", "RegistryPromises"]
+__all__ = ["ASKING", "PASSWORD", "PROJECT", "EdgePromises", "OrchestratorPromises", "RegistryPromises"]

@@ -1,4 +1,4 @@
-"""What both kinds of promises are made of: a service, a month, and checks of what was made."""
+"""What all kinds of promises are made of: a service, a month, and checks of what was made."""
 
 import json
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from components.cost import COLUMNS, Column, Demand, Line, Note
+from components.edge import Edge
 from components.estimate import charge
 from components.model import Model
 from components.options import Options
@@ -38,7 +39,6 @@ def month(pull: type[Pull], on_aws: bool) -> Demand:
         services={name: service_of(fields) for name, fields in services.items()},
         usage=Usage.model_validate({"preset": "medium"}),
         on_aws=on_aws,
-        edge=on_aws,
         network="public",
         public_ip=True,
         zones=2,
@@ -82,7 +82,7 @@ def check_block(model: type[Options]) -> None:
     assert not [field for field, info in model.model_fields.items() if not info.description]
 
 
-def check_example(cls: type[Registry[Any]] | type[Orchestrator[Any]]) -> None:
+def check_example(cls: type[Registry[Any]] | type[Orchestrator[Any]] | type[Edge[Any]]) -> None:
     for region in (REGION, "ap-northeast-1"):
         try:
             options_of(cls.Options, cls.Options.example(region))

@@ -12,12 +12,12 @@ from typing import Any
 
 import pulumi
 
-from components import orchestrator
-from components.aws.edge import Edge, EdgeArgs
+from components import edge, orchestrator
 from components.aws.foundation import Foundation
-from components.aws.gate import GateOptions
 from components.aws.network import Network, NetworkArgs
 from components.aws.vault import Vault, VaultArgs
+from components.edge import Edge, EdgeArgs
+from components.gate import GateOptions
 from components.network_options import ExistingLoadBalancer, ExistingVpc
 from components.operations import Operations
 from components.orchestrator import VERBS, Orchestrator, OrchestratorArgs, OrchestratorOptions
@@ -313,10 +313,9 @@ def _run(name: str, block: str, pull: str = "Anonymous") -> _Ran:
         image = Image(_later(URL), DIGEST, _pull(pull))
         args = _around(options_of(cls.Options, json.loads(block)), service)
         runtime = cls(name, args)
-        foundation = args.foundation
-        edge = foundation.edge if foundation else None
-        workload = runtime.serve("api", service, image, edge)
-        worker = runtime.serve("worker", service_of({"public": False, "digest": DIGEST}), image, edge)
+        foundation, front = args.foundation, _edge(args, service)
+        workload = runtime.serve("api", service, image, front)
+        worker = runtime.serve("worker", service_of({"public": False, "digest": DIGEST}), image, front)
         return {
             "healthy": [each.urn for each in workload.healthy],
             "private": [each.urn for each in worker.healthy],
@@ -341,7 +340,7 @@ def _made(name: str, block: str, fields: str) -> Graph:
         args = _around(options_of(cls.Options, json.loads(block)), service, vpc)
         runtime = cls(name, args)
         image = Image.public(service.image) if service.image else Image(_later(URL), str(service.digest), Anonymous())
-        runtime.serve("api", service, image, args.foundation.edge if args.foundation else None)
+        runtime.serve("api", service, image, _edge(args, service))
 
     deploy(program)
     return engine.graph
@@ -379,26 +378,30 @@ def _foundation(options: OrchestratorOptions, service: Service, vpc: ExistingVpc
     args = NetworkArgs(kind="nat-single", zones=2, region=REGION, endpoints=options.vpc_endpoints, existing=vpc)
     network = Network("network", args)
     vault = Vault("vault", VaultArgs(stack=STACK, log_days=7, protect=False))
-    edge = _edge(options.key, network, service) if options.target else None
-    return Foundation(region=REGION, profile=None, network=network, vault=vault, edge=edge)
+    return Foundation(region=REGION, profile=None, network=network, vault=vault)
 
 
-def _edge(orchestrator: str, network: Network, service: Service) -> Edge:
-    balancer = {"listener": arn("elasticloadbalancing", "listener/1"), "security-group": "sg-1", "url": "http://x"}
-    return Edge(
+def _edge(args: OrchestratorArgs[Any], service: Service) -> Edge[Any] | None:
+    """The edge before it; None where it stands off every edge."""
+    key = edge.chosen(None, [args.options.target])
+    if key is None:
+        return None
+    balancer = {
+        "listener": arn("elasticloadbalancing", "listener/app/theirs/1/2"),
+        "security-group": "sg-1",
+        "url": "http://x",
+    }
+    cls = edge.load(key)
+    return cls(
         "edge",
         EdgeArgs(
-            network=network,
-            domain=None,
-            hosts=(),
+            options=cls.Options.model_validate({}),
+            foundation=args.foundation,
             existing=ExistingLoadBalancer.model_validate(balancer),
             protect=False,
-            strict=False,
-            access_logs=False,
             routes={"api": service},
-            orchestrators=[orchestrator],
+            orchestrators=[args.options.key],
             gate=GateOptions(),
-            ask_health=lambda _: [],
         ),
     )
 

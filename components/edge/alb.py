@@ -1,28 +1,33 @@
-"""The edge: the URL that callers use. It outlives every orchestrator, and only here are the traffic weights.
+"""An Application Load Balancer on AWS.
 
 For each service and orchestrator: target group -> warm-up rule -> the workload, healthy -> traffic rule.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
-from components.aws.gate import AskHealth, Expected, Gate, GateOptions
-from components.aws.network import ANYWHERE, Network
+from components.aws.network import ANYWHERE
 from components.cost import Demand, Item, Line, Unpriced
-from components.network_options import Domain, ExistingLoadBalancer
+from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared
+from components.edge.priorities import LAST, priorities
+from components.gate import AskHealth, Health
+from components.network_options import Domain
 from components.sdk import aws
-from components.service import MAX_SEGMENTS, Service
+from components.service import Service
 from components.workload import Registration, Target, Workload
 
-WARM_UP_HEADER = "x-switchyard-to"
-"""A request with this header goes to the orchestrator it names, whatever the weights: to try a newcomer first."""
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+
+RULE, GROUP = "aws:lb/listenerRule:ListenerRule", "aws:lb/targetGroup:TargetGroup"
+WARM_UP = "--warm-up"
+"""The end of a warm-up rule's name: no service's name has two dashes in a row, so none is called like this."""
 DEREGISTRATION_DELAY = 30
 """Seconds a target may finish its requests in. Replicas must live longer than this after they are told to stop."""
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
@@ -40,52 +45,37 @@ EACH_ITS_OWN = 80
 """The port of a group of addresses, which none of its targets uses: each is registered with its own (ELBv2 API,
 RegisterTargets), ECS says the container's and a binding the pod's, and health checks go there too (`traffic-port`).
 Were it the service's, a change of that would replace the group, for AWS fixes it, and the new one would be empty."""
-LAST = 50_000
-"""The last priority that a listener has; those of `priorities` are below it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class EdgeArgs:
-    """What the edge is asked for."""
+class AlbOptions(EdgeOptions):
+    """An Application Load Balancer: it has no block of its own, for the stack's keys say all that it is asked."""
 
-    network: Network
-    domain: Domain | None
-    hosts: tuple[str, ...]
-    """Host names of services, besides the domain's own."""
-    existing: ExistingLoadBalancer | None
-    protect: bool
-    """True guards the load balancer against deletion."""
-    strict: bool
-    """True turns every ambiguous request away (desync mode `strictest`); False only harmful ones (`defensive`)."""
-    access_logs: bool
-    routes: Mapping[str, Service]
-    """Every service of the stack, by name, for the order of the rules."""
-    orchestrators: list[str]
-    """Every orchestrator that could ever run one, for the same."""
-    gate: GateOptions
-    ask_health: AskHealth
+    key = "alb"
+    platform = "aws"
+    takes = frozenset({"ip", "instance"})
+    reads = frozenset({"domain", "load_balancer", "access_logs", "strict", "gate"})
+    rule = RULE
 
+    @classmethod
+    def groups(cls, rule: Mapping[str, Any]) -> dict[str, int]:
+        return {
+            group["arn"]: group.get("weight", 1)
+            for action in rule.get("actions", [])
+            for group in (action.get("forward") or {}).get("targetGroups", [])
+        }
 
-class Edge(pulumi.ComponentResource):
-    """A load balancer with a rule for each service."""
+    @classmethod
+    def shared(cls, resources: Iterable[Mapping[str, Any]]) -> Iterator[Shared]:
+        """A warm-up rule shares nothing, and neither does one that redirects."""
+        known = list(resources)
+        groups = {each["outputs"]["arn"]: _name(each) for each in known if each["type"] == GROUP and "outputs" in each}
+        for each in known:
+            weighted = cls.groups(each["inputs"]) if each["type"] == RULE and not _name(each).endswith(WARM_UP) else {}
+            if found := {groups[arn]: weight for arn, weight in weighted.items() if weight > 0}:
+                service = f"{_name(each)}-"
+                yield Shared(each["urn"], {name.removeprefix(service): weight for name, weight in found.items()})
 
-    url: pulumi.Output[str]
-
-    def __init__(self, name: str, args: EdgeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("switchyard:edge:Edge", name, None, opts)
-        self._args = args
-        self._gate = Gate(args.gate, args.ask_health)
-        self._priorities = priorities(args.routes, args.orchestrators)
-        if args.existing:
-            self._listener = pulumi.Output.from_input(args.existing.listener)
-            self._security_group = pulumi.Output.from_input(args.existing.security_group)
-            self.url = pulumi.Output.from_input(args.existing.url)
-        else:
-            self._make(name, args)
-        self.register_outputs({"url": self.url})
-
-    @staticmethod
-    def costs(demand: Demand) -> Iterator[Item]:
+    def costs(self, demand: Demand) -> Iterator[Item]:
         """What it costs a month. A load balancer that exists costs only for what passes through it."""
         column: Literal["load balancer"] = "load balancer"
         hours = demand.hours
@@ -98,6 +88,29 @@ class Edge(pulumi.ComponentResource):
         if demand.domain:
             yield Line(column, "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")
         yield Line("transfer", "responses", demand.usage.served, "GB", "transfer.internet", free="transfer.free")
+
+
+class Alb(Edge[AlbOptions]):
+    """A load balancer with a rule for each service."""
+
+    token = "switchyard:edge:Edge"
+
+    def build(self, name: str, child: pulumi.ResourceOptions) -> None:
+        args = self.args
+        if args.foundation is None:
+            raise TypeError(f"{name} stands on AWS: give it a foundation")
+        self._network = args.foundation.network
+        self._ask = aws_health(args.foundation.region, args.foundation.profile)
+        self._priorities = priorities(args.routes, args.orchestrators)
+        if args.existing:
+            self._listener = pulumi.Output.from_input(args.existing.listener)
+            self._security_group = pulumi.Output.from_input(args.existing.security_group)
+            self.url = pulumi.Output.from_input(args.existing.url)
+        else:
+            self._make(name, child)
+
+    def health(self, group: str) -> list[Health]:
+        return self._ask(group)
 
     def target(self, service_name: str, service: Service, orchestrator: str, registration: Registration) -> Target:
         """A target group of `orchestrator`'s own for the service, and the rule that hangs it on the load balancer.
@@ -113,7 +126,7 @@ class Edge(pulumi.ComponentResource):
             port=registration.port if registration.kind == "instance" else EACH_ITS_OWN,
             protocol="HTTP",  # inside the VPC, from one security group to another; see docs/decisions
             target_type=registration.kind,
-            vpc_id=self._args.network.vpc_id,
+            vpc_id=self._network.vpc_id,
             deregistration_delay=DEREGISTRATION_DELAY,
             health_check={
                 "path": service.health,
@@ -128,7 +141,7 @@ class Edge(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["port"] if registration.kind == "ip" else None),
         )
         rule = aws.lb.ListenerRule(
-            f"{name}--warm-up",  # no service's name has two dashes in a row, so none is called like this
+            f"{name}{WARM_UP}",
             listener_arn=self._listener,
             priority=self._priorities[service_name, orchestrator],
             conditions=[
@@ -140,41 +153,40 @@ class Edge(pulumi.ComponentResource):
         )
         return Target(group.arn, rule, self._security_group, registration)
 
-    def traffic(
-        self, service_name: str, service: Service, weights: Mapping[str, int], workloads: Mapping[str, Workload]
+    def share(
+        self,
+        service_name: str,
+        service: Service,
+        weights: Mapping[str, int],
+        workloads: Mapping[str, Workload],
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        """Share the service's requests by `weights`, once each workload with weight is healthy and the gate is open."""
-        targets = {key: each.target for key, each in sorted(workloads.items()) if each.target}
-        if not targets:
-            return
-        self._gate.expected[service_name] = Expected(
-            service.replicas.min, service.health, tuple(each.registration.nodes for each in targets.values())
-        )
-        groups: Any = [{"arn": each.group_arn, "weight": weights[key]} for key, each in targets.items()]
-        healthy = [each for key, workload in workloads.items() if weights[key] > 0 for each in workload.healthy]
+        groups: Any = [
+            {"arn": each.target.group_arn, "weight": weights[key]} for key, each in workloads.items() if each.target
+        ]
         aws.lb.ListenerRule(
             service_name,
             listener_arn=self._listener,
             priority=self._priorities[service_name, None],
             conditions=_conditions(service),
             actions=[{"type": "forward", "forward": {"target_groups": groups}}],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=self._gate.binding),
+            opts=opts,
         )
 
-    def _make(self, name: str, args: EdgeArgs) -> None:
-        child = pulumi.ResourceOptions(parent=self)
-        group = self._open_to_callers(name, args)
+    def _make(self, name: str, child: pulumi.ResourceOptions) -> None:
+        args = self.args
+        group = self._open_to_callers(name, child)
         balancer = aws.lb.LoadBalancer(
             name,
             load_balancer_type="application",
             security_groups=[group.id],
-            subnets=args.network.public_subnets,
+            subnets=self._network.public_subnets,
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest" if args.strict else "defensive",
             enable_deletion_protection=args.protect,
-            access_logs=self._access_logs(name, args) if args.access_logs else None,
+            access_logs=self._access_logs(name, child) if args.access_logs else None,
             # Callers reach it only while the subnets have their way out.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=args.network.ready),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self._network.ready),
         )
         self._security_group = group.id
         if args.domain is None:
@@ -193,12 +205,11 @@ class Edge(pulumi.ComponentResource):
             )
         self.url = pulumi.Output.from_input(f"https://{args.domain.name}")
 
-    def _open_to_callers(self, name: str, args: EdgeArgs) -> aws.ec2.SecurityGroup:
-        child = pulumi.ResourceOptions(parent=self)
+    def _open_to_callers(self, name: str, child: pulumi.ResourceOptions) -> aws.ec2.SecurityGroup:
         group = aws.ec2.SecurityGroup(
-            name, description="Callers to the load balancer", vpc_id=args.network.vpc_id, opts=child
+            name, description="Callers to the load balancer", vpc_id=self._network.vpc_id, opts=child
         )
-        for port in (80, 443) if args.domain else (80,):
+        for port in (80, 443) if self.args.domain else (80,):
             aws.vpc.SecurityGroupIngressRule(
                 f"{name}-{port}",
                 security_group_id=group.id,
@@ -209,7 +220,7 @@ class Edge(pulumi.ComponentResource):
                 opts=child,
             )
         aws.vpc.SecurityGroupEgressRule(
-            name, security_group_id=group.id, cidr_ipv4=args.network.cidr, ip_protocol="-1", opts=child
+            name, security_group_id=group.id, cidr_ipv4=self._network.cidr, ip_protocol="-1", opts=child
         )
         return group
 
@@ -311,9 +322,8 @@ class Edge(pulumi.ComponentResource):
             lambda options: next(option for option in options if option.domain_name == host)
         )
 
-    def _access_logs(self, name: str, args: EdgeArgs) -> aws.lb.LoadBalancerAccessLogsArgsDict:
-        child = pulumi.ResourceOptions(parent=self)
-        bucket = aws.s3.Bucket(f"{name}-logs", force_destroy=not args.protect, opts=child)
+    def _access_logs(self, name: str, child: pulumi.ResourceOptions) -> aws.lb.LoadBalancerAccessLogsArgsDict:
+        bucket = aws.s3.Bucket(f"{name}-logs", force_destroy=not self.args.protect, opts=child)
         aws.s3.BucketPublicAccessBlock(
             f"{name}-logs",
             bucket=bucket.id,
@@ -378,6 +388,30 @@ def _conditions(service: Service) -> list[aws.lb.ListenerRuleConditionArgsDict]:
     return conditions
 
 
+def _name(resource: Mapping[str, Any]) -> str:
+    """A resource's name, in a state."""
+    return str(resource["urn"]).rpartition("::")[2]
+
+
+def aws_health(region: str, profile: str | None) -> AskHealth:
+    """Ask Elastic Load Balancing, with the credentials that `pulumi up` runs with."""
+
+    @cache
+    def client() -> ElasticLoadBalancingv2Client:
+        import boto3  # half a second to import, and only an `up` that moves traffic needs it
+
+        return boto3.Session(region_name=region, profile_name=profile).client("elbv2")
+
+    def ask(group: str) -> list[Health]:
+        answer = client().describe_target_health(TargetGroupArn=group)
+        return [
+            (each["Target"]["Id"], each["TargetHealth"]["State"], each["TargetHealth"].get("Reason", ""))
+            for each in answer["TargetHealthDescriptions"]
+        ]
+
+    return ask
+
+
 def capacity_units(demand: Demand) -> Decimal:
     """Load balancer capacity units (LCU) in use, for a load that is the same all month.
 
@@ -395,45 +429,3 @@ def capacity_units(demand: Demand) -> Decimal:
         usage.served / demand.hours,
         a_second * max(rules - 10, 0) / 1000,
     )
-
-
-BANDS = 2 * (MAX_SEGMENTS + 1)
-"""Kinds of route, from the most specific to the least: with a host or without, by the number of path segments."""
-WARM_UP_SLOTS, TRAFFIC_SLOTS = 4000, 900
-"""Rules of one kind: a service has one for traffic, and a warm-up rule for every orchestrator there is. All together
-stay below the 50,000 priorities of a listener."""
-
-
-def priorities(routes: Mapping[str, Service], orchestrators: list[str]) -> dict[tuple[str, str | None], int]:
-    """(service, orchestrator) -> priority of its warm-up rule; (service, None) -> of its traffic rule.
-
-    Warm-up rules come before all traffic rules, and the more specific route before the less. Within a kind the place
-    follows from the names, and every orchestrator has one whether it is up or not: a listener refuses a priority that
-    is still taken, so a move must not shift the rules that are there.
-    """
-    taken: set[int] = set()
-    table: dict[tuple[str, str | None], int] = {}
-    for name in sorted(routes):
-        start = BANDS * WARM_UP_SLOTS + _band(routes[name]) * TRAFFIC_SLOTS
-        table[name, None] = _place(taken, start, TRAFFIC_SLOTS, name)
-    for name in sorted(routes):
-        for key in sorted(orchestrators):
-            start = _band(routes[name]) * WARM_UP_SLOTS
-            table[name, key] = _place(taken, start, WARM_UP_SLOTS, f"{name}/{key}")
-    return table
-
-
-def _band(service: Service) -> int:
-    segments = len([part for part in service.path.split("/") if part])
-    return (0 if service.host else MAX_SEGMENTS + 1) + MAX_SEGMENTS - segments
-
-
-def _place(taken: set[int], start: int, slots: int, key: str) -> int:
-    """A free priority among the `slots` after `start`, from the key's hash onwards."""
-    first = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
-    for step in range(slots):
-        place = 1 + start + (first + step) % slots
-        if place not in taken:
-            taken.add(place)
-            return place
-    raise pulumi.RunError(f"more than {slots} rules of one kind of route: a load balancer cannot order them")

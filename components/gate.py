@@ -1,4 +1,4 @@
-"""The gate before the traffic: the load balancer itself says that the replicas are healthy, or the weights stay.
+"""The gate before the traffic: the edge itself says that the replicas are healthy, or the weights stay.
 
 A load balancer does not fail over between weighted groups: a weight on a group without healthy targets is lost
 requests. So a resource hook on the traffic rule asks for the health of every target in it before the rule changes.
@@ -8,23 +8,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from math import ceil
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 from pydantic import Field
 
 from components.model import Model, Number
 
-if TYPE_CHECKING:
-    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
-
 Health = tuple[str, str, str]
 """One target: address, state, reason code."""
 AskHealth = Callable[[str], list[Health]]
-"""Target group ARN -> its targets."""
+"""Group -> its targets."""
+Groups = Callable[[Mapping[str, Any]], dict[str, int]]
+"""A traffic rule's inputs -> its groups, each with its weight, in their order."""
 
 
 class GateOptions(Model):
@@ -70,6 +69,7 @@ class Gate:
 
     options: GateOptions
     ask: AskHealth
+    groups: Groups
     sleep: Callable[[float], object] = INTERRUPTED.wait
     clock: Callable[[], float] = time.monotonic
     expected: dict[str, Expected] = field(default_factory=dict)
@@ -82,18 +82,22 @@ class Gate:
         return pulumi.ResourceHookBinding(before_create=[check], before_update=[check], after_update=[settle])
 
     def _check(self, args: pulumi.ResourceHookArgs) -> None:
-        before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))
+        before, after = (self._weights(each or {}) for each in (args.old_inputs, args.new_inputs))
         newcomers = after.keys() - before.keys()
         serving = self._serving(before) if newcomers else 0
-        nodes = dict(zip(groups(args.new_inputs or {}), self.expected[args.name].nodes, strict=False))
+        nodes = dict(zip(self.groups(args.new_inputs or {}), self.expected[args.name].nodes, strict=False))
         for group, weight in after.items():
             share = ceil(weight * serving / sum(after.values())) if group in newcomers else 0
             self.wait(args.name, group, share, nodes.get(group))
 
     def _settle(self, args: pulumi.ResourceHookArgs) -> None:
-        before, after = (weights(each or {}) for each in (args.old_inputs, args.new_inputs))
+        before, after = (self._weights(each or {}) for each in (args.old_inputs, args.new_inputs))
         if before.keys() - after.keys():
             self.sleep(self.options.settle)
+
+    def _weights(self, rule: Mapping[str, Any]) -> dict[str, int]:
+        """Those groups of a rule that have a weight above 0."""
+        return {group: weight for group, weight in self.groups(rule).items() if weight > 0}
 
     def _serving(self, groups: Iterable[str]) -> int:
         """How many replicas serve now. They may have been scaled out far beyond the least that a newcomer begins with.
@@ -139,36 +143,3 @@ class Gate:
             " see the service's logs, fix it, and run `pulumi up` again."
             f"{scaled if wanted > least and states['healthy'] >= least else ''}"
         )
-
-
-def weights(rule: Mapping[str, Any]) -> dict[str, int]:
-    """Target group ARN -> weight, for those that a listener rule's inputs give a weight above 0."""
-    return {arn: weight for arn, weight in groups(rule).items() if weight > 0}
-
-
-def groups(rule: Mapping[str, Any]) -> dict[str, int]:
-    """Target group ARN -> weight, for all of a listener rule's inputs, in their order."""
-    return {
-        group["arn"]: group.get("weight", 1)
-        for action in rule.get("actions", [])
-        for group in (action.get("forward") or {}).get("targetGroups", [])
-    }
-
-
-def aws_health(region: str, profile: str | None) -> AskHealth:
-    """Ask Elastic Load Balancing, with the credentials that `pulumi up` runs with."""
-
-    @cache
-    def client() -> "ElasticLoadBalancingv2Client":
-        import boto3  # half a second to import, and only an `up` that moves traffic needs it
-
-        return boto3.Session(region_name=region, profile_name=profile).client("elbv2")
-
-    def ask(group: str) -> list[Health]:
-        answer = client().describe_target_health(TargetGroupArn=group)
-        return [
-            (each["Target"]["Id"], each["TargetHealth"]["State"], each["TargetHealth"].get("Reason", ""))
-            for each in answer["TargetHealthDescriptions"]
-        ]
-
-    return ask

@@ -1,0 +1,173 @@
+"""Edges: the URL that callers use, and the weights. To add one: a file with options and component, and a row in EDGES.
+
+An edge outlives every orchestrator. For each service and orchestrator: target -> the workload, healthy -> traffic.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+import pulumi
+
+from components import backends
+from components.aws.foundation import Foundation
+from components.cost import Demand, Item, Unpriced
+from components.gate import Expected, Gate, GateOptions, Health
+from components.network_options import Domain, ExistingLoadBalancer
+from components.options import Options, WithOptions
+from components.service import Service
+from components.workload import Registration, Target, TargetKind, Workload
+
+EDGES = {
+    "alb": "components.edge.alb:Alb",
+}
+DEFAULT = "alb"
+"""What a stack has that names none, where an orchestrator registers something that it takes."""
+GROUP = "switchyard.edges"
+"""Entry points by which third parties add rows."""
+WARM_UP_HEADER = "x-switchyard-to"
+"""A request with this header goes to the orchestrator it names, whatever the weights: to try a newcomer first."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """How the requests of one service are shared, as a state has it."""
+
+    urn: str
+    """The resource that shares them."""
+    weights: Mapping[str, int]
+    """Orchestrator -> weight, for those with a weight above 0."""
+
+
+class EdgeOptions(Options):
+    """All that can be known of an edge before anything is made."""
+
+    platform: ClassVar[Literal["aws", "any"]] = "any"
+    """aws: it stands on the stack's network there. any: on what exists already."""
+    takes: ClassVar[frozenset[TargetKind]]
+    """What an orchestrator may register at it."""
+    reads: ClassVar[frozenset[str]] = frozenset({"gate"})
+    """Keys of the stack, as fields, that mean something to it; one that the stack sets and it does not read is an
+    error."""
+    rule: ClassVar[str]
+    """The type of the resources that share requests, one for each service. A step of `yard switch` changes no other."""
+
+    @classmethod
+    @abstractmethod
+    def groups(cls, rule: Mapping[str, Any]) -> dict[str, int]:
+        """Group -> weight, for all of such a resource's inputs, in their order. Nothing: it shares no requests."""
+
+    @classmethod
+    @abstractmethod
+    def shared(cls, resources: Iterable[Mapping[str, Any]]) -> Iterator[Shared]:
+        """For each service that has traffic, how it is shared by what a state has."""
+
+    def costs(self, demand: Demand) -> Iterator[Item]:
+        """What it costs a month."""
+        yield Unpriced("load balancer", "edge", "the edge's backend does not state what it costs")
+
+
+Of = TypeVar("Of", bound=EdgeOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeArgs(Generic[Of]):
+    """What every edge is given. Of the stack's own keys it reads those that its options name in `reads`."""
+
+    options: Of
+    foundation: Foundation | None = None
+    """Given to those on AWS."""
+    routes: Mapping[str, Service]
+    """Every public service of the stack, by name."""
+    orchestrators: list[str]
+    """Every orchestrator that could ever run one."""
+    hosts: tuple[str, ...] = ()
+    """Host names of services, besides the domain's own."""
+    protect: bool
+    """True guards it against deletion."""
+    gate: GateOptions
+    domain: Domain | None = None
+    existing: ExistingLoadBalancer | None = None
+    strict: bool = False
+    """True turns every ambiguous request away; False only harmful ones."""
+    access_logs: bool = False
+
+
+class Edge(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
+    """The URL of a stack. `build` sets `url`."""
+
+    token: ClassVar[str]
+    """The type in the URN. It outlives the class's name, so it is written out."""
+    Options: ClassVar[type[EdgeOptions]]
+    """The class of its options: what it is generic over."""
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: EdgeArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(self.token, name, None, opts)
+        self.args = args
+        self.options = args.options
+        self._gate = Gate(args.gate, self.health, self.options.groups)
+        self.build(name, pulumi.ResourceOptions(parent=self))
+        self.register_outputs({"url": self.url})
+
+    @abstractmethod
+    def build(self, name: str, child: pulumi.ResourceOptions) -> None:
+        """Make what all services share under `child`, and set `url`."""
+
+    @abstractmethod
+    def target(self, service_name: str, service: Service, orchestrator: str, registration: Registration) -> Target:
+        """A group of its own for each service and orchestrator, reachable only by the warm-up header.
+
+        Never shared: the Kubernetes controllers evict targets that are not theirs.
+        """
+
+    @abstractmethod
+    def health(self, group: str) -> list[Health]:
+        """What the edge itself finds of each target of a group."""
+
+    @abstractmethod
+    def share(
+        self,
+        service_name: str,
+        service: Service,
+        weights: Mapping[str, int],
+        workloads: Mapping[str, Workload],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        """Make the one resource, named as the service and of the type `rule`, that shares its requests; with `opts`, by
+        which it waits for health. Each workload here has a target."""
+
+    def traffic(
+        self, service_name: str, service: Service, weights: Mapping[str, int], workloads: Mapping[str, Workload]
+    ) -> None:
+        """Share the service's requests by `weights`, once each workload with weight is healthy and the gate is open."""
+        targets = {key: each.target for key, each in sorted(workloads.items()) if each.target}
+        if not targets:
+            return
+        self._gate.expected[service_name] = Expected(
+            service.replicas.min, service.health, tuple(each.registration.nodes for each in targets.values())
+        )
+        healthy = [each for key, workload in workloads.items() if weights[key] > 0 for each in workload.healthy]
+        opts = pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=self._gate.binding)
+        self.share(service_name, service, weights, {key: workloads[key] for key in targets}, opts)
+
+
+def load(name: str) -> type[Edge[Any]]:
+    """The edge behind a config value; raises `UnknownBackend` with the valid names."""
+    cls: type[Edge[Any]] = backends.load("edge", name, EDGES, GROUP)
+    return cls
+
+
+def names() -> list[str]:
+    """Every edge that can be chosen, third parties' included."""
+    return backends.names(EDGES, GROUP)
+
+
+def chosen(named: str | None, registered: Iterable[TargetKind | None]) -> str | None:
+    """The edge of a stack that names this one, or none, and whose orchestrators register these; None: it has none."""
+    if named:
+        return named
+    return DEFAULT if load(DEFAULT).Options.takes.intersection(registered) else None

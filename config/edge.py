@@ -1,0 +1,31 @@
+"""From settings to the edge."""
+
+from typing import Any
+
+from components import edge, orchestrator
+from components.aws.foundation import Foundation
+from components.edge import Edge, EdgeArgs
+from config.settings import Settings
+
+
+def of(stack: Settings, foundation: Foundation | None) -> Edge[Any] | None:
+    """Make the edge that the stack chose; None where each service has an address of its own."""
+    if stack.edge is None:
+        return None
+    config = stack.config
+    return edge.load(stack.edge.key)(
+        "edge",
+        EdgeArgs(
+            options=stack.edge,
+            foundation=foundation,
+            routes={name: service for name, service in stack.services.items() if service.public},
+            orchestrators=orchestrator.names(),
+            hosts=tuple(sorted({service.host for service in stack.services.values() if service.host})),
+            protect=config.protect,
+            gate=config.gate,
+            domain=config.domain,
+            existing=config.load_balancer,
+            strict=config.strict,
+            access_logs=config.access_logs,
+        ),
+    )
