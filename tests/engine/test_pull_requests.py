@@ -20,12 +20,18 @@ from tests.engine.pull_requests import API, BASE, MERGED, REFUSED, PullRequest
 from tests.engine.record_states import LISTENER
 from tests.program import EXISTING
 from yard import described, diff, programs
-from yard.differing import comment
+from yard.differing import comment, stacks
 from yard.differing.result import Report, StackDiff
 from yard.differing.revisions import Revision
 from yard.differing.stacks import Rehearsal, Side, result
 
 pytestmark = pytest.mark.engine
+SMALL: Mapping[str, Any] = {
+    **BASE,
+    **EXISTING,
+    "load-balancer": {**EXISTING["load-balancer"], "listener": LISTENER},
+}
+"""On someone else's network and load balancer, which is quicker."""
 WRITE = "SWITCHYARD_WRITE_COMMENTS"
 """Set, the comments are written anew: to be read before they are committed."""
 
@@ -73,16 +79,34 @@ def check(request: PullRequest, base: Revision, head: Revision, found: StackDiff
     assert "hunter2" not in json.dumps(found.json())
 
 
+STARVED = """
+def nobody(type_, name, props, opts):
+    return ({**props, "desiredCount": 0}, opts) if type_ == "aws:ecs/service:Service" else None
+
+TRANSFORMS = [nobody]
+"""
+
+
+def test_callers_whom_nobody_answers_are_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is content, and so is AWS."""
+    monkeypatch.setattr(programs, "ask", in_this_process)
+    base, head = (revision(tmp_path, name, SMALL) for name in ("base", "head"))
+    (head.folder / "transforms.py").write_text(STARVED, encoding="utf-8")
+    found = stacks.diff(base, head, "dev")
+    assert found.traffic
+    assert found.traffic.broken == "after update of api (aws:ecs/service:Service) callers of api would be answered 503"
+    assert found.exit_code == 1
+
+
 def test_the_command_says_it_of_two_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = {**BASE, **EXISTING, "load-balancer": {**EXISTING["load-balancer"], "listener": LISTENER}}
-    root = revision(tmp_path, "shop", config).folder
+    root = revision(tmp_path, "shop", SMALL).folder
     (root / "switchyard").symlink_to(HOME)
     (root / "Pulumi.yaml").write_text(
         "name: shop\nruntime: python\nmain: switchyard\nstackConfigDir: config\n", encoding="utf-8"
     )
     git(root, "init", "--quiet")
     for tag, services in (("before", {"api": API}), ("after", {"api": {**API, "replicas": 3}})):
-        file = yaml.safe_dump({"config": {**config, "services": services}})
+        file = yaml.safe_dump({"config": {**SMALL, "services": services}})
         (root / "config/Pulumi.dev.yaml").write_text(file, encoding="utf-8")
         git(root, "add", ".")
         git(root, "commit", "--quiet", "--message", tag)

@@ -79,12 +79,13 @@ def _folded(title: str, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _cost(cost: Cost) -> Iterator[str]:
-    yield "| USD a month | before | after | change |"
-    yield "|---|---:|---:|---:|"
-    for what, *figures in told.rows(cost):
-        yield f"| {what if what == 'total' else code(what)} | {' | '.join(figures)} |"
+    if cost.lines:
+        yield "| USD a month | before | after | change |"
+        yield "|---|---:|---:|---:|"
+        for what, *figures in told.rows(cost):
+            yield f"| {what if what == 'total' else code(what)} | {' | '.join(figures)} |"
     if cost.unknown:
-        yield "\nNot in these figures:\n"
+        yield "\nNot in these figures:\n" if cost.lines else "Not in these figures:\n"
         yield from _listed([[Code(each)] for each in cost.unknown])
 
 

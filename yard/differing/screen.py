@@ -57,7 +57,8 @@ def _cost(console: Console, cost: Cost) -> None:
         table.add_column(head, justify="left" if head == "USD a month" else "right")
     for what, *figures in told.rows(cost):
         table.add_row(Text(told.visible(what)), *figures)
-    console.print(table)
+    if cost.lines:
+        console.print(table)
     _list(console, "Not in these figures", [[Code(each)] for each in cost.unknown])
 
 
