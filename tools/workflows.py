@@ -38,6 +38,15 @@ REGION = "us-east-1"
 SERVICE: Mapping[str, Any] = {"build": "api", "health": "/healthz"}
 ARM: Mapping[str, Any] = {"build": {"context": "web", "platforms": ["linux/amd64", "linux/arm64"]}, "path": "/web"}
 
+GITHUB: Mapping[str, Any] = {
+    "repository": "acme/shop",
+    "repository-id": 7,
+    "owner-id": 3,
+    "branch": "trunk",
+    "environment": "production",
+    "orchestrators": ["ecs-fargate", "eks"],
+}
+
 say = partial(build.say, "workflows")
 
 
@@ -133,6 +142,7 @@ class Project:
         pair = (registry.DEFAULT, orchestrator.DEFAULT)
         for each in (
             self.files(*pair, services={"api": SERVICE, "web": ARM}),
+            self.files(*pair, github=GITHUB),
             self.files(*pair, file={"encryptionsalt": "v1:salt"}),
             self.files(*pair, project={"backend": {"url": "https://api.pulumi.com"}}),
             self.files(*pair, folder="deploy"),

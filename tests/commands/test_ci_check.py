@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tools.workflows import Project
+from tools.workflows import GITHUB, Project
 from yard import state
 from yard.ci import ci
 
@@ -25,7 +25,7 @@ print(json.dumps([known[path]] if "--slurp" in sys.argv else known[path]))
 """
 REPOSITORY = {"full_name": "acme/shop", "id": 7, "owner": {"id": 3}}
 OUTPUTS: Mapping[str, Any] = {
-    "repositories": {"api": "x"},
+    "repositories": {name: f"registry.example.com/shop-dev/{name}" for name in ("api", "web")},
     "delivery": {"push-role": "arn:push", "deploy-role": "arn:deploy", "session": 7200},
 }
 VARIABLES = {
@@ -139,13 +139,20 @@ class TestHere:
 
 class TestTheStack:
     def test_roles_that_no_up_has_made(self, project: Project, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(state, "outputs", lambda *_: {"repositories": {}})
+        monkeypatch.setattr(state, "outputs", lambda *_: {"repositories": OUTPUTS["repositories"]})
         name, says, fix = check(exit_code=1)["outputs"]
         assert (name, fix) == (
             "fail",
             "set the key `github` (docs/delivery-roles.md), then pulumi up --stack dev",
         )
         assert says.startswith("the stack's output delivery.session is not there")
+
+    def test_a_repository_that_is_not_where_workflows_push_to(
+        self, project: Project, github: GitHub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(state, "outputs", lambda *_: {**OUTPUTS, "repositories": {"api": "quay.io/acme/shop-api"}})
+        found = check(exit_code=1)["addresses"]
+        assert found[1] == "workflows push api to .../shop-dev/api, and the stack's repository is quay.io/acme/shop-api"
 
     def test_a_stack_that_is_not_up(self, project: Project, github: GitHub, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(state, "outputs", lambda *_: {})
@@ -187,10 +194,9 @@ class TestGitHub:
     def test_a_secret_is_only_looked_for_by_its_name(self, project: Project, github: GitHub) -> None:
         assert project.files("dockerhub", "eks")
         assert CliRunner().invoke(ci, ["init", "--stack", "dev"]).exit_code == 0
-        missing_ones = missing(check(exit_code=1))
-        assert missing_ones == ["variable-DOCKERHUB_USERNAME", "secret-DOCKERHUB_TOKEN"]
+        assert {"variable-DOCKERHUB_USERNAME", "secret-DOCKERHUB_TOKEN"} <= {*missing(check(exit_code=1))}
         github.answer(actions__secrets={"secrets": [{"name": "DOCKERHUB_TOKEN"}]})
-        assert missing(check(exit_code=1)) == ["variable-DOCKERHUB_USERNAME"]
+        assert "secret-DOCKERHUB_TOKEN" not in missing(check(exit_code=1))
 
     def test_a_form_of_subject_that_no_role_trusts(self, project: Project, github: GitHub) -> None:
         github.answer(
@@ -199,6 +205,28 @@ class TestGitHub:
         status, says, fix = check(exit_code=1)["subject"]
         assert (status, "by repo, context" in says) == ("fail", True)
         assert fix.startswith("gh api --method PUT 'repos/{owner}/{repo}/actions/oidc/customization/sub'")
+
+    def test_numbers_that_the_roles_trust_are_compared(self, project: Project, github: GitHub) -> None:
+        github.answer(environments__production={}, **{"environments/production/variables": {"variables": []}})
+        assert project.files("ecr", "ecs-fargate", github=GITHUB)
+        assert CliRunner().invoke(ci, ["init", "--stack", "dev"]).exit_code == 0
+        assert check()["repository"] == ("ok", "acme/shop, with the numbers that the roles trust", "")
+        github.answer(**{"": {**REPOSITORY, "id": 8}})
+        status, says, fix = check(exit_code=1)["repository"]
+        assert (status, says) == ("fail", "github.repository-id is 7, and on GitHub it is 8")
+        assert fix == "pulumi config set --path github.repository-id 8 --stack dev; pulumi up --stack dev"
+
+    def test_an_environment_that_is_not_there_is_made_by_a_command(self, project: Project, github: GitHub) -> None:
+        github.answer(**{"environments/production/variables": {"variables": []}})
+        assert project.files("ecr", "ecs-fargate", github=GITHUB)
+        assert CliRunner().invoke(ci, ["init", "--stack", "dev"]).exit_code == 0
+        found = check(exit_code=1)["environment"]
+        assert found[2] == "gh api --method PUT 'repos/{owner}/{repo}/environments/production'"
+
+    def test_roles_that_know_no_switch_are_warned_of(self, project: Project, github: GitHub) -> None:
+        keys = ("repository", "repository-id", "owner-id")
+        assert project.files("ecr", "ecs-fargate", github={key: GITHUB[key] for key in keys})
+        assert check()["switch"][0] == "warn"
 
     def test_without_gh_each_setting_is_listed(self, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "/usr/bin:/bin")

@@ -191,7 +191,7 @@ class TestWhatTheyRun:
         assert found["defaults"]["run"]["working-directory"] == "deploy"
         assert "/deploy/api" in files[".github/dependabot.yml"]
 
-    def test_only_a_stack_behind_the_load_balancer_switches(self, tmp_path: Path) -> None:
+    def test_only_a_stack_behind_an_edge_switches(self, tmp_path: Path) -> None:
         project = workflows.Project(tmp_path)
         assert ".github/workflows/switch.yml" in project.files("ecr", "eks")
         assert ".github/workflows/switch.yml" not in project.files("ghcr", "kubernetes")
@@ -204,6 +204,18 @@ class TestWhatTheyRun:
         assert project.files("oci", "swarm", swarm={"host": "ssh://deployer@swarm.example.com"})
         up = Subject.of(tmp_path, "dev").up
         assert (up.lacks, [each.name for each in up.settings][-2:]) == ((), ["SWARM_SSH_KEY", "SWARM_KNOWN_HOSTS"])
+
+    def test_the_key_github_says_which_branch_deploys_where_and_what_may_be_switched_to(self, tmp_path: Path) -> None:
+        files = workflows.Project(tmp_path).files("ecr", "ecs-fargate", github=workflows.GITHUB)
+        deploy = yaml.load(files[".github/workflows/deploy.yml"], yaml.BaseLoader)
+        assert deploy["on"]["push"]["branches"] == ["trunk"]
+        assert {name: job.get("environment") for name, job in deploy["jobs"].items()} == {
+            "build": None,
+            "deploy": "production",
+        }
+        switch = yaml.load(files[".github/workflows/switch.yml"], yaml.BaseLoader)
+        assert switch["on"]["workflow_dispatch"]["inputs"]["to"]["options"] == ["ecs-fargate", "eks"]
+        assert switch["jobs"]["switch"]["environment"] == "production"
 
 
 class TestTheLinters:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from components.shell import command
+from components.shell import Shell, command
 from yard import doctor, here, state, suggest
 from yard.checks import Finding, fail, ok, project, warn
 from yard.choice import stack_option
@@ -37,6 +37,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield fail("reach", says, fix)
     yield from _retention(subject)
     yield from _state(subject)
+    yield from _switch(subject)
     outputs = yield from _outputs(subject)
     yield from github.look(subject, outputs)
 
@@ -73,6 +74,20 @@ def _retention(subject: Subject) -> Iterator[Finding]:
             yield ok("retention", says)
 
 
+def _switch(subject: Subject) -> Iterator[Finding]:
+    """The roles know what a switch may go to only by name."""
+    if subject.settings.edge and subject.github and not subject.github.orchestrators:
+        names = subject.settings.orchestrators
+        ways = [
+            command(
+                "pulumi", "config", "set", "--stack", subject.stack, "--path", f"github.orchestrators[{place}]", each
+            )
+            for place, each in enumerate([*names, Shell("OTHER")])
+        ]
+        says = f"the roles are for {', '.join(names)} alone: a switch by the workflow would have to change them"
+        yield warn("switch", says, "; ".join([*ways, command("pulumi", "up", "--stack", subject.stack)]))
+
+
 def _state(subject: Subject) -> Iterator[Finding]:
     url = project.backend(subject.file)
     if url and url.startswith("file:"):
@@ -98,6 +113,10 @@ def _outputs(subject: Subject) -> Generator[Finding, None, Mapping[str, Any]]:
     if not outputs:
         yield fail("outputs", "the stack is not up, and its first `up` makes what workflows log in with", up)
         return {}
+    for name in subject.built:
+        url, path = str(outputs["repositories"].get(name)), subject.registry.path(subject.settings.stack, name)
+        if not url.endswith(f"/{path}"):
+            yield fail("addresses", f"workflows push {name} to .../{path}, and the stack's repository is {url}", up)
     for each in subject.needed.settings:
         if each.output and github.at(outputs, each.output) is None:
             key = "set the key `github` (docs/delivery-roles.md), then " if not subject.github else ""

@@ -79,14 +79,15 @@ def _identity(subject: Subject, repository: Repository) -> Iterator[Finding]:
     """The roles trust numbers: a repository that was made anew under the same name has others."""
     said = repository.ask(HERE)
     wanted = {"repository": said["full_name"], "repository-id": said["id"], "owner-id": said["owner"]["id"]}
-    has = {key: subject.github.get(key) for key in wanted}
-    if not subject.github:
+    if subject.github is None:
         yield ok("repository", f"{said['full_name']}; no role trusts it, for the stack has no key `github`")
         return
+    has = subject.github.model_dump(by_alias=True, include={"repository", "repository_id", "owner_id"})
+    up = command("pulumi", "up", "--stack", subject.stack)
     for key, value in wanted.items():
         if has[key] != value:
             set_ = command("pulumi", "config", "set", "--path", f"github.{key}", str(value), "--stack", subject.stack)
-            yield fail("repository", f"github.{key} is {has[key]}, and on GitHub it is {value}", f"{set_}; pulumi up")
+            yield fail("repository", f"github.{key} is {has[key]}, and on GitHub it is {value}", f"{set_}; {up}")
     if has == wanted:
         yield ok("repository", f"{said['full_name']}, with the numbers that the roles trust")
 

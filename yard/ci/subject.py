@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
+from components.github import GitHub
 from components.pull import Cached
 from components.registry import RegistryOptions
 from components.service import Service
@@ -87,17 +87,17 @@ class Subject:
     @property
     def branch(self) -> str:
         """Whose pushes are deployed."""
-        return str(self.github.get("branch") or MAIN)
+        return self.github.branch if self.github else MAIN
 
     @property
     def environment(self) -> str | None:
         """The environment of GitHub's that deploys, where one is named."""
-        return self.github.get("environment")
+        return self.github.environment if self.github else None
 
     @property
-    def github(self) -> Mapping[str, Any]:
-        """The key `github`, as the stack's file has it; empty where it has none."""
-        return self.file.get("github") or {}
+    def github(self) -> GitHub | None:
+        """The repository that the roles trust."""
+        return self.settings.config.github
 
     @property
     def built(self) -> Mapping[str, Service]:

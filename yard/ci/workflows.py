@@ -194,7 +194,8 @@ def switch(subject: Subject) -> dict[str, Any] | None:
     edge = subject.settings.edge
     if edge is None:
         return None
-    targets = [each for each in orchestrator.names() if orchestrator.load(each).Options.target in edge.takes]
+    known = [each for each in orchestrator.names() if orchestrator.load(each).Options.target in edge.takes]
+    targets = sorted(subject.github.orchestrators) if subject.github and subject.github.orchestrators else known
     inputs = {
         "to": {"description": "Move the stack to", "type": "choice", "options": targets},
         "bake": {"description": "Seconds to watch each step", "type": "number", "default": 60},
@@ -244,8 +245,6 @@ else
   gh api --silent "$comments" --raw-field body="$body"
 fi
 """
-MOST = 60_000
-"""Bytes of a comment; GitHub takes 65,536 characters."""
 
 
 def check(subject: Subject) -> dict[str, Any]:
@@ -281,7 +280,7 @@ def _diff(subject: Subject) -> str:
             f'{diff} > "$RUNNER_TEMP/diff.md" || failed=$?  # what it says then is to be read all the more',
             'cat "$RUNNER_TEMP/diff.md" >> "$GITHUB_STEP_SUMMARY"',
             "end=$(openssl rand -hex 16)  # nothing in the text can be the line that ends it",
-            f'{{ echo "diff<<$end"; head -c {MOST} "$RUNNER_TEMP/diff.md"; echo; echo "$end"; }} >> "$GITHUB_OUTPUT"',
+            '{ echo "diff<<$end"; cat "$RUNNER_TEMP/diff.md"; echo; echo "$end"; } >> "$GITHUB_OUTPUT"',
             'exit "${failed:-0}"',
             "",
         )
