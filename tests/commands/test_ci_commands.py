@@ -105,6 +105,28 @@ class TestInit:
         assert says in run("init", exit_code=2).stderr
         assert not (project.top / ".github").exists()
 
+    def test_another_stack_that_is_wrong_or_off_aws_is_only_looked_at(self, project: Project) -> None:
+        config = project.top / "config"
+        (config / "Pulumi.prod.yaml").write_text("config: {registry: acr}\n", encoding="utf-8")
+        assert project.files("ghcr", "kubernetes")
+        (config / "Pulumi.dev.yaml").rename(config / "Pulumi.edge.yaml")
+        assert project.files("ecr", "eks")
+        run("init", KUBECONFIG=str(project.kubeconfig))
+        check = (project.top / ".github/workflows/check.yml").read_text()
+        names = [line.partition("name: ")[2] for line in check.splitlines() if "- name:" in line]
+        assert names == [
+            "Check out",
+            "Set up yard",
+            "Configuration of dev",
+            "Name the cluster",
+            "Configuration of edge",
+            "Configuration of prod",
+            "Rehearse dev",
+            "Cost of dev",
+            "What would change",
+            "Comment",
+        ]
+
     def test_stack_local_is_of_no_runner(self, project: Project) -> None:
         (project.top / "config/Pulumi.local.yaml").write_text("config: {}\n", encoding="utf-8")
         found = CliRunner().invoke(ci, ["init", "--stack", "local"])

@@ -52,6 +52,23 @@ def _made(name: str, options: str, protect: bool) -> tuple[Graph, Repository, st
     return engine.graph, repositories[0], commands
 
 
+def left_by(rules: list[dict[str, Any]], indices: Mapping[str, list[str]], age: int) -> list[str]:
+    """What ECR leaves of indices, newest first, each by its only tag with its untagged manifests (ECR user guide,
+    "Lifecycle policy evaluation"): a rule has what no earlier one selects, and what an index names goes only after it."""
+    left, manifests = dict(indices), [each for parts in indices.values() for each in parts]
+    for selection in (rule["selection"] for rule in sorted(rules, key=lambda rule: int(rule["rulePriority"]))):
+        if selection["tagStatus"] == "tagged":
+            counted = [tag for tag in indices if tag.startswith(tuple(selection["tagPrefixList"]))]
+            for tag in counted[selection["countNumber"] :]:
+                del left[tag]
+        else:
+            assert selection["countType"] == "sinceImagePushed"
+            named = {each for parts in left.values() for each in parts}
+            old = age > selection["countNumber"]
+            manifests = [each for each in manifests if each in named or not old]
+    return [each for tag, parts in left.items() for each in (tag, *[part for part in parts if part in manifests])]
+
+
 class TestEcr:
     def test_tags_stay_and_images_are_scanned(self) -> None:
         repository = made("ecr")[0].one("ecr/repository:Repository").inputs
@@ -75,6 +92,13 @@ class TestEcr:
         }
         assert deployed["rulePriority"] < rest["rulePriority"]
         assert rest["selection"]["tagStatus"] == "any"
+
+    def test_a_push_of_an_index_and_its_manifests_counts_as_one(self) -> None:
+        """As a workflow pushes: two platforms, and for each what attests its image; all of it three weeks old."""
+        policy = made("ecr", {"keep": 5})[0].one("ecr/lifecyclePolicy:LifecyclePolicy").inputs["policy"]
+        pushes = [(f"deployed-{each}", [f"{each}-{part}" for part in range(4)]) for each in range(9)]  # newest first
+        kept = [manifest for tag, parts in pushes[:5] for manifest in (tag, *parts)]
+        assert left_by(json.loads(policy)["rules"], dict(pushes), age=21) == kept
 
     def test_what_is_pushed_bears_the_tag_that_retention_counts(self) -> None:
         url = "123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/api"

@@ -110,6 +110,13 @@ class Subject:
         names = sorted(each.stem.partition(".")[2] for each in self.file.path.parent.glob("Pulumi.*.yaml"))
         return [each for each in names if each != STACK]
 
+    def settings_of(self, stack: str) -> Settings | None:
+        """Of another stack, or this one; None where its file is wrong, which its own check tells."""
+        try:
+            return of_file(StackFile(self.root, stack))
+        except (BadStack, pulumi.RunError):
+            return None
+
     @property
     def registry(self) -> RegistryOptions:
         """Where images are pushed to."""

@@ -9,8 +9,7 @@ from components import orchestrator
 from components.build import PLATFORMS
 from components.shell import Shell, command
 from components.workflow import BUILD, BUILDX, CHECKOUT, QEMU, Step
-from config.load import of_file
-from config.stack_file import StackFile
+from config.settings import Settings
 from yard.ci.render import step
 from yard.ci.subject import PREFIX, Subject
 
@@ -101,16 +100,16 @@ def _build(subject: Subject) -> Job:
     if subject.cached:
         outputs |= {_address(name): f"${{{{ steps.image-{name}.outputs.image }}}}" for name in subject.built}
     # A tag names the commit that last changed the service's folder, which only the whole history tells.
-    steps = [*begin(subject, **{"fetch-depth": "0"}), *reading(subject), *access.steps, *_builders(subject)]
+    steps = [*begin(subject, **{"fetch-depth": "0"}), *reading(subject.settings), *access.steps, *_builders(subject)]
     steps += [each for name in subject.built for each in _image(subject, name)]
     env = {"STACK": subject.stack}
     # In no environment: whoever has to agree to what is deployed is asked once, and sees that it builds.
     return job("Build and push", access.permissions, steps, 60, outputs=outputs, env=env)
 
 
-def reading(subject: Subject) -> Iterator[Step]:
-    """What it takes to read the configuration without a login."""
-    for each in subject.settings.orchestrators.values():
+def reading(settings: Settings | None) -> Iterator[Step]:
+    """What it takes to read a configuration without a login; nothing where it cannot be read here either."""
+    for each in settings.orchestrators.values() if settings else ():
         yield from each.workflow_reading()
 
 
@@ -256,20 +255,18 @@ def check(subject: Subject) -> dict[str, Any]:
 
 def _check(subject: Subject) -> Job:
     # The merge of the pull request and the commit that it is merged into: what would change is between them.
-    steps = [*begin(subject, **{"fetch-depth": "2"}), *reading(subject)]
-    for stack in subject.stacks:
+    steps = [*begin(subject, **{"fetch-depth": "2"})]
+    settings = {stack: subject.settings_of(stack) for stack in subject.stacks}
+    for stack, each in settings.items():
+        steps += reading(each)
         steps.append(Step(f"Configuration of {stack}", run=yard(subject, "doctor", "--offline", "--stack", stack)))
-    for stack in filter(lambda each: _can_be_rehearsed(subject, each), subject.stacks):
+    for stack in [
+        stack for stack, each in settings.items() if each and each.on_aws
+    ]:  # the rehearsal has no other cloud
         steps.append(Step(f"Rehearse {stack}", run=yard(subject, "rehearse", "--stack", stack)))
         steps.append(Step(f"Cost of {stack}", run=yard(subject, "compare", "--stack", stack)))
     steps.append(Step("What would change", id="diff", run=_diff(subject)))
     return job("Check", (), steps, 30, outputs={"diff": "${{ steps.diff.outputs.diff }}"})
-
-
-def _can_be_rehearsed(subject: Subject, stack: str) -> bool:
-    """Whether the rehearsal has a pretend cloud for it; one whose file is wrong is for its check to tell."""
-    settings = subject.settings if stack == subject.stack else of_file(StackFile(subject.root, stack))
-    return settings.on_aws
 
 
 def _diff(subject: Subject) -> str:
