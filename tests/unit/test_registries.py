@@ -54,7 +54,7 @@ def _made(name: str, options: str, protect: bool) -> tuple[Graph, Repository, st
 
 def left_by(rules: list[dict[str, Any]], indices: Mapping[str, list[str]], age: int) -> list[str]:
     """What ECR leaves of indices, newest first, each by its only tag with its untagged manifests (ECR user guide,
-    "Lifecycle policy evaluation"): a rule has what no earlier one selects, and what an index names goes only after it."""
+    "Lifecycle policy evaluation"): a rule has what no earlier one selects, and what an index names goes after it."""
     left, manifests = dict(indices), [each for parts in indices.values() for each in parts]
     for selection in (rule["selection"] for rule in sorted(rules, key=lambda rule: int(rule["rulePriority"]))):
         if selection["tagStatus"] == "tagged":
