@@ -78,7 +78,7 @@ def remedy(config: Mapping[str, Any], key: str) -> str:
     start(Cloud(), as_pulumi({**config_for("ecr", "ecs-fargate"), **config}))
     with pytest.raises(BadConfig) as error:
         load()
-    (found,) = (each.remedy for each in error.value.problems if each.key == key)
+    *_, found = (each.remedy for each in error.value.problems if each.key == key)  # of the value, after its name's own
     return f"{found.removesuffix(VALUE)}1" if found.endswith(VALUE) else found
 
 
