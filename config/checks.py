@@ -9,6 +9,7 @@ from components.pull import Anonymous
 from components.pulling import cell
 from components.regions import regions
 from components.service import ASKED_BY, Service
+from config import delivery
 from config.encrypted import PLAINLY, Encrypted
 from config.fields import secrets_in
 from config.problems import ENCRYPTED, PLAIN, Words, nearest
@@ -125,6 +126,13 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
         if settings.on_aws and getattr(keys, existing):
             name = existing.replace("_", "-")
             unread |= dict.fromkeys(ours, f"nothing beside `{name}`: what exists already has its own")
+    for field in delivery.unread(settings):
+        value = getattr(keys.github, field)
+        yield (
+            f"github.{field.replace('_', '-')}",
+            value,
+            "nothing where no part of the stack is made on AWS",
+        )
     for field, want in unread.items():
         if field in settings.given:
             value = getattr(keys, field)

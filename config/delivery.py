@@ -19,6 +19,10 @@ OUTPUT = "delivery"
 """The stack's output that tells workflows who they are."""
 
 
+ONLY_ON_AWS = {"permissions_boundary", "provider", "orchestrators", "state_bucket", "state_key"}
+"""Fields of `github`."""
+
+
 def delivery(stack: Settings) -> Delivery | None:
     """Make what workflows are on AWS; None where the stack says nothing of GitHub, or makes nothing there."""
     github, taken = stack.config.github, taking(stack)
@@ -40,13 +44,34 @@ def export(stack: Settings, made: Delivery | None) -> None:
     """Tell workflows who they are; nothing where the stack says nothing of GitHub."""
     if stack.config.github:
         roles: Mapping[str, Any] = made.outputs if made else {}
-        pulumi.export(OUTPUT, {**roles, "session": session(stack)})
+        own = stack.registries[stack.config.registry].identity()
+        pulumi.export(OUTPUT, {**roles, **own, "session": session(stack)})
+
+
+def notes(stack: Settings) -> Iterator[str]:
+    """What `up` says at its end: what of it is left out."""
+    github = stack.config.github
+    if github is None:
+        return
+    if not taking(stack):
+        yield "workflows on GitHub get no role: nothing of this stack is made on AWS"
+    for name, each in stack.registries.items():
+        if commands := each.introduce(github, stack.stack):
+            yield f"workflows on GitHub cannot push to {name} yet. Run, as an administrator there:\n{commands}"
+
+
+def unread(stack: Settings) -> Iterator[str]:
+    """Fields of `github` that are only for AWS, where nothing of the stack is made."""
+    github = stack.config.github
+    if github and not taking(stack):
+        yield from sorted(github.model_fields_set & ONLY_ON_AWS)
 
 
 def deployed(stack: Settings) -> list[type[OrchestratorOptions]]:
     """The orchestrators that workflows may switch between."""
     wanted = stack.config.github.orchestrators if stack.config.github else ()
-    return [orchestrator.load(key).Options for key in sorted({*stack.orchestrators, *wanted})]
+    known = {*wanted} & {*orchestrator.names()}  # of others the checks tell
+    return [orchestrator.load(key).Options for key in sorted({*stack.orchestrators, *known})]
 
 
 def session(stack: Settings) -> int:

@@ -47,7 +47,7 @@ def export(
     pulumi.export("cost", as_output(stack))
     limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]
     limits += [note for each in stack.orchestrators.values() for note in each.notes(stack.services)]
-    if notes := [*_waiting(stack), *_moving(stack), *_plain(stack), *limits]:
+    if notes := [*_waiting(stack), *_moving(stack), *_plain(stack), *delivery.notes(stack), *limits]:
         pulumi.export("next", notes)
 
 

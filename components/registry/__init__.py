@@ -12,6 +12,7 @@ import pulumi
 from components import backends
 from components.aws.access import AwsAccess
 from components.cost import Demand, Item, Unpriced
+from components.github import GitHub
 from components.options import Options, WithOptions
 from components.pull import Pull
 from components.service import Service
@@ -106,6 +107,15 @@ class RegistryOptions(Options):
     def pushing(self, stack: str, services: Iterable[str]) -> AwsAccess:
         """What it takes on AWS to push the images of these services; nothing where the registry is not AWS's."""
         return AwsAccess()
+
+    def identity(self) -> Mapping[str, str]:
+        """Who a workflow is at the registry itself, for the stack's output `delivery`; nothing where it is nobody."""
+        return {}
+
+    def introduce(self, github: GitHub, stack: str) -> str | None:
+        """What an administrator of the registry runs so that a workflow becomes somebody; None: nothing. `stack` is
+        before the repositories' names."""
+        return None
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What it costs a month."""

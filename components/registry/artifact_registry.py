@@ -11,13 +11,14 @@ import pulumi
 from pydantic import Field, SecretStr
 
 from components.cost import Demand, Item, Line
+from components.github import HOST, GitHub
 from components.model import Contradiction, Text
 from components.needs import Need, RegistryApi
 from components.pull import Login, NodeIdentity, Pull
 from components.registry import Registry, RegistryOptions, Repository, push_commands
 from components.sdk import gcp
 from components.service import Service
-from components.shell import command
+from components.shell import Shell, command, quoted
 from components.workflow import GOOGLE, ID_TOKEN, Access, Push, Setting, Step, docker_login
 
 Id = Annotated[
@@ -33,12 +34,27 @@ MISSING = (
 )
 
 
+Provider = Annotated[
+    str,
+    Text(
+        r"^projects/\d+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+$",
+        "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER",
+    ),
+]
+Account = Annotated[
+    str,
+    Text(
+        r"^[a-z0-9-]+@[a-z0-9.:-]+\.gserviceaccount\.com$",
+        "a service account's address, such as github-push@acme.iam.gserviceaccount.com",
+    ),
+]
+PROVIDER_FIELD, ACCOUNT_FIELD = "workload-identity-provider", "service-account"
 PROVIDER = Setting(
     "GOOGLE_WORKLOAD_IDENTITY_PROVIDER",
     "the provider at Google Cloud that trusts the repository",
-    output=("delivery", "workload-identity-provider"),
+    output=("delivery", PROVIDER_FIELD),
 )
-ACCOUNT = Setting("GOOGLE_SERVICE_ACCOUNT", "the service account that pushes", output=("delivery", "service-account"))
+ACCOUNT = Setting("GOOGLE_SERVICE_ACCOUNT", "the service account that pushes", output=("delivery", ACCOUNT_FIELD))
 
 
 class ArtifactRegistryOptions(RegistryOptions):
@@ -68,8 +84,21 @@ class ArtifactRegistryOptions(RegistryOptions):
         " are, on GKE.",
     )
 
+    workload_identity_provider: Provider | None = Field(
+        default=None,
+        description="What trusts the repository's workflows on GitHub at Google Cloud, so that they push without a"
+        " key; with `service-account`. `up` says how to make both.",
+    )
+    service_account: Account | None = Field(
+        default=None, description="The service account that workflows push as; with `workload-identity-provider`."
+    )
+
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
-        """That what makes a repository is installed, and that the key is not the path to it."""
+        """That what makes a repository is installed, that the key is not the path to it, and that whoever pushes from
+        GitHub is named in full."""
+        for one, other in ((PROVIDER_FIELD, ACCOUNT_FIELD), (ACCOUNT_FIELD, PROVIDER_FIELD)):
+            if self._said(one) and not self._said(other):
+                yield other, None, f"a value, as `{one}` has one: workflows need both"
         if self.repository is None and find_spec(PACKAGE) is None:
             yield "repository", None, MISSING
         key = self.service_account_key
@@ -113,6 +142,20 @@ class ArtifactRegistryOptions(RegistryOptions):
         login = docker_login(self.host, "oauth2accesstoken", "${{ steps.google.outputs.access_token }}")
         return Push(Access((google, login), (ID_TOKEN,), (PROVIDER, ACCOUNT)), self.host)
 
+    def _said(self, field: str) -> str | None:
+        found: str | None = getattr(self, field.replace("-", "_"))
+        return found
+
+    def identity(self) -> Mapping[str, str]:
+        """Both, or nothing."""
+        found = {each: self._said(each) for each in (PROVIDER_FIELD, ACCOUNT_FIELD)}
+        return {key: value for key, value in found.items() if value}
+
+    def introduce(self, github: GitHub, stack: str) -> str | None:
+        """The commands of Google's own program. They are no resources of the stack: each `up` of a workflow would then
+        need a login at Google Cloud too."""
+        return None if self.identity() else "\n".join(introduction(self, github, stack))
+
     def pulled_by(self, on_aws: bool) -> type[Pull]:
         """With the key where there is one, else by who the nodes are."""
         return Login if self.service_account_key else NodeIdentity
@@ -134,6 +177,53 @@ class ArtifactRegistryOptions(RegistryOptions):
     def example(cls, region: str) -> dict[str, Any]:
         near = "asia-northeast1" if region.startswith("ap-") else "us"
         return {"project": "acme", "location": near, "repository": "images", "service-account-key": "{}"}
+
+
+POOL = "github"
+PUSHER = "github-push"
+
+
+def introduction(options: ArtifactRegistryOptions, github: GitHub, stack: str) -> Iterator[str]:
+    """Commands that let one branch push to one repository of images, and nothing else (Google Cloud documentation,
+    "Configure Workload Identity Federation with deployment pipelines"). A claim that is missing equals nothing."""
+    project, pool = f"--project={options.project}", f"--workload-identity-pool={POOL}"
+    where = f"--location={options.location}"
+    account = f"{PUSHER}@{options.project}.iam.gserviceaccount.com"
+    number = Shell(f"$(gcloud projects describe {quoted(options.project)} --format='value(projectNumber)')")
+    pools = f"iam.googleapis.com/projects/{number}/locations/global/workloadIdentityPools/{POOL}"
+    whole = "--location=global"
+    yield command("gcloud", "iam", "workload-identity-pools", "create", POOL, project, whole)
+    yield command(
+        *("gcloud", "iam", "workload-identity-pools", "providers", "create-oidc", POOL, project, whole, pool),
+        f"--issuer-uri=https://{HOST}",
+        "--attribute-mapping=google.subject=assertion.sub,attribute.repository_id=assertion.repository_id",
+        f"--attribute-condition={condition(github)}",
+    )
+    yield command("gcloud", "iam", "service-accounts", "create", PUSHER, project)
+    yield command(
+        *("gcloud", "artifacts", "repositories", "add-iam-policy-binding", options.repository or stack, project, where),
+        *(f"--member=serviceAccount:{account}", "--role=roles/artifactregistry.writer"),
+    )
+    yield command(
+        *("gcloud", "iam", "service-accounts", "add-iam-policy-binding", account, project),
+        "--role=roles/iam.workloadIdentityUser",
+        Shell(f'"--member=principalSet://{pools}/attribute.repository_id/{github.repository_id}"'),
+    )
+    for field, value in {
+        PROVIDER_FIELD: Shell(f'"{pools.removeprefix("iam.googleapis.com/")}/providers/{POOL}"'),
+        ACCOUNT_FIELD: account,
+    }.items():
+        yield command("pulumi", "config", "set", "--path", f"{options.key}.{field}", value)
+
+
+def condition(github: GitHub) -> str:
+    """Which tokens count, in Google's words: of this repository and owner by their numbers, and of the branch."""
+    wanted = {
+        "repository_id": str(github.repository_id),
+        "repository_owner_id": str(github.owner_id),
+        "ref": github.ref,
+    }
+    return " && ".join(f"assertion.{claim} == '{value}'" for claim, value in wanted.items())
 
 
 class ArtifactRegistry(Registry[ArtifactRegistryOptions]):

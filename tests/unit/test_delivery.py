@@ -1,6 +1,8 @@
 """Who GitHub is: the trust of each role, evaluated over tokens; what each may do; what stays as it is without it."""
 
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -111,6 +113,62 @@ class TestTrust:
                 iam.applies(statement | {"Condition": condition}, "s3:GetObject", "x", {})
         with pytest.raises(NotImplementedError):
             iam.applies(statement | {"NotPrincipal": "*"}, "s3:GetObject", "x", {})
+
+
+GOOGLE = {"project": "acme", "location": "us", "repository": "images", "service-account-key": "{}"}
+NAMED = {
+    "workload-identity-provider": "projects/1/locations/global/workloadIdentityPools/github/providers/github",
+    "service-account": "github-push@acme.iam.gserviceaccount.com",
+}
+
+
+def at_google(**more: str) -> Graph:
+    config = config_for("artifact-registry", "ecs-fargate") | {"github": GITHUB}
+    return run_program(config | {"artifact-registry": GOOGLE | more})
+
+
+def holds(condition: str, context: Mapping[str, str]) -> bool:
+    """Whether a token meets a condition of Google's, of the one form that is written: claims that equal a text."""
+    claims = {key.partition(":")[2]: value for key, value in context.items()}
+    wanted = [re.fullmatch(r"assertion\.(\w+) == '([^']+)'", each) for each in condition.split(" && ")]
+    return all(each is not None and claims.get(each[1]) == each[2] for each in wanted)
+
+
+@cache
+def told() -> list[list[str]]:
+    """The commands that are told where workflows are nobody at Google yet."""
+    (note,) = [each for each in at_google().export("next") if "cannot push to artifact-registry" in each]
+    return [shlex.split(each) for each in note.splitlines()[1:]]
+
+
+class TestGoogle:
+    def test_without_a_provider_the_commands_are_told(self) -> None:
+        assert set(at_google().export("delivery")) == {"deploy-role", "preview-role", "session"}
+        assert [each[0] for each in told()] == ["gcloud"] * 5 + ["pulumi"] * 2
+        bound = [each for each in told() if "add-iam-policy-binding" in each]
+        assert [each[4] for each in bound] == ["images", "github-push@acme.iam.gserviceaccount.com"]
+        assert bound[1][-1].endswith("/workloadIdentityPools/github/attribute.repository_id/42")
+
+    @pytest.mark.parametrize("case", TOKENS)
+    def test_a_token_is_trusted_by_its_numbers_and_its_branch(self, case: str) -> None:
+        """A name counts for nothing there, so that a rename changes nothing; the audience Google asks for itself."""
+        context, roles = TOKENS[case]
+        (given,) = [word for each in told() for word in each if word.startswith("--attribute-condition=")]
+        owner = {"42": "7", "99": "9"}.get(context.get(f"{HOST}:repository_id", ""))
+        context = context | ({f"{HOST}:repository_owner_id": owner} if owner else {})
+        others = {"the repository under a new name", "an environment that nobody named", "no subject"}
+        others |= {"no audience", "for someone else"}
+        assert holds(given.partition("=")[2], context) is ("push" in roles or case in others)
+
+    def test_with_both_the_output_has_them(self) -> None:
+        graph = at_google(**NAMED)
+        assert NAMED.items() <= graph.export("delivery").items()
+        assert not [each for each in graph.exports().get("next", []) if "artifact-registry" in each]
+
+    @pytest.mark.parametrize(("one", "other"), [tuple(NAMED), tuple(reversed(NAMED))])
+    def test_one_without_the_other_is_a_mistake(self, one: str, other: str) -> None:
+        with pytest.raises(BadConfig, match=rf"artifact-registry.{other}.*as `{one}` has one"):
+            at_google(**{one: NAMED[one]})
 
 
 PUSHED = {"ecr": "ecr", "ecr-public": "ecr-public"}
@@ -293,6 +351,17 @@ class TestStack:
         assert set(made("ghcr", "kubernetes").export("delivery")) == {"session"}
         assert not made("ghcr", "kubernetes").under(DELIVERY)
         assert {"push-role", "deploy-role"} <= set(made("ecr-public", "kubernetes").export("delivery"))
+
+    def test_what_is_for_aws_alone_is_not_ignored_off_it(self) -> None:
+        more = {"permissions-boundary": "arn:aws:iam::123456789012:policy/ours", "state-bucket": "acme-state"}
+        config = config_for("ghcr", "kubernetes") | {"github": GITHUB | more}
+        with pytest.raises(BadConfig) as problem:
+            run_program(config)
+        for key in more:
+            assert f"pulumi config rm --path switchyard:github.{key}" in str(problem.value)
+
+    def test_a_stack_off_aws_says_that_there_are_no_roles(self) -> None:
+        assert [each for each in made("ghcr", "kubernetes").export("next") if "get no role" in each]
 
 
 MISTAKES = {
