@@ -126,13 +126,7 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
         if settings.on_aws and getattr(keys, existing):
             name = existing.replace("_", "-")
             unread |= dict.fromkeys(ours, f"nothing beside `{name}`: what exists already has its own")
-    for field in delivery.unread(settings):
-        value = getattr(keys.github, field)
-        yield (
-            f"github.{field.replace('_', '-')}",
-            value,
-            "nothing where no part of the stack is made on AWS",
-        )
+    yield from delivery.unread(settings)
     for field, want in unread.items():
         if field in settings.given:
             value = getattr(keys, field)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pulumi
 
-from components import orchestrator
+from components import edge, orchestrator
 from components.aws import parts
 from components.aws.access import AwsAccess, together
 from components.aws.delivery import Delivery, DeliveryArgs
 from components.github import LONGEST_SESSION
+from components.model import Contradiction
 from components.orchestrator import OrchestratorOptions
 from config.settings import Settings
 
@@ -60,11 +61,13 @@ def notes(stack: Settings) -> Iterator[str]:
             yield f"workflows on GitHub cannot push to {name} yet. Run, as an administrator there:\n{commands}"
 
 
-def unread(stack: Settings) -> Iterator[str]:
+def unread(stack: Settings) -> Iterator[Contradiction]:
     """Fields of `github` that are only for AWS, where nothing of the stack is made."""
     github = stack.config.github
     if github and not taking(stack):
-        yield from sorted(github.model_fields_set & ONLY_ON_AWS)
+        for field in sorted(github.model_fields_set & ONLY_ON_AWS):
+            where = f"github.{field.replace('_', '-')}"
+            yield where, getattr(github, field), "nothing where no part of the stack is made on AWS"
 
 
 def deployed(stack: Settings) -> list[type[OrchestratorOptions]]:
@@ -92,11 +95,18 @@ def _on_aws(stack: Settings) -> bool:
 
 
 def _foundation(stack: Settings) -> Iterator[AwsAccess]:
-    config = stack.config
-    return parts.foundation(
-        None if config.vpc else config.network,
-        behind_edge=any(each.target for each in deployed(stack)),
-        own_edge=config.load_balancer is None,
-        domain=config.domain is not None,
-        access_logs=config.access_logs,
+    yield from parts.foundation(None if stack.config.vpc else stack.config.network)
+    yield _edge(stack)
+
+
+def _edge(stack: Settings) -> AwsAccess:
+    """That of the edge that is up, or that one of the orchestrators to switch to will stand behind."""
+    config, options = stack.config, stack.edge
+    if options is None:
+        key = edge.chosen(config.edge, [each.target for each in deployed(stack)])
+        if key is None:
+            return AwsAccess()
+        options = edge.load(key).Options.model_construct()
+    return options.taken(
+        own=config.load_balancer is None, domain=config.domain is not None, access_logs=config.access_logs
     )

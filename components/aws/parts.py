@@ -158,18 +158,11 @@ SWARM = (
 )
 
 
-def foundation(
-    network: Kind | None, *, behind_edge: bool, own_edge: bool, domain: bool, access_logs: bool
-) -> Iterator[AwsAccess]:
-    """What outlives every orchestrator. `network` None: it exists; `own_edge` False: the load balancer does."""
+def foundation(network: Kind | None) -> Iterator[AwsAccess]:
+    """What outlives every orchestrator, but for the edge. `network` None: it exists."""
     if network is None:
         yield AwsAccess(looks_up={"ec2:DescribeVpcs": "*"})
     else:
         yield VPC
         yield WAYS_OUT[network]
     yield LOGS
-    if behind_edge:
-        yield GROUPS
-        yield from (BALANCER,) if own_edge else ()
-        yield from (DOMAIN,) if domain else ()
-        yield from (ACCESS_LOGS,) if access_logs else ()

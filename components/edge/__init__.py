@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import pulumi
 
 from components import backends
+from components.aws.access import AwsAccess
 from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
 from components.gate import Expected, Gate, GateOptions, Health
@@ -64,6 +65,10 @@ class EdgeOptions(Options):
     @abstractmethod
     def shared(cls, resources: Iterable[Mapping[str, Any]]) -> Iterator[Shared]:
         """For each service that has traffic, how it is shared by what a state has."""
+
+    def taken(self, *, own: bool, domain: bool, access_logs: bool) -> AwsAccess:
+        """What it takes on AWS to make it, for the role by which CI deploys. `own` False: one that exists is used."""
+        return self.aws_access
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What it costs a month."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 
+from components.aws import parts
+from components.aws.access import AwsAccess, together
 from components.aws.network import ANYWHERE
 from components.cost import Demand, Item, Line, Unpriced
 from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared
@@ -55,6 +57,11 @@ class AlbOptions(EdgeOptions):
     takes = frozenset({"ip", "instance"})
     reads = frozenset({"domain", "load_balancer", "access_logs", "strict", "gate"})
     rule = RULE
+    aws_access = parts.GROUPS
+
+    def taken(self, *, own: bool, domain: bool, access_logs: bool) -> AwsAccess:
+        more = [(own, parts.BALANCER), (own and domain, parts.DOMAIN), (own and access_logs, parts.ACCESS_LOGS)]
+        return together([self.aws_access, *[each for wanted, each in more if wanted]])
 
     @classmethod
     def groups(cls, rule: Mapping[str, Any]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from components import orchestrator
 from components.aws import parts
 from components.aws.access import AwsAccess, together
 from components.aws.actions import ROWS
+from components.edge.alb import AlbOptions
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
 from components.testing.engine import Graph
@@ -69,7 +70,8 @@ def made(found: Graph) -> set[str]:
 
 
 def foundation(network: Any = "nat-single") -> AwsAccess:
-    return together(parts.foundation(network, behind_edge=True, own_edge=True, domain=True, access_logs=True))
+    balancer = AlbOptions().taken(own=True, domain=True, access_logs=True)
+    return together([*parts.foundation(network), balancer])
 
 
 class TestEveryType:
