@@ -37,7 +37,7 @@ class Problem:
     @property
     def says(self) -> str:
         """What is wrong."""
-        return f"{self.key} {_is(self.value)}; want {self.want}"
+        return f"{shown(self.key)} {_is(self.value)}; want {self.want}"
 
     @property
     def remedy(self) -> str:
@@ -54,6 +54,11 @@ class Problem:
         return set_command(self.key, *plain, *kind)
 
 
+def shown(key: str) -> str:
+    """A key on one line, whatever is in it."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in key)
+
+
 def set_command(key: str, *options: str, value: str = VALUE) -> str:
     """The command that gives `key` another value."""
     return command("pulumi", "config", "set", *options, *_path_option(key), key, value)
@@ -66,12 +71,12 @@ def remove_command(key: str) -> str:
 
 def rename(key: str, name: str) -> str:
     """Where taking `key` out would let a default hold in its place, or lose what is below it."""
-    return f"rename {key} to {name} in config/Pulumi.<stack>.yaml"
+    return f"rename {shown(key)} to {name} in config/Pulumi.<stack>.yaml"
 
 
 def edit(key: str) -> str:
     """What is left where no command does it."""
-    return f"edit {key} in config/Pulumi.<stack>.yaml"
+    return f"edit {shown(key)} in config/Pulumi.<stack>.yaml"
 
 
 def is_within(key: str, outer: str) -> bool:

@@ -7,9 +7,10 @@ import pytest
 
 from components.regions import regions
 from tests.program import config_for
-from tests.unit.test_mistakes import EDIT, only
+from tests.unit.test_mistakes import EDIT, FILE, only
 from tests.unit.test_settings import BASE, ONE, api, complaint, load
 
+CLUSTER = config_for("oci", "kubernetes")["kubernetes"]
 NUL = "text without a NUL character, at which it would end for the process"
 FORMS = {
     "a region that AWS has not": (
@@ -91,6 +92,15 @@ FORMS = {
             "switchyard:eks.admins[0]",
             "is 'arn:aws:iam::123456789012:role/*'",
             "an IAM role's ARN, such as arn:aws:iam::123456789012:role/ci",
+        ),
+    ),
+    "a key of two lines": (
+        {**config_for("oci", "kubernetes"), "kubernetes": {**CLUSTER, "annotations": {"a\nb": "c"}}},
+        only(
+            r"switchyard:kubernetes.annotations.a\nb",
+            r"is 'a\nb'",
+            "the key of an annotation, such as service.beta.kubernetes.io/aws-load-balancer-type; did you mean a-b?",
+            rf"rename switchyard:kubernetes.annotations.a\nb to a-b{FILE}",
         ),
     ),
 }
