@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import pulumi
+import pulumi_aws as aws
 import pytest
 
+from components.aws import cluster_admins
 from components.aws.access import LONGEST_POLICY
 from components.permissions import LONGEST, policy_size
-from components.testing.engine import Graph
+from components.testing.cloud import Cloud
+from components.testing.engine import Graph, deploy, start
 from config.problems import BadConfig
 from tests import iam
 from tests.program import BLOCKS, DIGEST, SERVICE, config_for, run_program
@@ -317,6 +321,10 @@ class TestBoundary:
         assert iam.decide(policies(graph, "deploy"), "iam:CreateRole", ROLE, context) == "allow"
 
 
+def transformed(type_: str, props: dict[str, Any]) -> pulumi.ResourceTransformArgs:
+    return pulumi.ResourceTransformArgs(True, type_, "eks", props, pulumi.ResourceOptions())
+
+
 class TestStack:
     def test_without_github_nothing_is_another(self) -> None:
         """Not a resource, an input or an output of any other component."""
@@ -332,6 +340,30 @@ class TestStack:
         entries = made("ecr", "eks").one("eks:index:Cluster").inputs["accessEntries"]
         (entry,) = entries.values()
         assert entry["principalArn"].endswith("role/github-deploy-0a1b2c3")
+
+    @pytest.mark.parametrize(
+        ("caller", "by_eks"),
+        {
+            "user/ada": True,
+            "assumed-role/Admin/ada": True,
+            "assumed-role/github-deploy-0a1b2c3/GitHubActions": False,
+        }.items(),
+    )
+    def test_eks_makes_no_entry_for_a_deployer_that_has_one(self, caller: str, by_eks: bool) -> None:
+        """Two for one role are an error; anyone else who makes the cluster would be locked out without."""
+        arn = f"arn:aws:sts::123456789012:{caller}"
+        start(Cloud(answers={"aws:index/getCallerIdentity:getCallerIdentity": lambda _: {"arn": arn}}))
+
+        def program() -> Any:
+            role = aws.iam.Role("github-deploy", assume_role_policy="{}")
+            change = cluster_admins.creator_by_entry(role, role)
+            props = {"name": "shop", "accessConfig": {"authenticationMode": "API"}}
+            changed: Any = change(transformed("aws:eks/cluster:Cluster", props))
+            assert change(transformed("aws:iam/role:Role", {})) is None
+            return changed.props
+
+        access = {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": by_eks}
+        assert deploy(program) == {"name": "shop", "accessConfig": access}
 
     def test_a_provider_that_exists_is_used(self) -> None:
         graph = made(said='{"provider": "existing"}')
