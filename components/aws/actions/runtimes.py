@@ -108,7 +108,8 @@ ROWS: Mapping[str, Actions] = {
     "aws:ecs/service:Service": row(
         "ecs/service.go",
         create="CreateService TagResource",
-        read="DescribeServices",
+        # By the deployment it sees whether a steady state is reached.
+        read="DescribeServices DescribeServiceDeployments ListServiceDeployments",
         update=f"UpdateService {TAGS}",
         delete="UpdateService DeleteService",
     ),
