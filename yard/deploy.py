@@ -24,6 +24,7 @@ from yard.choice import stack_option
 from yard.given import given
 from yard.local import STACK, Local, in_words
 from yard.machine import Machine, MachineError, Misconfigured, Notes, Say, engine_host
+from yard.push_commands import PushCommands
 from yard.state import url_of
 from yard.up import call, changes
 
@@ -197,18 +198,18 @@ def _push(opened: auto.Stack) -> Mapping[str, str]:
 
 def _pushed(source: image.Source, here: Machine, commands: str) -> Change:
     """A service's image in the stack's registry: built and pushed, unless this very version is there."""
-    *login, _, push = commands.splitlines()
-    version = source.version()
-    repository, _, tag = shlex.split(push.replace(str(COMMIT), version))[-1].rpartition(":")
-    for line in login:
-        # A `docker login` that would ask for a password is a person's to type, once.
-        if not line.startswith("docker login") or "--password-stdin" in line:
-            image.run(line, "the login at the registry failed", {})
-    if there := image.pushed(source, here, f"{repository}:{tag}"):
+    told, version = PushCommands.of(commands), source.version()
+    repository, _, tag = shlex.split(told.image.replace(str(COMMIT), version))[0].rpartition(":")
+    for line in told.login:
+        image.run(line, "the login at the registry failed", {})
+    digest = image.pushed(source, here, f"{repository}:{tag}")
+    if digest:
         here.say(f"{source.service}: {repository}:{tag} is there already")
-        return Change(digest=there, commit=version)
-    digest = image.build_and_push(source, here, repository, tag)
-    here.say(f"{source.service}: pushed {repository}:{tag}")
+    else:
+        digest = image.build_and_push(source, here, repository, tag)
+        here.say(f"{source.service}: pushed {repository}:{tag}")
+    for line in told.filling(version):
+        image.run(line, "the cache was not filled", {})
     return Change(digest=digest, commit=version)
 
 

@@ -196,10 +196,17 @@ class TestImage:
 class TestFill:
     GHCR = {"owner": "acme", "username": "robot", "password": "token"}
 
-    def test_the_cache_is_asked_for_the_tag_after_its_own_login(self) -> None:
-        login, pull = import_module("yard.ci.fill").commands(
-            push("ghcr", self.GHCR), "deployed-$(git rev-parse --short HEAD)", "deployed-abc"
+    def test_the_cache_is_asked_for_the_tag_after_its_own_login(
+        self, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert project.files("ghcr", "eks")
+        ran: list[str] = []
+        monkeypatch.setattr(images, "run", lambda line, *_: ran.append(line))
+        monkeypatch.setattr(
+            import_module("yard.state"), "outputs", lambda *_: {"push": {"api": push("ghcr", self.GHCR)}}
         )
+        run("fill", "api", "ghcr.io/acme/shop/api:deployed-abc")
+        login, pull = ran
         assert login.endswith("--password-stdin 123456789012.dkr.ecr.us-east-1.amazonaws.com")
         assert pull == "docker pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/shop/ghcr/acme/shop/api:deployed-abc"
 

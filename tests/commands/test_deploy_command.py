@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from config.digests import GIVEN
 from config.releases import Change
 from tests.commands.doctoring import stack_file
 from tests.program import DIGEST, config_for
+from tests.unit.test_registries import push
 from yard import deploy as command
+from yard import image
 from yard.deploy import Deployment
 from yard.given import given
 from yard.machine import MachineError
@@ -88,6 +91,48 @@ def test_stack_local_has_its_own_command(monkeypatch: pytest.MonkeyPatch, tmp_pa
     result = CliRunner().invoke(command.deploy, ["--stack", "local"])
     assert result.exit_code == 2
     assert "stack local is this machine's: `yard up` deploys it" in result.output
+
+
+ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+LOGIN = f"aws ecr get-login-password --region us-east-1 | docker login --username AWS --password-stdin {ECR}"
+GHCR = {"owner": "acme", "username": "robot", "password": "token"}
+BUILT = "built for "
+
+
+@pytest.mark.parametrize(
+    ("registry", "options", "ran"),
+    [
+        ("ecr", {}, [LOGIN, f"{BUILT}{ECR}/shop/api:deployed-abc"]),
+        ("ghcr", {"owner": "acme", "public": True}, [f"{BUILT}ghcr.io/acme/shop/api:deployed-abc"]),
+        (
+            "ghcr",
+            GHCR,
+            [
+                f"{BUILT}ghcr.io/acme/shop/api:deployed-abc",
+                LOGIN,
+                f"docker pull {ECR}/shop/ghcr/acme/shop/api:deployed-abc",
+            ],
+        ),
+    ],
+    ids=["ecr", "ghcr", "ghcr with its cache"],
+)
+def test_an_image_goes_to_its_registry_and_then_into_the_cache(
+    registry: str, options: dict[str, Any], ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+
+    def build(source: object, here: object, repository: str, tag: str) -> str:
+        found.append(f"{BUILT}{repository}:{tag}")
+        return DIGEST
+
+    monkeypatch.setattr(image, "run", lambda line, *_: found.append(line))
+    monkeypatch.setattr(image, "pushed", lambda *_: None)
+    monkeypatch.setattr(image, "build_and_push", build)
+    source: Any = SimpleNamespace(service="api", version=lambda: "abc")
+    here: Any = SimpleNamespace(say=lambda text: None)
+    change = command._pushed(source, here, push(registry, options))
+    assert (change.digest, change.commit) == (DIGEST, "abc")
+    assert found == ran
 
 
 def test_what_a_run_is_given_is_gone_after_it(monkeypatch: pytest.MonkeyPatch) -> None:

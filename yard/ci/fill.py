@@ -1,13 +1,13 @@
 """`yard ci fill`: an image from the registry into the cache that the replicas pull from."""
 
-from collections.abc import Iterator
-
 import click
 
+from components.registry import COMMIT
 from yard import exits, here, image, state
 from yard.choice import stack_option
 from yard.ci.subject import Subject
 from yard.local import in_words
+from yard.push_commands import PushCommands
 
 ROOT = here.ROOT
 
@@ -28,16 +28,8 @@ def fill(service: str, address: str, stack: str) -> None:
         pushes = state.outputs(ROOT, stack).get("push", {})
         if not subject.cached or service not in pushes:
             raise exits.Misused(f"stack {stack} has no cache for a service {service}")
-        _, _, tag = address.rpartition(":")
-        for line in commands(pushes[service], str(subject.registry.tag), tag):
+        before, _, after = str(subject.registry.tag).partition(str(COMMIT))
+        version = address.rpartition(":")[2].removeprefix(before).removesuffix(after)
+        for line in PushCommands.of(pushes[service]).filling(version):
             click.echo(line)
             image.run(line, "the cache was not filled", {})
-
-
-def commands(push: str, written: str, tag: str) -> Iterator[str]:
-    """Of the commands that push a service's image, those that come after the push itself, with this tag."""
-    lines = push.splitlines()
-    (last,) = [place for place, line in enumerate(lines) if line.startswith("docker push ")]
-    for line in lines[last + 1 :]:
-        if not line.startswith("#"):
-            yield line.replace(written, tag)
