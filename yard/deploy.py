@@ -19,7 +19,7 @@ from config.load import of_file
 from config.problems import nearest
 from config.releases import Change
 from config.stack_file import StackFile
-from yard import engine, here, image, interrupts, machine, progress
+from yard import engine, here, image, interrupts, machine, progress, suggest
 from yard.choice import stack_option
 from yard.given import given
 from yard.local import STACK, Local, in_words
@@ -53,10 +53,7 @@ def deploy(images: tuple[str, ...], stack: str, commit: str | None, as_json: boo
         deployment = Deployment.of(ROOT, stack, images, commit or None)
         with interrupts.explained(lambda: f"What was pushed stays. {interrupted(stack)}"):
             outcome = deployment.run(say)
-    if as_json:
-        click.echo(json.dumps(outcome, indent=2))
-    else:
-        tell(outcome)
+    show(outcome, stack, as_json)
 
 
 def interrupted(stack: str) -> str:
@@ -225,6 +222,19 @@ def _answer(url: str) -> Any:
             time.sleep(1)
 
 
+def show(outcome: Mapping[str, Any], stack: str, as_json: bool) -> None:
+    """Print the outcome; the command has failed where a URL does not answer."""
+    if as_json:
+        click.echo(json.dumps(outcome, indent=2))
+    else:
+        tell(outcome)
+    if silent := [each["url"] for each in outcome["services"].values() if each["url"] and each["answer"] is None]:
+        raise click.ClickException(
+            f"no answer from {', '.join(silent)} within {QUIET:.0f} s. What was deployed is healthy and runs: is the"
+            f" address reached from here, and is its name known yet? `{suggest.yard('status', '--stack', stack)}`"
+        )
+
+
 def tell(outcome: Mapping[str, Any]) -> None:
     """The outcome for a person."""
     changed = ", ".join(f"{op} {count}" for op, count in outcome["changes"].items()) or "no changes"
@@ -233,4 +243,5 @@ def tell(outcome: Mapping[str, Any]) -> None:
         click.secho(f"  {name}", bold=True, nl=False)
         click.echo(f"  {each['digest']}")
         if each["url"]:
-            click.echo(f"    {each['url']}  answers  {json.dumps(each['answer'])}")
+            answer = "does not answer" if each["answer"] is None else f"answers  {json.dumps(each['answer'])}"
+            click.echo(f"    {each['url']}  {answer}")

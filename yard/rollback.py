@@ -1,6 +1,5 @@
 """`yard rollback`: what ran before, by an ordinary `up`."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,10 +43,7 @@ def rollback(services: tuple[str, ...], to: int | None, stack: str, as_json: boo
         exits.confirm(f"Roll back stack {stack}?", yes=yes)
         with interrupts.explained(lambda: "The same command goes on." if stack == STACK else deploy.interrupted(stack)):
             outcome = back.deployment.run(say)
-    if as_json:
-        click.echo(json.dumps(outcome, indent=2))
-    else:
-        deploy.tell(outcome)
+    deploy.show(outcome, stack, as_json)
 
 
 @dataclass(frozen=True)

@@ -117,9 +117,10 @@ def call(url: str) -> Any:
     except HTTPError as error:
         return f"HTTP {error.code}"
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except ValueError:
         return text
+    return text if found is None else found  # `null` is an answer too
 
 
 def tell(outcome: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 
 from config.digests import GIVEN
@@ -153,3 +154,21 @@ def test_ctrl_c_says_how_to_go_on_and_how_to_go_back(monkeypatch: pytest.MonkeyP
     result = CliRunner().invoke(command.deploy, ["--stack", "dev"])
     assert result.exit_code == 130
     assert "The same command goes on. `pulumi up --refresh --stack dev` goes back to what ran before" in result.stderr
+
+
+def test_a_url_that_does_not_answer_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    services = {
+        "api": {"digest": DIGEST, "url": "http://x", "answer": None},
+        "web": {"digest": DIGEST, "url": "http://x/web", "answer": "null"},
+        "worker": {"digest": DIGEST, "url": None, "answer": None},
+    }
+    outcome = {"services": services, "changes": {}, "seconds": 1.0}
+    for as_json in (True, False):
+        with pytest.raises(ClickException) as error:
+            command.show(outcome, "dev", as_json)
+        assert error.value.exit_code == 1
+        assert "no answer from http://x within 120 s." in error.value.message
+    printed = capsys.readouterr().out
+    assert json.loads(printed[: printed.index("\n}") + 2]) == outcome
+    assert "http://x  does not answer" in printed
+    command.show({**outcome, "services": {"web": services["web"], "worker": services["worker"]}}, "dev", True)
