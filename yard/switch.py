@@ -21,6 +21,8 @@ from yard.choice import stack_option
 
 ROOT = here.ROOT
 
+CONFIGURED = "pulumi:providers:pulumi-python"
+"""The provider of swarms, which keeps the stack's whole configuration in its state, the weights among it."""
 SHARES = (1, 10, 50, 100)
 """Percent of the traffic that the newcomer gets, step by step."""
 
@@ -203,7 +205,7 @@ class Switch:
         odd: list[str] = []
 
         def show(step: Any, done: bool) -> None:
-            if not done and step.op != auto.OpType.SAME and step.type != self.edge.rule:
+            if not done and step.op != auto.OpType.SAME and step.type not in (self.edge.rule, CONFIGURED):
                 odd.append(f"{step.urn.rpartition('::')[2]} ({step.type})")
 
         engine.Watch(show).run(self.stack.preview)

@@ -49,6 +49,15 @@ def test_it_prepares_shifts_and_retires(tmp_path: Path) -> None:
         assert not stack.since(mark)
 
 
+def test_a_swarm_whose_provider_keeps_the_weights_is_switched_to(tmp_path: Path) -> None:
+    with passage(tmp_path) as stack:
+        stack.up()
+        diary = Diary(stack)
+        diary.open().run("swarm-ec2")
+        assert diary.served == [["ecs-fargate", "swarm-ec2"]] * 3 + [["swarm-ec2"]]
+        assert stack.serving() == ["swarm-ec2"]
+
+
 def test_it_stops_before_sick_replicas_and_can_be_aborted(tmp_path: Path) -> None:
     gate = {"interval": 0.01, "timeout": 0.2, "settle": 0}
     with passage(tmp_path, more={"gate": gate}, unhealthy_groups=["api-eks"]) as stack:
