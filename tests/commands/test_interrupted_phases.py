@@ -92,7 +92,7 @@ def hangs(*_, **__):
     print("it hangs", flush=True)
     time.sleep(600)
 
-push = "docker tag\\ndocker push r/api:1"
+push = "docker tag api r/api:1\\ndocker push r/api:1"
 urls = {"url": value({"api": "http://localhost:1"}), "logs": value({}), "push": value({"api": push})}
 client = Fake(info=lambda: {"Architecture": "x86_64"}, images=Fake(get_registry_data=refuse))
 stack = Fake(up=None, destroy=None, outputs=lambda: urls, workspace=Fake(remove_stack=lambda *_, **__: None))

@@ -195,7 +195,7 @@ def _end(name: str) -> None:
             os.kill(pid, signal.SIGKILL)
             _until(lambda: not _pid(name), STOP_TIMEOUT)
     if process := _STARTED.pop(name, None):
-        process.poll()
+        process.wait(STOP_TIMEOUT)  # a process that ends has no command line any more, some time before it has ended
 
 
 def _pid(name: str) -> int | None:
