@@ -346,6 +346,7 @@ class Alb(Edge[AlbOptions]):
             rules=[{"id": "expire", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 365}}],
             opts=child,
         )
+        account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
         policy = aws.s3.BucketPolicy(
             f"{name}-logs",
             bucket=bucket.id,
@@ -357,7 +358,9 @@ class Alb(Edge[AlbOptions]):
                             "Effect": "Allow",
                             "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
                             "Action": "s3:PutObject",
-                            "Resource": pulumi.Output.concat(bucket.arn, "/*"),
+                            # Logs of another account's load balancers are written under that account's number
+                            # (ELB user guide, "Access log files").
+                            "Resource": pulumi.Output.concat(bucket.arn, "/AWSLogs/", account, "/*"),
                         },
                         {
                             "Effect": "Deny",

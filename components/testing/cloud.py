@@ -120,7 +120,10 @@ ANSWERS: dict[str, Answer] = {
     "aws:ssm/getParameter:getParameter": lambda args: {"insecureValue": f"value-of-{args['name']}"},
     "aws:ec2/getVpc:getVpc": lambda args: {"id": args["id"], "cidrBlock": "172.16.0.0/16"},
     "eks:index:Cluster/getKubeconfig": lambda args: {"result": f"kubeconfig of {args['profileName']}"},
-    "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {"arn": f"arn:aws:iam::{ACCOUNT}:user/ada"},
+    "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
+        "accountId": ACCOUNT,
+        "arn": f"arn:aws:iam::{ACCOUNT}:user/ada",
+    },
     "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": lambda args: {
         "arn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{args['url'].removeprefix('https://')}"
     },

@@ -1,5 +1,6 @@
 """The edge: one URL, a rule for each service, and weights in one place."""
 
+import json
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from components.edge import WARM_UP_HEADER
 from components.edge.alb import TLS_POLICY
 from components.edge.priorities import LAST, priorities
 from components.service import Service
+from components.testing.cloud import ACCOUNT
 from components.testing.engine import Graph
 from config.problems import BadConfig
 from tests.program import DIGEST, EXISTING, config_for, run_program
@@ -158,6 +160,12 @@ class TestSecure:
         graph = secure()
         policy = graph.one("s3/bucketPolicy:BucketPolicy")
         assert policy.urn in graph.waits_for(graph.one("lb/loadBalancer:LoadBalancer"))
+
+    def test_the_log_bucket_takes_only_the_accounts_own(self) -> None:
+        policy = json.loads(secure().one("s3/bucketPolicy:BucketPolicy").inputs["policy"])
+        (allowed,) = [each for each in policy["Statement"] if each["Effect"] == "Allow"]
+        assert allowed["Action"] == "s3:PutObject"
+        assert allowed["Resource"].endswith(f"/AWSLogs/{ACCOUNT}/*")
 
     def test_the_log_bucket_is_private(self) -> None:
         block = secure().one("s3/bucketPublicAccessBlock:BucketPublicAccessBlock").inputs
