@@ -43,10 +43,15 @@ ON_SWARM_EC2: Mapping[str, str] = dict.fromkeys(
 )
 ASKS_THE_LAST_UP = "create pulumi:providers:pulumi"
 """Pulumi's own provider, which no summary counts: every `up` asks what the last one recorded, for the next release."""
+AT_THE_EDGE: Mapping[str, str] = {
+    "update aws:s3/bucketPolicy:BucketPolicy policy": "the bucket of access logs takes the account's own alone",
+}
 CHANGED_ON_PURPOSE: Mapping[str, Mapping[str, str]] = {
-    "eks": ON_KUBERNETES,
+    "ecs-fargate": AT_THE_EDGE,
+    "ecs-ec2": AT_THE_EDGE,
+    "eks": {**AT_THE_EDGE, **ON_KUBERNETES},
     "kubernetes": ON_KUBERNETES,
-    "swarm-ec2": ON_SWARM_EC2,
+    "swarm-ec2": {**AT_THE_EDGE, **ON_SWARM_EC2},
 }
 """Orchestrator -> what the next `up` does to each recorded stack that has it -> why. A step is written as `Step.kind`
 writes it, operation, type and what differs: "update kubernetes:apps/v1:Deployment spec.replicas". Where a stack has no
