@@ -350,32 +350,35 @@ class Alb(Edge[AlbOptions]):
         policy = aws.s3.BucketPolicy(
             f"{name}-logs",
             bucket=bucket.id,
-            policy=pulumi.Output.json_dumps(
-                {
-                    "Version": "2012-10-17",
-                    "Statement": [
-                        {
-                            "Effect": "Allow",
-                            "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-                            "Action": "s3:PutObject",
-                            # Logs of another account's load balancers are written under that account's number
-                            # (ELB user guide, "Access log files").
-                            "Resource": pulumi.Output.concat(bucket.arn, "/AWSLogs/", account, "/*"),
-                        },
-                        {
-                            "Effect": "Deny",
-                            "Principal": "*",
-                            "Action": "s3:*",
-                            "Resource": [bucket.arn, pulumi.Output.concat(bucket.arn, "/*")],
-                            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                        },
-                    ],
-                }
-            ),
+            policy=pulumi.Output.json_dumps(_of_the_logs(bucket.arn, account)),
             opts=child,
         )
         # The load balancer tries to write when it is made, so the policy must be there first.
         return {"bucket": policy.bucket, "enabled": True}
+
+
+def _of_the_logs(bucket: pulumi.Output[str], account: pulumi.Output[str]) -> Any:
+    """The policy of the bucket of access logs. Logs of another account's load balancers are written under the number of
+    that account (ELB user guide, "Access log files")."""
+    everything = pulumi.Output.concat(bucket, "/*")
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+                "Action": "s3:PutObject",
+                "Resource": pulumi.Output.concat(bucket, "/AWSLogs/", account, "/*"),
+            },
+            {
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [bucket, everything],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ],
+    }
 
 
 def _redirect(host: str | None = None) -> Any:
