@@ -3,11 +3,13 @@
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 
@@ -51,6 +53,38 @@ def build(
     if process.returncode != 0:
         say(name, "the build failed; its last lines:\n" + "".join(f"  {line}" for line in tail))
     return process.returncode == 0
+
+
+def program(
+    name: str,
+    title: str,
+    kept: Path,
+    module: Path,
+    package: str,
+    *,
+    takes: str,
+    stamp: str = "",
+    works: Callable[[Path], bool] = Path.exists,
+) -> Path | None:
+    """One program, built once and then at `kept`. None where it cannot be built; why has been said.
+
+    `takes` says how long a build is, `works` whether a file is this program, at this version.
+    """
+    if works(kept):
+        return kept
+    go = shutil.which("go")
+    if go is None:
+        say(name, f"Go is not installed, so {title} cannot be built from source: https://go.dev/dl/")
+        return None
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    say(name, f"building {title} from source with {go}: {takes}, once")
+    with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
+        made = Path(scratch) / kept.name
+        if not build(name, go, module, [package], made, stamp) or not works(made):
+            return None
+        made.replace(kept)
+    say(name, f"kept as {kept}")
+    return kept
 
 
 def show_progress(name: str, lines: Iterable[str]) -> deque[str]:

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -123,19 +122,16 @@ def built() -> Path | None:
     if version_of(cli) == VERSION:
         say(f"using {cli}, built earlier from the same sources")
         return cli
-    go = shutil.which("go")
-    if go is None:
-        say("Go is not installed, so the Pulumi CLI cannot be built from source")
-        return None
-    cli.parent.mkdir(parents=True, exist_ok=True)
-    say(f"building the Pulumi CLI {dotted(VERSION)} from source with {go}: about 4 minutes on 2 cores, once")
-    with tempfile.TemporaryDirectory(dir=cli.parent) as scratch:
-        binary = Path(scratch) / "pulumi"
-        if not build.build("pulumi", go, MODULE, [PACKAGE], binary, STAMP) or version_of(binary) != VERSION:
-            return None
-        binary.replace(cli)
-    say(f"kept as {cli}")
-    return cli
+    return build.program(
+        "pulumi",
+        f"the Pulumi CLI {dotted(VERSION)}",
+        cli,
+        MODULE,
+        PACKAGE,
+        takes="about 4 minutes on 2 cores",
+        stamp=STAMP,
+        works=lambda each: version_of(each) == VERSION,
+    )
 
 
 def link(cli: Path) -> None:

@@ -9,7 +9,6 @@ finds something.
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -82,20 +81,7 @@ def lint(linter: Path, folder: Path) -> int:
 def actionlint() -> Path | None:
     """The linter, built once and kept per user; None where it cannot be built."""
     kept = build.cache() / f"actionlint-{VERSION}-{build.key(MODULE)}"
-    if kept.exists():
-        return kept
-    go = shutil.which("go")
-    if go is None:
-        say("Go is not installed, so actionlint cannot be built: https://go.dev/dl/")
-        return None
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    say(f"building actionlint {VERSION} from source with {go}, once")
-    with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
-        binary = Path(scratch) / "actionlint"
-        if not build.build("workflows", go, MODULE, [PACKAGE], binary, ""):
-            return None
-        binary.replace(kept)
-    return kept
+    return build.program("workflows", f"actionlint {VERSION}", kept, MODULE, PACKAGE, takes="about 10 seconds")
 
 
 def write(folder: Path) -> int:
