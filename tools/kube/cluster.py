@@ -45,8 +45,7 @@ def start() -> None:
     if lacking := missing():
         raise KubeError(lacking)
     _clean_up()
-    if FIREWALL in _run("iptables-save", "-t", "filter"):
-        raise KubeError(f"another Kubernetes has rules on this machine (iptables chain {FIREWALL}): stop it first")
+    _make_room()
     try:
         node.write()
         _start_all()
@@ -135,6 +134,18 @@ def _wait(name: str, done: Callable[[], bool], timeout: float) -> None:
     raise KubeError(f"{name} {what}; the last lines of {log}:\n{tail}")
 
 
+def _make_room() -> None:
+    """Take away what a cluster of ours left that was killed; raises `KubeError` where the rules are someone else's.
+
+    The bridge tells whose they are: a start makes it before there is any rule, and it goes with them, at a reboot too.
+    """
+    if node.BRIDGE in os.listdir("/sys/class/net") and not _listens(node.ETCD):
+        _remove_network()
+    if FIREWALL in _run("iptables-save", "-t", "filter"):
+        raise KubeError(f"another Kubernetes has rules on this machine (iptables chain {FIREWALL}): stop it first")
+    _run("ip", "link", "add", node.BRIDGE, "type", "bridge")
+
+
 def _clean_up(keep_logs: bool = False) -> None:
     """End every program, newest first, and what they leave: containers, mounts, rules, the bridge, files."""
     if not RUN.exists():
@@ -143,8 +154,7 @@ def _clean_up(keep_logs: bool = False) -> None:
         _remove_pods()
     for name in reversed(list(node.COMMANDS)):
         _end(name)
-    _remove_rules()
-    _run("ip", "link", "delete", node.BRIDGE)
+    _remove_network()
     for mount in sorted(_mounts(), reverse=True):
         _run("umount", "--lazy", mount)
     for path in RUN.iterdir():
@@ -169,14 +179,15 @@ def _remove_pods() -> None:
         _until(lambda: not _tasks(), STOP_TIMEOUT)
 
 
-def _remove_rules() -> None:
-    """kube-proxy's, all of them: of its own accord it leaves the chain that it would share with a kubelet."""
+def _remove_network() -> None:
+    """The rules, all of them (kube-proxy leaves the chain that it would share with a kubelet), and the bridge."""
     _run(str(BIN / "kube-proxy"), "--cleanup")
     for program in ("iptables", "ip6tables"):
         for chain in ("INPUT", "OUTPUT"):
             _run(program, "--delete", chain, "--jump", FIREWALL)
         _run(program, "--flush", FIREWALL)
         _run(program, "--delete-chain", FIREWALL)
+    _run("ip", "link", "delete", node.BRIDGE)
 
 
 def _tasks() -> str:
