@@ -77,6 +77,9 @@ class Amount:
         """USD rounded to cents; None where nothing is known, for that is not 0."""
         return cents(self.usd) if self.whole or self.usd else None
 
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.usd + other.usd, self.confirmed and other.confirmed, self.whole and other.whole)
+
     def marked(self, figure: str) -> str:
         """A figure of it with the marks that tell how far it can be trusted."""
         return f"{'' if self.confirmed else '~'}{figure}{'' if self.whole else '+?'}"

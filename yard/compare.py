@@ -7,15 +7,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from components.estimate import Estimate
 from yard import here
 from yard.choice import stack_option
 from yard.comparison import Comparison, documents
+from yard.comparison.answer import Answer
+from yard.comparison.budget import Budget
 
 ROOT = here.ROOT
 
@@ -24,6 +27,10 @@ ROOT = here.ROOT
 @stack_option("The stack, by its file config/Pulumi.<stack>.yaml.")
 @click.option("--region", help="Price it in this AWS region; default: the stack's.")
 @click.option("--usage", metavar="PRESET|FILE", help="What a month looks like; default: the stack's key `usage`.")
+@click.option(
+    "--budget", metavar="USD", type=click.FloatRange(min=0), help="Say what fits, and what would have to change."
+)
+@click.option("--all", "every", is_flag=True, help="Every pair, what is assumed, and what is in no figure.")
 @click.option("--by-line", is_flag=True, help="Every line with quantity, unit price, date and source.")
 @click.option("--pair", "named", multiple=True, metavar="REGISTRY+ORCHESTRATOR", help="With --by-line: only this pair.")
 @click.option("--change", "only_change", is_flag=True, help="What the edited config adds or saves since the last up.")
@@ -36,6 +43,8 @@ def compare(
     stack: str,
     region: str | None,
     usage: str | None,
+    budget: float | None,
+    every: bool,
     by_line: bool,
     named: Sequence[str],
     only_change: bool,
@@ -45,7 +54,7 @@ def compare(
     page: str | None,
     picture: str | None,
 ) -> None:
-    """Price STACK's services with every registry and every orchestrator, the cheapest first; offline.
+    """Say what STACK's services cost a month, and what they would with every registry and orchestrator; offline.
 
     The figures are estimates from the price files in components/prices/, for the usage that is assumed and printed.
     Nothing is asked of AWS, and nothing is changed.
@@ -56,28 +65,46 @@ def compare(
     if only_change:
         _change(stack, as_json)
         return
-    _agree(as_json, as_csv, named, by_line)
+    _agree(as_json, as_csv, named, by_line, budget, every)
     found = Comparison.of(ROOT, stack, region, usage)
-    if named:
-        found = replace(found, estimates=_named(found, named))
-    today = date.today()
+    shown, today = _only(found, named), date.today()
     if page or picture:
-        _draw(found, today, page, picture)
+        _draw(shown, today, page, picture)
     if as_json:
-        click.echo(json.dumps(documents.document(found, today), indent=2))
+        answer = _answer(found, budget)
+        click.echo(json.dumps(documents.document(shown, today) | answer, indent=2))
     elif as_csv:
-        click.echo(documents.rows(found, by_line), nl=False)
+        click.echo(documents.rows(shown, by_line), nl=False)
     elif by_line or not (page or picture):
-        from yard.comparison import table  # JSON and CSV need no terminal
+        _print(shown, today, budget, by_line, every)
 
+
+def _answer(found: Comparison, budget: float | None) -> dict[str, Any]:
+    """What the document has of all pairs, whichever are shown."""
+    answer = {"answer": Answer(found).json()}
+    return answer if budget is None else answer | {"budget": _budget(found, budget).json()}
+
+
+def _print(found: Comparison, today: date, budget: float | None, by_line: bool, every: bool) -> None:
+    from yard.comparison import summary, table  # JSON and CSV need no terminal
+
+    if by_line or every:
         (table.show_lines if by_line else table.show)(table.console(), found, today)
+    else:
+        summary.show(summary.console(), found, today, None if budget is None else _budget(found, budget))
 
 
-def _agree(as_json: bool, as_csv: bool, named: Sequence[str], by_line: bool) -> None:
+def _budget(found: Comparison, usd: float) -> Budget:
+    return Budget(Decimal(str(usd)), found)
+
+
+def _agree(as_json: bool, as_csv: bool, named: Sequence[str], by_line: bool, budget: float | None, every: bool) -> None:
     if as_json and as_csv:
         raise click.UsageError("--json or --csv: choose one")
     if named and not by_line:
         raise click.UsageError("--pair goes with --by-line")
+    if budget is not None and (as_csv or by_line or every):
+        raise click.UsageError("--budget goes with the answer or with --json, not with --all, --by-line or --csv")
 
 
 def _draw(found: Comparison, today: date, page: str | None, picture: str | None) -> None:
@@ -97,12 +124,18 @@ def _draw(found: Comparison, today: date, page: str | None, picture: str | None)
         raise click.ClickException(str(error)) from error
 
 
-def _named(found: Comparison, named: Sequence[str]) -> tuple[Estimate, ...]:
-    """The pairs of these names."""
-    known = {f"{each.registry}+{each.orchestrators[0]}": each for each in found.estimates if not each.refused}
-    if odd := [name for name in named if name not in known]:
-        raise click.UsageError(f"no such pair: {', '.join(odd)}. There are {', '.join(sorted(known))}.")
-    return tuple(known[name] for name in dict.fromkeys(named))
+def _only(found: Comparison, named: Sequence[str]) -> Comparison:
+    """The pairs of these names; all where there are none."""
+    if not named:
+        return found
+    pairs = {f"{each.registry}+{each.orchestrators[0]}": each for each in found.estimates}
+    for name in named:
+        if name not in pairs:
+            known = (" or ".join(sorted({each.split("+")[place] for each in pairs})) for place in (0, 1))
+            raise click.UsageError(f"there is no pair {name!r}: give REGISTRY+ORCHESTRATOR, {'; '.join(known)}")
+        if refused := pairs[name].refused:
+            raise click.UsageError(f"{name.replace('+', ' with ')} cannot be: {'; '.join(refused)}")
+    return replace(found, estimates=tuple(pairs[name] for name in dict.fromkeys(named)))
 
 
 def _change(stack: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -21,22 +22,124 @@ from components.usage import PRESETS
 from tests.commands.comparing import REGIONS, SECRET, STACKS, TODAY, Project, document, pair, run
 from tests.program import BLOCKS, ROOT, SERVICE
 from yard import compare as command
-from yard.comparison import Comparison, documents, table
+from yard.comparison import Comparison, documents, summary, table
+from yard.comparison.answer import Answer
+
+
+class TestAnswer:
+    @pytest.mark.parametrize(("stack", "preset", "width"), list(product(STACKS, PRESETS, (60, 80, 120))))
+    def test_it_fits_the_terminal(self, stack: str, preset: str, width: int) -> None:
+        *lines, command = run("--stack", stack, "--usage", preset, COLUMNS=str(width)).stdout.splitlines()
+        assert max(map(len, lines)) <= width
+        assert command.endswith(f"yard compare --all --stack {stack}"), "to be pasted, so in one line"
+
+    def test_what_the_stack_costs_comes_first_and_what_it_is_for(self) -> None:
+        lines = run("--stack", "dev").stdout.splitlines()
+        assert lines[0] == "dev costs ~49.74 USD a month: ecr with ecs-fargate, in us-east-1."
+        assert lines[2].split() == ["load", "balancer", "~23.81", "48", "%", "█" * 14]
+        assert [line.split()[0] for line in lines[2:7]] == ["load", "compute", "network", "registry", "logs"]
+
+    def test_the_cheapest_switch_is_named_with_what_it_saves(self) -> None:
+        said = "The cheapest switch saves 4.69: ecr-public with swarm-ec2 costs ~45.05."
+        assert said in run("--stack", "dev").stdout.splitlines()
+
+    def test_a_pair_of_which_less_is_known_is_not_called_the_cheapest(self) -> None:
+        answer = Answer(Comparison.of(ROOT, "dev"))
+        totals = {each.registry: each.amount() for each in answer.found.known if each.orchestrators == ("swarm-ec2",)}
+        assert totals["oci"].usd == totals["ecr-public"].usd, "the one that runs it asks for something, too"
+        assert answer.cheapest_switch
+        assert answer.cheapest_switch.registry == "ecr-public"
+
+    def test_the_cheapest_stack_is_told_so(self, project: Project) -> None:
+        project("ecr-public", "ecs-fargate")
+        assert "No other pair is cheaper." in run().stdout
+
+    def test_each_orchestrator_has_one_row_with_the_stacks_own_registry(self) -> None:
+        rows = [
+            line for line in run("--stack", "dev").stdout.splitlines() if re.match(r"[> ] (ecs|eks|swarm|kub)", line)
+        ]
+        assert [row[2:].split()[0] for row in rows] == names_by_cost("ecr")
+        assert rows[1].split() == [">", "ecs-fargate", "~7.30", "~23.81", "18.02", "0.00", "~0.61", "~49.74"]
+        assert rows[2].split()[-2:] == ["~78.55", "+28.81"]
+        output = " ".join(run("--stack", "dev").stdout.split())
+        assert "kubernetes and swarm with dockerhub, not ecr: its nodes have no AWS role" in output
+
+    def test_registries_of_equal_cost_are_told_together(self) -> None:
+        output = " ".join(run("--stack", "dev").stdout.split())
+        said = "ecr-public -0.60, oci -0.60+?, dockerhub and ghcr +0.40, artifact-registry +1.31."
+        assert f"The registry, on ecs-fargate in place of ecr: {said}" in output
+
+    def test_what_nobody_knows_is_never_0(self) -> None:
+        lines = run("--stack", "local").stdout.splitlines()
+        (own,) = [line.split() for line in lines if line.startswith("> ")]
+        assert own == [">", "swarm", "?"]
+        assert lines[0].startswith("Nobody here knows what local costs: oci with swarm.")
+
+    def test_the_month_is_below_it(self) -> None:
+        output = " ".join(run("--usage", "medium").stdout.split())
+        assert "a month of 730 hours: 60 deployments of each service, images of 300 MB" in output
+
+    def test_what_a_document_shows_is_what_is_printed(self) -> None:
+        printed = {line.rstrip() for line in run("--stack", "dev").stdout.splitlines()}
+        printed |= {line.rstrip() for line in run("--stack", "dev", "--budget", "10").stdout.splitlines()}
+        for page in ("README.md", "docs/costs.md"):
+            blocks = re.findall(r"^```text\n(dev costs .*?)^```", (ROOT / page).read_text(), re.M | re.S)
+            assert blocks
+            assert {*"".join(blocks).splitlines()} <= printed, page
+
+
+def names_by_cost(registry: str) -> list[str]:
+    """The orchestrators, that with the cheapest total with a registry first; those without a price at the end."""
+    totals = {
+        each["orchestrator"]: each["total"]["usd"]
+        for each in document()["pairs"]
+        if each["registry"] == registry and "total" in each
+    }
+    return [*sorted(totals, key=lambda name: Decimal(totals[name])), "kubernetes", "swarm"]
+
+
+class TestBudget:
+    def test_what_would_have_to_change_is_named_with_what_it_saves(self) -> None:
+        output = " ".join(run("--budget", "10").stdout.split())
+        assert "Of 24 pairs with a price none fits 10.00." in output
+        assert "The cheapest, ecr-public with swarm-ec2, costs ~45.05: 35.05 too much." in output
+        assert "-23.72 a load balancer that exists already" in output
+        assert "With all of it: ~10.95 for ecr-public with ecs-fargate, still 0.95 too much." in output
+
+    def test_what_it_saves_is_what_the_stack_saves_when_it_is_changed(self, project: Project) -> None:
+        project(services={"api": {**SERVICE, "replicas": 2}})
+        said = {each["what"]: Decimal(each["usd_saved"]) for each in document("--budget", "10")["budget"]["changes"]}
+        before = min(Decimal(each["total"]["usd"]) for each in document()["pairs"] if whole(each))
+        project(services={"api": {**SERVICE, "replicas": 1}})
+        after = min(Decimal(each["total"]["usd"]) for each in document()["pairs"] if whole(each))
+        assert said["one replica of each service: when it fails, nobody answers"] == before - after > 0
+
+    def test_what_fits_is_listed_by_orchestrator(self) -> None:
+        output = " ".join(run("--budget", "46").stdout.split())
+        assert "Of 24 pairs with a price 3 fit 46.00: - swarm-ec2 with ecr-public, oci and ecr: from ~45.05" in output
+        found = document("--budget", "49.74")["budget"]
+        assert found["fits"][-1]["total"]["usd"] == "49.74", "to the cent"
+
+    def test_it_does_not_go_with_what_has_no_room_for_it(self) -> None:
+        for option in ("--all", "--csv", "--by-line"):
+            assert "--budget goes with the answer or with --json" in run("--budget", "1", option, exit_code=2).stderr
+
+
+def whole(pair: Mapping[str, Any]) -> bool:
+    return "total" in pair and bool(pair["total"]["whole"])
 
 
 class TestTable:
     @pytest.mark.parametrize(("stack", "preset", "region"), list(product(STACKS, PRESETS, REGIONS)))
-    def test_it_fits_a_hundred_columns(self, stack: str, preset: str, region: str) -> None:
-        lines = run("--stack", stack, "--usage", preset, "--region", region).stdout.splitlines()
-        assert max(map(len, lines)) <= 100
-
-    def test_a_terminal_that_is_narrower_changes_nothing(self) -> None:
-        assert run(COLUMNS="40").stdout == run(COLUMNS="100").stdout
+    def test_it_fits_eighty_columns(self, stack: str, preset: str, region: str) -> None:
+        output = run("--all", "--stack", stack, "--usage", preset, "--region", region).stdout
+        assert max(map(len, output.partition("USD a month. ~")[0].splitlines())) <= 80
+        assert max(map(len, output.splitlines())) <= 100
 
     def test_the_stacks_own_pair_is_marked(self) -> None:
-        rows = [line for line in run("--stack", "dev").stdout.splitlines() if line.startswith("> ")]
+        rows = [line for line in run("--all", "--stack", "dev").stdout.splitlines() if line.startswith("> ")]
         assert len(rows) == 1
-        assert re.match(r"> ecr +ecs-fargate +0\.60 ", rows[0])
+        assert re.match(r">  ecr +0\.60 ", rows[0])
 
     def test_the_cheapest_comes_first_and_what_nobody_knows_last(self) -> None:
         found = Comparison.of(ROOT, "dev")
@@ -46,30 +149,36 @@ class TestTable:
         assert order == sorted(order)
         assert len(found.known) + len(found.unpriced) + len(found.refused) == len(found.estimates)
 
+    def test_every_pair_that_can_be_has_a_row(self) -> None:
+        output = run("--all", "--stack", "dev").stdout.partition("USD a month. ~")[0]
+        registries = re.findall(r"^[> ]  ([a-z-]+) +[\d?]", output, re.MULTILINE)
+        assert len(registries) == len(Comparison.of(ROOT, "dev").working)
+
     def test_what_nobody_knows_is_never_0(self) -> None:
-        lines = run("--stack", "local").stdout.splitlines()
+        lines = run("--all", "--stack", "local").stdout.splitlines()
         (own,) = [line.split() for line in lines if line.startswith("> ")]
-        assert own == [">", "oci", "swarm", *["?"] * (len(COLUMNS) + 1)]
+        assert own == [">", "oci", *["?"] * len(COLUMNS)], "two columns are one here, and there is the total"
 
     def test_every_assumption_is_below_it(self) -> None:
-        output = " ".join(run("--usage", "medium").stdout.split())
+        output = " ".join(run("--all", "--usage", "medium").stdout.split())
         assert "a month of 730 hours: 60 deployments of each service, images of 300 MB" in output
         assert "50,000,000 requests of 15 KB, 1 a connection, 20 GB of logs" in output
         assert "1 service, api: 2 x 0.25 vCPU and 512 MiB" in output
         assert "network public, 2 zones; where a pair cannot work in it, nat-single" in output
 
     def test_what_is_refused_says_why(self) -> None:
-        output = " ".join(run().stdout.split())
+        output = " ".join(run("--all").stdout.split())
         assert "No such pair - ecr with kubernetes, ecr with swarm: its nodes have no AWS role" in output
 
     def test_a_move_is_told_only_once(self, project: Project) -> None:
         """The comparison is of pairs: what a move costs is the stack's output `cost`."""
         project(traffic={"ecs-fargate": 50, "eks": 50}, eks=BLOCKS["eks"])
-        assert len([line for line in run().stdout.splitlines() if line.startswith("> ")]) == 1
+        for option in ((), ("--all",)):
+            assert len([line for line in run(*option).stdout.splitlines() if line.startswith("> ")]) == 1
 
     def test_an_instance_type_of_unknown_price_is_not_taken_for_the_cheapest(self, project: Project) -> None:
         project("ecr", "ecs-ec2", network="nat-single", **{"ecs-ec2": {"instance-types": ["r9i.large"]}})
-        (own,) = [line.split() for line in run().stdout.splitlines() if line.startswith("> ")]
+        (own,) = [line.split() for line in run("--all").stdout.splitlines() if line.startswith("> ")]
         assert own[-1].endswith("+?")
         found = Comparison.of(command.ROOT, "dev")
         assert not [each for each in found.known if found.is_own(each)]
@@ -78,7 +187,8 @@ class TestTable:
 class TestColours:
     def shown(self, **how: Any) -> str:
         text = io.StringIO()
-        table.show(Console(file=text, width=100, **how), Comparison.of(ROOT, "dev"), TODAY)
+        for each in (summary.show, table.show):
+            each(Console(file=text, width=100, **how), Comparison.of(ROOT, "dev"), TODAY)
         return text.getvalue()
 
     def test_there_are_none_where_nobody_looks(self) -> None:
@@ -87,7 +197,7 @@ class TestColours:
 
     def test_on_a_terminal_the_own_pair_is_green(self) -> None:
         rows = [line for line in self.shown(force_terminal=True, color_system="standard").splitlines() if ">" in line]
-        assert any("\x1b[32m" in row for row in rows)
+        assert [row.startswith("\x1b[32m>") for row in rows] == [True, True]
 
 
 class TestLines:
@@ -139,6 +249,13 @@ class TestJson:
             for line in each.get("lines", []):
                 assert line["prices"] or line["usd"] is None
                 assert all(price["source"] and price["status"] for price in line["prices"])
+
+    def test_the_answer_is_in_it(self) -> None:
+        answer = document()["answer"]
+        assert answer["own"]["usd"] == "49.74"
+        assert answer["shares"][0] == {"column": "load balancer", "usd": "23.81", "percent": 48}
+        saved = {"registry": "ecr-public", "orchestrator": "swarm-ec2", "usd_saved": "4.69"}
+        assert answer["cheapest_switch"] == saved
 
     def test_it_says_whose_it_is_and_for_what(self) -> None:
         found = document("--stack", "prod", "--region", "ap-northeast-1", "--usage", "large")
@@ -218,8 +335,12 @@ class TestRefusals:
             (["--usage", "smal"], 1, r"smal is no file, and no preset either: .*did you mean small\?"),
             (["--json", "--csv"], 2, r"--json or --csv: choose one"),
             (["--pair", "ecr+eks"], 2, r"--pair goes with --by-line"),
-            (["--by-line", "--pair", "ecr"], 2, r"no such pair: ecr\. There are .*ecr\+eks"),
-            (["--by-line", "--pair", "ecr+swarm", "--json"], 2, r"no such pair: ecr\+swarm"),
+            (["--by-line", "--pair", "ecr"], 2, r"there is no pair 'ecr': give REGISTRY\+ORCHESTRATOR.*or ecr or"),
+            (
+                ["--by-line", "--pair", "ecr+swarm", "--json"],
+                2,
+                r"ecr with swarm cannot be: its nodes have no AWS role",
+            ),
             (["--change", "--region", "us-east-1"], 2, r"--change has nothing to do with --region"),
             (["--change", "--csv"], 2, r"--change has nothing to do with --csv"),
         ],

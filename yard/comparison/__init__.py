@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -43,11 +43,14 @@ class Comparison:
         settings = settings_of(root, stack)
         try:
             wanted = read_usage(usage) if usage else settings.config.usage
-            where = region or settings.region or REGION
-            found = sorted(every_pair(settings, wanted, where), key=_order)
+            return cls(stack, region or settings.region or REGION, wanted, settings, ()).priced(settings)
         except (BadUsage, prices.NoPrices) as error:
             raise click.ClickException(str(error)) from error
-        return cls(stack, where, wanted, settings, tuple(found))
+
+    def priced(self, settings: Settings) -> Comparison:
+        """The same for other settings of the stack; raises `prices.NoPrices`."""
+        found = sorted(every_pair(settings, self.usage, self.region), key=_order)
+        return replace(self, settings=settings, estimates=tuple(found))
 
     def is_own(self, found: Estimate) -> bool:
         """Whether it is the pair that the stack has chosen."""

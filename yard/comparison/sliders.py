@@ -103,7 +103,7 @@ class Grid:
         """The stack and the month of a position, with the estimates of where the stack is."""
         replicas, *rest = (each.stops[at] for each, at in zip(self.sliders, position, strict=True))
         if position[0] not in self._settings:
-            self._settings[position[0]] = _with_replicas(self.found.settings, replicas)
+            self._settings[position[0]] = with_replicas(self.found.settings, replicas)
         if position[1:] not in self._usage:
             changes = dict(zip(("image_size", "deploys", "requests"), rest, strict=True))
             self._usage[position[1:]] = self.found.usage.model_copy(update=changes)
@@ -215,7 +215,7 @@ def _replicas(services: Sequence[Service]) -> Slider:
     return Slider("replicas", label, stops, tuple(texts), own)
 
 
-def _with_replicas(stack: Settings, replicas: int | None) -> Settings:
+def with_replicas(stack: Settings, replicas: int | None) -> Settings:
     """The stack with as many replicas of each service; the room up to `max` stays as it is."""
     if replicas is None:
         return stack

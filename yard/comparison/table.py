@@ -1,8 +1,8 @@
-"""The comparison on a terminal, at most 100 columns wide."""
+"""Every pair and every line on a terminal: the pairs fit 80 columns, the lines 100."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from textwrap import fill
@@ -11,27 +11,33 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.cost import COLUMNS
-from components.estimate import Amount, Charge, cents
+from components.cost import COLUMNS, Column
+from components.estimate import Amount, Charge, Estimate, cents
 from yard.comparison import Comparison
 from yard.comparison.captions import LEGEND, conditions, texts
 from yard.comparison.change import TOTAL, Change
 
 WIDTH = 100
-HEADS: Mapping[str, str] = {"load balancer": "load\nbalancer", "control plane": "control\nplane"}
+BY_PAIR: tuple[Column, ...] = ("registry", "network", "load balancer", "compute", "control plane")
+OTHER: tuple[Column, ...] = ("logs", "transfer")
+"""Columns that are small, and come together."""
+NARROW = 80
+"""Columns that the pairs fit."""
+HEADS: Mapping[str, str] = {
+    "load balancer": "load\nbalancer",
+    "control plane": "control\nplane",
+}
 
 
 def console() -> Console:
-    """Plain text where nobody looks, and never narrower than the table."""
+    """Plain text where nobody looks, and never narrower than what is shown."""
     here = Console(highlight=False)
     return Console(highlight=False, width=max(here.width, WIDTH), soft_wrap=True)
 
 
 def show(here: Console, found: Comparison, today: date) -> None:
-    """The table, and below it what the figures rest on."""
-    here.print(
-        f"[bold]{escape(found.stack)}[/] in {found.region}, USD a month: every registry with every orchestrator\n"
-    )
+    """The pairs by orchestrator, and below them what the figures rest on."""
+    here.print(f"[bold]{escape(found.stack)}[/] in {found.region}, USD a month: every pair\n")
     here.print(_table(found))
     here.print(f"\n{LEGEND}")
     _list(here, "Not in these figures", texts(found.working, lambda each: each.unknown))
@@ -39,37 +45,43 @@ def show(here: Console, found: Comparison, today: date) -> None:
     _list(here, "Would be added", conditions(found.known))
     _list(here, "No such pair", texts(found.estimates, lambda each: each.refused))
     _list(here, "Assumed", found.assumptions())
-    _warn(here, found, today)
+    warn(here, found, today)
 
 
-def _warn(here: Console, found: Comparison, today: date) -> None:
+def warn(here: Console, found: Comparison, today: date) -> None:
+    """Where prices are old."""
     if warning := found.price_dates(today):
-        here.print(f"\n[yellow]{escape(fill(warning, WIDTH))}[/]")
+        here.print(f"\n[yellow]{escape(fill(warning, min(here.width, NARROW), break_on_hyphens=False))}[/]")
 
 
 def _table(found: Comparison) -> Table:
+    """A part for each orchestrator, in the order of its cheapest pair."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("")
-    table.add_column("images in", vertical="bottom")
-    table.add_column("run on", vertical="bottom")
-    for column in COLUMNS:
-        table.add_column(HEADS.get(column, column), justify="right", vertical="bottom")
-    table.add_column("total", justify="right", style="bold")
+    table.add_column("run on\n images in", vertical="bottom")
+    for head in (*(HEADS.get(each, each) for each in BY_PAIR), "other"):
+        table.add_column(head, justify="right", vertical="bottom")
+    table.add_column("total", justify="right", vertical="bottom", style="bold")
+    parts: dict[str, list[Estimate]] = {}
     for each in found.working:
-        own = found.is_own(each)
-        amounts = [_amount(each.amount(column)) for column in COLUMNS]
-        table.add_row(
-            ">" if own else "",
-            each.registry,
-            each.orchestrators[0],
-            *amounts,
-            _amount(each.amount()),
-            style="green" if own else "",
-        )
+        parts.setdefault(each.orchestrators[0], []).append(each)
+    for name, pairs in parts.items():
+        table.add_row("", f"[bold]{name}[/]")
+        for each in pairs:
+            own = found.is_own(each)
+            amounts = [*map(each.amount, BY_PAIR), together(each, OTHER), each.amount()]
+            row = map(figure, amounts)
+            table.add_row(">" if own else "", f" {each.registry}", *row, style="green" if own else "")
     return table
 
 
-def _amount(amount: Amount) -> str:
+def together(of: Estimate, columns: Sequence[Column]) -> Amount:
+    """Some columns in one."""
+    first, *rest = map(of.amount, columns)
+    return sum(rest, first)
+
+
+def figure(amount: Amount) -> str:
     """Cents up to a hundred, above that whole dollars: nobody compares by cents there."""
     if amount.usd < 100:
         return str(amount)
@@ -100,7 +112,7 @@ def show_lines(here: Console, found: Comparison, today: date) -> None:
         here.print()
     for source, number in sources.items():
         here.print(f"[{number}] {source}", markup=False)
-    _warn(here, found, today)
+    warn(here, found, today)
 
 
 def _line(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
