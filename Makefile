@@ -60,6 +60,10 @@ check: $(VENV) need-go ## formats, lints, types, layers, generated documents: no
 	.venv/bin/python -m tools.docs --check
 	.venv/bin/python -m tools.workflows
 
+.PHONY: audit
+audit: $(VENV) need-go ## list what this is made of, and ask about known weaknesses; skips what cannot be reached
+	@.venv/bin/python -m tools.audit
+
 .PHONY: docs
 docs: $(VENV) ## write the generated documents anew
 	.venv/bin/python -m tools.docs

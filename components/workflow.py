@@ -26,10 +26,10 @@ class Action:
 
 
 # Each commit is the one that public workflows have beside the version's tag. Dependabot brings newer ones.
-CHECKOUT = Action("actions/checkout", "6.0.2", "de0fac2e4500dabe0009e67214ff5f5447ce83dd")
+CHECKOUT = Action("actions/checkout", "6.0.3", "df4cb1c069e1874edd31b4311f1884172cec0e10")
 QEMU = Action("docker/setup-qemu-action", "4.4.0", "99012661954931238ded8c8b007157a8430204e1")
-BUILDX = Action("docker/setup-buildx-action", "4.2.0", "bb05f3f5519dd87d3ba754cc423b652a5edd6d2c")
-BUILD = Action("docker/build-push-action", "7.3.0", "53b7df96c91f9c12dcc8a07bcb9ccacbed38856a")
+BUILDX = Action("docker/setup-buildx-action", "4.4.1", "f87e5991a6d7451dcb8d9637bfbc97413f497069")
+BUILD = Action("docker/build-push-action", "7.4.0", "c3c9e263c25d99ce0380d002d59b67737d91b0dc")
 DOCKER = Action("docker/login-action", "4.6.0", "dbcb813823bdd20940b903addbd779551569679f")
 AWS = Action("aws-actions/configure-aws-credentials", "6.2.3", "e6de054238d6b7531b4efff3b6587d9aade6a06c")
 ECR = Action("aws-actions/amazon-ecr-login", "2.0.1", "062b18b96a7aff071d4dc91bc00c4c1a7945b076")

@@ -1,6 +1,6 @@
 """Put a Pulumi CLI at `.tools/bin/pulumi`, the one that every part of this project uses.
 
-Three ways, of which the first that works is taken and said: an installed `pulumi`, the official installer,
+Three ways, of which the first that works is taken and said: an installed `pulumi`, the official release,
 a build from source. Usage: `python -m tools.pulumi_cli`. Exit 1, with what to do, when none of them works.
 """
 
@@ -9,10 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from functools import partial
 from pathlib import Path
 
-from tools import build
+from tools import build, release
 
 VERSION = (3, 259, 0)
 # The traffic gate is a resource hook. The engine has hooks from 3.182 on, and runs those of an inline program
@@ -26,13 +27,7 @@ MODULE = CHECKOUT / "tools" / "pulumi"
 PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 # Without a version the Automation API refuses the CLI.
 STAMP = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{'.'.join(map(str, VERSION))}"
-INSTALLER = "https://get.pulumi.com"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
-
-# Seconds. A machine without a network must fall through quickly; a slow one must still get its 110 MB.
-CONNECT_TIMEOUT = 5
-SCRIPT_TIMEOUT = 20
-DOWNLOAD_TIMEOUT = 600
 
 Version = tuple[int, ...]
 
@@ -84,23 +79,14 @@ def official() -> Path | None:
     if version_of(cli) == VERSION:
         say(f"using {cli}")
         return cli
-    if shutil.which("curl") is None:
-        say("curl is not installed, so the official installer cannot be fetched")
-        return None
-    say(f"fetching the official release {dotted(VERSION)} from {INSTALLER}")
-    fetch = ["curl", "-fsSL", "--proto", "=https", "--connect-timeout", str(CONNECT_TIMEOUT)]
-    script = subprocess.run([*fetch, "--max-time", str(SCRIPT_TIMEOUT), INSTALLER], capture_output=True)
-    if script.returncode != 0:
-        say(f"the official installer cannot be fetched: {script.stderr.decode(errors='replace').strip()}")
-        return None
-    install = ["sh", "-s", "--", "--version", dotted(VERSION), "--install-root", str(root), "--no-edit-path"]
+    say(f"fetching the official release {dotted(VERSION)} from {release.ARCHIVES}")
     try:
-        subprocess.run(install, input=script.stdout, timeout=DOWNLOAD_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        say(f"the official installer was not done within {DOWNLOAD_TIMEOUT} s")
+        release.install(dotted(VERSION), root)
+    except (OSError, tarfile.TarError, release.ReleaseError) as error:
+        say(f"the official release is not used: {error}")
         return None
     if version_of(cli) != VERSION:
-        say(f"the official installer left no working {cli}")
+        say(f"the official release has no working {cli}")
         return None
     say(f"using {cli}")
     return cli

@@ -1,4 +1,4 @@
-"""What `yard ci init` writes, for every registry and every orchestrator, as the linters of workflows see it.
+"""What `yard ci init` writes, for every registry and orchestrator, and our own, as the linters of workflows see it.
 
     python -m tools.workflows        generate, and lint each different file once
     python -m tools.workflows DIR    the same, and keep the files in DIR
@@ -32,6 +32,7 @@ from yard.exits import Misused
 
 VERSION = "1.7.12"
 MODULE = Path(__file__).resolve().parent / "actionlint"
+OWN = MODULE.parents[1] / ".github" / "workflows"
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
 REGION = "us-east-1"
 SERVICE: Mapping[str, Any] = {"build": "api", "health": "/healthz"}
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         count = write(folder)
         say(f"{count} pairs and cases, {len([*folder.iterdir()])} different files")
-        return lint(linter, folder)
+        return lint(linter, folder) or lint(linter, OWN)
 
 
 def lint(linter: Path, folder: Path) -> int:

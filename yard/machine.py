@@ -23,7 +23,8 @@ from components.orchestrator.swarm_engine import wait_for_containers
 from components.orchestrator.swarm_parts.client import check_manager, connect
 from yard import files, interrupts
 
-REGISTRY_IMAGE = "registry:3"
+REGISTRY_IMAGE = "registry@sha256:1be55279f18a2fe1a74edf2664cac61c1bea305b7b4642dab412e7affdcb3e33"
+"""Distribution 3, by its digest: the tag `registry:3` can be put on another image."""
 REGISTRY_NAME = "switchyard-registry"
 """Of the container and of its volume."""
 START_TIMEOUT = 20.0

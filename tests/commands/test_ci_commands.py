@@ -90,6 +90,15 @@ class TestInit:
         assert "build-web" in renewed
         assert new in renewed
 
+    def test_an_action_that_is_older_than_ours_is_renewed(self, project: Project) -> None:
+        run("init")
+        text = (project.top / DEPLOY).read_text()
+        old = f"aws-actions/amazon-ecr-login@{'a' * 40} # v1.10.0"
+        pin = "aws-actions/amazon-ecr-login@062b18b96a7aff071d4dc91bc00c4c1a7945b076 # v2.0.1"
+        (project.top / DEPLOY).write_text(text.replace(pin, old), encoding="utf-8")
+        assert json.loads(run("init", "--json").stdout)["files"][DEPLOY] == "old"
+        assert pin in (project.top / DEPLOY).read_text()
+
     @pytest.mark.parametrize(
         ("change", "says"),
         [

@@ -67,7 +67,12 @@ class TestTheExample:
 
     def test_it_compiles_with_the_modules_own_go(self) -> None:
         (version,) = re.findall(r"^go (\S+)$", (ROOT / "app/go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-        assert arguments(EXAMPLE)["GO_VERSION"] == version
+        assert arguments(EXAMPLE)["GO_IMAGE"].startswith((f"golang:{version}.", f"golang:{version}-"))
+
+    def test_every_base_is_named_by_its_digest(self) -> None:
+        bases = {each.partition(" ")[0] for each in arguments(EXAMPLE).values() if ":" in each}
+        assert len(bases) == 3
+        assert all(re.fullmatch(r"\S+:\S+@sha256:[0-9a-f]{64}", base) for base in bases)
 
     def test_the_readme_knows_its_arguments_and_targets(self) -> None:
         readme = (ROOT / "app/README.md").read_text(encoding="utf-8")
@@ -76,9 +81,7 @@ class TestTheExample:
             assert f"`{name}`" in readme
         for name in ("final", "prebuilt", "distroless", "alpine"):
             assert f"`{name}`" in readme
-        assert {f"`{arguments(EXAMPLE)[name]}`" for name in ("GO_VERSION", "GO_BASE")} <= {
-            *re.findall("`[^`]+`", readme)
-        }
+        assert f"`{arguments(EXAMPLE)['GO_IMAGE'].partition('@')[0]}`" in readme
 
 
 @pytest.mark.parametrize("language", ["Python", "Node", "Java"])

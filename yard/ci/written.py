@@ -15,7 +15,7 @@ from yard.ci import render, workflows
 from yard.ci.subject import Subject
 
 MARK = "# As written: "
-PIN = re.compile(r"(?m)(uses: )([\w./-]+)@[0-9a-f]{40}( # v[\w.]+)?$")
+PIN = re.compile(r"(?m)(uses: )([\w./-]+)@[0-9a-f]{40}(?: # v([\w.]+))?$")
 State = Literal["new", "same", "old", "changed"]
 """new: it is not there. same: as it would be written. old: as it was written, and what is written has changed since.
 changed: a person has changed it, or it was never ours."""
@@ -58,11 +58,22 @@ def all_of(subject: Subject) -> list[Written]:
 
 
 def marked(subject: Subject, document: Mapping[str, Any], before: str) -> str:
-    """The text of a file, which says of itself how it was written. Pins that the file has already stay."""
-    pins = {found[2]: found[0] for found in PIN.finditer(before)} if _is_as_written(before) else {}
-    text = PIN.sub(lambda found: pins.get(found[2], found[0]), render.text(document))
+    """The text of a file, which says of itself how it was written. Pins that the file has stay, unless older."""
+    pins = {found[2]: found for found in PIN.finditer(before)} if _is_as_written(before) else {}
+    text = PIN.sub(lambda found: _newer(found, pins.get(found[2]))[0], render.text(document))
     init = command("yard", "ci", "init", "--stack", subject.stack)
     return f"# Written by `{init}`, which asks before it takes back what you change here.\n{MARK}{_hash(text)}\n{text}"
+
+
+def _newer(ours: re.Match[str], theirs: re.Match[str] | None) -> re.Match[str]:
+    """Of two pins of one action; theirs stays where it says no version."""
+    if theirs and (not theirs[3] or _numbers(theirs[3]) >= _numbers(ours[3])):
+        return theirs
+    return ours
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _is_as_written(text: str) -> bool:
