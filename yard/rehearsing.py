@@ -19,15 +19,17 @@ import yaml
 from pulumi import automation as auto
 
 from components import orchestrator
+from config.place import HOME
 from config.presets import PRESETS
-from config.problems import nearest
+from config.problems import BadConfig, nearest
 from config.reader import default_of
 from config.stack_file import PLACEHOLDER, BadStack, StackFile, Steps, dotted
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
-from rehearsal.aws import health
+from rehearsal.aws import health, types
 from rehearsal.state import CloudState, Refused
-from yard import engine, suggest
+from yard import destination, engine, here, suggest
+from yard.serving import shares, told
 
 GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
 """The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
@@ -50,8 +52,21 @@ class Step:
     op: str
     type: str
     name: str
+    part: str
+    """What of the stack it belongs to: an orchestrator by its name, the edge, the network, the registry, the vault."""
     start: float
     end: float
+
+
+@dataclass(frozen=True)
+class Served:
+    """From when on who gets a service's requests, in rehearsal seconds since the beginning."""
+
+    phase: str
+    at: float
+    service: str
+    shares: str
+    """In words; empty: nobody."""
 
 
 @dataclass
@@ -66,10 +81,23 @@ class Report:
     """Phase -> operation -> resources."""
     url: dict[str, Url] = field(default_factory=lambda: {"before": None, "after": None})
     """The stack's URL before and after the switch."""
+    orchestrators: dict[str, str] = field(default_factory=dict)
+    """The one that the stack is on, as `before`, and the one that it switches to, as `after`."""
+    served: list[Served] = field(default_factory=list)
+    cost: dict[str, str | None] = field(default_factory=lambda: {"before": None, "after": None})
+    """USD a month before and after the switch, by the stack's output `cost`. `+?`: there is more that nobody knows."""
 
     def json(self) -> dict[str, Any]:
         """The shape of `yard rehearse --json`."""
-        whole = {"ok": self.ok, "steps": [vars(step) for step in self.steps], "changes": self.changes, "url": self.url}
+        whole = {
+            "ok": self.ok,
+            "orchestrators": self.orchestrators,
+            "steps": [vars(step) for step in self.steps],
+            "served": [vars(each) for each in self.served],
+            "changes": self.changes,
+            "url": self.url,
+            "cost": self.cost,
+        }
         return whole if self.ok else whole | {"reason": self.reason}
 
 
@@ -79,6 +107,8 @@ class Listener:
 
     phase: Callable[[str, str], None] = lambda _name, _what: None
     """Name of the phase that begins, and what it does."""
+    done: Callable[[str, Report], None] = lambda _name, _report: None
+    """Name of the phase that ended, and what was found so far."""
     step: Callable[[Step], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
 
@@ -100,11 +130,14 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
         config = StackConfig(root, name)
         to = to or other(config.orchestrator)
         edge = _behind_edge(name, config.orchestrator, to)
+        report.orchestrators = {"before": config.orchestrator, "after": to}
+        if here.program_of(root) == HOME:  # another program has another configuration
+            destination.check(config, to)
         for note in config.prepare():
             listener.note(note)
         _Rehearsal(root, config, to, edge, report, listener).run(1 / speed)
         report.ok = True
-    except (Broken, BadStack, Refused, engine.EngineError) as error:
+    except (Broken, BadStack, BadConfig, destination.Unfit, Refused, engine.EngineError) as error:
         report.reason = suggest.about(name, str(error))
     return report
 
@@ -263,6 +296,9 @@ class _Rehearsal:
         self._phase = ""
         self._broken = ""
         self._noted: set[str] = set()
+        self._serving: dict[str, str] = {}
+        """Service -> who gets its requests now."""
+        self._parts = {orchestrator.load(key).token: key for key in (config.orchestrator, to)}
 
     def run(self, scale: float) -> None:
         """All phases; raises `Broken` or `EngineError` at the first each that is wrong."""
@@ -278,12 +314,12 @@ class _Rehearsal:
         at = self._config.orchestrator
         self._choose(at)
         self._up("up", f"make everything on {at}")
-        self._report.url["before"] = self._url()
+        self._report.url["before"], self._report.cost["before"] = self._url(), self._cost()
         before = self._lasting()
         self._no_change("preview", "look again: nothing may change")
         self._choose(self._to)
         self._up("switch", f"to {self._to}, in one `pulumi up`")
-        self._report.url["after"] = self._url()
+        self._report.url["after"], self._report.cost["after"] = self._url(), self._cost()
         self._same_url()
         self._no_change("switch-preview", "look again: nothing may change")
         self._choose(at)
@@ -329,6 +365,7 @@ class _Rehearsal:
         self._report.changes[self._phase] = {str(op): count for op, count in (changes or {}).items()}
         if self._broken:
             raise Broken(self._broken)
+        self._listener.done(self._phase, self._report)
 
     def _note(self, text: str) -> None:
         """What the program has to say, once: it says it in every run."""
@@ -356,6 +393,11 @@ class _Rehearsal:
         found: Url = None if url is None else url.value
         return found
 
+    def _cost(self) -> str | None:
+        """Marked as on a terminal where there is more that nobody knows."""
+        cost = self._outputs.get("cost")
+        return f"{cost.value.get('usd', '?')}{'+?' * bool(cost.value.get('unknown'))}" if cost else None
+
     def _same_url(self) -> None:
         before, after = self._report.url["before"], self._report.url["after"]
         if before == after:
@@ -368,11 +410,26 @@ class _Rehearsal:
         if call.end is None or call.op == "read":
             return
         if call.ok:
-            step = Step(self._phase, call.op, call.type, call.name, round(call.start, 1), round(call.end, 1))
+            step = self._step(call, call.end)
             self._report.steps.append(step)
             self._listener.step(step)
+            if call.type == types.LISTENER_RULE:
+                self._report.served += self._moved(step)
         if self._phase != "destroy" and not self._broken:
             self._broken = unanswered(call, self._cloud.state, self._cloud.clock.now)
+
+    def _step(self, call: Call, end: float) -> Step:
+        top = call.urn.split("::")[2].partition("$")[0]
+        part = self._parts.get(top) or top.split(":")[1]
+        return Step(self._phase, call.op, call.type, call.name, part, round(call.start, 1), round(end, 1))
+
+    def _moved(self, step: Step) -> Iterator[Served]:
+        """Whose requests go elsewhere since a step."""
+        now = {service: told(each) for service, each in shares(self._cloud.state).items()}
+        before, self._serving = self._serving, now
+        for service in sorted({*before, *now}):
+            if before.get(service) != now.get(service):
+                yield Served(step.phase, step.end, service, now.get(service, ""))
 
 
 def unanswered(call: Call, state: CloudState, now: float) -> str:

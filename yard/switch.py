@@ -14,9 +14,10 @@ from pulumi import automation as auto
 from components import edge, orchestrator
 from components.edge import EdgeOptions, Shared
 from components.shell import command
-from config.problems import nearest
+from config.problems import BadConfig, nearest
 from config.reader import default_of
-from yard import engine, exits, here, interrupts, progress
+from config.stack_file import NoStack, StackFile
+from yard import destination, engine, exits, here, interrupts, progress, suggest
 from yard.choice import stack_option
 
 ROOT = here.ROOT
@@ -59,7 +60,7 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
         here = Switch.of(opened, ROOT, click.echo, bake)
         if to is not None:
             here.check(to)
-        if to is not None:
+            _check(stack, to)
             exits.confirm(here.question(to), yes=yes)
         with interrupts.explained(here.stopped):
             here.abort() if to is None else here.run(to)
@@ -67,6 +68,14 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
         message = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
         back = command("yard", "switch", "--abort", "--stack", stack)
         raise SwitchError(f"{message}\nMend it and call this again, or `{back}`.") from error
+
+
+def _check(stack: str, to: str) -> None:
+    """Refuse what the stack's configuration keeps from `to`: the engine would find it only in the middle of an `up`."""
+    try:
+        destination.check(StackFile(ROOT, stack), to)
+    except (NoStack, BadConfig, destination.Unfit) as error:
+        raise exits.Misused(suggest.about(stack, str(error))) from error
 
 
 @dataclass

@@ -89,3 +89,16 @@ def test_a_name_that_is_near_is_told() -> None:
     here = Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0)  # type: ignore[arg-type]
     with pytest.raises(click.ClickException, match=r"did you mean eks\?"):
         here.check("ek")
+
+
+def test_what_keeps_the_stack_from_there_is_said_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "stack", lambda *_, **__: Opened())
+    monkeypatch.setattr(
+        Switch,
+        "of",
+        lambda *_: Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0),  # type: ignore[arg-type]
+    )
+    result = CliRunner().invoke(main, ["switch", "ecs-ec2", "--stack", "dev", "--yes"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "stack dev cannot go to ecs-ec2 as it is configured: one thing needs a change" in result.stderr
+    assert "pulumi config set switchyard:network <value> --stack dev" in result.stderr

@@ -29,7 +29,7 @@ REHEARSE = (*YARD, "rehearse", "--speed", "200")
 
 class TestRehearsal:
     def test_it_says_that_nothing_is_left(self, tmp_path: Path) -> None:
-        with Terminal(REHEARSE, ROOT, {"TMPDIR": str(tmp_path)}) as terminal:
+        with Terminal((*REHEARSE, "-v"), ROOT, {"TMPDIR": str(tmp_path)}) as terminal:
             terminal.wait_for("aws:ec2/vpc:Vpc")
             terminal.interrupt()
             assert terminal.end() == 130

@@ -23,12 +23,20 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(command, [*arguments, "--speed", str(FAST)])
 
 
-def test_the_passage_of_dev_as_json() -> None:
+def test_the_passage_of_dev_as_json_and_as_a_page(tmp_path: Path) -> None:
     files = {path: path.read_bytes() for path in (ROOT / "config").iterdir() if path.is_file()}
-    result = run("--json")
+    result = run("--json", "--html", str(tmp_path / "page.html"))
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert report.keys() == {"ok", "steps", "changes", "url"}
+    assert report.keys() == {"ok", "orchestrators", "steps", "served", "changes", "url", "cost"}
+    assert report["orchestrators"] == {"before": "ecs-fargate", "after": "eks"}
+    assert [(each["phase"], each["service"], each["shares"]) for each in report["served"]] == [
+        ("up", "api", "ecs-fargate"),
+        ("switch", "api", "eks"),
+        ("back", "api", "ecs-fargate"),
+        ("destroy", "api", ""),
+    ]
+    assert (report["cost"]["before"], report["cost"]["after"][-2:]) == ("49.74", "+?")
     assert list(report["changes"]) == ["up", "preview", "switch", "switch-preview", "back", "destroy"]
     assert report["changes"]["preview"].keys() == report["changes"]["switch-preview"].keys() == {"same"}
     assert report["changes"]["destroy"].keys() == {"delete"}
@@ -36,13 +44,18 @@ def test_the_passage_of_dev_as_json() -> None:
     assert report["url"]["before"].startswith("http://")
 
     steps = [step for step in report["steps"] if step["phase"] == "switch"]
-    assert all(step.keys() == {"phase", "op", "type", "name", "start", "end"} for step in steps)
+    assert all(step.keys() == {"phase", "op", "type", "name", "part", "start", "end"} for step in steps)
     moved = next(step for step in steps if step["op"] == "update")
     (pods,) = [step for step in steps if step["type"] == "kubernetes:apps/v1:Deployment"]
     (tasks,) = [step for step in steps if step["type"] == "aws:ecs/service:Service"]
     assert moved["type"] == "aws:lb/listenerRule:ListenerRule"
     assert pods["op"] == "create"
     assert tasks["op"] == "delete"
+    assert (pods["part"], tasks["part"], moved["part"]) == ("eks", "ecs-fargate", "edge")
+    assert moved["end"] == report["served"][1]["at"]
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<svg") == 2
+    assert page.count('<rect class="create"') == sum(each["op"] == "create" for each in report["steps"] + steps)
     assert pods["end"] <= moved["start"] < moved["end"] <= tasks["start"]
     # A new EKS cluster alone takes nine minutes; the engine's own time does not count.
     assert 9 * 60 < steps[-1]["end"] - steps[0]["start"] < 15 * 60
@@ -55,6 +68,11 @@ def test_the_passage_of_dev_as_json() -> None:
         (["--to", "nomad"], f"there is no orchestrator 'nomad': use one of {', '.join(orchestrator.names())}"),
         (["--to", "ecs-fargate"], "stack dev is on ecs-fargate already: name another with --to"),
         (["--stack", "local"], "swarm runs elsewhere, so stack local cannot rehearse it"),
+        (
+            ["--to", "ecs-ec2"],
+            "stack dev cannot go to ecs-ec2 as it is configured: one thing needs a change in the stack's configuration;"
+            " nothing was made.\n  switchyard:network is 'public'",
+        ),
     ],
 )
 def test_what_cannot_be_rehearsed_is_said(arguments: list[str], reason: str) -> None:
@@ -62,6 +80,7 @@ def test_what_cannot_be_rehearsed_is_said(arguments: list[str], reason: str) -> 
     assert told.exit_code == 1
     assert told.stdout.startswith("This is a simulation: ")
     assert reason in told.stdout
+    assert "up: make everything" not in told.stdout, "it is said before anything begins"
     as_json = run(*arguments, "--json")
     assert as_json.exit_code == 1
     report = json.loads(as_json.stdout)

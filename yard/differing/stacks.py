@@ -8,31 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from config.stack_file import NoStack, StackFile
 from rehearsal import Call, Cloud
-from rehearsal.aws import types
-from rehearsal.state import CloudResource, CloudState
 from yard import programs, suggest
 from yard.differing import fields
 from yard.differing.result import FATES, NO_COST, UNKNOWN_COST, Cost, Resource, StackDiff, Traffic
 from yard.differing.revisions import MODULE, Revision
 from yard.rehearsing import StackConfig, environment, unanswered
+from yard.serving import Shares, shares, told
 
 Answer = Mapping[str, Any]
 """What a program says of a stack; see `yard.described`."""
-
-
-class Share(NamedTuple):
-    """What a target group gets of the requests for a service."""
-
-    orchestrator: str
-    weight: int
-
-
-Shares = Mapping[str, Share]
-"""By the group's ARN."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +122,12 @@ class Rehearsal:
 
     def ask(self, revision: Revision) -> Answer:
         """What the program of a revision says of the stack, once it has brought it up here."""
-        self._before, self._lost, self._broken = _shares(self._cloud.state), {}, ""
+        self._before, self._lost, self._broken = shares(self._cloud.state), {}, ""
         return programs.ask(revision.program, MODULE, revision.folder, self._stack, self._place)
 
     def traffic(self, before: Mapping[str, str], after: Mapping[str, str]) -> Traffic:
         """What callers noticed of the last run, by the services' addresses before it and after it."""
-        now = _shares(self._cloud.state)
+        now = shares(self._cloud.state)
         back = [f"{when} callers of {name} would be answered 404" for name, when in self._lost.items() if name in now]
         both = [name for name in sorted(self._before) if name in now and self._before[name] != now[name]]
         return Traffic(
@@ -152,7 +140,7 @@ class Rehearsal:
         if call.end is None or call.op == "read" or not call.ok:
             return
         self._broken = self._broken or unanswered(call, self._cloud.state, math.inf)
-        for name in self._before.keys() - _shares(self._cloud.state).keys():
+        for name in self._before.keys() - shares(self._cloud.state).keys():
             self._lost.setdefault(name, f"after {call.op} of {call.name} ({call.type})")
 
 
@@ -166,32 +154,7 @@ def _configs(stack: str, revisions: Iterable[Revision]) -> Iterator[StackConfig]
             yield config
 
 
-def _shares(state: CloudState) -> dict[str, Shares]:
-    """Service -> who gets the requests that callers send to it."""
-    with state.lock:
-        rules = [each for each in state.every(types.LISTENER_RULE) if each.ready]
-        return {
-            rule.name: shares
-            for rule in rules
-            if not rule.get("conditions.httpHeader") and (shares := dict(_shares_of(state, rule)))
-        }
-
-
-def _shares_of(state: CloudState, rule: CloudResource) -> Iterator[tuple[str, Share]]:
-    groups = [each for forward in rule.all("actions.forward") for each in forward.get("targetGroups", [])]
-    serving = [each for each in groups if each.get("weight", 1)]
-    for each in serving:
-        group = state.find(types.TARGET_GROUP, each["arn"])
-        name = group.name.removeprefix(f"{rule.name}-") if group else each["arn"]
-        yield each["arn"], Share(name, int(each.get("weight", 1)) if len(serving) > 1 else 100)
-
-
 def _move(before: Shares, after: Shares) -> tuple[str, str]:
     """From where to where requests move, in words."""
-    there, then = (_told(each) for each in (before, after))
+    there, then = (told(each) for each in (before, after))
     return there, then if then != there else f"another target group of {there}"
-
-
-def _told(shares: Shares) -> str:
-    alone = len(shares) == 1
-    return ", ".join(each.orchestrator if alone else f"{each.orchestrator} {each.weight}" for each in shares.values())

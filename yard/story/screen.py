@@ -1,0 +1,93 @@
+"""The story of a rehearsal on a terminal; `-v` with every operation, in columns."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+
+from yard.rehearsing import Listener, Report, Step
+from yard.story import Phase, clock
+
+SIMULATED = (
+    "This is a simulation: the real Pulumi engine over a pretend cloud. AWS was not asked."
+    " Times are estimates, without the gate's own waiting."
+)
+SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]"}
+LONGEST = 3
+"""Steps of the switch that are named, as what its time went into."""
+NAME = 34
+"""Columns of a resource's name."""
+
+
+class Screen:
+    """Tells it as it happens."""
+
+    def __init__(self, verbose: bool) -> None:
+        self._console = Console(highlight=False)
+        self._verbose = verbose
+        self._what: dict[str, str] = {}
+        self._status = self._console.status("")
+
+    def __enter__(self) -> Screen:
+        self._console.print(SIMULATED)
+        self._status.start()
+        self._console.show_cursor(True)  # rich hides it, and a second Ctrl-C leaves no time to bring it back
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.stop()
+
+    def listener(self) -> Listener:
+        """What a rehearsal tells to."""
+        return Listener(phase=self._phase, done=self._done, step=self._step, note=self._note)
+
+    def _note(self, text: str) -> None:
+        self._console.print(escape(f"- {text}"))
+
+    def _phase(self, name: str, what: str) -> None:
+        self._what[name] = what
+        self._status.update(escape(f"{name}: {what}"))
+        if self._verbose:
+            self._console.print(f"\n[bold]{name}[/]: {escape(what)}")
+        elif len(self._what) == 1:
+            self._console.print()
+
+    def _step(self, step: Step) -> None:
+        if self._verbose:
+            times = f"{clock(step.start):>7}{clock(step.end):>7}"
+            name = escape(f"{step.name:<{NAME}}")
+            self._console.print(f"{times} {SIGNS[step.op]} {name} [dim]{step.type}[/]", soft_wrap=True)
+
+    def _done(self, name: str, report: Report) -> None:
+        phase = Phase(name, report)
+        at = clock(phase.start) if phase.steps else ""
+        what = f"{self._what[name]} ({phase.changes})" if phase.steps else f"{phase.changes}, as it should be"
+        self._console.print(f"{at:>7}  [bold]{name}[/]: {escape(what)}")
+        for each in phase.moments():
+            self._console.print(f"{clock(each.at):>7}    {escape(each.text)}")
+
+    def end(self, report: Report) -> None:
+        """What it came to."""
+        say = self._console.print
+        say()
+        if not report.ok:
+            say(f"[bold red]The rehearsal failed:[/] {escape(report.reason)}", soft_wrap=True)
+            say("AWS was not asked.")
+            return
+        say(escape(_took(Phase("switch", report))))
+        before, after = report.cost.values()
+        if before and after:
+            say(f"A month costs {before} USD before the switch, {after} after it.")
+        url = report.url["after"]
+        if isinstance(url, str) and url == report.url["before"]:
+            say(f"The URL stayed {escape(url)}, and never stood without a healthy target.", soft_wrap=True)
+        say("[bold green]It holds.[/] AWS was not asked.")
+
+
+def _took(switch: Phase) -> str:
+    """How long the switch took, and what for."""
+    longest = sorted(switch.path(), key=lambda each: each.start - each.end)[:LONGEST]
+    named = ", ".join(
+        f"{each.name} ({each.type.rpartition(':')[2]}) {clock(each.end - each.start)}" for each in longest
+    )
+    return f"The switch takes {clock(switch.end - switch.start)} minutes, most of them for {named}."
