@@ -102,7 +102,7 @@ ELSEWHERE: Mapping[str, tuple[str, ...]] = {
 """A thing that exists -> the keys that only concern one of our own."""
 ON_AWS = ("network", "zones", "vpc", "log_days")
 """Keys of what stands on AWS alone."""
-AT_THE_EDGE = ("domain", "load_balancer", "access_logs", "strict", "gate")
+AT_THE_EDGE = ("domain", "load_balancer", "access_logs", "strict", "gate", "guard")
 """Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""
 
 

@@ -13,6 +13,7 @@ from components import edge, orchestrator, pulumi_internals, registry
 from components.edge import EdgeOptions
 from components.gate import GateOptions
 from components.github import GitHub
+from components.guard import GuardOptions
 from components.model import Model
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
 from components.orchestrator import OrchestratorOptions
@@ -125,6 +126,11 @@ class Keys(Model):
         default=GateOptions(),
         description="How long health is watched before traffic moves, and how long the old replicas stay:"
         " {polls, interval, timeout, settle}.",
+    )
+    guard: GuardOptions = Field(
+        default=GuardOptions(),
+        description="How much worse the newcomer's answers may be while `yard switch` watches, before all traffic goes"
+        " back: {errors, latency, samples, patience, alarms}.",
     )
     usage: Usage = Field(
         default=Usage.model_validate({}),

@@ -1,5 +1,6 @@
-"""How commands end. 0: done. 1: it failed. 2: the call or the configuration is wrong, and nothing was done. 130: Ctrl-C
-(143, 129: another signal that asks a process to end). `yard run` and `yard exec` hand on their command's own."""
+"""How commands end. 0: done. 1: it failed. 2: the call or the configuration is wrong, and nothing was done. 3: a switch
+was taken back. 130: Ctrl-C (143, 129: another signal that asks a process to end). `yard run` and `yard exec` hand on
+their command's own."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +10,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from yard import here
+
+TAKEN_BACK = 3
+"""The guard of `yard switch` gave all traffic back."""
 
 F = TypeVar("F", bound=Callable[..., Any] | click.Command)
 

@@ -13,12 +13,14 @@ from pulumi import automation as auto
 
 from components import edge, orchestrator
 from components.edge import EdgeOptions, Shared
+from components.guard import GuardOptions
 from components.shell import command
 from config.problems import BadConfig, nearest
 from config.reader import default_of
 from config.stack_file import NoStack, StackFile
 from yard import destination, engine, exits, here, interrupts, progress, suggest
 from yard.choice import stack_option
+from yard.guarding import Guard
 
 ROOT = here.ROOT
 
@@ -32,6 +34,12 @@ Say = Callable[[str], None]
 
 class SwitchError(click.ClickException):
     """The switch stops here; the message says what serves now and how to go on."""
+
+
+class TakenBack(SwitchError):
+    """The newcomer was worse than the old orchestrator, which has all the traffic again."""
+
+    exit_code = exits.TAKEN_BACK
 
 
 @click.command()
@@ -50,8 +58,10 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
     """Move STACK to another ORCHESTRATOR: prepare it without traffic, give it 1, 10, 50, 100 %, retire the old one.
 
     Before each step the load balancer itself must find the newcomer healthy; when it does not, the weights stay and
-    this stops with the reason. Called again it goes on from where the weights are. It changes only the keys
-    `orchestrator` and `traffic` in the stack's file and runs `pulumi up`: a team can do the same by hand or in CI.
+    this stops with the reason. After each step the newcomer's errors and p99 are compared with the old one's (key
+    `guard`): where they are worse, all traffic goes back, and the exit code is 3. Called again it goes on from where
+    the weights are. It changes only the keys `orchestrator` and `traffic` in the stack's file and runs `pulumi up`: a
+    team can do the same by hand or in CI.
     """
     if abort == bool(to):
         raise click.UsageError("name the orchestrator to switch to, or --abort")
@@ -91,10 +101,11 @@ class Switch:
     """What shares the requests."""
     say: Say
     bake: float
+    guard: Guard
+    """What looks at the requests after each step."""
     pending: list[str] = field(default_factory=list)
     """What an earlier run was at when it was ended."""
     is_up: bool = True
-    sleep: Callable[[float], None] = field(default=time.sleep)
 
     @classmethod
     def of(cls, stack: auto.Stack, root: Path, say: Say, bake: float) -> "Switch":
@@ -108,7 +119,9 @@ class Switch:
         resources = _resources(deployment)
         sharing = edge.load(values.get("edge") or edge.DEFAULT).Options
         traffic = shares(home, weights, sharing.shared(resources))
-        return cls(stack, home, traffic, sharing, say, bake, engine.pending(deployment), bool(resources))
+        watch = sharing.watch(resources, values.get("region"), values.get("profile"))
+        guard = Guard(_guard(values.get("guard") or "{}"), watch, say, time.sleep)
+        return cls(stack, home, traffic, sharing, say, bake, guard, engine.pending(deployment), bool(resources))
 
     def check(self, to: str) -> None:
         """Refuse what cannot be switched to from here."""
@@ -152,10 +165,16 @@ class Switch:
             self.say(f"shift: {share} % to {to}, when the load balancer finds it healthy")
             self._shift({self.home: 100 - share, to: share})
             self.say(f"  {to} has {share} %; watching for {self.bake:g} s")
-            self.sleep(self.bake)
+            if wrong := self.guard.look_over(self.home, to, self.bake):
+                self._take_back(to, wrong)
         self.say(f"retire: {self.home} goes")
         self._settle(to)
         self.say(f"{to} has all the traffic; the URL is the same")
+
+    def _take_back(self, to: str, wrong: list[str]) -> None:
+        self.say(f"  {to} does worse than {self.home}")
+        self.abort()
+        raise TakenBack("\n".join([f"{self.home} has all the traffic again:", *(f"  - {each}" for each in wrong)]))
 
     def abort(self) -> None:
         """All weights back to the stack's `orchestrator`, and nothing else: whatever else would change may be why."""
@@ -237,6 +256,14 @@ def _weights(text: str) -> dict[str, int]:
         return {key: int(weight) for key, weight in found.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise SwitchError("`traffic` is no map of weights, such as {eks: 90, ecs-fargate: 10}: fix it first") from error
+
+
+def _guard(text: str) -> GuardOptions:
+    """The key `guard`, as the stack's file has it."""
+    try:
+        return GuardOptions.model_validate(json.loads(text))
+    except ValueError as error:
+        raise SwitchError(f"`guard` is not as it should be: `yard doctor` says what is wrong ({error})") from error
 
 
 def shares(home: str, weights: Mapping[str, int], shared: Iterable[Shared]) -> dict[str, int]:

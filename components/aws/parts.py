@@ -43,9 +43,11 @@ WAYS_OUT = {
 }
 GROUPS = AwsAccess(
     types=frozenset({"aws:lb/targetGroup:TargetGroup", "aws:lb/listenerRule:ListenerRule"}),
-    calls=frozenset({"elasticloadbalancing:DescribeTargetHealth"}),
+    calls=frozenset(
+        {"elasticloadbalancing:DescribeTargetHealth", "cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms"}
+    ),
 )
-"""What every service has at the edge, and the gate that looks whether it is healthy."""
+"""What every service has at the edge, the gate that looks whether it is healthy, and the guard of a switch."""
 BALANCER = AwsAccess(
     types=frozenset({"aws:lb/loadBalancer:LoadBalancer", "aws:lb/listener:Listener", LET_IN, *GROUP}),
 )

@@ -17,6 +17,7 @@ from components.aws.access import AwsAccess
 from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
 from components.gate import Expected, Gate, GateOptions, Health
+from components.guard import Watch
 from components.network_options import Domain, ExistingLoadBalancer
 from components.options import Options, WithOptions
 from components.service import Service
@@ -50,7 +51,7 @@ class EdgeOptions(Options):
     """aws: it stands on the stack's network there. any: on what exists already."""
     takes: ClassVar[frozenset[TargetKind]]
     """What an orchestrator may register at it."""
-    reads: ClassVar[frozenset[str]] = frozenset({"gate"})
+    reads: ClassVar[frozenset[str]] = frozenset({"gate", "guard"})
     """Keys of the stack, as fields, that mean something to it; one that the stack sets and it does not read is an
     error."""
     rule: ClassVar[str]
@@ -65,6 +66,11 @@ class EdgeOptions(Options):
     @abstractmethod
     def shared(cls, resources: Iterable[Mapping[str, Any]]) -> Iterator[Shared]:
         """For each service that has traffic, how it is shared by what a state has."""
+
+    @classmethod
+    def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
+        """Who knows what callers get, for the groups that a state has; None: nobody does."""
+        return None
 
     def taken(self, *, own: bool, domain: bool, access_logs: bool) -> AwsAccess:
         """What it takes on AWS to make it, for the role by which CI deploys. `own` False: one that exists is used."""

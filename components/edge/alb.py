@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pulumi
 
@@ -17,15 +16,14 @@ from components.aws.access import AwsAccess, together
 from components.aws.network import ANYWHERE
 from components.cost import Demand, Item, Line, Unpriced
 from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared
+from components.edge.alb_asked import Group, Metrics, aws_health
 from components.edge.priorities import LAST, priorities
-from components.gate import AskHealth, Health
+from components.gate import Health
+from components.guard import Watch
 from components.network_options import Domain
 from components.sdk import aws
 from components.service import Service
 from components.workload import Registration, Target, Workload
-
-if TYPE_CHECKING:
-    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 RULE, GROUP = "aws:lb/listenerRule:ListenerRule", "aws:lb/targetGroup:TargetGroup"
 WARM_UP = "--warm-up"
@@ -55,7 +53,7 @@ class AlbOptions(EdgeOptions):
     key = "alb"
     platform = "aws"
     takes = frozenset({"ip", "instance"})
-    reads = frozenset({"domain", "load_balancer", "access_logs", "strict", "gate"})
+    reads = frozenset({"domain", "load_balancer", "access_logs", "strict", "gate", "guard"})
     rule = RULE
     aws_access = parts.GROUPS
 
@@ -81,6 +79,18 @@ class AlbOptions(EdgeOptions):
             if found := {groups[arn]: weight for arn, weight in weighted.items() if weight > 0}:
                 service = f"{_name(each)}-"
                 yield Shared(each["urn"], {name.removeprefix(service): weight for name, weight in found.items()})
+
+    @classmethod
+    def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
+        known = list(resources)
+        names = {each["outputs"]["arn"]: _name(each) for each in known if each["type"] == GROUP and "outputs" in each}
+        found = [
+            Group(service, names[arn].removeprefix(f"{service}-"), arn, each["inputs"]["listenerArn"])
+            for each in known
+            for service in [_name(each)]
+            for arn in (cls.groups(each["inputs"]) if each["type"] == RULE else ())
+        ]
+        return Metrics(found, region, profile).watch
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What it costs a month. A load balancer that exists costs only for what passes through it."""
@@ -404,25 +414,6 @@ def _conditions(service: Service) -> list[aws.lb.ListenerRuleConditionArgsDict]:
 def _name(resource: Mapping[str, Any]) -> str:
     """A resource's name, in a state."""
     return str(resource["urn"]).rpartition("::")[2]
-
-
-def aws_health(region: str, profile: str | None) -> AskHealth:
-    """Ask Elastic Load Balancing, with the credentials that `pulumi up` runs with."""
-
-    @cache
-    def client() -> ElasticLoadBalancingv2Client:
-        import boto3  # half a second to import, and only an `up` that moves traffic needs it
-
-        return boto3.Session(region_name=region, profile_name=profile).client("elbv2")
-
-    def ask(group: str) -> list[Health]:
-        answer = client().describe_target_health(TargetGroupArn=group)
-        return [
-            (each["Target"]["Id"], each["TargetHealth"]["State"], each["TargetHealth"].get("Reason", ""))
-            for each in answer["TargetHealthDescriptions"]
-        ]
-
-    return ask
 
 
 def capacity_units(demand: Demand) -> Decimal:

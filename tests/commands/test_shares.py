@@ -10,9 +10,11 @@ from pulumi.automation import CommandError, CommandResult
 
 from components.edge import Shared
 from components.edge.alb import GROUP, RULE, AlbOptions
+from components.guard import GuardOptions
 from yard import engine
 from yard.__main__ import main
-from yard.switch import Switch, _weights, shares
+from yard.guarding import Guard
+from yard.switch import Switch, _guard, _weights, shares
 
 
 @pytest.mark.parametrize(
@@ -85,19 +87,25 @@ def test_what_cannot_be_done_is_said_in_words(
     assert (result.exit_code, said in result.output) == (code, True), result.output
 
 
+def test_a_guard_that_is_not_as_it_should_be_is_no_traceback() -> None:
+    with pytest.raises(click.ClickException, match="`yard doctor` says what is wrong"):
+        _guard('{"errors": "many"}')
+
+
+def opened() -> Switch:
+    """A stack that is up, on Fargate."""
+    guard = Guard(GuardOptions(), None, print, lambda _: None)
+    return Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0, guard)  # type: ignore[arg-type]
+
+
 def test_a_name_that_is_near_is_told() -> None:
-    here = Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0)  # type: ignore[arg-type]
     with pytest.raises(click.ClickException, match=r"did you mean eks\?"):
-        here.check("ek")
+        opened().check("ek")
 
 
 def test_what_keeps_the_stack_from_there_is_said_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "stack", lambda *_, **__: Opened())
-    monkeypatch.setattr(
-        Switch,
-        "of",
-        lambda *_: Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0),  # type: ignore[arg-type]
-    )
+    monkeypatch.setattr(Switch, "of", lambda *_: opened())
     result = CliRunner().invoke(main, ["switch", "ecs-ec2", "--stack", "dev", "--yes"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert "stack dev cannot go to ecs-ec2 as it is configured: one thing needs a change" in result.stderr

@@ -135,7 +135,7 @@ class TestSwitch:
             stack.set(traffic={"ecs-fargate": 90, "eks": 10})
             stack.up()
             here = Switch.of(stack.stack, ROOT, click.echo, 3600)
-            here.sleep = lambda _: signal.raise_signal(signal.SIGINT)
+            here.guard.sleep = lambda _: signal.raise_signal(signal.SIGINT)
             monkeypatch.setattr(Switch, "of", lambda *_: here)
             stopped = switch(stack, monkeypatch)
             assert stopped.exit_code == 130

@@ -128,7 +128,7 @@ def test_during_a_move_it_runs_on_the_stacks_own_orchestrator_alone(tmp_path: Pa
         assert started(stack) == 2
         assert stack.outputs["digests"] == {"api": OTHER}
         switch = Switch.of(stack.stack, ROOT, lambda _: None, 60)
-        switch.sleep = lambda _: None
+        switch.guard.sleep = lambda _: None
         switch.run(to)
         assert started(stack) == 2, "it has run for this image, before the move"
         assert stack.outputs["released"]["api"]["on"] == ""

@@ -32,7 +32,7 @@ def test_during_a_move_they_run_on_the_stacks_own_orchestrator_alone(tmp_path: P
         stack.up()
         assert keeping_time(stack) == [types.SCHEDULE]
         switch = Switch.of(stack.stack, ROOT, lambda _: None, 60)
-        switch.sleep = lambda _: None
+        switch.guard.sleep = lambda _: None
         switch.run("eks")
         assert keeping_time(stack) == [CRON_JOB]
         assert stack.preview() == {}

@@ -1,20 +1,23 @@
 """`yard switch` on the real engine over the rehearsal cloud."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import pytest
 
+from components.guard import GuardOptions, Seen, SeenOf, Watch
 from rehearsal import Fault
 from rehearsal.aws import types
 from tests.engine.passage import Passage, passage
 from tests.program import BLOCKS, ROOT
 from yard import switch
 from yard.engine import EngineError
-from yard.switch import Switch
+from yard.switch import Switch, TakenBack
 
 pytestmark = pytest.mark.engine
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Diary:
@@ -28,7 +31,7 @@ class Diary:
     def open(self) -> Switch:
         """A switch as the command opens it."""
         switch = Switch.of(self.stack.stack, ROOT, self.said.append, 60)
-        switch.sleep = lambda _: self.served.append(self.stack.serving())
+        switch.guard.sleep = lambda _: self.served.append(self.stack.serving())
         return switch
 
 
@@ -115,6 +118,34 @@ def test_what_a_killed_run_left_in_the_file_is_not_where_the_weights_are(tmp_pat
 
 def interrupt(_: Switch) -> list[str]:
     raise KeyboardInterrupt
+
+
+def test_a_newcomer_that_answers_worse_gives_all_of_it_back(tmp_path: Path) -> None:
+    """Its health path is fine, so the gate lets it in; from 10 % on it answers every fifth request with 500."""
+    with passage(tmp_path) as stack:
+        stack.up()
+        diary = Diary(stack)
+        here = diary.open()
+
+        def seen(*_: datetime) -> SeenOf:
+            new = here.traffic.get("eks", 0)
+            return {"api": {"ecs-fargate": Seen(9000, 9, 0.1, 2), "eks": Seen(90 * new, 18 * new * (new > 1), 0.1, 2)}}
+
+        here.guard.watch = Watch(seen, lambda _: ())
+        here.guard.options = GuardOptions(samples=50)
+        here.guard.clock = lambda: START + timedelta(seconds=10 * len(diary.served))
+        mark = len(stack.cloud.calls)
+        with pytest.raises(
+            TakenBack, match=r"(?s)ecs-fargate has all the traffic again:.*api: 20 % of 900 requests to eks"
+        ):
+            here.run("eks")
+        assert diary.served == [["ecs-fargate", "eks"]] * 7, "six looks at 1 %, one at 10 %"
+        assert stack.serving() == ["ecs-fargate"]
+        moves = [call for call in stack.since(mark) if (call.op, call.type) == ("update", types.LISTENER_RULE)]
+        assert len(moves) == 4  # listed at 0, 1 and 10 %, then back
+        assert not [call for call in stack.since(mark) if call.op == "delete"], "it stays, to be looked at"
+        assert TakenBack.exit_code == 3
+        assert "pulumi config rm traffic --stack dev" in diary.said[-1]
 
 
 def test_what_could_not_be_prepared_is_given_up(tmp_path: Path) -> None:
