@@ -24,6 +24,7 @@ def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contrad
     yield from _plain_secrets(settings, encrypted)
     yield from _backends(settings)
     yield from _routes(settings)
+    yield from _https(settings)
     yield from _github(settings)
     if settings.on_aws:
         yield from _aws(settings)
@@ -96,13 +97,13 @@ def _secrets(settings: Settings) -> Iterator[tuple[Steps, Any]]:
 
 
 ELSEWHERE: Mapping[str, tuple[str, ...]] = {
-    "load_balancer": ("domain", "access_logs", "strict"),
+    "load_balancer": ("domain", "plain_http", "access_logs", "strict"),
     "vpc": ("network", "zones"),
 }
 """A thing that exists -> the keys that only concern one of our own."""
 ON_AWS = ("network", "zones", "vpc", "log_days")
 """Keys of what stands on AWS alone."""
-AT_THE_EDGE = ("domain", "load_balancer", "access_logs", "strict", "gate", "guard")
+AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "gate", "guard")
 """Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""
 
 
@@ -122,6 +123,8 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
     else:
         behind = f"an orchestrator behind the load balancer, not {keys.orchestrator}"
         unread |= dict.fromkeys(AT_THE_EDGE, behind if settings.on_aws else elsewhere)
+    if keys.domain:
+        unread["plain_http"] = "nothing beside `domain`: with it callers have HTTPS"
     for existing, ours in ELSEWHERE.items():
         if settings.on_aws and getattr(keys, existing):
             name = existing.replace("_", "-")
@@ -178,6 +181,18 @@ def _routes(settings: Settings) -> Iterator[Contradiction]:
                 f"a route of its own: {taken[route]} has the same host and path",
             )
         taken.setdefault(route, name)
+
+
+def _https(settings: Settings) -> Iterator[Contradiction]:
+    """What production serves is encrypted, or somebody has said that it need not be."""
+    keys = settings.config
+    if keys.protect and settings.is_plain and not keys.plain_http:
+        yield (
+            "domain",
+            None,
+            "with `protect` (preset production), {name, zone} of a public zone in Route 53, for HTTPS; or `plain-http`"
+            " true, if callers shall have plain HTTP",
+        )
 
 
 def _aws(settings: Settings) -> Iterator[Contradiction]:

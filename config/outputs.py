@@ -79,6 +79,6 @@ def _moving(stack: Settings) -> list[str]:
 
 
 def _plain(stack: Settings) -> list[str]:
-    if stack.edge is None or "domain" not in stack.edge.reads or stack.config.domain or stack.config.load_balancer:
+    if not stack.is_plain or stack.config.plain_http:
         return []
-    return ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS"]
+    return ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS, or `plain-http` to true if it is meant"]

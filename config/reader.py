@@ -87,6 +87,11 @@ class Keys(Model):
         description="Where the URL is, with HTTPS: {name: api.example.com, zone: example.com}. Without it the URL is"
         " plain HTTP on the load balancer's own name.",
     )
+    plain_http: bool = Field(
+        default=False,
+        description="That the URL has no HTTPS is meant, for example because something before the load balancer has it."
+        " With `protect` (preset production), a stack needs `domain` or this.",
+    )
     network: Kind | None = Field(default=None, description="How replicas reach the outside. Or `preset`, the preset's.")
     zones: int | None = Field(
         default=None, ge=2, le=3, description="Availability zones to use. Or `preset`, the preset's."

@@ -78,6 +78,12 @@ class Settings:
         return self.edge is not None and self.orchestrators[orchestrator].target in self.edge.takes
 
     @property
+    def is_plain(self) -> bool:
+        """Whether callers have no HTTPS, though the stack's edge would give it to them with `domain`."""
+        keys = self.config
+        return self.edge is not None and "domain" in self.edge.reads and not (keys.domain or keys.load_balancer)
+
+    @property
     def vpc_endpoints(self) -> frozenset[str]:
         """What the network must reach where it has no other way out."""
         return frozenset[str]().union(*[each.vpc_endpoints for each in self.backends.values()])

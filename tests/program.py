@@ -29,6 +29,8 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {
 with trial. Swarm's nodes must have room for the replicas."""
 SECRETS = ('"secrets": {"', '"password": "', '"service-account-key": "', '"kubeconfig": "')
 """What a value has in it, as JSON, when it has something to encrypt."""
+DOMAIN: Mapping[str, Any] = {"name": "www.example.com", "zone": "example.com"}
+"""What production has behind a load balancer."""
 EXISTING: Mapping[str, Any] = {
     "vpc": {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]},
     "load-balancer": {
@@ -54,12 +56,14 @@ def registry_options(name: str) -> RegistryOptions:
 def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Any) -> dict[str, Any]:
     """A configuration that is right, as the values of a stack file. Without services: one, `api`."""
     blocks = {key: BLOCKS[key] for key in (registry, orchestrator) if key in BLOCKS}
+    behind_edge = runtime_options(orchestrator).target is not None
     return {
         "aws:region": "us-east-1",
         "registry": registry,
         "orchestrator": orchestrator,
         "preset": preset,
         "services": services or {"api": SERVICE},
+        **({"domain": DOMAIN} if preset == "production" and behind_edge else {}),
         **blocks,
     }
 

@@ -53,7 +53,7 @@ class AlbOptions(EdgeOptions):
     key = "alb"
     platform = "aws"
     takes = frozenset({"ip", "instance"})
-    reads = frozenset({"domain", "load_balancer", "access_logs", "strict", "gate", "guard"})
+    reads = frozenset({"domain", "plain_http", "load_balancer", "access_logs", "strict", "gate", "guard"})
     rule = RULE
     aws_access = parts.GROUPS
 

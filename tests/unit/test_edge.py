@@ -66,7 +66,9 @@ class TestPlain:
         assert plain().export("url") == "http://edge-1234567890.us-east-1.elb.amazonaws.com"
 
     def test_the_output_says_that_it_is_plain(self) -> None:
-        assert plain().export("next") == ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS"]
+        assert plain().export("next") == [
+            "the URL is plain HTTP: set `domain` to {name, zone} for HTTPS, or `plain-http` to true if it is meant"
+        ]
 
     def test_it_sends_only_into_its_network(self) -> None:
         sent = plain().one("vpc/securityGroupEgressRule:SecurityGroupEgressRule", "edge").inputs

@@ -27,7 +27,7 @@ def rich() -> Graph:
 @cache
 def plain(preset: str = "trial") -> Graph:
     """A service that uses none, in a network that is there."""
-    return run_program({**config_for("ecr", "eks", preset), **EXISTING})
+    return run_program({**config_for("ecr", "eks"), "preset": preset, **EXISTING})
 
 
 def kubernetes(graph: Graph) -> list[Node]:

@@ -392,6 +392,25 @@ MISTAKES = {
             "pulumi config rm switchyard:zones",
         ),
     ),
+    "production without a domain": (
+        {"preset": "production"},
+        only(
+            "switchyard:domain",
+            "is not set",
+            "with `protect` (preset production), {name, zone} of a public zone in Route 53, for HTTPS; or `plain-http`"
+            " true, if callers shall have plain HTTP",
+            EDIT,
+        ),
+    ),
+    "plain HTTP beside a domain": (
+        {"plain-http": True, "domain": {"name": "api.example.com", "zone": "example.com"}},
+        only(
+            "switchyard:plain-http",
+            "is True",
+            "nothing beside `domain`: with it callers have HTTPS",
+            "pulumi config rm switchyard:plain-http",
+        ),
+    ),
     "a domain off AWS": (
         {**config_for("oci", "swarm"), "domain": {"name": "api.example.com", "zone": "example.com"}},
         only(

@@ -24,6 +24,13 @@ def test_a_complete_stack_with_https_has_nothing_next() -> None:
     assert graph.export("url") == "https://api.example.com"
 
 
+def test_plain_http_in_production_is_meant_where_it_is_said() -> None:
+    config = config_for("ecr", "ecs-fargate") | {"preset": "production", "plain-http": True}
+    graph = run_program(config)
+    assert "next" not in graph.exports()
+    assert graph.export("url").startswith("http://")
+
+
 def test_a_stack_on_aws() -> None:
     graph = run_program({**config_for("ecr", "ecs-fargate"), **EXISTING})
     repository = "123456789012.dkr.ecr.us-east-1.amazonaws.com/switchyard-dev/api"

@@ -61,7 +61,7 @@ class TestWhatIsRight:
 
     @pytest.mark.parametrize("preset", PRESETS)
     def test_a_preset_fills_what_is_not_set(self, preset: str) -> None:
-        keys = load({**BASE, "preset": preset}).config
+        keys = load(config_for("ecr", "ecs-fargate", preset)).config
         assert {name: getattr(keys, name) for name in vars(PRESETS[preset])} == vars(PRESETS[preset])
 
     def test_a_key_wins_over_its_preset(self) -> None:

@@ -66,6 +66,10 @@ class TestRequest:
         assert made.value == "arn:::v1"
         assert made.body("x y") == {"Data": base64.b64encode(b"x y").decode()}
 
+    def test_that_place_is_ordinary_text_anywhere_else(self) -> None:
+        body = {"Env": [f"GREETING=type {swarm_ssm.VALUE} here"], "Args": [swarm_ssm.VALUE]}
+        assert request_of(self.prepared(json=body)).body() == body
+
     def test_the_script_is_one(self) -> None:
         script = request_of(self.prepared()).script()
         assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0

@@ -125,14 +125,16 @@ def request_of(prepared: PreparedRequest) -> Request:
     """What a client of the engine wants to send."""
     raw = prepared.body or b""
     body = raw.encode() if isinstance(raw, str) else bytes(raw)
-    before, _, after = body.partition(VALUE.encode())
+    secret = prepared.headers.get(VALUE_FROM, "")
+    # Only there has the text a meaning: in a variable or an argument it is a user's own.
+    before, _, after = body.partition(VALUE.encode()) if secret else (body, b"", b"")
     split = urlsplit(str(prepared.url))
     auth = prepared.headers.get("X-Registry-Auth")
     return Request(
         method=str(prepared.method),
         path=f"{split.path}?{split.query}" if split.query else split.path,
         login=json.loads(base64.urlsafe_b64decode(auth))["from"] if auth else "",
-        value=prepared.headers.get(VALUE_FROM, ""),
+        value=secret,
         before=base64.b64encode(before).decode(),
         after=base64.b64encode(after).decode(),
     )
