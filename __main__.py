@@ -43,7 +43,7 @@ runtimes = {
         key,
         OrchestratorArgs(
             stack=stack.stack,
-            protect=stack.config.protect,
+            protect=stack.protects(options),
             options=options,
             foundation=aws,
             releases=release_commands.standings(stack, key),

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from components.quotas import Limit
+
 
 @dataclass(frozen=True)
 class Question:
@@ -22,18 +24,18 @@ class Question:
 
 @dataclass(frozen=True)
 class Quota:
-    """Room in one of the account's quotas."""
+    """Room in a quota."""
 
-    name: str
-    """The check's, in what the doctor prints: `quota-...`."""
-    what: str
-    service: str
-    code: str
-    """The quota's, of Service Quotas."""
+    limit: Limit
     needed: float
     """From the start."""
     most: float = 0
     """What may be needed later; less than `needed`: no more."""
+
+    @property
+    def name(self) -> str:
+        """The check's, in what the doctor prints."""
+        return self.limit.name
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Existing:
     fix: str
     where: str = "@"
     """In the answer (JMESPath); the thing is not there either where this finds nothing."""
+    for_up: bool = True
+    """False: AWS may make it by itself, and the doctor only warns."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,26 @@
 """What a user says about the network and the edge. Apart from them, for a stack off AWS does not load AWS's package."""
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from components import quotas
 from components.model import Model, Text, wanted
+from components.needs import Quota
 from components.service import Host
 
 Kind = Literal["public", "nat-single", "nat-per-az", "endpoints"]
 """How replicas reach the outside: by public addresses, one NAT gateway, one a zone, or VPC endpoints alone."""
+
+
+def of_network(kind: Kind, zones: int, nodes: int) -> Iterator[Quota]:
+    """What a network of the stack's own needs of the account, with so many nodes that have fixed public addresses where
+    it gives public ones."""
+    yield Quota(quotas.VPCS, 1)
+    addresses = {"nat-single": 1, "nat-per-az": zones, "public": nodes}
+    if needed := addresses.get(kind):
+        yield Quota(quotas.ADDRESSES, needed)
 
 
 SubnetId = Annotated[str, Text(r"^subnet-[0-9a-z]+$", "the id of a subnet, such as subnet-0abc1234")]

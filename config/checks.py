@@ -26,6 +26,7 @@ def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contrad
     yield from _routes(settings)
     yield from _https(settings)
     yield from _github(settings)
+    yield from room(settings)
     if settings.on_aws:
         yield from _aws(settings)
 
@@ -96,11 +97,13 @@ def _secrets(settings: Settings) -> Iterator[tuple[Steps, Any]]:
         yield from secrets_in(options, (backend,))
 
 
-ELSEWHERE: Mapping[str, tuple[str, ...]] = {
-    "load_balancer": ("domain", "plain_http", "access_logs", "strict"),
-    "vpc": ("network", "zones"),
+THEIRS = "what exists already has its own"
+BESIDE: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "domain": (("plain_http",), "with it callers have HTTPS"),
+    "load_balancer": (("domain", "plain_http", "access_logs", "strict"), THEIRS),
+    "vpc": (("network", "zones"), THEIRS),
 }
-"""A thing that exists -> the keys that only concern one of our own."""
+"""A key -> those that mean nothing beside it, and why."""
 ON_AWS = ("network", "zones", "vpc", "log_days")
 """Keys of what stands on AWS alone."""
 AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "gate", "guard")
@@ -123,12 +126,10 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
     else:
         behind = f"an orchestrator behind the load balancer, not {keys.orchestrator}"
         unread |= dict.fromkeys(AT_THE_EDGE, behind if settings.on_aws else elsewhere)
-    if keys.domain:
-        unread["plain_http"] = "nothing beside `domain`: with it callers have HTTPS"
-    for existing, ours in ELSEWHERE.items():
-        if settings.on_aws and getattr(keys, existing):
-            name = existing.replace("_", "-")
-            unread |= dict.fromkeys(ours, f"nothing beside `{name}`: what exists already has its own")
+    for other, (ours, why) in BESIDE.items():
+        if settings.on_aws and getattr(keys, other):
+            name = other.replace("_", "-")
+            unread |= dict.fromkeys(ours, f"nothing beside `{name}`: {why}")
     yield from delivery.unread(settings)
     for field, want in unread.items():
         if field in settings.given:
@@ -138,14 +139,15 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _backends(settings: Settings) -> Iterator[Contradiction]:
-    keys = settings.config
     for key, runtime in settings.orchestrators.items():
         for name, service in settings.services.items():
             for feature, reason in runtime.refusals(service).items():
                 path = ASKED_BY.get(feature, feature)
                 yield f"services.{name}.{path}", _asked(service, feature), f"what {key} can do: {reason}"
+            for path, value, want in runtime.check_service(name, service):
+                yield f"services.{name}.{path}", value, want
     for key, backend in settings.backends.items():
-        for path, value, want in backend.check(settings.services_of(backend), keys.protect):
+        for path, value, want in backend.check(settings.services_of(backend), settings.protects(backend)):
             yield f"{key}.{path}", value, want
 
 
@@ -192,6 +194,27 @@ def _https(settings: Settings) -> Iterator[Contradiction]:
             None,
             "with `protect` (preset production), {name, zone} of a public zone in Route 53, for HTTPS; or `plain-http`"
             " true, if callers shall have plain HTTP",
+        )
+
+
+def room(settings: Settings, came_from: str | None = None) -> Iterator[Contradiction]:
+    """What no quota has room for, however it is raised; `came_from` is an orchestrator that is up besides, until the
+    `up` has moved the traffic."""
+    needed = settings.quotas
+    if came_from and settings.edge:
+        needed = [*settings.edge.quotas(settings.traffic(joining=1))]
+    for each in needed:
+        limit = each.limit
+        if each.needed <= limit.ceiling:
+            continue
+        public = sum(service.public for service in settings.services.values())
+        many = Words(f"{len(settings.services)} services, {public} of them public")
+        moving = f" in the move from {came_from}, while both are up," if came_from else ""
+        yield (
+            "services",
+            many,
+            f"what{moving} needs at most {limit.ceiling:g} {limit.what}, not {each.needed:g}; nobody raises that quota"
+            f" any further ({limit.source}): {limit.way}",
         )
 
 

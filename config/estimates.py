@@ -147,7 +147,7 @@ def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usag
         public_ip=network == "public",
         zones=len(config.vpc.public_subnets) if config.vpc else config.zones,
         log_days=config.log_days,
-        protect=config.protect,
+        protect=any(map(stack.protects, pair.runtimes)),
         access_logs=config.access_logs,
         domain=config.domain is not None,
         own_network=config.vpc is None,

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pulumi
 
+from components import orchestrator
 from components.naming import label
 from config import digests
-from config.checks import contradictions, superfluous
+from config.checks import contradictions, room, superfluous
 from config.presets import PRESETS
 from config.problems import BadConfig, Problem, remove_command
 from config.reader import Keys, Reader, problem
@@ -33,6 +34,11 @@ def running() -> Settings:
     settings, given = load(), digests.Given.of_environment()
     waiting = [name for name, each in settings.services.items() if each.runs is None and name not in given.digests]
     outputs = digests.recorded()
+    came_from = outputs.get("orchestrator")
+    if came_from in _left_behind_edge(settings):
+        problems = [problem(pulumi.Config(), *each) for each in room(settings, came_from)]
+        if problems:
+            raise BadConfig(problems)
     history = History.of(outputs, given.changes)
     services = digests.resolved(settings.services, given.digests, history.digests)
     for name in waiting:
@@ -44,6 +50,13 @@ def running() -> Settings:
         history=history,
         released=outputs.get(RELEASED) or {},
     )
+
+
+def _left_behind_edge(settings: Settings) -> list[str]:
+    """Orchestrators that can stand behind the stack's edge and are not up any more, as it is configured."""
+    takes = settings.edge.takes if settings.edge else frozenset()
+    others = [each for each in orchestrator.names() if each not in settings.orchestrators]
+    return [each for each in others if orchestrator.load(each).Options.target in takes]
 
 
 def load(file: StackFile | None = None) -> Settings:

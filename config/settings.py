@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from components.edge import EdgeOptions
-from components.needs import Need
-from components.network_options import Kind
+from components.edge import EdgeOptions, Traffic
+from components.needs import Need, Quota
+from components.network_options import Kind, of_network
 from components.options import Options
 from components.orchestrator import OrchestratorOptions
 from components.registry import RegistryOptions
@@ -88,14 +88,57 @@ class Settings:
         """What the network must reach where it has no other way out."""
         return frozenset[str]().union(*[each.vpc_endpoints for each in self.backends.values()])
 
+    def traffic(self, joining: int = 0) -> Traffic:
+        """How much the stack has at its edge, with so many orchestrators that join those that are up."""
+        public = {name: each for name, each in self.services.items() if each.public}
+        targets = [
+            found.nodes or service.replicas.max
+            for each in self.orchestrators.values()
+            for name, service in public.items()
+            if (found := each.registers(name, service, self.stack, self.protects(each)))
+        ]
+        hosts = {each.host for each in public.values() if each.host}
+        up = len(self.orchestrators)
+        return Traffic(
+            public=len(public),
+            orchestrators=up + joining,
+            targets=sum(targets) * (up + joining) // up,
+            names=len(hosts | {self.config.domain.name}) if self.config.domain else 0,
+        )
+
+    @property
+    def quotas(self) -> Sequence[Quota]:
+        """The room that the stack needs, each quota once."""
+        found = [need for need in self._stated() if isinstance(need, Quota)]
+        if self.on_aws and not self.config.vpc:
+            nodes = sum(each.addresses(self.protects(each)) for each in self.orchestrators.values())
+            found += of_network(self.config.network, self.config.zones, nodes)
+        if self.edge:
+            found += self.edge.quotas(self.traffic())
+        limits = list(dict.fromkeys(each.limit for each in found))
+        of_each = {limit: [each for each in found if each.limit == limit] for limit in limits}
+        return [
+            Quota(limit, sum(each.needed for each in those), sum(max(each.needed, each.most) for each in those))
+            for limit, those in of_each.items()
+        ]
+
     @property
     def needs(self) -> Sequence[Need]:
         """What the stack needs, each once."""
+        return [*self.quotas, *(each for each in self._stated() if not isinstance(each, Quota))]
+
+    def _stated(self) -> Sequence[Need]:
+        """What backends say that they need, each once."""
         found = [*self.config.github.needs()] if self.config.github else []
         for each in self.backends.values():
-            wanted = each.needs(self.stack, self.services_of(each), self.config.protect)
+            wanted = each.needs(self.stack, self.services_of(each), self.protects(each))
             found += [need for need in wanted if need not in found]
         return found
+
+    def protects(self, backend: Options) -> bool:
+        """What a backend is told of `protect`: an orchestrator serves as in production until the stack is gone."""
+        serves = isinstance(backend, OrchestratorOptions) and self.config.preset == "production"
+        return self.config.protect or serves
 
     def services_of(self, backend: Options) -> Mapping[str, Service]:
         """What a backend is there for: to keep images, or to run services."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
+from components import quotas
 from components.model import Text
 from components.needs import Quota
 from components.service import Service
@@ -91,7 +92,7 @@ def least(names: Collection[str]) -> InstanceType | None:
 def on_demand(vcpu: int, most: int = 0) -> Quota:
     """Room for instances of the families a, c, d, h, i, m, r, t and z. vCPU, from the start and at the most; without
     what else the account runs."""
-    return Quota("quota-instance-vcpu", "vCPU of On-Demand instances", "ec2", "L-1216C47A", vcpu, most)
+    return Quota(quotas.INSTANCE_VCPU, vcpu, most)
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,19 @@ class Fleet:
         if self.interface_each:
             found["network interfaces"] = (spare + sum(count for _, count in replicas)) / type_.for_replicas
         return found
+
+    def vcpu(self, names: Mapping[Architecture, str], services: Iterable[Service]) -> Quota:
+        """Room for instances, of one type for each architecture, that hold the fewest replicas, and the most."""
+        fewest, most = 0, 0
+        for wanted, name in names.items():
+            theirs = [each for each in services if each.architecture == wanted]
+            kind = INSTANCE_TYPES[self.type_for(name, theirs)]
+            fewest += kind.vcpu * self._least(kind, [(each, float(each.replicas.min)) for each in theirs])
+            most += kind.vcpu * self._least(kind, [(each, float(each.replicas.max)) for each in theirs])
+        return on_demand(fewest, most)
+
+    def _least(self, type_: InstanceType, replicas: Iterable[tuple[Service, float]]) -> int:
+        return whole(max(self.needs(type_, replicas).values()))
 
 
 def _holds(type_: InstanceType, cpu: float, memory: int) -> bool:

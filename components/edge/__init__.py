@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import pulumi
@@ -18,6 +18,7 @@ from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
 from components.gate import Expected, Gate, GateOptions, Health
 from components.guard import Watch
+from components.needs import Quota
 from components.network_options import Domain, ExistingLoadBalancer
 from components.options import Options, WithOptions
 from components.service import Service
@@ -32,6 +33,25 @@ GROUP = "switchyard.edges"
 """Entry points by which third parties add rows."""
 WARM_UP_HEADER = "x-switchyard-to"
 """A request with this header goes to the orchestrator it names, whatever the weights: to try a newcomer first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """How much a stack has at its edge."""
+
+    public: int
+    """Services that callers reach."""
+    orchestrators: int
+    """Those that are up side by side."""
+    targets: int
+    """Replicas or nodes that are registered, each once for a service."""
+    names: int
+    """Host names with HTTPS; 0: there is none."""
+
+    @property
+    def in_a_move(self) -> Traffic:
+        """The same while the stack moves to another orchestrator."""
+        return self if self.orchestrators > 1 else replace(self, orchestrators=2, targets=2 * self.targets)
 
 
 @dataclass(frozen=True)
@@ -71,6 +91,10 @@ class EdgeOptions(Options):
     def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
         """Who knows what callers get, for the groups that a state has; None: nobody does."""
         return None
+
+    def quotas(self, traffic: Traffic) -> Iterator[Quota]:
+        """The room that it needs for a stack, now and in a move."""
+        yield from ()
 
     def taken(self, *, own: bool, domain: bool, access_logs: bool) -> AwsAccess:
         """What it takes on AWS to make it, for the role by which CI deploys. `own` False: one that exists is used."""

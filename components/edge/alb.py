@@ -15,11 +15,12 @@ from components.aws import parts
 from components.aws.access import AwsAccess, together
 from components.aws.network import ANYWHERE
 from components.cost import Demand, Item, Line, Unpriced
-from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared
+from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, Traffic, alb_quotas, target_groups
 from components.edge.alb_asked import Group, Metrics, aws_health
 from components.edge.priorities import LAST, priorities
 from components.gate import Health
 from components.guard import Watch
+from components.needs import Quota
 from components.network_options import Domain
 from components.sdk import aws
 from components.service import Service
@@ -56,6 +57,9 @@ class AlbOptions(EdgeOptions):
     reads = frozenset({"domain", "plain_http", "load_balancer", "access_logs", "strict", "gate", "guard"})
     rule = RULE
     aws_access = parts.GROUPS
+
+    def quotas(self, traffic: Traffic) -> Iterator[Quota]:
+        return alb_quotas.of(traffic)
 
     def taken(self, *, own: bool, domain: bool, access_logs: bool) -> AwsAccess:
         more = [(own, parts.BALANCER), (own and domain, parts.DOMAIN), (own and access_logs, parts.ACCESS_LOGS)]
@@ -136,10 +140,10 @@ class Alb(Edge[AlbOptions]):
         """
         child = pulumi.ResourceOptions(parent=self)
         name = f"{service_name}-{orchestrator}"
+        kept = target_groups.kept(service_name, registration.kind)
         group = aws.lb.TargetGroup(
             name,
-            # Never a fixed name: it could not be replaced while a rule uses it. AWS takes 32 characters, this prefix 6.
-            name_prefix=f"{service_name[:5]}-",
+            name_prefix=target_groups.prefix(service_name),
             port=registration.port if registration.kind == "instance" else EACH_ITS_OWN,
             protocol="HTTP",  # inside the VPC, from one security group to another; see docs/decisions
             target_type=registration.kind,
@@ -154,8 +158,7 @@ class Alb(Edge[AlbOptions]):
                 "unhealthy_threshold": 3,
             },
             tags=dict(registration.tags),
-            # Version 0.1.0 gave groups of addresses the service's port: they stay.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["port"] if registration.kind == "ip" else None),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=kept),
         )
         rule = aws.lb.ListenerRule(
             f"{name}{WARM_UP}",

@@ -14,6 +14,7 @@ from components import backends
 from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
 from components.edge import Edge
+from components.model import Contradiction
 from components.options import Options, WithOptions
 from components.release import Standing
 from components.service import FEATURES, Service
@@ -84,6 +85,10 @@ class OrchestratorOptions(Options):
     renews: ClassVar[bool] = False
     """Its nodes have no AWS role: it pulls by `AwsRole` with ECR's 12-hour login, which it renews in time."""
 
+    def check_service(self, name: str, service: Service) -> Iterator[Contradiction]:
+        """What of one service it cannot take, with the path below the service."""
+        yield from ()
+
     @abstractmethod
     def logs(self, stack: str, service: str) -> str:
         """The command that shows a service's logs."""
@@ -91,6 +96,10 @@ class OrchestratorOptions(Options):
     def registers(self, name: str, service: Service, stack: str, protect: bool) -> Registration | None:
         """What it registers at the edge for a service; None: nothing, off the edge or for one that is not public."""
         return Registration(self.target, service.port) if self.target and service.public else None
+
+    def addresses(self, protect: bool) -> int:
+        """How many of its nodes have a fixed public address, where the network gives public ones."""
+        return 0
 
     def pulls(self, service: str, demand: Demand) -> Decimal:
         """How often a service's image is pulled for one deployment: here once for each replica."""
@@ -144,7 +153,8 @@ class OrchestratorArgs(Generic[Of]):
     stack: str
     """The stack's name as a DNS label of at most 40 characters: for the few names that must be fixed."""
     protect: bool
-    """True in production. It guards what outlives an orchestrator; the orchestrator itself must be able to go."""
+    """True in production, also where `protect` was taken off for its end: what serves still serves as in production.
+    An orchestrator itself is not guarded: it must be able to go."""
     options: Of
     foundation: Foundation | None = None
     """Given to those on AWS."""

@@ -11,10 +11,13 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import pulumi
 
+from components import quotas
 from components.aws import iam, job, parts
 from components.aws.release import TAG, Releases, aws_api
 from components.cost import Demand, Item, Line, Unpriced, jobs, secrets
 from components.edge.alb import DEREGISTRATION_DELAY
+from components.model import Contradiction
+from components.needs import Existing, Need, Question, Quota
 from components.orchestrator import (
     HONOURED,
     AwsOrchestrator,
@@ -28,6 +31,7 @@ from components.pull import Anonymous, AwsRole, Login
 from components.release import fingerprint
 from components.sdk import aws
 from components.service import EITHER_DAY, IN_ENV, IN_FILES, Service
+from components.shell import command
 from components.workload import Image, Target, Workload
 
 MINUTES = pulumi.CustomTimeouts(create="15m", update="15m", delete="20m")
@@ -67,6 +71,12 @@ CAPABILITIES: Mapping[str, Support] = {
 """What does not depend on where the replicas run."""
 
 
+MAX_TASK = 64 * 1024
+"""Bytes of a task definition (ECS developer guide, "Amazon ECS service quotas"), which AWS raises for nobody."""
+SERVICE_ROLE = "AWSServiceRoleForECS"
+"""Made once in an account (ECS developer guide, "Using service-linked roles")."""
+
+
 class EcsOptions(OrchestratorOptions):
     """What all blocks for ECS have in common."""
 
@@ -86,6 +96,27 @@ class EcsOptions(OrchestratorOptions):
             " command beside the replicas"
         ),
     }
+
+    def check_service(self, name: str, service: Service) -> Iterator[Contradiction]:
+        variables = service.environment(name, self.key)
+        said = [[{"name": key, "value": value} for key, value in variables.items()], *service.command, *service.release]
+        if (size := len(json.dumps(said).encode())) > MAX_TASK:
+            want = (
+                f"at most {MAX_TASK} bytes with the arguments, as JSON, not {size}: ECS takes no longer task definition"
+            )
+            yield "env", dict(service.env), want
+
+    def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        """Two roles for each service, one more for its jobs, and ECS's own."""
+        yield Quota(quotas.ROLES, sum(3 if each.jobs else 2 for each in services.values()))
+        make = command("aws", "iam", "create-service-linked-role", "--aws-service-name", "ecs.amazonaws.com")
+        yield Existing(
+            "ecs-role",
+            f"role {SERVICE_ROLE}, with which ECS works in the account",
+            Question("iam", "get_role", {"RoleName": SERVICE_ROLE}),
+            f"{make}; AWS does it with the first cluster, and what is made at once after that may come too early",
+            for_up=False,
+        )
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What does not depend on where the replicas run."""

@@ -109,6 +109,7 @@ class EcsEc2Options(EcsOptions):
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         """Each instance may be of the largest type that is named."""
+        yield from super().needs(stack, services, protect)
         if least(self.instance_types) is None:
             return  # how many vCPU one has, only AWS knows; it may count towards another quota
         each_of = [max(INSTANCE_TYPES[each].vcpu for each in self.types(one)) for one in IMAGES if self.types(one)]

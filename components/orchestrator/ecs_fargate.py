@@ -9,6 +9,7 @@ from typing import Annotated
 import pulumi
 from pydantic import Field
 
+from components import quotas
 from components.cost import Demand, Item, Line, Note
 from components.model import Text
 from components.needs import Existing, Need, Question, Quota
@@ -51,11 +52,11 @@ class EcsFargateOptions(EcsOptions):
     )
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
-        code, kind = ("L-36FBB829", "Spot") if self.spot else ("L-3032A538", "On-Demand")
+        yield from super().needs(stack, services, protect)
         sizes = [(fargate_size(each.cpu, each.memory)[0] / 1024, each.replicas) for each in services.values()]
         least = sum(cpu * replicas.min for cpu, replicas in sizes)
         most = ROLLING * sum(cpu * replicas.max for cpu, replicas in sizes)
-        yield Quota("quota-fargate-vcpu", f"Fargate {kind} vCPU", "fargate", code, least, most)
+        yield Quota(quotas.FARGATE_SPOT_VCPU if self.spot else quotas.FARGATE_VCPU, least, most)
         if self.cluster:
             question = Question("ecs", "describe_clusters", {"clusters": [self.cluster]})
             what, fix = f"active cluster {self.cluster}", "fix ecs-fargate.cluster, or remove it"

@@ -21,6 +21,7 @@ from components.model import Cidr, Contradiction, Text, is_example, is_public
 from components.needs import FixedNames, Need, Program, Question
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
 from components.pull import Anonymous, AwsRole, Login
+from components.quotas import MOST_RANGES
 from components.sdk import aws, eks, k8s
 from components.service import PORTS, Service
 from components.usage import exact
@@ -93,6 +94,9 @@ class EksOptions(OrchestratorOptions):
     )
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        if len(self.access) > MOST_RANGES:
+            want = f"at most {MOST_RANGES} ranges: EKS takes no more, and AWS raises it for nobody"
+            yield "access", [*self.access], want
         for index, block in enumerate(self.access):
             if wanted := _wanted_instead(block, protect):
                 yield f"access[{index}]", block, wanted
@@ -100,6 +104,7 @@ class EksOptions(OrchestratorOptions):
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         yield Program("aws", "the cluster's kubeconfig calls `aws eks get-token`")
         yield kubernetes_service.KUBECTL
+        yield FLEET.vcpu(NODES, services.values())  # Auto Mode rents nodes of the account
         question = Question("eks", "describe_cluster", {"name": stack})
         delete = ("aws", "eks", "delete-cluster", "--name")
         yield FixedNames("name-cluster", "aws:eks/cluster:Cluster", {stack: question}, delete)

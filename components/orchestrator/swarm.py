@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import pulumi
 from pydantic import AfterValidator, Field
 
+from components import quotas
 from components.cost import COLUMNS, Demand, Item, Unpriced
 from components.model import Contradiction, Text, wanted
-from components.needs import Need, SwarmManager
+from components.needs import Need, Quota, SwarmManager
 from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
 from components.release import fingerprint
@@ -133,6 +134,7 @@ class SwarmOptions(OrchestratorOptions):
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         yield SwarmManager(self.host)
+        yield overlay_addresses(services, 1, virtual=self.publish == "ingress")
 
     def workflow_access(self, region: str) -> Access:
         """The way of `host` by SSH: a key, and who answers to it."""
@@ -368,6 +370,12 @@ def endpoint(publish: str, inside: int, outside: int | None) -> dict[str, Any]:
         port = {"Protocol": "tcp", "TargetPort": inside, "PublishedPort": outside, "PublishMode": publish}
         wanted["Ports"] = [port]
     return wanted
+
+
+def overlay_addresses(services: Mapping[str, Service], nodes: int, *, virtual: bool = True) -> Quota:
+    """Each replica has an address on the stack's network, each node one, and where they are `virtual` each service."""
+    replicas = sum(each.replicas.min for each in services.values())
+    return Quota(quotas.OVERLAY_ADDRESSES, nodes + replicas + (len(services) if virtual else 0))
 
 
 def login(pull: object) -> dict[str, Any] | None:

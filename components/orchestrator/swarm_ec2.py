@@ -147,6 +147,7 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         """The nodes, which are a swarm, and an overlay network."""
         self.host = f"ssm://{self.region}/{self.args.stack}"
         self.nodes = Nodes(self, self.host)
+        self.opened: dict[tuple[int, int], pulumi.Resource] = {}
         self.may_pull: dict[tuple[pulumi.Input[str], ...], pulumi.Resource] = {}
         self.overlay = Network(
             self.options.key,
@@ -257,17 +258,22 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         return {"from": reference}, [may_read]
 
     def _open(self, name: str, target: Target) -> pulumi.Resource:
-        """The service's port, for the load balancer alone."""
+        """The service's port, for the load balancer alone: with one rule for the whole range of ports that nobody
+        chose, as a security group has room for 60 (VPC user guide, quotas)."""
         port = self.options.port(name)
-        return aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=self.nodes.group.id,
-            referenced_security_group_id=target.security_group_id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        inside = FIRST_PORT <= port <= LAST_PORT
+        ports = (FIRST_PORT, LAST_PORT) if inside else (port, port)
+        if ports not in self.opened:
+            self.opened[ports] = aws.vpc.SecurityGroupIngressRule(
+                f"{self.options.key}--ports" if inside else name,
+                security_group_id=self.nodes.group.id,
+                referenced_security_group_id=target.security_group_id,
+                ip_protocol="tcp",
+                from_port=ports[0],
+                to_port=ports[1],
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        return self.opened[ports]
 
     def _join(self, name: str, target: Target, workload: pulumi.Resource) -> Iterator[pulumi.Resource]:
         """Every node becomes a target once the service runs, and is none any more before it goes."""

@@ -1,6 +1,7 @@
 """Fixtures that several files of these tests share."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from components import prices
+from tests.commands.accounts import Aws
 from tests.commands.comparing import Project
 from tests.commands.offers_made import OFFERS, OLD, TOKYO
 from tests.program import ROOT, SERVICE, config_for
@@ -51,3 +53,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         return file
 
     return write
+
+
+@pytest.fixture
+def cloud() -> Iterator[Aws]:
+    """Nothing is answered that a test does not write down."""
+    cloud = Aws()
+    yield cloud
+    cloud.close()

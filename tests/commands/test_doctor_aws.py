@@ -1,82 +1,16 @@
 """`yard doctor` and the account on AWS: each check, without any network."""
 
 import datetime
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
-from botocore.stub import Stubber
 
-from config.settings import Settings
+from tests.commands.accounts import BALANCER, LISTENER, VPC, Aws, look_for
 from tests.commands.doctoring import NOTHING, settings_of
 from yard.checks import Finding, aws
 from yard.checks.project import UNREADABLE, Owned
-
-
-@cache
-def real_client(service: str) -> Any:
-    """boto3's own client, so that what is asked and answered is checked against AWS's models."""
-    return boto3.client(  # type: ignore[call-overload]
-        service, region_name="us-east-1", aws_access_key_id="id", aws_secret_access_key="key"
-    )
-
-
-class Aws:
-    """An account whose answers are written down beforehand, in the order in which they are asked for."""
-
-    def __init__(self) -> None:
-        self._stubs: dict[str, Stubber] = {}
-
-    def _stub(self, service: str) -> Stubber:
-        if service not in self._stubs:
-            self._stubs[service] = Stubber(real_client(service))
-            self._stubs[service].activate()
-        return self._stubs[service]
-
-    def answers(self, service: str, operation: str, answer: dict[str, Any], asked: Any = None) -> "Aws":
-        self._stub(service).add_response(operation, answer, asked)
-        return self
-
-    def refuses(self, service: str, operation: str, code: str) -> "Aws":
-        self._stub(service).add_client_error(operation, code, f"{code} it is")
-        return self
-
-    def quota(self, code: str, value: float) -> "Aws":
-        return self.answers("service-quotas", "get_service_quota", {"Quota": {"QuotaCode": code, "Value": value}})
-
-    def account(self, settings: Settings, owned: Owned = NOTHING) -> aws.Account:
-        def client(service: str, region: str | None = None) -> Any:
-            self._stub(service)
-            return real_client(service)
-
-        return aws.Account(settings, client, "us-east-1", owned)
-
-    def close(self) -> None:
-        for stub in self._stubs.values():
-            stub.deactivate()
-
-
-@pytest.fixture
-def cloud() -> Iterator[Aws]:
-    """Nothing is answered that a test does not write down."""
-    cloud = Aws()
-    yield cloud
-    cloud.close()
-
-
-VPC = {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}
-LISTENER = "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/x/1/2"
-BALANCER = {"listener": LISTENER, "security-group": "sg-1", "url": "https://example.com"}
-
-
-def look_for(check: str, account: aws.Account) -> Finding | None:
-    """What one check of the stack's finds; None: it has no such check, or this does not concern it."""
-    found = dict(aws.checks(account)).get(check)
-    return found(account) if found else None
 
 
 class TestCredentialsAndRegion:
@@ -131,19 +65,22 @@ class TestCredentialsAndRegion:
     def test_a_whole_account_is_looked_at(self, tmp_path: Path, cloud: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
         cloud.answers("sts", "get_caller_identity", {"Account": "123", "Arn": "arn:aws:iam::123:user/me"})
         cloud.answers("ec2", "describe_regions", {"Regions": [{"OptInStatus": "opted-in"}]})
-        cloud.quota("L-3032A538", 100)
-        cloud.refuses("ecr", "describe_repositories", "RepositoryNotFoundException")
+        owned = Owned(frozenset({("t", "1")}))
+        asked = cloud.account(settings_of(tmp_path), owned)
+        assert [name for name, _ in aws.checks(asked)] == [
+            *("zone", "vpc", "load-balancer", "name-log-group"),
+            *("quota-roles", "quota-fargate-vcpu", "quota-vpcs"),
+            *("quota-target-groups", "quota-listener-rules", "quota-targets"),
+            *("name-repositories", "ecs-role"),
+        ]
         seen = []
 
-        def check(account: aws.Account) -> None:
+        def check(account: aws.Account) -> Finding:
             seen.append(account.owned)
+            return Finding("x", "ok", "")
 
-        monkeypatch.setattr(aws, "ALWAYS", {"x": check})
-        owned = Owned(frozenset({("t", "1")}))
-        found = list(aws.ask(cloud.account(settings_of(tmp_path), owned)))
-        assert [each.name for each in found] == [
-            *("aws-credentials", "aws-region", "name-repositories", "quota-fargate-vcpu"),
-        ]
+        monkeypatch.setattr(aws, "checks", lambda _: [("x", check)])
+        assert [each.name for each in aws.ask(asked)] == ["aws-credentials", "aws-region", "x"]
         assert seen == [owned]
 
 
@@ -175,102 +112,6 @@ class TestWhatAwsDoesNotSay:
         found = aws.answer("log", check, Aws().account(settings_of(tmp_path)))
         assert found
         assert (found.status, found.says) == ("warn", "not looked at: no answer from https://logs.x")
-
-
-class TestQuotas:
-    @pytest.mark.parametrize(("limit", "status"), [(3, "ok"), (2, "fail")])
-    def test_vpcs(self, tmp_path: Path, cloud: Aws, limit: float, status: str) -> None:
-        cloud.answers("ec2", "describe_vpcs", {"Vpcs": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]})
-        found = aws.vpcs(cloud.quota("L-F678F1CE", limit).account(settings_of(tmp_path)))
-        assert found
-        assert (found.status, found.says) == (status, f"1 of {limit:g} VPCs in the region needed, 2 in use")
-        assert ("--service-code vpc --quota-code L-F678F1CE --desired-value 3 --region us-east-1" in found.fix) == (
-            status == "fail"
-        )
-
-    def test_a_vpc_that_is_there_needs_no_room(self, tmp_path: Path, cloud: Aws) -> None:
-        assert aws.vpcs(cloud.account(settings_of(tmp_path, vpc=VPC))) is None
-        made = Owned(frozenset({("aws:ec2/vpc:Vpc", "vpc-1")}))
-        assert aws.vpcs(cloud.account(settings_of(tmp_path), made)) is None
-
-    def test_the_quota_that_all_start_with(self, tmp_path: Path, cloud: Aws) -> None:
-        cloud.answers("ec2", "describe_vpcs", {"Vpcs": []})
-        cloud.refuses("service-quotas", "get_service_quota", "NoSuchResourceException")
-        cloud.answers("service-quotas", "get_aws_default_service_quota", {"Quota": {"Value": 5.0}})
-        found = aws.vpcs(cloud.account(settings_of(tmp_path)))
-        assert found == Finding("quota-vpcs", "ok", "1 of 5 VPCs in the region needed")
-
-    @pytest.mark.parametrize(
-        ("network", "made", "needed"),
-        [("public", 0, 0), ("nat-single", 0, 1), ("nat-per-az", 0, 3), ("nat-per-az", 1, 2), ("nat-single", 1, 0)],
-    )
-    def test_elastic_ips(self, tmp_path: Path, cloud: Aws, network: str, made: int, needed: int) -> None:
-        owned = Owned(frozenset(("aws:ec2/eip:Eip", str(each)) for each in range(made)))
-        account = cloud.account(settings_of(tmp_path, network=network, zones=3), owned)
-        if needed:
-            cloud.answers("ec2", "describe_addresses", {"Addresses": []}).quota("L-0263D0A3", needed - 1)
-        found = aws.addresses(account)
-        assert (found is None) == (needed == 0)
-        if found:
-            assert found.status == "fail"
-            assert found.says.startswith(f"{needed} of {needed - 1} Elastic IP addresses needed")
-
-    @pytest.mark.parametrize(
-        ("spot", "kind", "limit", "status"),
-        [(False, "On-Demand", 6, "ok"), (False, "On-Demand", 5, "warn"), (True, "Spot", 1, "fail")],
-    )
-    def test_fargate_runs_every_replica_twice_while_it_rolls(
-        self, tmp_path: Path, cloud: Aws, spot: bool, kind: str, limit: float, status: str
-    ) -> None:
-        api = {"cpu": 0.3, "replicas": {"min": 1, "max": 4}}  # Fargate sells 0.5 vCPU
-        services = {"api": api, "web": {"cpu": 1, "memory": 2048, "path": "/w"}}
-        settings = settings_of(tmp_path, services=services, **{"ecs-fargate": {"spot": spot}})
-        found = look_for("quota-fargate-vcpu", cloud.quota("L", limit).account(settings))
-        assert found
-        assert found.status == status
-        assert found.says == f"1.5 of {limit:g} Fargate {kind} vCPU needed, 6 at the most"
-        assert ("--desired-value 6" in found.fix) == (status != "ok")
-
-    @pytest.mark.parametrize(
-        ("types", "needed", "status"),
-        [(["t3.small"], 2, "ok"), (["t3.small", "t3.xlarge"], 4, "ok"), (["t3.small", "t4g.xlarge"], 6, "warn")],
-    )
-    def test_instances_are_of_the_largest_type(
-        self, tmp_path: Path, cloud: Aws, types: list[str], needed: int, status: str
-    ) -> None:
-        block = {"isolated": True, "instance-types": types, "max": 4}
-        settings = settings_of(tmp_path, orchestrator="ecs-ec2", **{"ecs-ec2": block})
-        found = look_for("quota-instance-vcpu", cloud.quota("L", 16).account(settings))
-        assert found
-        assert found.status == status
-        assert found.says == f"{needed} of 16 vCPU of On-Demand instances needed, {4 * needed} at the most"
-
-    def test_nodes_of_a_swarm_are_all_there_from_the_start(self, tmp_path: Path, cloud: Aws) -> None:
-        settings = settings_of(tmp_path, orchestrator="swarm-ec2", **{"swarm-ec2": {"managers": 3, "workers": 2}})
-        found = look_for("quota-instance-vcpu", cloud.quota("L-1216C47A", 10).account(settings))
-        assert found == Finding("quota-instance-vcpu", "ok", "10 of 10 vCPU of On-Demand instances needed")
-
-    def test_an_instance_type_that_nobody_knows_is_not_counted(self, tmp_path: Path, cloud: Aws) -> None:
-        block = {"isolated": True, "instance-types": ["x9.huge"]}
-        settings = settings_of(tmp_path, orchestrator="ecs-ec2", **{"ecs-ec2": block})
-        assert look_for("quota-instance-vcpu", cloud.account(settings)) is None
-
-    def test_rules_on_a_load_balancer_that_exists(self, tmp_path: Path, cloud: Aws) -> None:
-        rules = [{"RuleArn": name, "IsDefault": name == "default"} for name in ("default", "ours", "a", "b")]
-        cloud.answers("elbv2", "describe_rules", {"Rules": rules}, {"ListenerArn": LISTENER})
-        limits = {"Limits": [{"Name": "rules-per-application-load-balancer", "Max": "4"}]}
-        cloud.answers("elbv2", "describe_account_limits", limits)
-        settings = settings_of(tmp_path, vpc=VPC, **{"load-balancer": BALANCER})
-        found = aws.rules(cloud.account(settings, Owned(frozenset({("aws:lb/listenerRule:ListenerRule", "ours")}))))
-        assert found
-        assert (found.status, found.says) == ("fail", "3 of 4 rules on the load balancer needed, 2 in use by others")
-
-    @pytest.mark.parametrize(("domain", "needed"), [(None, 3), ({"name": "a.example.com", "zone": "example.com"}, 5)])
-    def test_rules_on_our_own(self, tmp_path: Path, cloud: Aws, domain: Any, needed: int) -> None:
-        limits = {"Limits": [{"Name": "rules-per-application-load-balancer", "Max": "100"}]}
-        settings = settings_of(tmp_path, **({"domain": domain} if domain else {}))
-        found = aws.rules(cloud.answers("elbv2", "describe_account_limits", limits).account(settings))
-        assert found == Finding("quota-listener-rules", "ok", f"{needed} of 100 rules on the load balancer needed")
 
 
 def hosted(name: str, private: bool = False) -> dict[str, Any]:

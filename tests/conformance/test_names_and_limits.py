@@ -33,6 +33,7 @@ SERVICE = st.from_regex(r"[a-z](-?[a-z0-9]){0,19}", fullmatch=True).filter(lambd
 @example("switchyard", "dev", ["api", "eks-deny"])
 @example("AWS", "dev", ["sg"])
 @example("ssm-shop", "dev", ["sg-api"])
+@example("shop", "dev", ["user-api"])
 @settings(max_examples=8)
 def test_p12_every_name_is_within_its_limit(project: str, stack: str, names: list[str]) -> None:
     config = config_for(
@@ -74,7 +75,7 @@ FIXED = {
     "aws:ecs/taskDefinition:TaskDefinition": ("family", r"[A-Za-z0-9_-]{1,255}"),
     "aws:cloudwatch/logGroup:LogGroup": ("name", r"[A-Za-z0-9_/.#-]{1,512}"),
     "aws:ec2/securityGroup:SecurityGroup": ("description", r"[A-Za-z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}"),
-    "aws:lb/targetGroup:TargetGroup": ("namePrefix", r"[a-z0-9][a-z0-9-]{0,5}"),
+    "aws:lb/targetGroup:TargetGroup": ("namePrefix", r"[a-z0-9]([a-z0-9-]{0,3}[a-z0-9])?-"),
     "aws:ssm/parameter:Parameter": ("name", r"/(?!(?i:aws|ssm))[A-Za-z0-9_.-]{1,400}(/[A-Za-z0-9_.-]{1,100}){2}"),
     "eks:index:Cluster": ("name", r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"),
     "pulumi-python:dynamic/swarm:Network": ("prefix", r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"),

@@ -30,7 +30,11 @@ ON_KUBERNETES: Mapping[str, str] = {
     "update kubernetes:policy/v1:PodDisruptionBudget metadata.annotations": BUDGET,
     "update pulumi:providers:kubernetes enablePatchForce": FORCED,
 }
-ON_SWARM_EC2: Mapping[str, str] = dict.fromkeys(
+ONE_RULE = "one rule for the range of ports: a security group has room for 60"
+ON_SWARM_EC2: Mapping[str, str] = {
+    "create aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ONE_RULE,
+    "delete aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ONE_RULE,
+} | dict.fromkeys(
     (
         "create aws:secretsmanager/secretPolicy:SecretPolicy",
         "update aws:iam/rolePolicy:RolePolicy policy",

@@ -3,14 +3,14 @@
 import json
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from components.aws.network import CIDR
-from components.edge import WARM_UP_HEADER
+from components.edge import WARM_UP_HEADER, target_groups
 from components.edge.alb import TLS_POLICY
 from components.edge.priorities import LAST, priorities
 from components.service import Service
@@ -85,6 +85,21 @@ class TestPlain:
         balancer = plain().one("lb/loadBalancer:LoadBalancer").inputs
         assert balancer["dropInvalidHeaderFields"] is True
         assert balancer["desyncMitigationMode"] == "defensive"
+
+
+@pytest.mark.parametrize(
+    ("service", "kind", "prefix", "stays"),
+    [
+        ("api", "ip", "api-", ["port"]),
+        ("user-api", "ip", "user-", ["port", "namePrefix"]),
+        ("user-api", "instance", "user-", ["namePrefix"]),
+        ("orders", "instance", "order-", None),
+    ],
+)
+def test_a_groups_prefix_has_one_dash_and_no_group_is_replaced_for_it(
+    service: str, kind: Literal["ip", "instance"], prefix: str, stays: list[str] | None
+) -> None:
+    assert (target_groups.prefix(service), target_groups.kept(service, kind)) == (prefix, stays)
 
 
 class TestSecure:

@@ -113,7 +113,24 @@ def test_it_is_refused_at_its_key(change: Mapping[str, Any], message: str) -> No
 
 def test_a_variable_longer_than_linux_passes_on() -> None:
     assert "want at most 131071 bytes" in complaint({**BASE, **api(env={"A": "x" * 131_072})})
-    assert load({**BASE, **api(env={"A": "x" * 131_071})}).services["api"].env["A"]
+    longest = {**config_for("ecr", "eks"), **api(env={"A": "x" * 131_071})}  # ECS takes no more than 64 KiB of all
+    assert load(longest).services["api"].env["A"]
+
+
+@pytest.mark.parametrize("orchestrator", ["ecs-fargate", "ecs-ec2"])
+def test_more_text_than_a_task_definition_has_room_for(orchestrator: str) -> None:
+    many = {f"KEY_{each}": "x" * 10_000 for each in range(7)}
+    told = complaint({**config_for("ecr", orchestrator), **api(env=many)})
+    assert f"{ONE}.env is a map with KEY_0, KEY_1" in told
+    assert "want at most 65536 bytes with the arguments, as JSON, not 70" in told
+    assert load({**config_for("ecr", "eks"), **api(env=many)}).services["api"].env == many
+
+
+def test_more_ranges_than_eks_takes() -> None:
+    ranges = [f"9.9.{each}.0/24" for each in range(41)]
+    told = complaint({**config_for("ecr", "eks"), "eks": {"access": ranges}})
+    assert "want at most 40 ranges: EKS takes no more, and AWS raises it for nobody" in told
+    assert load({**config_for("ecr", "eks"), "eks": {"access": ranges[1:]}})
 
 
 @pytest.mark.parametrize("length", [0, 65_537])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.orchestrator.swarm_ec2 import SwarmEc2Options
+from components.orchestrator.swarm_ec2 import FIRST_PORT, SwarmEc2Options
 from components.service import Service
 from components.testing.cloud import arn
 from components.testing.engine import Graph
@@ -69,6 +69,11 @@ class TestNodes:
         interfaces = found.of("ec2/networkInterface:NetworkInterface")
         assert len(found.of(INSTANCE)) == len(interfaces) == count
         assert len({each.inputs["subnetId"] for each in interfaces}) == count
+
+    def test_managers_stay_while_the_stack_is_set_free_for_its_end(self) -> None:
+        """`protect` false comes before `pulumi destroy`, and until then the swarm serves."""
+        config = config_for("ecr", "swarm-ec2", "production", api=API)
+        assert len(run_program({**config, "protect": False}, ("services",)).of(INSTANCE)) == 3
 
     def test_a_manager_is_on_an_address_that_outlives_it(self) -> None:
         for each in of_preset("production").of(INSTANCE):
@@ -131,8 +136,7 @@ class TestNodes:
         }
         between = {("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789)}
         assert {key for key, group in found.items() if group == "swarm-ec2--nodes-id"} == between
-        ports = {("tcp", SwarmEc2Options().port(name)) for name in ("api", "web")}
-        assert {key for key, group in found.items() if group == "edge-id"} == ports
+        assert {key for key, group in found.items() if group == "edge-id"} == {("tcp", FIRST_PORT)}
 
 
 class TestPermissions:

@@ -1,7 +1,7 @@
 """The account on AWS: credentials, region, quotas, what the configuration says exists, and names that must be free."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ProfileNotFound
 from botocore.exceptions import ConnectionError as NoConnection
 
+from components import quotas
 from components.needs import Existing, FixedNames, Question, Quota
+from components.quotas import Limit
 from components.shell import Shell, command, quoted
 from config.settings import Settings
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
@@ -22,7 +24,7 @@ from yard.checks.project import UNREADABLE, Owned
 HOMES = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 """Partition -> a region that every account in it has, to ask about the others."""
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError", "NotAuthorized")
-ABSENT = r"NotFound(Exception)?$|\.Malformed$"
+ABSENT = r"NotFound(Exception)?$|\.Malformed$|^NoSuchEntity$"
 """What AWS's codes end with, where something is not there."""
 QUOTA = "aws service-quotas request-service-quota-increase --service-code {} --quota-code {} --desired-value {:g}"
 
@@ -155,72 +157,89 @@ def region(asked: Account) -> Finding:
     return ok(name, f"{wanted} is enabled")
 
 
-def vpcs(asked: Account) -> Finding | None:
-    """Room for a VPC."""
-    if asked.settings.config.vpc or asked.owned.count("aws:ec2/vpc:Vpc"):
-        return None
-    pages = asked.client("ec2").get_paginator("describe_vpcs").paginate()
-    used = sum(len(page["Vpcs"]) for page in pages)
-    return quota(Quota("quota-vpcs", "VPCs in the region", "vpc", "L-F678F1CE", 1), asked, used)
-
-
-def addresses(asked: Account) -> Finding | None:
-    """Room for the NAT gateways' addresses."""
-    keys = asked.settings.config
-    wanted = {"nat-single": 1, "nat-per-az": keys.zones or 0}.get(str(keys.network), 0) if not keys.vpc else 0
-    needed = wanted - asked.owned.count("aws:ec2/eip:Eip")
-    if needed <= 0:
-        return None
-    used = len(asked.client("ec2").describe_addresses()["Addresses"])
-    return quota(Quota("quota-elastic-ips", "Elastic IP addresses", "ec2", "L-0263D0A3", needed), asked, used)
-
-
-def quota(need: Quota, asked: Account, used: float = 0) -> Finding:
+def quota(need: Quota, asked: Account) -> Finding | None:
     """Whether what is needed, and later perhaps at the most, goes into the quota besides what is in use."""
-    code, needed, most = (need.service, need.code), need.needed, max(need.most, need.needed)
-    limit = _limit(asked.client("service-quotas"), *code)
-    message = f"{needed:g} of {limit:g} {need.what} needed"
+    limit = need.limit
+    there = asked.owned.count(limit.made_of) if limit.made_of else 0
+    needed, most = need.needed - there, max(need.most, need.needed) - there
+    if most <= 0:
+        return None
+    allowed, used = _allowed(asked, limit), _in_use(limit, asked)
+    message = f"{needed:g} of {allowed:g} {limit.what} needed"
     message += f", {most:g} at the most" if most > needed else ""
     message += f", {used:g} in use" if used else ""
-    fix = QUOTA.format(*code, used + most) + f" --region {asked.region}"
-    if used + needed > limit:
-        return fail(need.name, message, fix)
-    return warn(need.name, message, fix) if used + most > limit else ok(need.name, message)
+    if used + most <= allowed:
+        return ok(need.name, message)
+    if limit.is_raised:
+        place = asked.home if limit.of_account else asked.region
+        fix = QUOTA.format(limit.service, limit.code, used + most) + f" --region {place}"
+    else:
+        message, fix = f"{message}; nobody raises it", limit.way
+    return (fail if used + needed > allowed else warn)(need.name, message, fix)
 
 
-def _limit(quotas: Any, service: str, code: str) -> float:
+def _allowed(asked: Account, limit: Limit) -> float:
     """The account's own, or the one that all start with (Service Quotas answers so, where none was ever applied)."""
+    if not limit.is_raised:
+        return limit.allowed
+    quotas = asked.client("service-quotas", asked.home if limit.of_account else None)
     try:
-        return float(quotas.get_service_quota(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
+        return float(quotas.get_service_quota(ServiceCode=limit.service, QuotaCode=limit.code)["Quota"]["Value"])
     except quotas.exceptions.NoSuchResourceException:
-        default = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
+        default = quotas.get_aws_default_service_quota(ServiceCode=limit.service, QuotaCode=limit.code)
         return float(default["Quota"]["Value"])
 
 
-def rules(asked: Account) -> Finding | None:
-    """Rules on the load balancer: for each public service its traffic, and a warm-up for each orchestrator. On one of
-    our own with a domain, two that redirect."""
-    settings = asked.settings
-    public = sum(service.public for service in settings.services.values())
-    needed = public * (1 + max(2, len(settings.orchestrators)))  # during a move there are two
-    needed += 2 if settings.config.domain else 0
+def _in_use(limit: Limit, asked: Account) -> float:
+    """How much of it is taken already, as far as one can ask; of what the stack's own resources are, without these."""
+    if limit not in IN_USE:
+        return 0
+    return IN_USE[limit](asked)
+
+
+def _vpcs(asked: Account) -> float:
+    pages = asked.client("ec2").get_paginator("describe_vpcs").paginate()
+    return sum(len(page["Vpcs"]) for page in pages)
+
+
+def _addresses(asked: Account) -> float:
+    return len(asked.client("ec2").describe_addresses()["Addresses"])
+
+
+def _roles(asked: Account) -> float:
+    return float(asked.client("iam", asked.home).get_account_summary()["SummaryMap"]["Roles"])
+
+
+def _rules(asked: Account) -> float:
+    """Of others, on a load balancer that exists; there are none on one of our own."""
+    existing = asked.settings.config.load_balancer
+    if existing is None:
+        return 0
+    pages = asked.client("elbv2").get_paginator("describe_rules").paginate(ListenerArn=existing.listener)
+    others = [rule for page in pages for rule in page["Rules"] if not rule["IsDefault"]]
+    return sum(("aws:lb/listenerRule:ListenerRule", rule["RuleArn"]) not in asked.owned.ids for rule in others)
+
+
+def _groups(asked: Account) -> float:
+    """Likewise."""
+    existing = asked.settings.config.load_balancer
+    if existing is None:
+        return 0
     elb = asked.client("elbv2")
-    used = 0
-    if existing := settings.config.load_balancer:
-        pages = elb.get_paginator("describe_rules").paginate(ListenerArn=existing.listener)
-        others = [rule for page in pages for rule in page["Rules"] if not rule["IsDefault"]]
-        ours = asked.owned.ids
-        used = sum(("aws:lb/listenerRule:ListenerRule", rule["RuleArn"]) not in ours for rule in others)
-    limits = {each["Name"]: float(each["Max"]) for each in elb.describe_account_limits()["Limits"]}
-    limit = limits["rules-per-application-load-balancer"]
-    message = f"{needed} of {limit:g} rules on the load balancer needed" + (
-        f", {used} in use by others" if used else ""
-    )
-    if used + needed > limit:
-        return fail(
-            "quota-listener-rules", message, "ask for more in the Service Quotas console, Elastic Load Balancing"
-        )
-    return ok("quota-listener-rules", message)
+    (listener,) = elb.describe_listeners(ListenerArns=[existing.listener])["Listeners"]
+    pages = elb.get_paginator("describe_target_groups").paginate(LoadBalancerArn=listener["LoadBalancerArn"])
+    groups = [group["TargetGroupArn"] for page in pages for group in page["TargetGroups"]]
+    return sum(("aws:lb/targetGroup:TargetGroup", each) not in asked.owned.ids for each in groups)
+
+
+IN_USE: Mapping[Limit, Callable[[Account], float]] = {
+    quotas.VPCS: _vpcs,
+    quotas.ADDRESSES: _addresses,
+    quotas.ROLES: _roles,
+    quotas.LISTENER_RULES: _rules,
+    quotas.TARGET_GROUPS: _groups,
+}
+"""What counts towards them besides this stack's own; of the others nobody says it in one answer."""
 
 
 def zone(asked: Account) -> Finding | None:
@@ -287,6 +306,8 @@ def existing(need: Existing, asked: Account) -> Finding:
     try:
         found = asked.ask(need.question)
     except ClientError as error:
+        if not need.for_up and _says_absent(error):
+            return warn(need.name, f"there is no {need.what}", need.fix)
         return _absent(need.name, error, need.fix)
     if not jmespath.search(need.where, found):
         return fail(need.name, f"there is no {need.what}", need.fix)
@@ -345,9 +366,6 @@ def _names(need: FixedNames, asked: Account, wanted: set[str], taken: set[str]) 
 
 
 ALWAYS: dict[str, Check] = {
-    "quota-vpcs": vpcs,
-    "quota-elastic-ips": addresses,
-    "quota-listener-rules": rules,
     "zone": zone,
     "vpc": vpc,
     "load-balancer": load_balancer,

@@ -10,13 +10,14 @@ from typing import Generic, Literal, TypeVar
 import pulumi
 from pydantic import Field
 
+from components import quotas
 from components.aws import iam, instances
 from components.aws.fleet import SMALL, Ami, Architecture, Fleet, TypeName, architecture, least, on_demand, whole
 from components.cost import Demand
 from components.model import Contradiction
-from components.needs import Need
+from components.needs import Need, Quota
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions
-from components.orchestrator.swarm import OnSwarm
+from components.orchestrator.swarm import OnSwarm, overlay_addresses
 from components.orchestrator.swarm_parts.boot import PORTS, TAG, UNSET, user_data
 from components.sdk import aws
 from components.service import Service
@@ -45,8 +46,8 @@ class NodeOptions(OrchestratorOptions):
     instance_type: TypeName = Field(default=SMALL["x86_64"], description="EC2 instance type of every node.")
     managers: Literal[1, 3] | None = Field(
         default=None,
-        description="Managers: 3, of which one may be lost, or 1. Unset: 3 where `protect` is true, else 1."
-        " They run replicas too.",
+        description="Managers: 3, of which one may be lost, or 1. Unset: 3 in production (preset, or `protect`), else"
+        " 1. They run replicas too.",
     )
     workers: int = Field(
         default=0,
@@ -69,7 +70,13 @@ class NodeOptions(OrchestratorOptions):
         """How many nodes there are."""
         return self.managers_there(protect) + self.workers
 
+    def addresses(self, protect: bool) -> int:
+        return self.managers_there(protect)
+
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
+        yield overlay_addresses(services, self.nodes(protect))
+        if self.workers:
+            yield Quota(quotas.GROUPS_OF_WORKERS, sum(each.public for each in services.values()))
         if known := least([self.instance_type]):
             yield on_demand(known.vcpu * self.nodes(protect))
 
