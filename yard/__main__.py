@@ -5,6 +5,7 @@ from keyword import iskeyword
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from yard import interrupts
 
@@ -31,6 +32,7 @@ COMMANDS = {
     "import": "Make services of a file of Compose, Copilot or Score, and say field by field what became of it.",
     "diff": "Say what a change does to the stacks, from one git revision to another, without an account.",
     "rehearse": "Run a stack through the real Pulumi engine over a pretend cloud: up, switch, back, destroy.",
+    "completion": "Print what a shell needs to complete `yard`: bash, zsh or fish.",
     "help": "Explain a command, or list them.",
     "version": "Print the version.",
 }
@@ -42,12 +44,23 @@ class Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Their names with what they are for; click's own would import each."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         # PEP 8: `import` cannot be a name in Python, and yard.state is another module's.
         name = f"{cmd_name}_" if iskeyword(cmd_name) or cmd_name == "state" else cmd_name
-        command: click.Command = getattr(import_module(f"yard.{name}"), name)
+        try:
+            command: click.Command = getattr(import_module(f"yard.{name}"), name)
+        except click.ClickException:
+            if ctx.resilient_parsing:  # a shell that completes outside of any project
+                return None
+            raise
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

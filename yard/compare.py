@@ -14,7 +14,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from yard import here
+from yard import here, names
 from yard.choice import stack_option
 from yard.comparison import Comparison, documents
 from yard.comparison.answer import Answer
@@ -25,14 +25,26 @@ ROOT = here.ROOT
 
 @click.command()
 @stack_option("The stack, by its file config/Pulumi.<stack>.yaml.")
-@click.option("--region", help="Price it in this AWS region; default: the stack's.")
-@click.option("--usage", metavar="PRESET|FILE", help="What a month looks like; default: the stack's key `usage`.")
+@click.option("--region", shell_complete=names.regions, help="Price it in this AWS region; default: the stack's.")
+@click.option(
+    "--usage",
+    metavar="PRESET|FILE",
+    shell_complete=names.usages,
+    help="What a month looks like; default: the stack's key `usage`.",
+)
 @click.option(
     "--budget", metavar="USD", type=click.FloatRange(min=0), help="Say what fits, and what would have to change."
 )
 @click.option("--all", "every", is_flag=True, help="Every pair, what is assumed, and what is in no figure.")
 @click.option("--by-line", is_flag=True, help="Every line with quantity, unit price, date and source.")
-@click.option("--pair", "named", multiple=True, metavar="REGISTRY+ORCHESTRATOR", help="With --by-line: only this pair.")
+@click.option(
+    "--pair",
+    "named",
+    multiple=True,
+    metavar="REGISTRY+ORCHESTRATOR",
+    shell_complete=names.pairs,
+    help="With --by-line: only this pair.",
+)
 @click.option("--change", "only_change", is_flag=True, help="What the edited config adds or saves since the last up.")
 @click.option("--seed", is_flag=True, help="The first user's own decision table: as they wrote it, now, and why.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")

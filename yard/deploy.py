@@ -19,7 +19,7 @@ from config.load import of_file
 from config.problems import nearest
 from config.releases import Change
 from config.stack_file import StackFile
-from yard import engine, here, image, interrupts, machine, progress, suggest
+from yard import engine, here, image, interrupts, machine, names, progress, suggest
 from yard.choice import stack_option
 from yard.given import given
 from yard.local import STACK, Local, in_words
@@ -35,7 +35,7 @@ QUIET = 120.0
 
 
 @click.command()
-@click.argument("images", nargs=-1, metavar="[SERVICE[=DIGEST]]...")
+@click.argument("images", nargs=-1, metavar="[SERVICE[=DIGEST]]...", shell_complete=names.services)
 @stack_option("The stack to deploy to.")
 @click.option("--commit", help="What the images that are named by digest were built from, for the record of releases.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")

@@ -2,7 +2,7 @@
 
 import click
 
-from yard import here, interrupts
+from yard import here, interrupts, names
 from yard.choice import stack_option
 from yard.deployed import in_words_not_run, opened
 
@@ -10,7 +10,7 @@ ROOT = here.ROOT
 
 
 @click.command()
-@click.argument("service")
+@click.argument("service", shell_complete=names.services)
 @click.argument("command", nargs=-1, required=True)
 @stack_option("The stack.")
 def exec(service: str, command: tuple[str, ...], stack: str) -> None:

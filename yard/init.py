@@ -16,7 +16,7 @@ from config.load import of_file
 from config.place import HOME
 from config.problems import BadConfig, nearest
 from config.stack_file import StackFile
-from yard import files, git, suggest
+from yard import files, git, names, suggest
 from yard.starting import program
 from yard.starting.files import FILES, IGNORED, NOT_SENT, PROGRAM, Answers, with_lines
 from yard.starting.services import BadService, Begun, found, told
@@ -29,9 +29,19 @@ COMPOSE = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--name", help="The project's name; default: the folder's.")
 @click.option("--region", help="Of AWS, for stack dev; default: us-east-1.")
-@click.option("--registry", "kept_in", metavar="REGISTRY", help=f"For stack dev; default: {registry.DEFAULT}.")
 @click.option(
-    "--orchestrator", "run_on", metavar="ORCHESTRATOR", help=f"For stack dev; default: {orchestrator.DEFAULT}."
+    "--registry",
+    "kept_in",
+    metavar="REGISTRY",
+    shell_complete=names.registries,
+    help=f"For stack dev; default: {registry.DEFAULT}.",
+)
+@click.option(
+    "--orchestrator",
+    "run_on",
+    metavar="ORCHESTRATOR",
+    shell_complete=names.orchestrators,
+    help=f"For stack dev; default: {orchestrator.DEFAULT}.",
 )
 @click.option(
     "--service",

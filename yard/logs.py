@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from components.operations import Line, Operations
-from yard import here, interrupts
+from yard import here, interrupts, names
 from yard.choice import stack_option
 from yard.deployed import Opened, opened
 from yard.local import in_words
@@ -41,7 +41,7 @@ class Since(click.ParamType[datetime]):
 
 
 @click.command()
-@click.argument("service", required=False)
+@click.argument("service", required=False, shell_complete=names.services)
 @stack_option("The stack.")
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
 @click.option("--since", type=Since(), default="10m", show_default=True, help="From then on: 90s, 10m, 2h, 3d, a time.")

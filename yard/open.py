@@ -2,7 +2,7 @@
 
 import click
 
-from yard import here
+from yard import here, names
 from yard.choice import stack_option
 from yard.deployed import Opened, opened
 from yard.local import in_words
@@ -13,7 +13,7 @@ ROOT = here.ROOT
 
 
 @click.command()
-@click.argument("service", required=False)
+@click.argument("service", required=False, shell_complete=names.services)
 @stack_option("The stack.")
 def open(service: str | None, stack: str) -> None:
     """Print the URL of SERVICE, or of the only one that has one, and open it in the browser where there is one."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from config.stack_file import NoStack
-from yard import exits, here, interrupts
+from yard import exits, here, interrupts, names
 from yard.choice import stack_option
 from yard.rehearsing import Listener, Report
 from yard.rehearsing import rehearse as run
@@ -17,7 +17,12 @@ ROOT = here.ROOT
 
 @click.command()
 @stack_option("The stack, by its config file config/Pulumi.<stack>.yaml.")
-@click.option("--to", metavar="ORCHESTRATOR", help="Switch to this one; default: the other one on AWS.")
+@click.option(
+    "--to",
+    metavar="ORCHESTRATOR",
+    shell_complete=names.orchestrators,
+    help="Switch to this one; default: the other one on AWS.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Print every operation as it ends.")
 @click.option("--html", "page", metavar="FILE", type=click.Path(dir_okay=False), help="Write a page with the picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")

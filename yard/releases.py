@@ -8,7 +8,7 @@ import click
 
 from config.problems import nearest
 from config.releases import DIGESTS, Release, parsed
-from yard import here, state, suggest
+from yard import here, names, state, suggest
 from yard.choice import stack_option
 from yard.local import STACK, in_words
 from yard.machine import MachineError
@@ -21,7 +21,7 @@ HEAD = ("release", "time (UTC)", "service", "digest", "commit", "by", "")
 
 
 @click.command()
-@click.argument("service", required=False, metavar="[SERVICE]")
+@click.argument("service", required=False, metavar="[SERVICE]", shell_complete=names.services)
 @stack_option("The stack.")
 @click.option("--json", "as_json", is_flag=True, help="Print a list in JSON, with whole digests.")
 def releases(service: str | None, stack: str, as_json: bool) -> None:

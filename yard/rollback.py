@@ -11,7 +11,7 @@ from components.orchestrator.swarm_parts.client import SwarmError
 from components.service import Service
 from config.problems import nearest
 from config.releases import DIGESTS, Change, Release, parsed
-from yard import deploy, exits, here, image, interrupts, machine, state, suggest
+from yard import deploy, exits, here, image, interrupts, machine, names, state, suggest
 from yard.choice import stack_option
 from yard.local import STACK, Local, in_words
 from yard.machine import MachineError, engine_host
@@ -21,7 +21,7 @@ ROOT = here.ROOT
 
 
 @click.command()
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=names.services)
 @click.option("--to", type=click.IntRange(min=1), metavar="N", help="Back to what ran in release N.")
 @stack_option("The stack.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")

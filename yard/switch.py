@@ -18,7 +18,7 @@ from components.shell import command
 from config.problems import BadConfig, nearest
 from config.reader import default_of
 from config.stack_file import NoStack, StackFile
-from yard import destination, engine, exits, here, interrupts, progress, suggest
+from yard import destination, engine, exits, here, interrupts, names, progress, suggest
 from yard.choice import stack_option
 from yard.guarding import Guard
 
@@ -43,7 +43,7 @@ class TakenBack(SwitchError):
 
 
 @click.command()
-@click.argument("to", required=False, metavar="[ORCHESTRATOR]")
+@click.argument("to", required=False, metavar="[ORCHESTRATOR]", shell_complete=names.orchestrators)
 @stack_option("The stack to switch.")
 @click.option(
     "--bake",

@@ -195,6 +195,10 @@ class TestColours:
         assert "\x1b" not in run().stdout
         assert "\x1b" not in run("--by-line").stdout
 
+    def test_who_wants_no_colour_gets_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert not re.search(r"\x1b\[\d*;?3\d", self.shown(force_terminal=True, color_system="standard"))
+
     def test_on_a_terminal_the_own_pair_is_green(self) -> None:
         rows = [line for line in self.shown(force_terminal=True, color_system="standard").splitlines() if ">" in line]
         assert [row.startswith("\x1b[32m>") for row in rows] == [True, True]

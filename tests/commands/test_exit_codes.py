@@ -22,7 +22,7 @@ COMMANDS = [name for name in yard.COMMANDS if name not in ("pulumi", *GROUPS)] +
     f"{name} {each}" for name, group in GROUPS.items() for each in group.commands
 ]
 """All but the one that becomes Pulumi's own CLI."""
-WITHOUT_STACK = {"init", "upgrade", "up", "down", "prices", "help", "version"}
+WITHOUT_STACK = {"init", "upgrade", "up", "down", "prices", "completion", "help", "version"}
 WITH_STACK = [name for name in COMMANDS if name not in WITHOUT_STACK]
 
 
@@ -38,10 +38,17 @@ def command(name: str) -> click.Command:
 def call(name: str, *words: str) -> Result:
     """A command with what it cannot do without, and more."""
     arguments = [each for each in command(name).params if isinstance(each, click.Argument) and each.required]
-    needed = [str(ROOT) if isinstance(each.type, click.Path) else "x" for each in arguments]
+    needed = [_word(each.type) for each in arguments]
     options = [each for each in command(name).params if isinstance(each, click.Option) and each.required]
     needed += [word for each in options for word in (each.opts[0], "x")]
     return CliRunner().invoke(main, [*name.split(), *needed, *words])
+
+
+def _word(kind: click.ParamType[Any]) -> str:
+    """Something that an argument of this type takes."""
+    if isinstance(kind, click.Choice):
+        return str(kind.choices[0])
+    return str(ROOT) if isinstance(kind, click.Path) else "x"
 
 
 @pytest.mark.parametrize("name", WITH_STACK)
