@@ -130,6 +130,8 @@ class Model(BaseModel):
 
     elsewhere: ClassVar[Mapping[str, str]] = {}
     """A key that people try, and there is none -> where what they want is said."""
+    also: ClassVar[Mapping[str, str]] = {}
+    """What other tools call a key -> the key."""
 
     model_config = ConfigDict(
         extra="forbid",

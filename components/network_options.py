@@ -52,7 +52,7 @@ class Domain(Model):
 
     name: Annotated[Host, AfterValidator(_certifiable)]
     """The host name that callers use."""
-    zone: Host
+    zone: Host = Field(examples=["example.com"])
     """The Route 53 public zone it is in, which must exist in this account."""
 
 

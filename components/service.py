@@ -127,6 +127,8 @@ REPLICAS = f"a whole number from 1 to {MAX_REPLICAS}, or {{min, max, cpu}}; a se
 class Replicas(Model):
     """How many replicas run. With `max` above `min` the count follows the load."""
 
+    also = {"minReplicas": "min", "maxReplicas": "max", "range": "max"}
+
     min: int = Field(ge=1, le=MAX_REPLICAS, description="Replicas that always run.")
     max: int = Field(ge=1, le=MAX_REPLICAS, description="Replicas at the most.")
     cpu: int = Field(default=70, ge=10, le=95, description="Average CPU percent that autoscaling aims for.")
@@ -161,11 +163,33 @@ SecretsAs = Annotated[Literal["env", "file"], Wanted("env or file")]
 Architecture = Annotated[Literal["x86_64", "arm64"], Wanted("x86_64, which is also called amd64, or arm64")]
 
 
+USER = "the number of a user from 1 to 65535, such as 65532: no name, and never root, which is 0"
+
+
 class Service(Model):
     """One HTTP service (or, with `public: false`, one that nobody calls from outside)."""
 
     elsewhere = {
         "tag": "the image is in the stack's registry under the service's name, and `digest` says which one",
+        "volumes": "nothing that lasts is kept beside a service; `writable` is scratch space",
+        "depends-on": "services start in no order; let this one try again until the other answers",
+        "depends_on": "services start in no order; let this one try again until the other answers",
+        "domain": "`host` is the name that requests for this service have",
+    }
+    also = {
+        "environment": "env",
+        "variables": "env",
+        "ports": "port",
+        "expose": "port",
+        "cpus": "cpu",
+        "count": "replicas",
+        "instances": "replicas",
+        "scale": "replicas",
+        "healthcheck": "health",
+        "args": "command",
+        "cmd": "command",
+        "cron": "jobs",
+        "platform": "architecture",
     }
 
     port: Port = Field(default=8080, description="Port the process listens on; it runs as non-root, so 1024 or above.")
@@ -214,7 +238,9 @@ class Service(Model):
         " docker.io/library/nginx@sha256:...; in place of `build` and `digest`, and not in the stack's registry.",
     )
     architecture: Architecture = Field(default="x86_64", description="CPU architecture the image was built for.")
-    user: int = Field(default=65532, ge=1, le=65535, description="Numeric user the process runs as; never root.")
+    user: Annotated[int, Field(ge=1, le=65535), Wanted(USER)] = Field(
+        default=65532, description="Numeric user the process runs as; never root."
+    )
     writable: tuple[AbsolutePath, ...] = Field(
         default=(), description="Paths with scratch space; the rest of the file system is read-only."
     )

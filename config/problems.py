@@ -161,6 +161,8 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
     meant = None if hidden else _meant(error)
     if meant and error["loc"][-1] == "[key]":
         return Problem(key, value, f"{_want(error, hidden)}; did you mean {meant}?", rename(key, meant))
+    if kind in MAPS and steps and not hidden and (example := example_at(model, steps)) is not None:
+        return Problem(key, _shown(value, hidden), f"a map, such as {flow(example)}", types=types)
     want = f"{_want(error, hidden)}{f'; did you mean {meant}?' if meant else ''}"
     return Problem(key, _shown(value, hidden), want, types=types)
 
@@ -170,7 +172,9 @@ def _extra(key: str, model: type[BaseModel], steps: Sequence[int | str]) -> Prob
     name, known = str(steps[-1]), keys_at(model, steps[:-1])
     for parent in at(model, steps[:-1]):
         if hint := getattr(parent, "elsewhere", {}).get(name):
-            return Problem(key, UNKNOWN, f"a key that exists: {hint}", remove_command(key))
+            return Problem(key, UNKNOWN, f"no such key: {hint}", remove_command(key))
+        if ours := getattr(parent, "also", {}).get(name):
+            return Problem(key, UNKNOWN, f"{ours}, which is what it is called here", rename(key, ours))
     meant = near(name, known)
     fix = rename(key, meant) if meant else remove_command(key)
     return Problem(key, UNKNOWN, f"a key that exists: {', '.join(known)}{nearest(name, known)}", fix)
@@ -206,6 +210,7 @@ TYPES = {
     "tuple_type": "a list, such as [one, two]",
     "list_type": "a list, such as [one, two]",
 }
+MAPS = ("dict_type", "model_type", "model_attributes_type")
 LIMITS = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
@@ -237,5 +242,6 @@ def _want(error: ErrorDetails, hidden: bool) -> str:
         return f"at {bound} {context[limit]} {one if context[limit] == 1 else more}"
     if kind == "literal_error":
         words = str(context["expected"]).replace(" or ", ", ").replace("'", "")
-        return f"one of {words}{nearest(str(error['input']), words.split(', ')) if not hidden else ''}"
+        written = error["input"]
+        return f"one of {words}{nearest(written, words.split(', ')) if isinstance(written, str) and not hidden else ''}"
     return TYPES.get(kind, "what its field takes" if hidden else error["msg"])  # a validator may repeat a value

@@ -14,7 +14,7 @@ from components.edge import EdgeOptions
 from components.gate import GateOptions
 from components.github import GitHub
 from components.guard import GuardOptions
-from components.model import Model
+from components.model import Model, Wanted
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
 from components.orchestrator import OrchestratorOptions
 from components.registry import RegistryOptions
@@ -46,8 +46,13 @@ LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 """What CloudWatch takes as a retention, in days."""
 
 
+WEIGHT = "a weight as a whole number from 0 to 999, such as 90"
+
+
 class Keys(Model):
     """The keys that every stack understands; a backend's own block comes beside them, under the backend's name."""
+
+    also = {"region": "aws:region", "profile": "aws:profile"}
 
     registry: str = Field(
         default=registry.DEFAULT,
@@ -77,13 +82,14 @@ class Keys(Model):
         examples=[{"api": {"port": 8080}}],
         description="The services, by name. See docs/configuration.md for what each can say.",
     )
-    traffic: dict[str, Annotated[int, Field(ge=0, le=999)]] = Field(
+    traffic: dict[str, Annotated[int, Field(ge=0, le=999), Wanted(WEIGHT)]] = Field(
         default={},
         description="Only during a move: the weight, 0 to 999, of each orchestrator that is up, such as"
         " {eks: 90, ecs-fargate: 10}. Otherwise `orchestrator` gets everything.",
     )
     domain: Domain | None = Field(
         default=None,
+        examples=[{"name": "api.example.com", "zone": "example.com"}],
         description="Where the URL is, with HTTPS: {name: api.example.com, zone: example.com}. Without it the URL is"
         " plain HTTP on the load balancer's own name.",
     )
@@ -219,6 +225,8 @@ class Reader:
 
     def _unknown(self, key: str, known: Sequence[str]) -> Problem:
         full, meant = self.config.full_key(key), near(key, known)
+        if ours := Keys.also.get(key):
+            return Problem(full, UNKNOWN, f"{ours}, which is what it is called here", rename(full, ours))
         file = self.encrypted.written
         there = meant is not None and file is not None and file.get(meant) is not None
         # Taken out where it only looks like a key, or that is set as well; else its default would hold, unseen.

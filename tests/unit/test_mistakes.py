@@ -113,7 +113,10 @@ MISTAKES = {
             f"pulumi config set --type string --path '{ONE}.command[1]' <value>",
         ),
     ),
-    "text for a map": ({"services": "api"}, only("switchyard:services", "is 'api'", "a map, such as {key: value}")),
+    "text for a map": (
+        {"services": "api"},
+        only("switchyard:services", "is 'api'", "a map, such as {api: {port: 8080}}"),
+    ),
     "text for a block": (
         {"ecs-fargate": "spot"},
         only("switchyard:ecs-fargate", "is 'spot'", "a map, such as {key: value}"),
@@ -155,7 +158,14 @@ MISTAKES = {
             ONE, "is a map", "keys that agree: PORT is set by Switchyard itself: take it out of env and secrets", EDIT
         ),
     ),
-    "root": (api(user=0), only(f"{ONE}.user", "is 0", "at least 1")),
+    "root": (
+        api(user=0),
+        only(
+            f"{ONE}.user",
+            "is 0",
+            "the number of a user from 1 to 65535, such as 65532: no name, and never root, which is 0",
+        ),
+    ),
     "other word for an architecture": (
         api(architecture="amd64"),
         only(f"{ONE}.architecture", "is 'amd64'", "x86_64, which is also called amd64, or arm64"),
@@ -292,7 +302,7 @@ MISTAKES = {
     ),
     "traffic above the limit": (
         {"traffic": {"ecs-fargate": 1000}},
-        only("switchyard:traffic.ecs-fargate", "is 1000", "at most 999"),
+        only("switchyard:traffic.ecs-fargate", "is 1000", "a weight as a whole number from 0 to 999, such as 90"),
     ),
     "no region": (
         {"aws:region": None},

@@ -1,0 +1,36 @@
+"""What people are likely to write, as they write it, and the whole message that each gets: likely_mistakes.txt."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.load import of_file
+from config.problems import BadConfig
+from config.stack_file import BadStack, StackFile
+
+_, *BLOCKS = (Path(__file__).parent / "likely_mistakes.txt").read_text(encoding="utf-8").split("\n=== ")
+MISTAKES = {title: rest.split("\n---\n") for title, _, rest in (each.partition("\n") for each in BLOCKS)}
+RIGHT = {"aws:region": "us-east-1", "services": {"api": {}}}
+"""What a stack has besides, unless the text is a whole file."""
+
+
+@pytest.mark.parametrize(("written", "told"), MISTAKES.values(), ids=MISTAKES)
+def test_a_likely_mistake_is_told(written: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "Pulumi.yaml").write_text("name: switchyard\nruntime: python\n", encoding="utf-8")
+    whole = written.startswith("config:")
+    text = f"{written}\n" if whole else yaml.safe_dump({"config": {**RIGHT, **yaml.safe_load(written)}})
+    (tmp_path / "config/Pulumi.dev.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises((BadConfig, BadStack)) as error:
+        of_file(StackFile(tmp_path, "dev"))
+    said = str(error.value).replace(f"{tmp_path}/", "")
+    if isinstance(error.value, BadConfig):
+        first, _, said = said.partition("\n")
+        count = said.count("; want ")
+        assert first.startswith("one thing needs a change" if count == 1 else f"{count} things need a change")
+    assert said == told.strip("\n")
+
+
+def test_there_are_sixty_of_them() -> None:
+    assert len(MISTAKES) >= 60
