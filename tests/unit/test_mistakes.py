@@ -113,10 +113,6 @@ MISTAKES = {
             f"pulumi config set --type string --path '{ONE}.command[1]' <value>",
         ),
     ),
-    "text for a map": (
-        {"services": "api"},
-        only("switchyard:services", "is 'api'", "a map, such as {api: {port: 8080}}"),
-    ),
     "text for a block": (
         {"ecs-fargate": "spot"},
         only("switchyard:ecs-fargate", "is 'spot'", "a map, such as {key: value}"),
@@ -156,14 +152,6 @@ MISTAKES = {
         api(env={"PORT": "1"}),
         only(
             ONE, "is a map", "keys that agree: PORT is set by Switchyard itself: take it out of env and secrets", EDIT
-        ),
-    ),
-    "root": (
-        api(user=0),
-        only(
-            f"{ONE}.user",
-            "is 0",
-            "the number of a user from 1 to 65535, such as 65532: no name, and never root, which is 0",
         ),
     ),
     "other word for an architecture": (
@@ -213,13 +201,7 @@ MISTAKES = {
         {"colour": "red"},
         only("switchyard:colour", "is unknown", "a key that exists", "pulumi config rm switchyard:colour"),
     ),
-    "memory with a unit": (api(memory="512Mi"), only(f"{ONE}.memory", "is '512Mi'", MEMORY)),
     "too little memory": (api(memory=8), only(f"{ONE}.memory", "is 8", MEMORY)),
-    "thousandths of a CPU": (
-        api(cpu="250m"),
-        only(f"{ONE}.cpu", "is '250m'", CPU),
-    ),
-    "no replicas": (api(replicas=0), only(f"{ONE}.replicas", "is 0", REPLICAS, EDIT)),
     "replicas as text": (api(replicas="2"), only(f"{ONE}.replicas", "is '2'", REPLICAS, EDIT)),
     "no replicas at the least": (api(replicas={"min": 0, "max": 1}), only(f"{ONE}.replicas.min", "is 0", "at least 1")),
     "an image": (
