@@ -39,6 +39,10 @@ test: env need-go ## every test; the live ones where Docker, a registry, Kuberne
 	.venv/bin/python -m pytest --numprocesses $(TEST_WORKERS) \
 		tests/live tests/conformance tests/engine tests/commands tests/unit
 
+.PHONY: roles
+roles: env ## the role that deploys, over every switch and every registry; `make test` tries two. About 5 minutes
+	SWITCHYARD_EVERY=1 .venv/bin/python -m pytest --numprocesses auto tests/engine/test_deploy_role.py -k ask_for
+
 .PHONY: kube
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes
 	@.venv/bin/python -m tools.kube
