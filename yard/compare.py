@@ -27,6 +27,12 @@ ROOT = here.ROOT
 @stack_option("The stack, by its file config/Pulumi.<stack>.yaml.")
 @click.option("--region", shell_complete=names.regions, help="Price it in this AWS region; default: the stack's.")
 @click.option(
+    "--like",
+    metavar="REGION",
+    shell_complete=names.regions,
+    help="Take this region's prices for those of one that has none here; marked ~.",
+)
+@click.option(
     "--usage",
     metavar="PRESET|FILE",
     shell_complete=names.usages,
@@ -54,6 +60,7 @@ ROOT = here.ROOT
 def compare(
     stack: str,
     region: str | None,
+    like: str | None,
     usage: str | None,
     budget: float | None,
     every: bool,
@@ -78,7 +85,7 @@ def compare(
         _change(stack, as_json)
         return
     _agree(as_json, as_csv, named, by_line, budget, every)
-    found = Comparison.of(ROOT, stack, region, usage)
+    found = Comparison.of(ROOT, stack, region, usage, like)
     shown, today = _only(found, named), date.today()
     if page or picture:
         _draw(shown, today, page, picture)

@@ -30,7 +30,7 @@ SIGNS = {"new": "[green]+[/]", "changed": "[yellow]~[/]"}
 @click.group(invoke_without_command=True)
 @click.pass_context
 def prices(context: click.Context) -> None:
-    """List the price files: how many prices each has, of when, and how many are unconfirmed."""
+    """List the price files: how many prices each has, of when, and how each is known."""
     if context.invoked_subcommand is None:
         Console(highlight=False).print(_listing())
 
@@ -149,13 +149,14 @@ def _lines(found: Refreshed) -> Iterator[str]:
 
 def _listing() -> Table:
     table = Table("vendor", "region", box=None, pad_edge=False)
-    for name in ("prices", "oldest", "undated", "unconfirmed"):
+    for name in ("prices", "oldest", "undated", "recorded", "unconfirmed"):
         table.add_column(name, justify="right")
     for vendor, path in price_files():
         rows = rows_of(path)
         dates = [row["as_of"] for row in rows if row["as_of"]]
         keys = {row["key"] for row in rows}
-        unconfirmed = {row["key"] for row in rows if row["status"] != "verified"}
-        counts = len(keys), min(dates, default="-"), len(rows) - len(dates), len(unconfirmed)
+        recorded = {row["key"] for row in rows if row["status"] == "recorded"}
+        unconfirmed = {row["key"] for row in rows if row["status"] not in ("verified", "recorded")}
+        counts = len(keys), min(dates, default="-"), len(rows) - len(dates), len(recorded), len(unconfirmed)
         table.add_row(vendor, path.stem, *map(str, counts))
     return table

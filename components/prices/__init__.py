@@ -24,9 +24,10 @@ STALE = timedelta(days=180)
 
 Row = dict[str, Any]
 """One line of a price file."""
-Status = Literal["verified", "third-party", "derived", "memory"]
-"""verified: read in the vendor's own text or in a record of its price list. third-party: read elsewhere. derived:
-arithmetic on a verified one. memory: found in no text."""
+Status = Literal["verified", "recorded", "third-party", "derived", "memory"]
+"""verified: read in the vendor's own text or price list. recorded: read where somebody else has recorded the vendor's
+list, such as another project's tests. third-party: read elsewhere. derived: worked out from one of the first two.
+memory: found in no text."""
 
 
 class NoPrices(Exception):
@@ -50,8 +51,8 @@ class Tier:
 
     @property
     def confirmed(self) -> bool:
-        """Whether it was read in the vendor's own words."""
-        return self.status == "verified"
+        """Whether it is the vendor's own number, read there or in somebody's record of it."""
+        return self.status in ("verified", "recorded")
 
     def is_stale(self, today: date) -> bool:
         """Whether it is older than STALE, or of no date at all."""

@@ -308,6 +308,22 @@ class TestUsageAndRegion:
         assert columns["load balancer"]["usd"] == "25.13"
         assert columns["compute"]["usd"] == "22.49"
 
+    def test_a_region_without_prices_is_priced_like_another_and_says_so(self) -> None:
+        """Nothing of it is confirmed, and it is as dear as the other."""
+        arguments = ("--region", "eu-central-1", "--like", "us-east-1")
+        assert "in eu-central-1, at the prices of us-east-1." in " ".join(run(*arguments).stdout.split())
+        found, own = document(*arguments), pair(document(), "ecr", "ecs-fargate")
+        like = pair(found, "ecr", "ecs-fargate")
+        assert (found["region"], found["prices_of"]) == ("eu-central-1", "us-east-1")
+        assert like["total"]["usd"] == own["total"]["usd"]
+        assert own["columns"]["compute"]["confirmed"]
+        assert not like["columns"]["compute"]["confirmed"]
+
+    def test_how_the_prices_are_known_is_counted(self) -> None:
+        assert "prices: 6 as others recorded the vendor's list, 2 read elsewhere (~), 1 worked out (~)" in " ".join(
+            run().stdout.split()
+        )
+
     def test_the_stacks_own_usage_is_the_default(self, project: Project) -> None:
         project(usage={"preset": "medium", "deploys": 3})
         assert document()["usage"]["deploys"] == 3
@@ -335,7 +351,11 @@ class TestRefusals:
         ("arguments", "code", "said"),
         [
             (["--stack", "nope"], 2, r"there is no stack 'nope': config/ has dev, local"),
-            (["--region", "eu-west-3"], 1, r"there are no prices for eu-west-3: .*yard prices refresh eu-west-3"),
+            (
+                ["--region", "eu-west-3"],
+                1,
+                r"there are no prices for eu-west-3: .*yard prices refresh eu-west-3.*--like us-east-1`",
+            ),
             (["--usage", "smal"], 1, r"smal is no file, and no preset either: .*did you mean small\?"),
             (["--json", "--csv"], 2, r"--json or --csv: choose one"),
             (["--pair", "ecr+eks"], 2, r"--pair goes with --by-line"),

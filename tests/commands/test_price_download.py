@@ -142,7 +142,7 @@ class TestListing:
         result = CliRunner().invoke(command.prices, [])
         assert result.exit_code == 0
         assert [line.split() for line in result.output.splitlines()] == [
-            ["vendor", "region", "prices", "oldest", "undated", "unconfirmed"],
-            ["aws", TOKYO, "3", "2026-06", "2", "3"],
-            ["docker", "global", "0", "-", "0", "0"],
+            ["vendor", "region", "prices", "oldest", "undated", "recorded", "unconfirmed"],
+            ["aws", TOKYO, "3", "2026-06", "2", "0", "3"],
+            ["docker", "global", "0", "-", "0", "0", "0"],
         ]

@@ -201,9 +201,10 @@ class TestAge:
         assert dated(as_of).is_stale(date(2026, 11, 24)) is stale
 
     @pytest.mark.parametrize(
-        ("status", "confirmed"), [("verified", True), ("third-party", False), ("derived", False), ("memory", False)]
+        ("status", "confirmed"),
+        [("verified", True), ("recorded", True), ("third-party", False), ("derived", False), ("memory", False)],
     )
-    def test_only_what_was_read_in_the_vendors_words_is_confirmed(self, status: Status, confirmed: bool) -> None:
+    def test_only_the_vendors_own_numbers_are_confirmed(self, status: Status, confirmed: bool) -> None:
         assert Tier(Decimal(0), None, Decimal(1), status, None, "", "").confirmed is confirmed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,7 +11,7 @@ import click
 import pulumi
 
 from components import prices
-from components.estimate import Estimate
+from components.estimate import Charge, Estimate
 from components.prices import Tier
 from components.shell import command
 from components.usage import Usage
@@ -21,7 +21,7 @@ from config.settings import Settings
 from config.stack_file import NoStack, StackFile
 from config.usage_file import BadUsage
 from config.usage_file import read as read_usage
-from yard import exits
+from yard import exits, suggest
 
 REGION = "us-east-1"
 """For a stack that has no region of its own."""
@@ -36,21 +36,39 @@ class Comparison:
     usage: Usage
     settings: Settings
     estimates: tuple[Estimate, ...]
+    meant: str = ""
+    """The region that the stack is for, where the prices of `region` stand for its own, which nobody has here."""
 
     @classmethod
-    def of(cls, root: Path, stack: str, region: str | None = None, usage: str | None = None) -> Comparison:
-        """Compare for a stack by its file; raises `click.ClickException` with everything that is wrong."""
+    def of(
+        cls, root: Path, stack: str, region: str | None = None, usage: str | None = None, like: str | None = None
+    ) -> Comparison:
+        """Compare for a stack by its file; raises `click.ClickException` with everything that is wrong. `like`: take
+        the prices of this region for those of the one that is meant."""
         settings = settings_of(root, stack)
         try:
             wanted = read_usage(usage) if usage else settings.config.usage
-            return cls(stack, region or settings.region or REGION, wanted, settings, ()).priced(settings)
-        except (BadUsage, prices.NoPrices) as error:
+            where = region or settings.region or REGION
+            return cls(stack, like or where, wanted, settings, (), where if like else "").priced(settings)
+        except BadUsage as error:
             raise click.ClickException(str(error)) from error
+        except prices.NoPrices as error:
+            other = suggest.yard("compare", "--stack", stack, "--region", where, "--like", REGION)
+            raise click.ClickException(f"{error}; `{other}` takes those of {REGION} for them, marked ~") from error
 
     def priced(self, settings: Settings) -> Comparison:
         """The same for other settings of the stack; raises `prices.NoPrices`."""
         found = sorted(every_pair(settings, self.usage, self.region), key=_order)
-        return replace(self, settings=settings, estimates=tuple(found))
+        return replace(self, settings=settings, estimates=tuple(map(self.marked, found)))
+
+    def marked(self, found: Estimate) -> Estimate:
+        """The estimate with none of its prices confirmed, where they are another region's."""
+        return replace(found, charges=tuple(map(_borrowed, found.charges))) if self.meant else found
+
+    @property
+    def place(self) -> str:
+        """Where it is priced, in words."""
+        return f"{self.meant}, at the prices of {self.region}" if self.meant else self.region
 
     def is_own(self, found: Estimate) -> bool:
         """Whether it is the pair that the stack has chosen."""
@@ -108,7 +126,7 @@ class Comparison:
     @property
     def evidence(self) -> tuple[Tier, ...]:
         """The prices that the figures rest on."""
-        return tuple(tier for each in self.known for charge in each.charges for tier in charge.evidence)
+        return evidence_of(self.known)
 
     def price_dates(self, today: date) -> str | None:
         """A warning where prices in the figures are old or have no date; None where all are fresh."""
@@ -121,6 +139,19 @@ class Comparison:
             f"{len(stale)} prices in these figures are older than {prices.STALE.days} days or have no date{oldest}:"
             f" `{command('yard', 'prices', 'refresh', self.region)}` fetches AWS's anew (it needs the internet)"
         )
+
+
+def _borrowed(charge: Charge) -> Charge:
+    """At another region's price, from which this one is only guessed."""
+    if charge.price is None:
+        return charge
+    tiers = tuple(replace(tier, status="derived") for tier in charge.price.tiers)
+    return replace(charge, price=replace(charge.price, tiers=tiers))
+
+
+def evidence_of(found: Iterable[Estimate]) -> tuple[Tier, ...]:
+    """The prices that estimates rest on."""
+    return tuple(tier for each in found for charge in each.charges for tier in charge.evidence)
 
 
 def settings_of(root: Path, stack: str) -> Settings:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from components.estimate import Estimate, cents
+from components.prices import Tier
 
-LEGEND = "USD a month. ~ some price in it is not confirmed by its vendor; ? nobody knows; +? there is more."
+LEGEND = "USD a month. ~ some price in it is not from its vendor's list; ? nobody knows; +? there is more."
+HOW = {
+    "verified": "read at the vendor",
+    "recorded": "as others recorded the vendor's list",
+    "third-party": "read elsewhere (~)",
+    "derived": "worked out (~)",
+    "memory": "found in no text (~)",
+}
+"""How a price is known, in words."""
+
+
+def how_known(tiers: Iterable[Tier]) -> str:
+    """How many of these prices are known in which way."""
+    counts = Counter({(tier.source, tier.as_of, tier.usd): tier.status for tier in tiers}.values())
+    return ", ".join(f"{counts[status]} {words}" for status, words in HOW.items() if counts[status])
 
 
 def texts(found: Sequence[Estimate], texts_of: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:

@@ -81,7 +81,7 @@ def drawing(found: Comparison, dark: bool = False) -> Spec:
 
 def title(found: Comparison) -> str:
     """What the picture shows."""
-    return f"What {found.stack} would cost in {found.region}, USD a month"
+    return f"What {found.stack} would cost in {found.place}, USD a month"
 
 
 def name(of: Estimate) -> str:

@@ -19,7 +19,8 @@ def document(found: Comparison, today: date) -> dict[str, Any]:
     """Everything, every line of every pair with its source among it."""
     return {
         "stack": found.stack,
-        "region": found.region,
+        "region": found.meant or found.region,
+        "prices_of": found.region,
         "usage": found.usage.model_dump(mode="json", by_alias=True),
         "unit": "USD a month",
         "pairs": [_pair(each, found.is_own(each)) for each in found.estimates],

@@ -14,7 +14,7 @@ WIDTHS = {"what": 19, "as they wrote it": 19, "now": 26, "why they differ": 33}
 """Head -> columns of a terminal; with a space between each two they are 100."""
 LEGEND = """\
 changed: it was so, and is no more. corrected: it was never so. added: they had not written of it.
-~ some price in it is not confirmed by its vendor; +? there is more; [n] the source of today's."""
+~ some price in it is not from its vendor's list; +? there is more; [n] the source of today's."""
 NUMBERED = 4
 """A row of more sources has only the dates from and to; --json has them all."""
 

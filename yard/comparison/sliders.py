@@ -96,7 +96,8 @@ class Grid:
         key = (pair, position)
         if key not in self._estimates:
             asked = self.asked(position)
-            self._estimates[key] = of_pair(asked.settings, self._pairs[pair], asked.usage, asked.region)
+            found = of_pair(asked.settings, self._pairs[pair], asked.usage, asked.region)
+            self._estimates[key] = asked.marked(found)
         return self._estimates[key]
 
     def asked(self, position: Position) -> Comparison:

@@ -14,10 +14,10 @@ from rich.table import Table
 from components.cost import Column
 from components.estimate import Estimate
 from yard import suggest
-from yard.comparison import Comparison
+from yard.comparison import Comparison, evidence_of
 from yard.comparison.answer import Answer
 from yard.comparison.budget import Budget
-from yard.comparison.captions import LEGEND, conditions, texts
+from yard.comparison.captions import LEGEND, conditions, how_known, texts
 from yard.comparison.table import HEADS, WIDTH, figure, together, warn
 
 PARTS: tuple[Column, ...] = ("network", "load balancer", "compute", "control plane")
@@ -58,9 +58,9 @@ def _headline(here: Console, answer: Answer) -> None:
     pair = _named(found.settings.config.registry, found.settings.config.orchestrator)
     if own is None:
         text = f"Nobody here knows what [bold]{escape(found.stack)}[/] costs: {pair}."
-        _say(here, f"{text} In {found.region} the others would cost this, USD a month.")
+        _say(here, f"{text} In {found.place} the others would cost this, USD a month.")
         return
-    _say(here, f"[bold]{escape(found.stack)}[/] costs [bold]{own.amount()}[/] USD a month: {pair}, in {found.region}.")
+    _say(here, f"[bold]{escape(found.stack)}[/] costs [bold]{own.amount()}[/] USD a month: {pair}, in {found.place}.")
     here.print()
 
 
@@ -184,6 +184,7 @@ def _foot(here: Console, answer: Answer, today: date) -> None:
         _say(here, f"- It would be more: {escape(text)}")
     here.print()
     _say(here, *(f"- {escape(text)}" for text in islice(found.assumptions(), 2)))
+    _say(here, f"- prices: {how_known(evidence_of(own or found.known))}")
     warn(here, found, today)
     every = suggest.yard("compare", "--all", "--stack", found.stack)
     _say(here, "", "Every pair, all that is assumed, and what is in no figure:")

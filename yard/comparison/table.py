@@ -14,7 +14,7 @@ from rich.table import Table
 from components.cost import COLUMNS, Column
 from components.estimate import Amount, Charge, Estimate, cents
 from yard.comparison import Comparison
-from yard.comparison.captions import LEGEND, conditions, texts
+from yard.comparison.captions import LEGEND, conditions, how_known, texts
 from yard.comparison.change import TOTAL, Change
 
 WIDTH = 100
@@ -37,7 +37,7 @@ def console() -> Console:
 
 def show(here: Console, found: Comparison, today: date) -> None:
     """The pairs by orchestrator, and below them what the figures rest on."""
-    here.print(f"[bold]{escape(found.stack)}[/] in {found.region}, USD a month: every pair\n")
+    here.print(f"[bold]{escape(found.stack)}[/] in {found.place}, USD a month: every pair\n")
     here.print(_table(found))
     here.print(f"\n{LEGEND}")
     _list(here, "Not in these figures", texts(found.working, lambda each: each.unknown))
@@ -45,6 +45,7 @@ def show(here: Console, found: Comparison, today: date) -> None:
     _list(here, "Would be added", conditions(found.known))
     _list(here, "No such pair", texts(found.estimates, lambda each: each.refused))
     _list(here, "Assumed", found.assumptions())
+    _list(here, "How the prices are known", [how_known(found.evidence)])
     warn(here, found, today)
 
 
