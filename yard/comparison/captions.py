@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from components.estimate import Estimate, cents
-from components.prices import Tier
+from components.prices import Status, Tier
 
 LEGEND = "USD a month. ~ some price in it is not from its vendor's list; ? nobody knows; +? there is more."
-HOW = {
+HOW: Mapping[Status, str] = {
     "verified": "read at the vendor",
     "recorded": "as others recorded the vendor's list",
     "third-party": "read elsewhere (~)",
