@@ -9,6 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL_FILES := tools/env tools/install tools/yard tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
 VENV := .venv/.ready
 CLI := .tools/.pulumi
+PACK := policy/.venv/.ready
 # One for each core, and three for the live tests and Swarm's, which wait most of the time: for Docker, and the cluster.
 TEST_WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 3)))
 
@@ -33,8 +34,15 @@ up: env ## build the example, push it, run it on this machine's Docker, call it
 down: env ## remove all that `make up` made
 	@.venv/bin/yard down --yes
 
+# The environment of the policy pack is its own: pulumi-policy wants an older protobuf than the program has.
+.PHONY: pack
+pack: $(PACK) ## set up the policy pack, for `pulumi up --policy-pack policy`
+
+$(PACK): policy/requirements.txt tools/env
+	@tools/env policy
+
 .PHONY: test
-test: env need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
+test: env pack need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
 	cd app && go test -timeout 2m ./...
 	.venv/bin/python -m pytest --numprocesses $(TEST_WORKERS) \
 		tests/live tests/conformance tests/engine tests/commands tests/unit
@@ -80,12 +88,14 @@ bench: env ## measure, and write the figures to benchmarks/README.md
 lock: ## pin pyproject.toml's needs in requirements.txt; UPGRADE=1 takes newer versions
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \
 		$(if $(UPGRADE),--upgrade) --output-file requirements.txt pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+		$(if $(UPGRADE),--upgrade) --output-file policy/requirements.txt policy/requirements.in
 
 .PHONY: clean
 clean: ## remove what was installed and built here; stacks and their state stay (make down)
 	tools/docker-engine stop
 	if [[ -d .tools/kube/run ]]; then .venv/bin/python -m tools.kube stop; fi
-	rm -rf .venv .tools app/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv policy/.venv .tools app/bin .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: need-go

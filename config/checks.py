@@ -15,6 +15,7 @@ from config.fields import secrets_in
 from config.problems import ENCRYPTED, PLAIN, Words, nearest
 from config.settings import Settings
 from config.stack_file import Steps, dotted
+from policy import CONTROLS
 
 
 def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contradiction]:
@@ -48,6 +49,12 @@ def _traffic(settings: Settings) -> Iterator[Contradiction]:
         yield "traffic", traffic, "at least one weight above 0, or nobody is served"
     if len(traffic) > 5:
         yield "traffic", traffic, "at most 5 orchestrators: a listener rule takes no more target groups"
+
+
+def _exceptions(settings: Settings) -> Iterator[Contradiction]:
+    for name, why in settings.config.exceptions.items():
+        if name not in CONTROLS:
+            yield dotted(("exceptions", name)), why, f"a control of docs/controls.md{nearest(name, [*CONTROLS])}"
 
 
 def _images(settings: Settings) -> Iterator[Contradiction]:
@@ -131,6 +138,7 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
             name = other.replace("_", "-")
             unread |= dict.fromkeys(ours, f"nothing beside `{name}`: {why}")
     yield from delivery.unread(settings)
+    yield from _exceptions(settings)
     for field, want in unread.items():
         if field in settings.given:
             value = getattr(keys, field)

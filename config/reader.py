@@ -14,7 +14,7 @@ from components.edge import EdgeOptions
 from components.gate import GateOptions
 from components.github import GitHub
 from components.guard import GuardOptions
-from components.model import Model, Wanted
+from components.model import Model, PlainText, Wanted
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
 from components.orchestrator import OrchestratorOptions
 from components.registry import RegistryOptions
@@ -127,6 +127,12 @@ class Keys(Model):
         default=None,
         description="Turn away every ambiguous HTTP request (desync mitigation `strictest`). Or `preset`, the"
         " preset's.",
+    )
+    exceptions: dict[str, Annotated[PlainText, Field(min_length=1)]] = Field(
+        default={},
+        examples=[{"ELB.5": "the proxy in front of it keeps the logs"}],
+        description="Controls that this stack does not meet on purpose, each with the reason, such as"
+        " {ELB.5: the proxy in front of it keeps the logs}. See docs/controls.md.",
     )
     github: GitHub | None = Field(
         default=None,

@@ -28,6 +28,13 @@ PACKAGE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 # Without a version the Automation API refuses the CLI.
 STAMP = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{'.'.join(map(str, VERSION))}"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
+PLUGINS = {
+    DYNAMIC_PROVIDER: 'exec "$(dirname "$0")/../../.venv/bin/python" -u -m pulumi.dynamic "$@"',
+    # In the pack's folder, with the engine's address, the pack, and the options of its PulumiPolicy.yaml: ours has the
+    # environment where it says, and a language host would read that.
+    "pulumi-analyzer-policy-python": 'exec "${3#-virtualenv=}/bin/python" -u -m pulumi.policy "$1" "$2"',
+}
+"""What an official release has beside the CLI, and one that is built from source has not: the language host's part."""
 
 Version = tuple[int, ...]
 
@@ -122,14 +129,15 @@ def built() -> Path | None:
 
 def link(cli: Path) -> None:
     """Point `.tools/bin/pulumi` at an official CLI, which finds its own plugins beside the real file."""
-    (BIN / DYNAMIC_PROVIDER).unlink(missing_ok=True)
+    for name in PLUGINS:
+        (BIN / name).unlink(missing_ok=True)
     target = BIN / "pulumi"
     target.unlink(missing_ok=True)
     target.symlink_to(cli)
 
 
 def embed(cli: Path) -> None:
-    """Put a CLI built from source into `.tools/bin` with the plugin that it lacks.
+    """Put a CLI built from source into `.tools/bin` with the plugins that it lacks.
 
     It must be a file there, not a symbolic link: the engine takes a bundled plugin from beside the real file
     that runs. One on PATH would do too, but draws a warning on every run.
@@ -140,12 +148,10 @@ def embed(cli: Path) -> None:
         target.hardlink_to(cli)
     except OSError:  # another file system
         shutil.copy2(cli, target)
-    plugin = BIN / DYNAMIC_PROVIDER
-    plugin.write_text(
-        '#!/bin/sh\nexec "$(dirname "$0")/../../.venv/bin/python" -u -m pulumi.dynamic "$@"\n',
-        encoding="utf-8",
-    )
-    plugin.chmod(0o755)
+    for name, script in PLUGINS.items():
+        plugin = BIN / name
+        plugin.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        plugin.chmod(0o755)
 
 
 def version_of(cli: Path) -> Version | None:

@@ -2,8 +2,8 @@
 
 It brings the stack up in PLACE, on the cloud that the environment leads to, and leaves it there. It prints one JSON
 document: `invalid`, what is wrong with the configuration; else `config`, all that the stack chose, without its secrets,
-and `cost`; and of the rehearsal `steps`, what became of each resource, and `urls`, where each service answers; or
-`beyond`, why the rehearsal has no cloud for this stack; or `refused`, what went wrong.
+and `cost`; and of the rehearsal `steps`, what became of each resource, `policies`, what it breaks, and `urls`, where
+each service answers; or `beyond`, why the rehearsal has no cloud for this stack; or `refused`, what went wrong.
 
 The one that asks may be of another version than one of those who answer: what is said here holds for all that follow.
 """
@@ -29,8 +29,9 @@ from config.place import HOME
 from config.settings import Settings
 from config.stack_file import NoStack
 from rehearsal.state import Refused
-from yard import engine, programs
-from yard.rehearsing import StackConfig, lay_out
+from yard import engine, policies, programs
+from yard.rehearsable import StackConfig
+from yard.rehearsing import STATE, lay_out
 from yard.state import url_of
 
 
@@ -98,6 +99,7 @@ def up(project: Path, config: StackConfig, settings: Settings, place: Path) -> d
     urls = {name: address(name, each, url) for name, each in settings.services.items()}
     return {
         "steps": sorted(found.values(), key=lambda each: (each["fate"], each["type"], each["name"])),
+        "policies": policies.told(policies.broken(config, place / STATE)),
         "urls": {name: each for name, each in urls.items() if each},
     }
 

@@ -1,7 +1,6 @@
 """Stack `local`: where its files are, and what its configuration says."""
 
 import copy
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -212,10 +211,7 @@ class Local:
         return {each["id"] for each in self._saved().get("resources", []) if "id" in each}
 
     def _saved(self) -> Mapping[str, Any]:
-        """The state, read from the file: the CLI would take a second for it."""
-        for file in self.state.glob(f".pulumi/stacks/**/{STACK}.json"):
-            return json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"] or {}
-        return {}
+        return engine.saved(self.state, STACK)
 
 
 @contextmanager

@@ -23,7 +23,8 @@ from config.stack_file import BadStack
 from rehearsal import Cloud
 from rehearsal.state import Refused
 from yard import engine
-from yard.rehearsing import StackConfig, environment, lay_out, open_stack
+from yard.rehearsable import StackConfig
+from yard.rehearsing import environment, lay_out, open_stack
 
 
 def up(project: Path, name: str, place: Path) -> dict[str, Any]:

@@ -4,10 +4,8 @@ Nothing of the stack's own is touched. The program is the project's; its config 
 for secrets and for the digests of images that were never pushed; its state is made for the rehearsal and thrown away.
 """
 
-import hashlib
 import logging
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,25 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi import automation as auto
 
 from components import orchestrator
 from config.place import HOME
-from config.presets import PRESETS
 from config.problems import BadConfig, nearest
-from config.reader import default_of
-from config.stack_file import PLACEHOLDER, BadStack, StackFile, Steps, dotted
+from config.stack_file import BadStack
+from policy import Violation
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health, types
 from rehearsal.state import CloudState, Refused
-from yard import destination, engine, here, suggest
+from yard import destination, engine, here, policies, suggest
+from yard.rehearsable import GATE, StackConfig
 from yard.serving import shares, told
 
-GATE = {"interval": 0.05, "timeout": 60, "settle": 0}
-"""The gate asks the pretend load balancer in real seconds; its own waiting is not part of the rehearsed times."""
 JOB = "kubernetes:batch/v1:Job"
+STATE = "state"
+"""Folder of a rehearsed stack in which its state is."""
 
 
 class Broken(Exception):
@@ -87,6 +84,9 @@ class Report:
     cost: dict[str, str | None] = field(default_factory=lambda: {"before": None, "after": None})
     """USD a month before and after the switch, by the stack's output `cost`. `+?`: there is more that nobody knows."""
 
+    policies: list[Violation] = field(default_factory=list)
+    """What the stack breaks, on either orchestrator."""
+
     def json(self) -> dict[str, Any]:
         """The shape of `yard rehearse --json`."""
         whole = {
@@ -97,6 +97,7 @@ class Report:
             "changes": self.changes,
             "url": self.url,
             "cost": self.cost,
+            "policies": policies.told(self.policies),
         }
         return whole if self.ok else whole | {"reason": self.reason}
 
@@ -158,87 +159,6 @@ def _behind_edge(stack: str, at: str, to: str) -> bool:
     return all(orchestrator.load(key).Options.target for key in (at, to))
 
 
-class StackConfig(StackFile):
-    """A stack's config file, made fit for a rehearsal."""
-
-    secrets: Mapping[str, str] = {}
-    """Path -> what stands for it, to be encrypted for the rehearsal."""
-
-    @property
-    def orchestrator(self) -> str:
-        """The orchestrator that the stack is on."""
-        return str(self.get("orchestrator", default_of(self.project, "orchestrator")))
-
-    @property
-    def protected(self) -> bool:
-        """Whether the stack guards itself against deletion."""
-        preset = PRESETS.get(str(self.get("preset", default_of(self.project, "preset"))))
-        return bool(self.get("protect", preset and preset.protect))
-
-    @property
-    def beyond(self) -> str:
-        """Why the rehearsal has no cloud for the stack; empty where it has one, or there is no such orchestrator."""
-        key = self.orchestrator
-        if key not in orchestrator.names() or orchestrator.load(key).Options.platform == "aws":
-            return ""
-        return f"the rehearsal has AWS and Kubernetes on it, and {key} runs elsewhere"
-
-    @property
-    def existing(self) -> list[str]:
-        """Ids and ARNs in the config: what someone else made."""
-        return re.findall(r"\b(?:vpc|subnet|sg)-[0-9a-z]+|arn:aws[\w-]*:[^\s,'\"\]}]+", yaml.safe_dump(self.values))
-
-    @property
-    def digests(self) -> set[str]:
-        """The images that the services run. Once `prepare` has been called, every service has one."""
-        services = self.get("services")
-        each = services.values() if isinstance(services, dict) else []
-        return {str(one["digest"]) for one in each if isinstance(one, dict) and "digest" in one}
-
-    def prepare(self) -> Iterator[str]:
-        """Put placeholders in; tell what they stand for."""
-        self.values.pop("aws:profile", None)  # nobody is asked, so nobody needs to have it
-        written = self.values
-        self.values, found = self.without_secrets()
-        self.secrets = {dotted(steps): f"{PLACEHOLDER} {_mark(_at(written, steps))}" for steps in found}
-        if self.secrets:
-            yield f"placeholders stand for the {len(self.secrets)} secrets of the stack"
-        services = self.get("services")
-        waiting = (
-            [key for key, each in services.items() if isinstance(each, dict) and not {"digest", "image"} & {*each}]
-            if isinstance(services, dict)
-            else []
-        )
-        for key in waiting:
-            services[key]["digest"] = f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
-        if waiting:
-            yield f"{', '.join(waiting)} has no image yet: a placeholder digest stands for it"
-
-    def hurry(self) -> None:
-        """Let the gate, where there is one, ask the pretend load balancer without pauses."""
-        gate, key = self.get("gate", {}), self.orchestrator
-        if key in orchestrator.names() and orchestrator.load(key).Options.target and isinstance(gate, dict):
-            self.values[f"{self.prefix}gate"] = gate | GATE
-
-    def write(self, directory: Path) -> None:
-        """Write the file where the rehearsal's own project looks for it; what a stack that is there has written about
-        its encryption stays."""
-        file = directory / "config" / f"Pulumi.{self.stack}.yaml"
-        kept = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
-        file.write_text(yaml.safe_dump({**kept, "config": self.values}), encoding="utf-8")
-
-
-def _at(value: Any, steps: Steps) -> Any:
-    for step in steps:
-        value = value[step]
-    return value
-
-
-def _mark(encrypted: Any) -> str:
-    """The same for the same encrypted text: one that changes makes a change, as it will on the real stack."""
-    return hashlib.sha256(str(encrypted).encode()).hexdigest()[:12]
-
-
 @contextmanager
 def environment(cloud: Cloud) -> Iterator[None]:
     """The program runs in this process, and so does the gate that asks the load balancer: what they find leads to
@@ -274,7 +194,7 @@ def open_stack(name: str, place: Path, env: Mapping[str, str], program: Callable
     return engine.stack(
         name,
         place,
-        state=place / "state",
+        state=place / STATE,
         env={**env, **engine.disposable(place)},
         program=program,
         secrets_provider=kms.SECRETS_PROVIDER,
@@ -308,17 +228,22 @@ class _Rehearsal:
             environment(self._cloud),
         ):
             self._stack = lay_out(self._root, self._config, Path(place), self._cloud.env)
+            self._state = Path(place) / STATE
             self._passage()
+        if mandatory := [each for each in self._report.policies if each.level == "mandatory"]:
+            raise Broken(policies.refusal(mandatory))
 
     def _passage(self) -> None:
         at = self._config.orchestrator
         self._choose(at)
         self._up("up", f"make everything on {at}")
+        self._judge()
         self._report.url["before"], self._report.cost["before"] = self._url(), self._cost()
         before = self._lasting()
         self._no_change("preview", "look again: nothing may change")
         self._choose(self._to)
         self._up("switch", f"to {self._to}, in one `pulumi up`")
+        self._judge()
         self._report.url["after"], self._report.cost["after"] = self._url(), self._cost()
         self._same_url()
         self._no_change("switch-preview", "look again: nothing may change")
@@ -333,6 +258,12 @@ class _Rehearsal:
         self._finish(engine.Watch().run(self._stack.destroy).summary.resource_changes)
         if left := [f"{each.name} ({each.type})" for each in self._cloud.state]:
             raise Broken(f"destroy left {', '.join(left)}")
+
+    def _judge(self) -> None:
+        """What the policies say of what is up, and did not say before."""
+        known = {str(each) for each in self._report.policies}
+        found = policies.broken(self._config, self._state)
+        self._report.policies += [each for each in found if str(each) not in known]
 
     def _lasting(self) -> set[str]:
         """The URNs of all that is there, without what ran once: that goes with its orchestrator, and is over."""

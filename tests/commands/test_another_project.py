@@ -17,7 +17,7 @@ from tests.program import SERVICE, config_for, run_program
 from yard.checks import project
 from yard.compare import compare
 from yard.local import Local
-from yard.rehearsing import StackConfig
+from yard.rehearsable import StackConfig
 
 THIN = "name: shop\nruntime: python\nmain: switchyard\nstackConfigDir: config\n"
 

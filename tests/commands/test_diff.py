@@ -408,6 +408,40 @@ class TestSize:
 
 
 def test_the_comments_that_are_kept_are_those_of_the_pull_requests() -> None:
-    from tests.engine.pull_requests import MERGED, REFUSED
+    from tests.engine.pull_requests import MERGED, REFUSED, UNGUARDED
 
-    assert {each.stem for each in HERE.glob("*.md")} == {each.name for each in (*MERGED, *REFUSED)}
+    assert {each.stem for each in HERE.glob("*.md")} == {each.name for each in (*MERGED, *REFUSED, UNGUARDED)}
+
+
+def policy(control: str, name: str = "api", level: str = "advisory") -> Mapping[str, str]:
+    return {"control": control, "level": level, "type": "aws:a/b:C", "name": name, "says": "It holds", "key": ""}
+
+
+class TestPolicies:
+    @pytest.mark.parametrize(
+        ("before", "after", "new"),
+        [
+            ([], ["ELB.4"], ["ELB.4"]),
+            (["ELB.4"], ["ELB.4", "ELB.5"], ["ELB.5"]),
+            (["ELB.4"], [], []),
+            (None, ["ELB.4"], []),
+        ],
+        ids=["broken", "one more", "met again", "the base's program is older than policies"],
+    )
+    def test_those_are_told_that_the_head_alone_breaks(
+        self, shop: Path, answers: Answers, before: list[str] | None, after: list[str], new: list[str]
+    ) -> None:
+        write(shop, "dev", "standard")
+        answers["dev", "trial"] = {**UP, **({} if before is None else {"policies": [*map(policy, before)]})}
+        answers["dev", "standard"] = {**UP, "policies": [*map(policy, after)]}
+        assert [each["control"] for each in stacks("base")["dev"]["policies"]] == new
+
+    @pytest.mark.parametrize(("level", "exit_code"), [("advisory", 0), ("mandatory", 1)])
+    def test_a_mandatory_one_fails(self, shop: Path, answers: Answers, level: str, exit_code: int) -> None:
+        write(shop, "dev", "standard")
+        many = [policy("ELB.4", f"edge-{number}", level) for number in range(told.SEEN + 2)]
+        answers["dev", "standard"] = {**UP, "policies": many}
+        answers["dev", "trial"] = {**UP, "policies": []}
+        text = run("base", "--markdown", exit_code=exit_code).stdout
+        assert text.count(f"- It breaks {level} policy ELB.4: ") == told.SEEN
+        assert "- It breaks 2 policies more." in text

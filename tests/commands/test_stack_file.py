@@ -10,7 +10,7 @@ from tests.commands.doctoring import NOTHING, SECURE, stack_file
 from tests.program import ROOT, config_for
 from yard.checks import Finding, project
 from yard.checks.project import UNREADABLE, Owned
-from yard.rehearsing import StackConfig
+from yard.rehearsable import StackConfig
 
 
 class TestStackFile:

@@ -18,6 +18,8 @@ from components.registry import REGISTRIES
 from components.testing.engine import Graph, Node
 from config.presets import PRESETS
 from config.problems import BadConfig
+from policy import violations
+from tests.conformance.judged import resources
 from tests.conformance.pairs import EVERY, MOVES, ON_AWS, PAIRS, REFUSED, SECRETS, again, graph
 from tests.program import DIGEST, config_for, run_program
 
@@ -108,6 +110,10 @@ class TestEveryPair:
 
     def test_p10_routes_and_nat_go_last(self, registry: str, orchestrator: str, preset: str) -> None:
         _check_p10(graph(registry, orchestrator, preset))
+
+    def test_no_control_is_broken(self, registry: str, orchestrator: str, preset: str) -> None:
+        found = violations(resources(graph(registry, orchestrator, preset)), preset)
+        assert [str(each) for each in found] == []
 
 
 @pytest.mark.parametrize(("registry", "old", "new"), MOVES)

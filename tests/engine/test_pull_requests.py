@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from config.place import HOME
 from tests.commands.test_init import git
-from tests.engine.pull_requests import API, BASE, MERGED, REFUSED, PullRequest
+from tests.engine.pull_requests import API, BASE, MERGED, REFUSED, UNGUARDED, PullRequest
 from tests.engine.record_states import LISTENER
 from tests.program import EXISTING
 from yard import described, diff, programs
@@ -77,6 +77,17 @@ def check(request: PullRequest, base: Revision, head: Revision, found: StackDiff
     assert text == request.comment.read_text(encoding="utf-8")
     assert found.exit_code == exit_code
     assert "hunter2" not in json.dumps(found.json())
+
+
+def test_a_mandatory_policy_that_breaks_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "ask", in_this_process)
+    guarded = {**SMALL, "preset": "production"}
+    base, head = (
+        revision(tmp_path, name, {**guarded, **changes})
+        for name, changes in (("guarded", {}), (UNGUARDED.name, UNGUARDED.changes))
+    )
+    found = stacks.diff(base, head, "dev")
+    check(UNGUARDED, base, head, found, exit_code=1)
 
 
 STARVED = """

@@ -28,7 +28,7 @@ def test_the_passage_of_dev_as_json_and_as_a_page(tmp_path: Path) -> None:
     result = run("--json", "--html", str(tmp_path / "page.html"))
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert report.keys() == {"ok", "orchestrators", "steps", "served", "changes", "url", "cost"}
+    assert report.keys() == {"ok", "orchestrators", "steps", "served", "changes", "url", "cost", "policies"}
     assert report["orchestrators"] == {"before": "ecs-fargate", "after": "eks"}
     assert [(each["phase"], each["service"], each["shares"]) for each in report["served"]] == [
         ("up", "api", "ecs-fargate"),
@@ -42,6 +42,7 @@ def test_the_passage_of_dev_as_json_and_as_a_page(tmp_path: Path) -> None:
     assert report["changes"]["destroy"].keys() == {"delete"}
     assert report["url"]["before"] == report["url"]["after"]
     assert report["url"]["before"].startswith("http://")
+    assert report["policies"] == []
 
     steps = [step for step in report["steps"] if step["phase"] == "switch"]
     assert all(step.keys() == {"phase", "op", "type", "name", "part", "start", "end"} for step in steps)
@@ -185,6 +186,25 @@ def test_what_does_not_hold_is_the_reason(project: Project, program: str, reason
     assert reason in report.reason
 
 
+REPOSITORY = """
+aws.ecr.Repository("images", name="images", force_delete=True, image_tag_mutability="IMMUTABLE")
+"""
+
+
+def test_a_mandatory_policy_that_breaks_is_the_reason(project: Project) -> None:
+    report = project.rehearse(
+        REPOSITORY, "  switchyard:preset: production\n  switchyard:exceptions: {ECR.3: nothing is ever pushed}\n"
+    )
+    assert not report.ok
+    assert report.reason.splitlines() == [
+        "policies that the preset makes mandatory are broken:",
+        "  mandatory ECR.1: images Repository: Images are scanned when they are pushed",
+        "Meet them, or say of each why this stack does not: "
+        "pulumi config set --path 'exceptions[\"ECR.1\"]' 'why not here' --stack dev",
+    ]
+    assert list(report.changes)[-1] == "destroy"
+
+
 @pytest.mark.parametrize("says", ["switchyard:protect: true", "switchyard:preset: production"])
 def test_what_is_protected_is_set_free_before_it_is_destroyed(project: Project, says: str) -> None:
     report = project.rehearse(
@@ -193,7 +213,7 @@ def test_what_is_protected_is_set_free_before_it_is_destroyed(project: Project, 
 guarded = config.get_bool("protect") is not False
 aws.lb.LoadBalancer("edge", subnets=[each.id for each in subnets], enable_deletion_protection=guarded)
 """,
-        f"  {says}\n",
+        f"  {says}\n  switchyard:exceptions: {{ELB.4: a, ELB.5: few, EC2.2: lines}}\n",
     )
     assert report.ok, report.reason
     assert list(report.changes)[-2:] == ["unprotect", "destroy"]

@@ -45,8 +45,8 @@ def commit(root: Path, tag: str) -> None:
 def source(tmp_path: Path) -> Path:
     """This program in a repository; a later version that names a resource otherwise, and one that does not."""
     root = tmp_path / "program"
-    for name in ("components", "config", "rehearsal", "yard"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("components", "config", "policy", "rehearsal", "yard"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", ".venv"))
     for name in ("__main__.py", "Pulumi.yaml"):
         shutil.copy(ROOT / name, root / name)
     (root / ".gitignore").write_text(".venv\n.tools\n__pycache__\n", encoding="utf-8")

@@ -308,27 +308,27 @@ class TestLogs:
 # The checker itself
 
 BREAKS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "host network": (lambda pod: pod.update(hostNetwork=True), "hostNetwork is true"),
-    "host path": (lambda pod: pod.update(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "volume v is hostPath"),
+    "host network": (lambda pod: pod.update(hostNetwork=True), "HostNamespaces"),
+    "host path": (lambda pod: pod.update(volumes=[{"name": "v", "hostPath": {"path": "/"}}]), "Volumes"),
     "escalation": (
         lambda pod: pod["containers"][0]["securityContext"].pop("allowPrivilegeEscalation"),
-        "api: allowPrivilegeEscalation is not false",
+        "PrivilegeEscalation",
     ),
     "capabilities kept": (
         lambda pod: pod["containers"][0]["securityContext"].pop("capabilities"),
-        "api: capabilities are not all dropped",
+        "Capabilities",
     ),
     "capability added": (
         lambda pod: pod["containers"][0]["securityContext"]["capabilities"].update(add=["SYS_ADMIN"]),
-        "api: capabilities are added",
+        "Capabilities",
     ),
-    "may be root": (lambda pod: pod["securityContext"].pop("runAsNonRoot"), "api: runAsNonRoot is not true"),
-    "is root": (lambda pod: pod["securityContext"].update(runAsUser=0), "api: runs as root"),
-    "no seccomp": (lambda pod: pod["securityContext"].pop("seccompProfile"), "api: no seccomp profile"),
-    "host port": (lambda pod: pod["containers"][0]["ports"][0].update(hostPort=80), "api: a host port"),
+    "may be root": (lambda pod: pod["securityContext"].pop("runAsNonRoot"), "RunAsNonRoot"),
+    "is root": (lambda pod: pod["securityContext"].update(runAsUser=0), "RunAsNonRoot"),
+    "no seccomp": (lambda pod: pod["securityContext"].pop("seccompProfile"), "Seccomp"),
+    "host port": (lambda pod: pod["containers"][0]["ports"][0].update(hostPort=80), "HostPorts"),
     "probe elsewhere": (
         lambda pod: pod["containers"][0]["readinessProbe"]["httpGet"].update(host="evil.example"),
-        "api: readinessProbe names a host",
+        "HostProbes",
     ),
 }
 
@@ -337,4 +337,4 @@ BREAKS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 def test_the_checker_sees_each_way_to_break_the_standard(damage: Callable[[Any], object], found: str) -> None:
     broken = deepcopy(pod())
     damage(broken)
-    assert violations(broken) == [found]
+    assert violations(broken) == [f"PodSecurity.{found}"]

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tests.program import ROOT
 
-FOLDERS = ("components", "config", "rehearsal", "yard", "tools", "tests", "benchmarks")
-SOURCES = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
+FOLDERS = ("components", "config", "policy", "rehearsal", "yard", "tools", "tests", "benchmarks")
+FOUND = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
+SOURCES = [path for path in FOUND if ".venv" not in path.parts]
 FILE, FUNCTION = 450, 45
 
 

@@ -265,7 +265,8 @@ def _check(subject: Subject) -> Job:
     ]:  # the rehearsal has no other cloud
         steps.append(Step(f"Rehearse {stack}", run=yard(subject, "rehearse", "--stack", stack)))
         steps.append(Step(f"Cost of {stack}", run=yard(subject, "compare", "--stack", stack)))
-    steps.append(Step("What would change", id="diff", run=_diff(subject)))
+    # Also after a rehearsal that failed: a broken policy is then told in the comment.
+    steps.append(Step("What would change", id="diff", run=_diff(subject), when="${{ !cancelled() }}"))
     return job("Check", (), steps, 30, outputs={"diff": "${{ steps.diff.outputs.diff }}"})
 
 

@@ -117,6 +117,19 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """One that a resource breaks, and did not break before."""
+
+    control: str
+    level: str
+    type: str
+    name: str
+    says: str
+    key: str
+    """The key that decides; empty where there is none."""
+
+
+@dataclass(frozen=True)
 class StackDiff:
     """What a change does to a stack."""
 
@@ -124,6 +137,7 @@ class StackDiff:
     kind: Kind
     fields: Sequence[fields.Change] = ()
     resources: Sequence[Resource] = ()
+    policies: Sequence[Policy] = ()
     cost: Cost | None = None
     traffic: Traffic | None = None
     """None: it was not rehearsed, or nothing was up before."""
@@ -138,10 +152,12 @@ class StackDiff:
 
     @property
     def exit_code(self) -> int:
-        """2 where the head's configuration is wrong, 1 where it cannot be brought up or callers are not answered."""
+        """2 where the head's configuration is wrong, 1 where it cannot be brought up, callers are not answered, or it
+        breaks a mandatory policy."""
         if self.invalid:
             return 2
-        return 1 if self.refused or (self.traffic and self.traffic.broken) else 0
+        mandatory = any(each.level == "mandatory" for each in self.policies)
+        return 1 if self.refused or mandatory or (self.traffic and self.traffic.broken) else 0
 
     def count(self, fate: str) -> int:
         """How many resources have a fate."""
@@ -154,6 +170,7 @@ class StackDiff:
             "kind": self.kind,
             "fields": [each.json() for each in self.fields],
             "resources": [{**vars(each), "because": [*each.because]} for each in self.resources],
+            "policies": [vars(each) for each in self.policies],
             "cost": self.cost and self.cost.json(),
             "traffic": self.traffic and self.traffic.json(),
             **{name: getattr(self, name) for name in ("invalid", "refused", "base", "beyond")},

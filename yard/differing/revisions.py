@@ -16,7 +16,7 @@ from yard.starting.files import PROGRAM
 
 MODULE = "yard.described"
 WORKING_TREE = "the working tree"
-PARTS = ("components", "config", "rehearsal", "yard", "__main__.py")
+PARTS = ("components", "config", "policy", "rehearsal", "yard", "__main__.py")
 """What a program is, beside its environment; of these folders the code and the prices."""
 
 
@@ -122,7 +122,7 @@ def _code(program: Path) -> str:
         each.relative_to(program)
         for part in PARTS
         for each in ((program / part).rglob("*") if (program / part).is_dir() else [program / part])
-        if each.suffix in (".py", ".json") and "__pycache__" not in each.parts
+        if each.suffix in (".py", ".json") and not {"__pycache__", ".venv"} & {*each.parts}
     ]
     return _digest(program, sorted(map(str, files)))
 

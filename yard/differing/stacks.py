@@ -14,9 +14,10 @@ from config.stack_file import NoStack, StackFile
 from rehearsal import Call, Cloud
 from yard import programs, suggest
 from yard.differing import fields
-from yard.differing.result import FATES, NO_COST, UNKNOWN_COST, Cost, Resource, StackDiff, Traffic
+from yard.differing.result import FATES, NO_COST, UNKNOWN_COST, Cost, Policy, Resource, StackDiff, Traffic
 from yard.differing.revisions import MODULE, Revision
-from yard.rehearsing import StackConfig, environment, unanswered
+from yard.rehearsable import StackConfig
+from yard.rehearsing import environment, unanswered
 from yard.serving import Shares, shares, told
 
 Answer = Mapping[str, Any]
@@ -82,6 +83,7 @@ def result(before: Side, after: Side, rehearsal: Rehearsal) -> StackDiff:
         "changed" if before.answer else "new",
         fields=fields.changes(before.written, after.written),
         resources=[Resource(**each) for each in after.answer.get("steps", ()) if each["fate"] in FATES],
+        policies=[*_newly_broken(before, after)],
         cost=None if after.says("invalid") else Cost.of(before.cost, after.cost),
         traffic=rehearsal.traffic(before.answer["urls"], after.answer["urls"])
         if before.is_up and after.is_up
@@ -91,6 +93,16 @@ def result(before: Side, after: Side, rehearsal: Rehearsal) -> StackDiff:
         beyond=after.says("beyond"),
         base=before.says("invalid", "refused", *(["beyond"] if after.is_up else [])),
     )
+
+
+def _newly_broken(before: Side, after: Side) -> Iterator[Policy]:
+    """What the head breaks and the base does not. Nothing is known of a base whose program is older than policies."""
+    if before.is_up and "policies" not in before.answer:
+        return
+    known = [(each["control"], each["type"], each["name"]) for each in before.answer.get("policies", ())]
+    for each in after.answer.get("policies", ()):
+        if (each["control"], each["type"], each["name"]) not in known:
+            yield Policy(**each)
 
 
 class Rehearsal:

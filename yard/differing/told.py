@@ -9,7 +9,7 @@ from decimal import Decimal
 from components.shell import command
 from config.yaml_text import flow
 from yard.differing.fields import Change, Value
-from yard.differing.result import FATES, Cost, Report, Resource, StackDiff, Traffic
+from yard.differing.result import FATES, Cost, Policy, Report, Resource, StackDiff, Traffic
 
 LOSING = FATES[2:]
 LONGEST = 120
@@ -86,11 +86,24 @@ def notes(stack: StackDiff) -> Iterator[Note]:
         if text := getattr(stack, name):
             yield (sentence,)
             yield Block(text)
+    yield from _policies(stack.policies)
     if stack.traffic:
         yield from _traffic(stack.traffic)
     for fate in LOSING:
         if lost := [each for each in stack.resources if each.fate == fate]:
             yield (f"{fate.capitalize()}: ", *_joined(lost))
+
+
+def _policies(broken: Sequence[Policy]) -> Iterator[Note]:
+    yield from map(_policy, broken[:SEEN])
+    if len(broken) > SEEN:
+        yield (f"It breaks {len(broken) - SEEN} policies more.",)
+
+
+def _policy(broken: Policy) -> Note:
+    key = (" (key ", Code(broken.key), ")") if broken.key else ()
+    resource = (Code(broken.name), " ", Code(broken.type.rpartition(":")[2]))
+    return (f"It breaks {broken.level} policy {broken.control}: ", *resource, f": {broken.says}", *key, ".")
 
 
 def _joined(resources: Sequence[Resource]) -> Iterator[str]:

@@ -70,6 +70,9 @@ class Screen:
         """What it came to."""
         say = self._console.print
         say()
+        for each in report.policies:
+            if each.level == "advisory":  # the others are why it failed
+                say(f"[yellow]{escape(str(each))}[/]", soft_wrap=True)
         if not report.ok:
             say(f"[bold red]The rehearsal failed:[/] {escape(report.reason)}", soft_wrap=True)
             say("AWS was not asked.")

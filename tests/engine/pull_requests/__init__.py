@@ -58,3 +58,5 @@ REFUSED = (
     PullRequest("a_secret_in_plain", services(api={**API, "secrets": {"TOKEN": "hunter2"}})),
 )
 """Those whose configuration is wrong, upon the first."""
+UNGUARDED = PullRequest("a_policy_broken", {"protect": False})
+"""Production without its guards, which is not forbidden and breaks what the preset makes mandatory."""

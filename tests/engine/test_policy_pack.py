@@ -1,0 +1,43 @@
+"""The controls as a policy pack, run by Pulumi's own command line with its own SDK, over the rehearsal cloud."""
+
+import re
+from pathlib import Path
+
+import pulumi_aws as aws
+import pytest
+from pulumi import automation as auto
+
+from tests.engine.conftest import MakeLab
+from tests.engine.passage import passage
+from tests.program import ROOT
+
+pytestmark = pytest.mark.engine
+PACK = str(ROOT / "policy")
+
+
+def said(output: str) -> dict[str, set[str]]:
+    """Level -> the controls that are broken."""
+    found = re.findall(r"\[(advisory|mandatory)\] +(\S+)", output)
+    return {level: {each for one, each in found if one == level} for level, _ in found}
+
+
+def test_production_is_stopped_until_it_says_why(tmp_path: Path) -> None:
+    with passage(tmp_path, preset="production", more={"access-logs": False}) as stack:
+        with pytest.raises(auto.CommandError) as refused:
+            stack.stack.preview(policy_packs=[PACK])
+        assert said(str(refused.value)) == {"mandatory": {"ELB.5"}}
+        stack.set(exceptions={"ELB.5": "a trial of production"})
+        assert said(stack.stack.up(policy_packs=[PACK]).stdout) == {}
+
+
+def test_elsewhere_it_is_said_and_goes_on(make_lab: MakeLab) -> None:
+    """A resource is looked at by itself, and by what stands beside it."""
+
+    def program() -> None:
+        aws.ecr.Repository("images", name="images")
+
+    lab = make_lab()
+    outputs: list[str] = []
+    lab.up(program, policy_packs=[PACK], on_output=outputs.append)
+    assert said("\n".join(outputs)) == {"advisory": {"ECR.1", "ECR.2", "ECR.3"}}
+    assert lab.resource("images")

@@ -1,0 +1,69 @@
+"""The table of controls, as `docs/controls.md` has it."""
+
+from collections.abc import Iterator
+
+from config.presets import PRESETS
+from policy import AREAS, CONTROLS, UNSEEN
+from policy.control import EVERY, Control
+
+INTRODUCTION = """\
+What stacks are held to: AWS's own [Foundational Security Best
+Practices](https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html), as far as they are about types
+of resources that Switchyard makes; Pod Security, level *restricted*; and promises of Switchyard's own, as far as one
+stack's resources show them. A broken one is *advisory* with presets `trial` and `standard`: it is said. With preset
+`production` it is *mandatory*: it stops.
+
+They are looked at in three places, from one table (`policy/`):
+
+- `yard rehearse` looks at what a stack makes, and fails where a mandatory one is broken.
+- `yard diff`, and with it the comment on a pull request, names those that a change breaks and its base does not. A
+  mandatory one makes it exit 1, so the check of the pull request fails.
+- `pulumi up --policy-pack policy` and `pulumi preview --policy-pack policy`: a policy pack for Pulumi's own command
+  line. `make pack` sets it up, once. (In a project of your own the folder is `switchyard/policy`.) During a
+  preview of what is not there yet some cannot be looked at; `up` does. Where a command line does not tell the pack
+  which preset the stack has, all are advisory, and `--policy-pack-config policy/mandatory.json` makes them mandatory.
+
+A stack that does not meet one on purpose says so, with the reason, and is not held to it:
+
+    pulumi config set --path 'exceptions["ELB.5"]' 'the proxy in front of it keeps the logs'"""
+
+UNSEEN_HEAD = """\
+## Not applicable
+
+Controls of AWS's on the same types of resources, and promises, that one stack's resources cannot show."""
+
+
+def document() -> Iterator[str]:
+    """What is met, what is a choice, what is an exception, and what does not apply."""
+    yield "# Controls"
+    yield INTRODUCTION
+    met = [each for each in CONTROLS.values() if not each.exception]
+    chosen = [each for each in met if each.presets != EVERY]
+    exceptions = len(CONTROLS) - len(met)
+    yield (
+        f"{len(CONTROLS)} controls: {len(met) - len(chosen)} are met whatever a stack chooses, {len(chosen)} with some"
+        f" presets or by a key, {exceptions} are exceptions."
+    )
+    for area, rows in AREAS.items():
+        yield f"## {area}"
+        yield _table(("control", "what it says", "met"), [_row(each) for each in rows])
+    yield UNSEEN_HEAD
+    yield _table(("control", "why"), [(name, why) for name, why in UNSEEN.items()])
+
+
+def _row(control: Control) -> tuple[str, ...]:
+    return f"[{control.id}]({control.source})" if control.source else control.id, control.says, _met(control)
+
+
+def _met(control: Control) -> str:
+    key = f"; key `{control.key}`" if control.key else ""
+    if control.exception:
+        return f"exception: {control.exception}{key}"
+    if control.presets == EVERY:
+        return f"always{key}"
+    return f"with preset {' and '.join(f'`{each}`' for each in PRESETS if each in control.presets)}{key}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
