@@ -80,6 +80,10 @@ audit: $(VENV) need-go ## list what this is made of, and ask about known weaknes
 docs: $(VENV) ## write the generated documents anew
 	.venv/bin/python -m tools.docs
 
+.PHONY: site
+site: $(VENV) ## the documents as a site with a search; a link that leads nowhere fails
+	@.venv/bin/python -m tools.site
+
 .PHONY: bench
 bench: env ## measure, and write the figures to benchmarks/README.md
 	.venv/bin/python -m benchmarks

@@ -1,4 +1,5 @@
-"""Programs built from Go modules, kept per user so that the next checkout need not build them again."""
+"""Programs that the tools need: built from Go modules, kept per user so that the next checkout need not build them
+again, or Python's, in environments of their own."""
 
 import hashlib
 import os
@@ -85,6 +86,18 @@ def program(
         made.replace(kept)
     say(name, f"kept as {kept}")
     return kept
+
+
+def environment(name: str, place: Path, packages: Path) -> None:
+    """A virtual environment at `place` with what a file pins by hashes; nothing where it is there already."""
+    pinned, ready = packages.read_text(encoding="utf-8"), place / "ready"
+    if ready.is_file() and ready.read_text(encoding="utf-8") == pinned:
+        return
+    say(name, f"installing {packages.parent.name}/{packages.name}")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
+    pip = [str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--require-hashes", "--requirement", str(packages)], check=True)
+    ready.write_text(pinned, encoding="utf-8")
 
 
 def show_progress(name: str, lines: Iterable[str]) -> deque[str]:

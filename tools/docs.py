@@ -21,6 +21,7 @@ from components.build import Build
 from components.edge import EDGES
 from components.gate import GateOptions
 from components.github import GitHub
+from components.guard import GuardOptions
 from components.job import Job
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
 from components.options import Options
@@ -107,6 +108,7 @@ BLOCKS: Mapping[str, type[BaseModel]] = {
     "load-balancer": ExistingLoadBalancer,
     "github": GitHub,
     "gate": GateOptions,
+    "guard": GuardOptions,
     "usage": Usage,
 }
 """Keys of `Keys` that hold a map of fixed fields."""

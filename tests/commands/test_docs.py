@@ -24,6 +24,7 @@ from config.settings import Settings
 from config.usage_file import read as read_usage
 from tests.program import SERVICE, as_pulumi
 from tools import docs, keys
+from tools.site import __main__ as site
 from yard.__main__ import COMMANDS
 
 PAGES = [docs.ROOT / "README.md", docs.ROOT / "CONTRIBUTING.md", *sorted((docs.ROOT / "docs").rglob("*.md"))]
@@ -153,6 +154,21 @@ class TestEveryPage:
 
     def test_the_commands_of_yard_exist(self, page: Path) -> None:
         assert set(re.findall(r"(?:^ {4}|`|/)yard ([a-z]+)", page.read_text(), re.MULTILINE)) <= set(COMMANDS)
+
+
+def test_the_index_lists_every_page_once() -> None:
+    index = (docs.ROOT / "docs/README.md").read_text(encoding="utf-8")
+    listed = [file for _, pages in site.chapters(index) for _, file in pages]
+    there = {path.name for path in (docs.ROOT / "docs").glob("*.md")} - {"README.md"}
+    assert sorted(listed) == sorted({*there, "decisions/README.md"})
+
+
+def test_the_site_has_every_page_and_no_link_out_of_it(tmp_path: Path) -> None:
+    site.collect(tmp_path)
+    for page in site.pages():
+        for _, file, _ in site.LINK.findall((tmp_path / page).read_text(encoding="utf-8")):
+            assert (tmp_path / page.parent / file).is_file(), f"{page}: {file}"
+    assert "docs/decisions/README.md" in site.settings()
 
 
 @pytest.mark.parametrize("page", STORIES, ids=lambda page: str(page.relative_to(docs.ROOT)))

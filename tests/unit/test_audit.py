@@ -57,7 +57,8 @@ def test_govulncheck_says_it_by_how_it_ends(
 
 
 def test_a_known_weakness_fails(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, answer in (("install", None), ("write_sbom", []), ("python_packages", ["weak"]), ("go_packages", [])):
+    monkeypatch.setattr("tools.build.environment", lambda *_: None)
+    for name, answer in (("write_sbom", []), ("python_packages", ["weak"]), ("go_packages", [])):
         monkeypatch.setattr(program, name, lambda answer=answer: answer)
     assert program.main() == 1
     assert "audit: weak" in capsys.readouterr().err

@@ -33,25 +33,13 @@ say = partial(build.say, "audit")
 
 def main() -> int:
     """List, ask both, and say what they know."""
-    install()
+    build.environment("audit", ENVIRONMENT, PACKAGES)
     components = write_sbom()
     say(f"{len(components)} packages are listed in {SBOM.relative_to(CHECKOUT)}")
     known = [*python_packages(), *go_packages()]
     for each in known:
         say(each)
     return 1 if known else 0
-
-
-def install() -> None:
-    """pip-audit and cyclonedx-py as pinned; nothing where they are there already."""
-    pinned, ready = PACKAGES.read_text(encoding="utf-8"), ENVIRONMENT / "ready"
-    if ready.is_file() and ready.read_text(encoding="utf-8") == pinned:
-        return
-    say("installing pip-audit and cyclonedx-bom")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
-    pip = [str(ENVIRONMENT / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", str(PACKAGES)], check=True)
-    ready.write_text(pinned, encoding="utf-8")
 
 
 def write_sbom() -> list[Mapping[str, Any]]:
