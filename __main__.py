@@ -8,11 +8,12 @@ from config import edge as edges
 from config import release_commands
 from config.aws import foundation
 from config.delivery import delivery
-from config.load import running
+from config.load import look, running
 from config.outputs import export
 from config.place import transforms
 
 stack = running()
+look(stack)
 transform.register(transforms())
 
 # Who GitHub is, and what its workflows may do; the boundary of all roles that come after it

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from components.lookup import Lookup
 from components.model import Model, Text
 from components.needs import Existing, Need, Question
 
@@ -101,6 +102,13 @@ class GitHub(Model):
                 "set `github.provider` to make, in one stack of the account",
                 f"OpenIDConnectProviderList[?ends_with(Arn, '/{HOST}')] | [0]",
             )
+
+    def lookups(self) -> Iterator[Lookup]:
+        """What the program asks for before it makes anything."""
+        if self.provider == "existing":
+            want = "make, in one stack of the account: it has no such identity provider"
+            found = {"url": f"https://{HOST}"}
+            yield Lookup("github.provider", "existing", want, "iam", "get_open_id_connect_provider", found)
 
     @property
     def subjects(self) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from components import quotas
+from components.lookup import Lookup
 from components.model import Model, Text, wanted
 from components.needs import Quota
 from components.service import Host
@@ -40,6 +41,10 @@ class ExistingVpc(Model):
     private_subnets: tuple[SubnetId, ...] = ()
     """For the replicas; empty: they run in the public ones, with public addresses."""
 
+    def lookups(self) -> Iterator[Lookup]:
+        """What the program asks for before it makes anything."""
+        yield Lookup("vpc.id", self.id, "the id of a VPC in the stack's region", "ec2", "get_vpc", {"id": self.id})
+
 
 def _certifiable(name: str) -> str:
     if len(name) > MAX_CERTIFIED:
@@ -54,6 +59,11 @@ class Domain(Model):
     """The host name that callers use."""
     zone: Host = Field(examples=["example.com"])
     """The Route 53 public zone it is in, which must exist in this account."""
+
+    def lookups(self) -> Iterator[Lookup]:
+        """What the program asks for before it makes anything."""
+        want, found = "the one public zone of that name in Route 53", {"name": self.zone, "private_zone": False}
+        yield Lookup("domain.zone", self.zone, want, "route53", "get_zone", found)
 
 
 class ExistingLoadBalancer(Model):

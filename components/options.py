@@ -11,6 +11,7 @@ from typing import Any, ClassVar, get_args
 
 from components.aws.access import AwsAccess
 from components.cost import Demand, Item
+from components.lookup import Lookup
 from components.model import Contradiction, Model
 from components.needs import Need
 from components.service import Service
@@ -33,6 +34,10 @@ class Options(Model):
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         """What must be there before an `up`, which `yard doctor` looks for."""
+        yield from ()
+
+    def lookups(self) -> Iterator[Lookup]:
+        """What the block says exists on AWS, which the program asks for before it makes anything."""
         yield from ()
 
     def workflow_access(self, region: str) -> Access:

@@ -52,6 +52,16 @@ def running() -> Settings:
     )
 
 
+def look(settings: Settings) -> None:
+    """Ask for all that the configuration says exists; raises `BadConfig` with what is not there."""
+    asked = [(f"{below}{each.path}", each, each.problem()) for below, each in settings.lookups]
+    if missing := [(path, each, words) for path, each, words in asked if words]:
+        keys = pulumi.Config()
+        raise BadConfig(
+            [problem(keys, path, each.value, f"{each.want}; AWS says: {words}") for path, each, words in missing]
+        )
+
+
 def _left_behind_edge(settings: Settings) -> list[str]:
     """Orchestrators that can stand behind the stack's edge and are not up any more, as it is configured."""
     takes = settings.edge.takes if settings.edge else frozenset()

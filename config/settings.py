@@ -1,9 +1,10 @@
 """A stack's settings: typed, complete and consistent. `config.load` makes them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from components.edge import EdgeOptions, Traffic
+from components.lookup import Lookup
 from components.needs import Need, Quota
 from components.network_options import Kind, of_network
 from components.options import Options
@@ -139,6 +140,15 @@ class Settings:
         """What a backend is told of `protect`: an orchestrator serves as in production until the stack is gone."""
         serves = isinstance(backend, OrchestratorOptions) and self.config.preset == "production"
         return self.config.protect or serves
+
+    @property
+    def lookups(self) -> Iterator[tuple[str, Lookup]]:
+        """What the configuration says exists, with what its path is below."""
+        keys = self.config
+        for own in (keys.vpc, keys.domain, keys.github):
+            yield from (("", each) for each in (own.lookups() if own else ()))
+        for key, backend in self.backends.items():
+            yield from ((f"{key}.", each) for each in backend.lookups())
 
     def services_of(self, backend: Options) -> Mapping[str, Service]:
         """What a backend is there for: to keep images, or to run services."""

@@ -9,6 +9,7 @@ from ipaddress import IPv4Network
 import pulumi
 
 from components.cost import Demand, Line
+from components.lookup import answered
 from components.network_options import ExistingVpc, Kind
 from components.sdk import aws
 
@@ -127,12 +128,15 @@ class Network(pulumi.ComponentResource):
 
     def _zones(self, args: NetworkArgs) -> Sequence[str]:
         """The zones to choose from. Asked for and waited for: where they are too few, nothing may have been made."""
-        names = aws.get_availability_zones(
-            state="available",
-            # Local zones have names too, but few of the services.
-            filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
-            exclude_zone_ids=OLD_ZONES,
-            opts=pulumi.InvokeOptions(parent=self),
+        names = answered(
+            "zones",
+            lambda: aws.get_availability_zones(
+                state="available",
+                # Local zones have names too, but few of the services.
+                filters=[{"name": "opt-in-status", "values": ["opt-in-not-required"]}],
+                exclude_zone_ids=OLD_ZONES,
+                opts=pulumi.InvokeOptions(parent=self),
+            ),
         ).names
         if len(names) >= args.zones:
             return names

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from components.aws.access import AwsAccess
 from components.cost import Demand, Item, Line
+from components.lookup import Lookup
 from components.model import Contradiction
 from components.needs import Existing, FixedNames, Need, Question
 from components.pull import AwsRole, Pull
@@ -60,6 +61,11 @@ class EcrOptions(RegistryOptions):
         made = [f"{stack}/{each}" for each in services if each not in self.repositories]
         if made:
             yield repository_names("ecr", "aws:ecr/repository:Repository", made)
+
+    def lookups(self) -> Iterator[Lookup]:
+        for service, name in sorted(self.repositories.items()):
+            want = "the name of a repository in ECR, in the stack's region"
+            yield Lookup(f"repositories.{service}", name, want, "ecr", "get_repository", {"name": name})
 
     def path(self, namespace: str, service: str) -> str:
         """Of its own, unless the configuration names one."""
