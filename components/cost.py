@@ -78,6 +78,8 @@ class Demand:
     own_load_balancer: bool
     endpoints: frozenset[str]
     pull: type[Pull]
+    flow_logs: bool = False
+    """Whether connections in the network are logged."""
     pulls: Mapping[str, Decimal] = field(default_factory=dict)
     """Service -> how often its image is pulled for one deployment."""
 

@@ -166,7 +166,7 @@ def estimate(
         items += other.costs(replace(stored, pulls=dict.fromkeys(stored.pulls, Decimal(0))))
     for each in (images, *beside):
         items += map(Note, each.notes(demand.on_aws))
-    items += Network.costs(demand) if demand.on_aws else ()
+    items += (*Network.costs(demand), *Network.flows(demand)) if demand.on_aws else ()
     items += edge.costs(demand) if edge else ()
     items += Vault.costs(demand) if demand.on_aws else ()
     return Estimate(

@@ -24,6 +24,8 @@ def of_network(kind: Kind, zones: int, nodes: int) -> Iterator[Quota]:
         yield Quota(quotas.ADDRESSES, needed)
 
 
+Flows = Literal["none", "rejected", "all"]
+"""Which connections in the network are logged."""
 SubnetId = Annotated[str, Text(r"^subnet-[0-9a-z]+$", "the id of a subnet, such as subnet-0abc1234")]
 
 

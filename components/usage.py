@@ -38,6 +38,9 @@ class Usage(Model):
     audit_logs: Number | None = Field(
         default=None, ge=0, le=10**6, description="What an EKS cluster's own audit log adds a month, in GB; unset: ?"
     )
+    flow_logs: Number | None = Field(
+        default=None, ge=0, le=10**6, description="What the network's flow logs come to a month, in GB; unset: ?"
+    )
     hours: Number = Field(default=730, ge=0, le=744, description="Hours a month in which the stack is up.")
     load: Number = Field(
         default=0, ge=0, le=1, description="Where between min and max the replicas are on average, from 0 to 1."

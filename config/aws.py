@@ -1,5 +1,6 @@
 """From settings to what stands on AWS."""
 
+from components.aws import flow_logs
 from components.aws.delivery import Delivery
 from components.aws.foundation import Foundation
 from components.aws.network import Network, NetworkArgs
@@ -13,6 +14,8 @@ def foundation(stack: Settings, github: Delivery | None = None) -> Foundation | 
         return None
     network = Network("network", network_args(stack))
     vault = Vault("vault", vault_args(stack))
+    if not stack.config.vpc:
+        flow_logs.keep(network, vault, stack.stack, stack.config.flow_logs)
     return Foundation(
         region=stack.region,
         profile=stack.profile,

@@ -108,10 +108,10 @@ THEIRS = "what exists already has its own"
 BESIDE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "domain": (("plain_http",), "with it callers have HTTPS"),
     "load_balancer": (("domain", "plain_http", "access_logs", "strict"), THEIRS),
-    "vpc": (("network", "zones"), THEIRS),
+    "vpc": (("network", "zones", "flow_logs"), THEIRS),
 }
 """A key -> those that mean nothing beside it, and why."""
-ON_AWS = ("network", "zones", "vpc", "log_days")
+ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days")
 """Keys of what stands on AWS alone."""
 AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "gate", "guard")
 """Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""

@@ -95,7 +95,8 @@ def _on_aws(stack: Settings) -> bool:
 
 
 def _foundation(stack: Settings) -> Iterator[AwsAccess]:
-    yield from parts.foundation(None if stack.config.vpc else stack.config.network)
+    network = None if stack.config.vpc else stack.config.network
+    yield from parts.foundation(network, stack.config.flow_logs != "none")
     yield _edge(stack)
 
 

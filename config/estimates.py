@@ -152,6 +152,7 @@ def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usag
         domain=config.domain is not None,
         own_network=config.vpc is None,
         own_load_balancer=config.load_balancer is None,
+        flow_logs=config.vpc is None and config.flow_logs != "none",
         endpoints=pair.images.vpc_endpoints.union(*[each.vpc_endpoints for each in pair.runtimes]),
         pull=pair.images.pulled_by(pair.on_aws),
     )

@@ -18,7 +18,7 @@ from config.releases import History
 from config.settings import Config, Settings
 from config.stack_file import StackFile
 
-FROM_PRESET = ("network", "zones", "log_days", "protect", "access_logs", "strict")
+FROM_PRESET = ("network", "zones", "flow_logs", "log_days", "protect", "access_logs", "strict")
 
 
 def of_file(file: StackFile) -> Settings:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from components.network_options import Kind
+from components.network_options import Flows, Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,6 +11,7 @@ class Preset:
 
     network: Kind
     zones: int
+    flow_logs: Flows
     log_days: int
     protect: bool
     access_logs: bool
@@ -19,9 +20,15 @@ class Preset:
 
 PRESETS = {
     # The cheapest that is still safe: no NAT gateway, gone without a trace after `pulumi destroy`.
-    "trial": Preset(network="public", zones=2, log_days=7, protect=False, access_logs=False, strict=False),
+    "trial": Preset(
+        network="public", zones=2, flow_logs="none", log_days=7, protect=False, access_logs=False, strict=False
+    ),
     # Replicas without public addresses.
-    "standard": Preset(network="nat-single", zones=2, log_days=30, protect=False, access_logs=False, strict=False),
-    # Nothing shared between zones, nothing deleted by accident, logs for a year.
-    "production": Preset(network="nat-per-az", zones=3, log_days=365, protect=True, access_logs=True, strict=True),
+    "standard": Preset(
+        network="nat-single", zones=2, flow_logs="none", log_days=30, protect=False, access_logs=False, strict=False
+    ),
+    # Nothing shared between zones, nothing deleted by accident, logs for a year, and of who was turned away.
+    "production": Preset(
+        network="nat-per-az", zones=3, flow_logs="rejected", log_days=365, protect=True, access_logs=True, strict=True
+    ),
 }

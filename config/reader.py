@@ -15,7 +15,7 @@ from components.gate import GateOptions
 from components.github import GitHub
 from components.guard import GuardOptions
 from components.model import Model, PlainText, Wanted
-from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Kind
+from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Flows, Kind
 from components.orchestrator import OrchestratorOptions
 from components.registry import RegistryOptions
 from components.service import Name, Service
@@ -75,7 +75,7 @@ class Keys(Model):
     )
     preset: Literal["trial", "standard", "production"] = Field(
         default="trial",
-        description="Defaults for the keys network, zones, log-days, protect, access-logs and strict.",
+        description="Defaults for the keys network, zones, flow-logs, log-days, protect, access-logs and strict.",
     )
     services: dict[Name, Service] = Field(
         min_length=1,
@@ -110,6 +110,10 @@ class Keys(Model):
     load_balancer: ExistingLoadBalancer | None = Field(
         default=None,
         description="A load balancer that exists, instead of one of our own: {listener, security-group, url}.",
+    )
+    flow_logs: Flows | None = Field(
+        default=None,
+        description="Which connections in the network are logged: none, rejected or all. Or `preset`, the preset's.",
     )
     log_days: LogDays | None = Field(
         default=None, description="How long logs are kept, in days. Or `preset`, the preset's."

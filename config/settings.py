@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from components.edge import EdgeOptions, Traffic
 from components.lookup import Lookup
 from components.needs import Need, Quota
-from components.network_options import Kind, of_network
+from components.network_options import Flows, Kind, of_network
 from components.options import Options
 from components.orchestrator import OrchestratorOptions
 from components.registry import RegistryOptions
@@ -20,6 +20,7 @@ class Config(Keys):
 
     network: Kind
     zones: int
+    flow_logs: Flows
     log_days: LogDays
     protect: bool
     access_logs: bool

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from policy.control import PRIVATE, Control, Graph, Resource
+from policy.control import PRIVATE, PRODUCTION, Control, Graph, Resource
 
 VPC = ("aws:ec2/vpc:Vpc",)
 SUBNET = ("aws:ec2/subnet:Subnet",)
@@ -78,8 +78,9 @@ ROWS = (
         VPC,
         "What is connected in it is logged",
         lambda it, graph: bool(graph.users(it, FLOW_LOG)),
-        lambda it, graph: _with(it, graph, FLOW_LOG),
-        exception="flow logs cost by the GB",
+        FLOW_LOG,
+        PRODUCTION,
+        key="flow-logs",
         wired=True,
     ),
     _endpoint("EC2.10", "ec2", NOBODY),

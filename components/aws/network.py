@@ -8,10 +8,11 @@ from ipaddress import IPv4Network
 
 import pulumi
 
-from components.cost import Demand, Line
+from components.cost import Demand, Item, Line, Unpriced
 from components.lookup import answered
 from components.network_options import ExistingVpc, Kind
 from components.sdk import aws
+from components.usage import exact
 
 CIDR = IPv4Network("10.0.0.0/16")
 SUBNET_PREFIX = 20
@@ -75,6 +76,19 @@ class Network(pulumi.ComponentResource):
                 yield Line("network", "NAT gateways", count * hours, "hour", "nat.hour")
                 yield Line("network", "NAT gateways: public IPv4", count * hours, "address-hour", "ipv4.hour")
             yield Line("network", "through the NAT gateways", demand.crosses_network, "GB", "nat.data")
+
+    @staticmethod
+    def flows(demand: Demand) -> Iterator[Item]:
+        """What the logs of its connections cost a month."""
+        if not demand.flow_logs:
+            return
+        if demand.usage.flow_logs is None:
+            why = "how many connections there are is not known; set `flow-logs` in the usage"
+            yield Unpriced("logs", "flow logs of the network", why)
+            return
+        written = exact(demand.usage.flow_logs)
+        yield Line("logs", "flow logs", written, "GB", "logs.ingest")
+        yield Line("logs", "flow logs, kept", written * demand.log_days * 12 / 365, "GB-month", "logs.storage")
 
     def group(
         self, name: str, description: str, child: pulumi.ResourceOptions

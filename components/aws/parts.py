@@ -72,6 +72,12 @@ ACCESS_LOGS = AwsAccess(
     ),
     arns=("s3:::edge-logs-*", "s3:::edge-logs-*/*"),
 )
+FLOW_LOGS = AwsAccess(
+    types=frozenset({"aws:ec2/flowLog:FlowLog", "aws:cloudwatch/logGroup:LogGroup", *ROLES}),
+    looks_up={"sts:GetCallerIdentity": "*"},
+    arns=("logs:{region}:{account}:log-group:/{stack}/flow", "logs:{region}:{account}:log-group:/{stack}/flow:*"),
+    roles=(f"network-flow{RANDOM}",),
+)
 LOGS = AwsAccess(
     types=frozenset({"aws:cloudwatch/logGroup:LogGroup"}),
     arns=("logs:{region}:{account}:log-group:/{stack}", "logs:{region}:{account}:log-group:/{stack}:*"),
@@ -160,11 +166,13 @@ SWARM = (
 )
 
 
-def foundation(network: Kind | None) -> Iterator[AwsAccess]:
+def foundation(network: Kind | None, flow_logs: bool) -> Iterator[AwsAccess]:
     """What outlives every orchestrator, but for the edge. `network` None: it exists."""
     if network is None:
         yield AwsAccess(looks_up={"ec2:DescribeVpcs": "*"})
     else:
         yield VPC
         yield WAYS_OUT[network]
+        if flow_logs:
+            yield FLOW_LOGS
     yield LOGS

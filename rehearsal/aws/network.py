@@ -104,6 +104,14 @@ NAT_GATEWAY = ResourceType(
     missing="NatGatewayNotFound",
     leads_out=True,
 )
+FLOW_LOG = ResourceType(
+    types.FLOW_LOG,
+    in_ec2("fl", "vpc-flow-log"),
+    (3, 1, 1),
+    "vpcId trafficType logDestination iamRoleArn maxAggregationInterval",
+    refs=(IN_VPC, Ref("iamRoleArn", types.ROLE, holds=False), Ref("logDestination", types.LOG_GROUP, holds=False)),
+    missing="InvalidFlowLogId.NotFound",
+)
 VPC_ENDPOINT = ResourceType(
     types.VPC_ENDPOINT,
     in_ec2("vpce", "vpc-endpoint"),

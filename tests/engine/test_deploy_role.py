@@ -52,7 +52,7 @@ def services(key: str) -> dict[str, Any]:
 def configuration(registry: str, key: str, network: str = "nat-single") -> dict[str, Any]:
     """Likewise for the stack."""
     more: dict[str, Any] = {name: BLOCKS[name] for name in ("eks", "swarm-ec2")}
-    more |= {"domain": DOMAIN, "access-logs": True, "network": network, "eks": {"admins": [ADMIN]}}
+    more |= {"domain": DOMAIN, "access-logs": True, "network": network, "flow-logs": "all", "eks": {"admins": [ADMIN]}}
     return config_for(registry, key, "standard", **services(key)) | more
 
 
@@ -73,7 +73,7 @@ def made(found: Graph) -> set[str]:
 
 def foundation(network: Any = "nat-single") -> AwsAccess:
     balancer = AlbOptions().taken(own=True, domain=True, access_logs=True)
-    return together([*parts.foundation(network), balancer])
+    return together([*parts.foundation(network, True), balancer])
 
 
 class TestEveryType:

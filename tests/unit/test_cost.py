@@ -201,6 +201,13 @@ class TestComponents:
         found = bill(*Network.costs(demand(network="endpoints", endpoints=names)), region=TOKYO)
         assert str(found.amount("network").known) == "81.76"
 
+    def test_flow_logs_are_paid_for_by_what_they_come_to(self) -> None:
+        assert not list(Network.flows(demand()))
+        (unknown,) = Network.flows(demand(flow_logs=True))
+        assert isinstance(unknown, Unpriced)
+        asked = demand(flow_logs=True, log_days=365, said=usage(**{"flow-logs": 10}))
+        assert printed(bill(*Network.flows(asked), region=VIRGINIA)) == ["5.00", "3.60"]
+
     def test_in_a_public_network_there_is_nothing_to_pay(self) -> None:
         assert not list(Network.costs(demand(network="public")))
 

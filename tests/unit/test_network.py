@@ -1,5 +1,6 @@
 """The network: each kind has the ways out that it says, and no other."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import IPv4Network
@@ -12,6 +13,7 @@ from components.aws.network import ANYWHERE, CIDR, OLD_ZONES, Network, NetworkAr
 from components.network_options import ExistingVpc
 from components.testing.cloud import Cloud
 from components.testing.engine import Graph, Node, deploy, start
+from tests.program import config_for, run_program
 
 ENDPOINTS = frozenset({"ecr.api", "logs"})
 
@@ -193,3 +195,33 @@ def test_an_existing_vpc_is_only_used() -> None:
 def test_an_existing_vpc_without_private_subnets_gives_public_addresses() -> None:
     _, said = network(existing=ExistingVpc.model_validate({"id": "vpc-1", "public-subnets": ("subnet-a", "subnet-b")}))
     assert (said["workloads"], said["public_ip"]) == (["subnet-a", "subnet-b"], True)
+
+
+FLOW_LOG = "ec2/flowLog:FlowLog"
+
+
+class TestFlowLogs:
+    @pytest.mark.parametrize(("preset", "logged"), [("trial", None), ("standard", None), ("production", "REJECT")])
+    def test_production_logs_who_was_turned_away(self, preset: str, logged: str | None) -> None:
+        found = run_program(config_for("ecr", "ecs-fargate", preset)).of(FLOW_LOG)
+        assert [each.inputs["trafficType"] for each in found] == ([logged] if logged else [])
+
+    def test_a_stack_says_what_is_logged(self) -> None:
+        config = config_for("ecr", "ecs-fargate")
+        found = run_program({**config, "flow-logs": "all", "log-days": 30})
+        assert found.one(FLOW_LOG).inputs["trafficType"] == "ALL"
+        group = found.one("cloudwatch/logGroup:LogGroup", "network-flow").inputs
+        assert (group["name"], group["retentionInDays"]) == ("/switchyard-dev/flow", 30)
+        assert not run_program({**config_for("ecr", "ecs-fargate", "production"), "flow-logs": "none"}).of(FLOW_LOG)
+
+    def test_they_are_written_by_this_account_alone_and_nowhere_else(self) -> None:
+        found = run_program({**config_for("ecr", "ecs-fargate"), "flow-logs": "rejected"})
+        trust = json.loads(found.one("iam/role:Role", "network-flow").inputs["assumeRolePolicy"])["Statement"][0]
+        assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}
+        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+        policy = json.loads(found.one("iam/rolePolicy:RolePolicy", "network-flow").inputs["policy"])
+        writing = [each for each in policy["Statement"] if "logs:PutLogEvents" in each["Action"]]
+        group = found.one("cloudwatch/logGroup:LogGroup", "network-flow")
+        assert all("log" in arn and arn != "*" for each in writing for arn in each["Resource"])
+        assert found.one("iam/rolePolicy:RolePolicy", "network-flow").urn in found.waits_for(found.one(FLOW_LOG))
+        assert group.urn in found.one(FLOW_LOG).from_inputs["logDestination"]

@@ -69,6 +69,14 @@ ROWS: Mapping[str, Actions] = {
         update=EC2_TAGS,
         delete="DeleteNatGateway",
     ),
+    "aws:ec2/flowLog:FlowLog": row(
+        "ec2/vpc_flow_log.go",
+        create="CreateFlowLogs CreateTags",
+        read="DescribeFlowLogs",
+        update=EC2_TAGS,
+        delete="DeleteFlowLogs",
+        passed_to="vpc-flow-logs",
+    ),
     "aws:ec2/vpcEndpoint:VpcEndpoint": row(
         "ec2/vpc_endpoint.go",
         create="CreateVpcEndpoint CreateTags",
