@@ -84,6 +84,10 @@ docs: $(VENV) ## write the generated documents anew
 site: $(VENV) ## the documents as a site with a search; a link that leads nowhere fails
 	@.venv/bin/python -m tools.site
 
+.PHONY: pictures
+pictures: env ## run and rehearse for real, and write the README's pictures
+	.venv/bin/python -m tools.pictures
+
 .PHONY: bench
 bench: env ## measure, and write the figures to benchmarks/README.md
 	.venv/bin/python -m benchmarks

@@ -10,7 +10,7 @@ from config.stack_file import StackFile
 
 
 class Unfit(Exception):
-    """It does not, as it is; the message says all that has to change."""
+    """It cannot go there, or not as it is; the message says why, and all that has to change."""
 
 
 def check(file: StackFile, to: str) -> None:

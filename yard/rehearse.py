@@ -33,23 +33,25 @@ def rehearse(stack: str, to: str | None, verbose: bool, page: str | None, as_jso
     """Run STACK through the real engine over a pretend cloud: up, again, switch, back, destroy.
 
     Needs no account and touches neither the stack's state nor its config. Exit 1 when something is refused, or
-    when a promise does not hold.
+    when a promise does not hold; 2 when the configuration keeps the stack from being rehearsed.
     """
     with interrupts.explained(lambda: "A rehearsal leaves nothing behind; call it again to start anew."):
         try:
             report = _as_json(stack, to, speed) if as_json else _told(stack, to, speed, verbose)
         except NoStack as error:
             raise exits.Misused(str(error)) from error
-    if page:
+    if page and report.begun:
         _write(page, stack, report)
     if not report.ok:
-        raise SystemExit(1)
+        raise SystemExit(1 if report.begun else exits.Misused.exit_code)
 
 
 def _told(stack: str, to: str | None, speed: float, verbose: bool) -> Report:
     screen = Screen(verbose)
     with screen:
         report = run(ROOT, stack, to, speed, screen.listener())
+    if not report.begun:
+        raise exits.Misused(report.reason)
     screen.end(report)
     return report
 

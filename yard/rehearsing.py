@@ -73,6 +73,8 @@ class Report:
     ok: bool = False
     reason: str = ""
     """Why not, when not."""
+    begun: bool = True
+    """False: the call or the configuration is wrong."""
     steps: list[Step] = field(default_factory=list)
     changes: dict[str, dict[str, int]] = field(default_factory=dict)
     """Phase -> operation -> resources."""
@@ -138,22 +140,26 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
             listener.note(note)
         _Rehearsal(root, config, to, edge, report, listener).run(1 / speed)
         report.ok = True
-    except (Broken, BadStack, BadConfig, destination.Unfit, Refused, engine.EngineError) as error:
+    except (BadStack, BadConfig, destination.Unfit) as error:
+        report.reason, report.begun = suggest.about(name, str(error)), False
+    except (Broken, Refused, engine.EngineError) as error:
         report.reason = suggest.about(name, str(error))
     return report
 
 
 def _behind_edge(stack: str, at: str, to: str) -> bool:
-    """Whether both stand behind the load balancer, so that callers notice nothing of a switch. Raises `Broken` for one
+    """Whether both stand behind the load balancer, so that callers notice nothing of a switch. Raises `Unfit` for one
     that cannot be rehearsed."""
     if at == to:
-        raise Broken(f"stack {stack} is on {at} already: name another with --to")
+        raise destination.Unfit(f"stack {stack} is on {at} already: name another with --to")
     for key in (at, to):
         known = orchestrator.names()
         if key not in known:
-            raise Broken(f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}")
+            raise destination.Unfit(
+                f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}"
+            )
         if orchestrator.load(key).Options.platform != "aws":
-            raise Broken(
+            raise destination.Unfit(
                 f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it"
             )
     return all(orchestrator.load(key).Options.target for key in (at, to))

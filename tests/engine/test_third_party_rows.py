@@ -23,8 +23,8 @@ pytestmark = pytest.mark.engine
 
 
 def test_its_own_package_is_rehearsed(tmp_path: Path) -> None:
-    config = {**config_for("acme", "acme-aws"), "acme": {"project": "shop"}}
     with third_party(), Cloud() as cloud, environment(cloud):
+        config = {**config_for("acme", "acme-aws"), "acme": {"project": "shop"}}
         stack = Stack(tmp_path / "stack", cloud.env, config, {}, kms.SECRETS_PROVIDER)
         stack.up()
         assert stack.preview() == {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.markup import escape
 
@@ -26,12 +28,13 @@ class Screen:
         self._console = Console(highlight=False)
         self._verbose = verbose
         self._what: dict[str, str] = {}
+        self._begun = False
         self._status = self._console.status("")
 
     def __enter__(self) -> Screen:
-        self._console.print(SIMULATED)
-        self._status.start()
-        self._console.show_cursor(True)  # rich hides it, and a second Ctrl-C leaves no time to bring it back
+        if sys.stdout.isatty():  # FORCE_COLOR, which CI sets, makes no terminal
+            self._status.start()
+            self._console.show_cursor(True)  # rich hides it, and a second Ctrl-C leaves no time to bring it back
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,9 +45,17 @@ class Screen:
         return Listener(phase=self._phase, done=self._done, step=self._step, note=self._note)
 
     def _note(self, text: str) -> None:
+        self._begin()
         self._console.print(escape(f"- {text}"))
 
+    def _begin(self) -> None:
+        """What it is, before the first that is told of it."""
+        if not self._begun:
+            self._begun = True
+            self._console.print(SIMULATED)
+
     def _phase(self, name: str, what: str) -> None:
+        self._begin()
         self._what[name] = what
         self._status.update(escape(f"{name}: {what}"))
         if self._verbose:
