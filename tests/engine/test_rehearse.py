@@ -211,7 +211,7 @@ def test_what_is_protected_is_set_free_before_it_is_destroyed(project: Project, 
 guarded = config.get_bool("protect") is not False
 aws.lb.LoadBalancer("edge", subnets=[each.id for each in subnets], enable_deletion_protection=guarded)
 """,
-        f"  {says}\n  switchyard:exceptions: {{ELB.4: a, ELB.5: few, EC2.2: lines}}\n",
+        f"  {says}\n  switchyard:exceptions: {{ELB.4: a, ELB.5: few, EC2.2: lines, EC2.6: here}}\n",
     )
     assert report.ok, report.reason
     assert list(report.changes)[-2:] == ["unprotect", "destroy"]
