@@ -24,7 +24,7 @@ ROWS = (
         "The internet does not reach its API",
         lambda it, _: _hidden(it) or _asked(it, "endpointPublicAccess") is False,
         {"endpointPublicAccess": False},
-        key="eks.access",
+        key="eks.private-access",
         exception="Pulumi must reach it from where it runs; IAM decides, and with `protect` the ranges must be named",
     ),
     Control(

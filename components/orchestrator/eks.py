@@ -6,33 +6,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
-from ipaddress import ip_network
 from typing import Annotated
 
 import pulumi
 from pydantic import Field
 
-from components.aws import cluster_admins, iam, parts
+from components.aws import cluster_admins, cluster_api, iam, parts
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
 from components.cost import Demand, Item, Line, Note, Unpriced, instances, jobs
 from components.edge.alb import DEREGISTRATION_DELAY
 from components.gate import INTERRUPTED
-from components.model import Cidr, Contradiction, Text, is_example, is_public
+from components.model import Cidr, Contradiction, Text, is_example
 from components.needs import FixedNames, Need, Program, Question
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
 from components.pull import Anonymous, AwsRole, Login
-from components.quotas import MOST_RANGES
 from components.sdk import aws, eks, k8s
 from components.service import PORTS, Service
 from components.usage import exact
 from components.workload import Image, Registration, Target, Workload
 
-OPEN_ACCESS = ("0.0.0.0/0",)
-NAMED = (
-    "with `protect` (preset production), a list of the public address ranges that may reach the cluster's API: your"
-    " office, your VPN, your CI runners. `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
-)
-PUBLIC = "public addresses: EKS takes no reserved ones; from inside the network the API is reached anyway"
 Role = Annotated[
     str,
     Text(
@@ -81,11 +73,17 @@ class EksOptions(OrchestratorOptions):
         description="Kubernetes version; unset: the newest that EKS offers when the cluster is made.",
     )
     access: tuple[Cidr, ...] = Field(
-        default=OPEN_ACCESS,
+        default=cluster_api.OPEN,
         min_length=1,
         examples=[["203.0.113.0/24"]],
         description="Public IPv4 ranges (CIDR) that may reach the cluster's API, where every call needs IAM"
         " credentials as well. With `protect` they must be named.",
+    )
+    private_access: tuple[Cidr, ...] = Field(
+        default=(),
+        examples=[["10.0.0.0/16"]],
+        description="Private IPv4 ranges (CIDR), such as the VPC's own or a VPN's, that alone may reach the cluster's"
+        " API, which the internet then does not: `pulumi up` must run there. Instead of `access`.",
     )
     admins: tuple[Role, ...] = Field(
         default=(),
@@ -94,12 +92,7 @@ class EksOptions(OrchestratorOptions):
     )
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
-        if len(self.access) > MOST_RANGES:
-            want = f"at most {MOST_RANGES} ranges: EKS takes no more, and AWS raises it for nobody"
-            yield "access", [*self.access], want
-        for index, block in enumerate(self.access):
-            if wanted := _wanted_instead(block, protect):
-                yield f"access[{index}]", block, wanted
+        yield from cluster_api.contradictions(self.access, self.private_access, protect)
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:
         yield Program("aws", "the cluster's kubeconfig calls `aws eks get-token`")
@@ -214,8 +207,8 @@ class Eks(AwsOrchestrator[EksOptions]):
             skip_default_node_group=True,
             coredns_addon_options={"enabled": False},
             endpoint_private_access=True,
-            endpoint_public_access=True,
-            public_access_cidrs=list(self.options.access),
+            endpoint_public_access=not self.options.private_access,
+            public_access_cidrs=None if self.options.private_access else list(self.options.access),
             enabled_cluster_log_types=["audit", "authenticator"],
             # No deletion protection, whatever `protect` says: a switch away from here must be able to remove it.
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
@@ -230,6 +223,8 @@ class Eks(AwsOrchestrator[EksOptions]):
         return pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(transforms=[by_entry]))
 
     def _connect(self) -> k8s.Provider:
+        child = pulumi.ResourceOptions(parent=self)
+        reached = cluster_api.let_in(self._cluster.cluster_security_group_id, self.options.private_access, child)
         return k8s.Provider(
             "eks",
             # The cluster's own kubeconfig takes whatever credentials it finds.
@@ -240,7 +235,7 @@ class Eks(AwsOrchestrator[EksOptions]):
             cluster_identifier=self.args.stack,
             # All that it makes is the stack's own, whoever has set a field of it before.
             enable_patch_force=True,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cluster, *reached]),
         )
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
@@ -428,16 +423,3 @@ class Eks(AwsOrchestrator[EksOptions]):
         return "\n".join(
             f"[{title}]\n" + "".join(f"  {key} {value}\n" for key, value in body.items()) for title, body in sections
         )
-
-
-def _wanted_instead(block: str, protect: bool) -> str | None:
-    """What EKS, or `protect`, wants instead of a range that may reach the cluster's API; None: nothing."""
-    network = ip_network(block)
-    if network.version == 6:
-        # EKS API, VpcConfigRequest: publicAccessCidrs.
-        return "IPv4 addresses: EKS takes others only for clusters whose pods have IPv6 addresses"
-    if network.prefixlen == 0:
-        return NAMED if protect else None
-    # EKS user guide, "Configure network access to cluster API server endpoint". An example that was not filled in yet
-    # is warned of when it is used: it may be looked at and rehearsed.
-    return None if is_public(block) or is_example(block) else PUBLIC

@@ -1,6 +1,7 @@
 """EKS: what AWS and the cluster are asked for."""
 
 import json
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
@@ -10,6 +11,9 @@ import pytest
 
 from components.edge.alb import DEREGISTRATION_DELAY
 from components.testing.engine import HIDDEN, Graph, Node
+from config.problems import BadConfig
+from policy import CONTROLS, control
+from tests.conformance.judged import resources
 from tests.pod_security import violations
 from tests.program import DIGEST, EXISTING, SERVICE, config_for, run_program
 from tests.unit.test_ecs_fargate import PASSWORD, RICH
@@ -61,6 +65,30 @@ class TestCluster:
     def test_production_names_who_may_reach_its_api(self) -> None:
         cluster = plain("production").one("eks:index:Cluster").inputs
         assert cluster["publicAccessCidrs"] == ["203.0.113.0/24"]
+
+    def test_a_private_api_is_reached_from_the_ranges_that_are_named_alone(self) -> None:
+        found = run_program({**config_for("ecr", "eks", "production"), "eks": {"private-access": ["10.8.0.0/16"]}})
+        cluster = found.one("eks:index:Cluster")
+        assert (cluster.inputs["endpointPublicAccess"], cluster.inputs["endpointPrivateAccess"]) == (False, True)
+        assert "publicAccessCidrs" not in cluster.inputs
+        rule = found.one("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "eks-api-10.8.0.0-16")
+        assert (rule.inputs["cidrIpv4"], rule.inputs["fromPort"], rule.inputs["toPort"]) == ("10.8.0.0/16", 443, 443)
+        assert rule.inputs["securityGroupId"] == "sg-cluster"
+        assert rule.urn in found.waits_for(found.one("apps/v1:Deployment"))
+        assert CONTROLS["EKS.1"].broken_by(control.Graph(resources(found))) == []
+
+    @pytest.mark.parametrize(
+        ("block", "wanted"),
+        [
+            ({"private-access": ["10.0.0.0/8"], "access": ["9.9.9.9/32"]}, "nothing beside `private-access`"),
+            ({"private-access": ["9.9.9.0/24"]}, "want private addresses"),
+            ({"private-access": ["0.0.0.0/0"]}, "want private addresses"),
+            ({"private-access": ["fd00::/8"]}, "want private addresses"),
+        ],
+    )
+    def test_a_private_api_has_private_callers_alone(self, block: dict[str, list[str]], wanted: str) -> None:
+        with pytest.raises(BadConfig, match=re.escape(wanted)):
+            run_program({**config_for("ecr", "eks"), "eks": block})
 
     def test_an_example_that_was_not_filled_in_is_warned_of(self, caplog: pytest.LogCaptureFixture) -> None:
         run_program({**config_for("ecr", "eks"), **EXISTING, "eks": {"access": ["203.0.113.0/24", "9.9.9.9/32"]}})
