@@ -80,6 +80,7 @@ class Demand:
     pull: type[Pull]
     flow_logs: bool = False
     """Whether connections in the network are logged."""
+    waf: bool = False
     pulls: Mapping[str, Decimal] = field(default_factory=dict)
     """Service -> how often its image is pulled for one deployment."""
 

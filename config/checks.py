@@ -30,6 +30,7 @@ def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contrad
     yield from room(settings)
     if settings.on_aws:
         yield from _aws(settings)
+        yield from _waf(settings)
 
 
 def _traffic(settings: Settings) -> Iterator[Contradiction]:
@@ -49,6 +50,21 @@ def _traffic(settings: Settings) -> Iterator[Contradiction]:
         yield "traffic", traffic, "at least one weight above 0, or nobody is served"
     if len(traffic) > 5:
         yield "traffic", traffic, "at most 5 orchestrators: a listener rule takes no more target groups"
+
+
+def _waf(settings: Settings) -> Iterator[Contradiction]:
+    acl = settings.config.waf
+    if acl and acl.split(":")[3] != settings.region:
+        yield (
+            "waf",
+            acl,
+            f"a web ACL of {settings.region}, the stack's region: AWS attaches no other to its load balancer",
+        )
+
+
+def _without_https(settings: Settings) -> Iterator[Contradiction]:
+    if settings.config.tls_policy and settings.is_plain:
+        yield "tls-policy", settings.config.tls_policy, "`domain` beside it: without one there is no HTTPS"
 
 
 def _exceptions(settings: Settings) -> Iterator[Contradiction]:
@@ -107,13 +123,13 @@ def _secrets(settings: Settings) -> Iterator[tuple[Steps, Any]]:
 THEIRS = "what exists already has its own"
 BESIDE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "domain": (("plain_http",), "with it callers have HTTPS"),
-    "load_balancer": (("domain", "plain_http", "access_logs", "strict"), THEIRS),
+    "load_balancer": (("domain", "plain_http", "access_logs", "strict", "waf", "tls_policy"), THEIRS),
     "vpc": (("network", "zones", "flow_logs"), THEIRS),
 }
 """A key -> those that mean nothing beside it, and why."""
 ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days")
 """Keys of what stands on AWS alone."""
-AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "gate", "guard")
+AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "waf", "tls_policy", "gate", "guard")
 """Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""
 
 
@@ -139,6 +155,7 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
             unread |= dict.fromkeys(ours, f"nothing beside `{name}`: {why}")
     yield from delivery.unread(settings)
     yield from _exceptions(settings)
+    yield from _without_https(settings)
     for field, want in unread.items():
         if field in settings.given:
             value = getattr(keys, field)

@@ -109,5 +109,8 @@ def _edge(stack: Settings) -> AwsAccess:
             return AwsAccess()
         options = edge.load(key).Options.model_construct()
     return options.taken(
-        own=config.load_balancer is None, domain=config.domain is not None, access_logs=config.access_logs
+        own=config.load_balancer is None,
+        domain=config.domain is not None,
+        access_logs=config.access_logs,
+        waf=config.waf is not None,
     )

@@ -27,5 +27,7 @@ def of(stack: Settings, foundation: Foundation | None) -> Edge[Any] | None:
             existing=config.load_balancer,
             strict=config.strict,
             access_logs=config.access_logs,
+            waf=config.waf,
+            tls_policy=config.tls_policy,
         ),
     )

@@ -14,7 +14,7 @@ from components.edge import EdgeOptions
 from components.gate import GateOptions
 from components.github import GitHub
 from components.guard import GuardOptions
-from components.model import Model, PlainText, Wanted
+from components.model import Model, PlainText, Text, Wanted
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Flows, Kind
 from components.orchestrator import OrchestratorOptions
 from components.registry import RegistryOptions
@@ -47,6 +47,17 @@ LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
 
 
 WEIGHT = "a weight as a whole number from 0 to 999, such as 90"
+
+
+WEB_ACL = Text(
+    r"^arn:aws[a-z-]*:wafv2:[a-z0-9-]+:\d{12}:regional/webacl/[\w-]{1,128}/[0-9a-f-]{36}$",
+    "the ARN of a regional web ACL, such as"
+    " arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/a1b2c3d4-5678-90ab-cdef-1234567890ab",
+)
+TLS_POLICY = Text(
+    r"^ELBSecurityPolicy-[A-Za-z0-9-]{1,100}$",
+    "the name of a security policy of Elastic Load Balancing, such as ELBSecurityPolicy-TLS13-1-3-PQ-2025-09",
+)
 
 
 class Keys(Model):
@@ -132,6 +143,18 @@ class Keys(Model):
         description="Turn away every ambiguous HTTP request (desync mitigation `strictest`). Or `preset`, the"
         " preset's.",
     )
+    waf: Annotated[str, WEB_ACL] | None = Field(
+        default=None,
+        examples=["arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/a1b2c3d4-5678-90ab-cdef-1234567890ab"],
+        description="ARN of a web ACL of AWS WAF, in the stack's region, that looks at each request before the load"
+        " balancer passes it on.",
+    )
+    tls_policy: Annotated[str, TLS_POLICY] | None = Field(
+        default=None,
+        examples=["ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"],
+        description="The load balancer's security policy for HTTPS: which versions of TLS, which ciphers. By default"
+        " TLS 1.2 with forward secrecy, and 1.3.",
+    )
     exceptions: dict[str, Annotated[PlainText, Field(min_length=1)]] = Field(
         default={},
         examples=[{"ELB.5": "the proxy in front of it keeps the logs"}],
@@ -162,7 +185,7 @@ class Keys(Model):
 
 DEFAULTS: Mapping[str, str] = {key: Keys.model_fields[key].default for key in ("registry", "orchestrator", "preset")}
 """What a stack chooses that says nothing of it."""
-TEXT = frozenset({"registry", "pull-from", "orchestrator", "edge", "preset", "network"})
+TEXT = frozenset({"registry", "pull-from", "orchestrator", "edge", "preset", "network", "waf", "tls-policy"})
 """Keys whose value is text as it stands; all others are JSON."""
 UNSET = ("", "{}", "preset")
 OURS = "switchyard:"

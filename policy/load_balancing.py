@@ -2,13 +2,14 @@
 
 import re
 
-from policy.control import PRODUCTION, Control
+from policy.control import PRODUCTION, Control, Resource
 
 BALANCER = ("aws:lb/loadBalancer:LoadBalancer",)
 LISTENER = ("aws:lb/listener:Listener",)
 GROUP = ("aws:lb/targetGroup:TargetGroup",)
 CERTIFICATE = ("aws:acm/certificate:Certificate",)
 
+ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
 RECOMMENDED = re.compile(r"ELBSecurityPolicy-TLS13-1-(2|2-Res|3)(-FIPS)?(-PQ)?-\d{4}-\d{2}")
 """AWS's policies with TLS 1.2 of forward secrecy, and 1.3."""
 INSIDE = "requests go from the load balancer to replicas in plain, inside the VPC, from one security group to another"
@@ -64,11 +65,22 @@ ROWS = (
         {"subnets": ["subnet-1"]},
     ),
     Control(
+        "ELB.16",
+        BALANCER,
+        "AWS WAF looks at requests",
+        lambda it, graph: bool(graph.users(it, ASSOCIATION)),
+        lambda it, graph: [*graph, Resource(f"{it.urn}-waf", ASSOCIATION, {}, frozenset({it.urn}))],
+        key="waf",
+        exception="a web ACL costs by the month and by the request, and its rules are the company's own",
+        wired=True,
+    ),
+    Control(
         "ELB.17",
         LISTENER,
         "HTTPS is of a recommended policy: TLS 1.2 with forward secrecy, or 1.3",
         lambda it, _: it.get("protocol") != "HTTPS" or bool(RECOMMENDED.fullmatch(it.get("sslPolicy", ""))),
         {"protocol": "HTTPS", "sslPolicy": "ELBSecurityPolicy-2016-08"},
+        key="tls-policy",
     ),
     Control(
         "ELB.18",

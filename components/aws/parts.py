@@ -61,6 +61,7 @@ DOMAIN = AwsAccess(
     ),
     looks_up=dict.fromkeys(("route53:GetHostedZone", "route53:ListHostedZones", "route53:ListTagsForResource"), "*"),
 )
+WAF = AwsAccess(types=frozenset({"aws:wafv2/webAclAssociation:WebAclAssociation"}))
 ACCESS_LOGS = AwsAccess(
     types=frozenset(
         {

@@ -96,7 +96,7 @@ class EdgeOptions(Options):
         """The room that it needs for a stack, now and in a move."""
         yield from ()
 
-    def taken(self, *, own: bool, domain: bool, access_logs: bool) -> AwsAccess:
+    def taken(self, *, own: bool, domain: bool, access_logs: bool, waf: bool = False) -> AwsAccess:
         """What it takes on AWS to make it, for the role by which CI deploys. `own` False: one that exists is used."""
         return self.aws_access
 
@@ -129,6 +129,10 @@ class EdgeArgs(Generic[Of]):
     strict: bool = False
     """True turns every ambiguous request away; False only harmful ones."""
     access_logs: bool = False
+    waf: str | None = None
+    """ARN of the web ACL that looks at requests first."""
+    tls_policy: str | None = None
+    """The security policy of HTTPS; None: the edge's own choice."""
 
 
 class Edge(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):

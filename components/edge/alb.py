@@ -16,6 +16,7 @@ from components.aws.access import AwsAccess, together
 from components.aws.network import ANYWHERE
 from components.cost import Demand, Item, Line, Unpriced
 from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, Traffic, alb_quotas, target_groups
+from components.edge.access_logs import access_logs
 from components.edge.alb_asked import Group, Metrics, aws_health
 from components.edge.priorities import LAST, priorities
 from components.gate import Health
@@ -54,15 +55,22 @@ class AlbOptions(EdgeOptions):
     key = "alb"
     platform = "aws"
     takes = frozenset({"ip", "instance"})
-    reads = frozenset({"domain", "plain_http", "load_balancer", "access_logs", "strict", "gate", "guard"})
+    reads = frozenset(
+        {"domain", "plain_http", "load_balancer", "access_logs", "strict", "waf", "tls_policy", "gate", "guard"}
+    )
     rule = RULE
     aws_access = parts.GROUPS
 
     def quotas(self, traffic: Traffic) -> Iterator[Quota]:
         return alb_quotas.of(traffic)
 
-    def taken(self, *, own: bool, domain: bool, access_logs: bool) -> AwsAccess:
-        more = [(own, parts.BALANCER), (own and domain, parts.DOMAIN), (own and access_logs, parts.ACCESS_LOGS)]
+    def taken(self, *, own: bool, domain: bool, access_logs: bool, waf: bool = False) -> AwsAccess:
+        more = [
+            (own, parts.BALANCER),
+            (own and domain, parts.DOMAIN),
+            (own and access_logs, parts.ACCESS_LOGS),
+            (own and waf, parts.WAF),
+        ]
         return together([self.aws_access, *[each for wanted, each in more if wanted]])
 
     @classmethod
@@ -105,6 +113,8 @@ class AlbOptions(EdgeOptions):
             yield Line(column, "public IPv4, one a zone", demand.zones * hours, "address-hour", "ipv4.hour")
             if demand.access_logs:
                 yield Unpriced(column, "access logs", "storage in S3 has no price here")
+            if demand.waf:
+                yield Unpriced(column, "requests that the web ACL looks at", "AWS WAF has no price here")
         yield Line(column, "capacity units", capacity_units(demand) * hours, "LCU-hour", "alb.lcu")
         if demand.domain:
             yield Line(column, "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")
@@ -204,10 +214,12 @@ class Alb(Edge[AlbOptions]):
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest" if args.strict else "defensive",
             enable_deletion_protection=args.protect,
-            access_logs=self._access_logs(name, child) if args.access_logs else None,
+            access_logs=access_logs(name, args.protect, child) if args.access_logs else None,
             # Callers reach it only while the subnets have their way out.
             opts=pulumi.ResourceOptions(parent=self, depends_on=self._network.ready),
         )
+        if args.waf:
+            aws.wafv2.WebAclAssociation(name, resource_arn=balancer.arn, web_acl_arn=args.waf, opts=child)
         self._security_group = group.id
         if args.domain is None:
             self._listener = self._plain(name, balancer).arn
@@ -273,7 +285,7 @@ class Alb(Edge[AlbOptions]):
             port=443,
             protocol="HTTPS",
             certificate_arn=self._certificate(name, domain, hosts),
-            ssl_policy=TLS_POLICY,
+            ssl_policy=self.args.tls_policy or TLS_POLICY,
             default_actions=[NO_SERVICE],
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -341,57 +353,6 @@ class Alb(Edge[AlbOptions]):
         return certificate.domain_validation_options.apply(
             lambda options: next(option for option in options if option.domain_name == host)
         )
-
-    def _access_logs(self, name: str, child: pulumi.ResourceOptions) -> aws.lb.LoadBalancerAccessLogsArgsDict:
-        bucket = aws.s3.Bucket(f"{name}-logs", force_destroy=not self.args.protect, opts=child)
-        aws.s3.BucketPublicAccessBlock(
-            f"{name}-logs",
-            bucket=bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=child,
-        )
-        aws.s3.BucketLifecycleConfiguration(
-            f"{name}-logs",
-            bucket=bucket.id,
-            rules=[{"id": "expire", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 365}}],
-            opts=child,
-        )
-        account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=self)).account_id
-        policy = aws.s3.BucketPolicy(
-            f"{name}-logs",
-            bucket=bucket.id,
-            policy=pulumi.Output.json_dumps(_of_the_logs(bucket.arn, account)),
-            opts=child,
-        )
-        # The load balancer tries to write when it is made, so the policy must be there first.
-        return {"bucket": policy.bucket, "enabled": True}
-
-
-def _of_the_logs(bucket: pulumi.Output[str], account: pulumi.Output[str]) -> Any:
-    """The policy of the bucket of access logs. Logs of another account's load balancers are written under the number of
-    that account (ELB user guide, "Access log files")."""
-    everything = pulumi.Output.concat(bucket, "/*")
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
-                "Action": "s3:PutObject",
-                "Resource": pulumi.Output.concat(bucket, "/AWSLogs/", account, "/*"),
-            },
-            {
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket, everything],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            },
-        ],
-    }
 
 
 def _redirect(host: str | None = None) -> Any:

@@ -143,6 +143,14 @@ def _groups_of_another(state: CloudState, rule: CloudResource) -> Iterator[str]:
 FORWARDS = (_wrong_number_of_groups, _wrong_weights, _unfit_groups, _groups_of_another)
 
 
+WEB_ACL_ASSOCIATION = ResourceType(
+    types.WEB_ACL_ASSOCIATION,
+    computed(id="{webAclArn},{resourceArn}"),
+    (5, 5, 5),
+    "resourceArn webAclArn",
+    refs=(Ref("resourceArn", types.LOAD_BALANCER, holds=False),),
+    unique=Unique("resourceArn", taken="WAFAssociatedItemException"),
+)
 LISTENER = ResourceType(
     types.LISTENER,
     _below("listener", "loadBalancerArn"),

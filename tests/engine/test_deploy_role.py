@@ -30,6 +30,7 @@ DELIVERY = "switchyard:delivery:Delivery"
 GITHUB = {"repository": "acme/shop", "repository-id": 42, "owner-id": 7}
 SECRET = "switchyard:services.api.secrets.KEY"
 DOMAIN = {"name": "example.com", "zone": "example.com"}
+ACL = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/a1b2c3d4-5678-90ab-cdef-1234567890ab"
 INSIDE_EKS = frozenset(
     {types.EKS_CLUSTER, types.ACCESS_ENTRY, types.ACCESS_POLICY, types.ROLE, types.ROLE_POLICY_ATTACHMENT}
 )
@@ -52,7 +53,8 @@ def services(key: str) -> dict[str, Any]:
 def configuration(registry: str, key: str, network: str = "nat-single") -> dict[str, Any]:
     """Likewise for the stack."""
     more: dict[str, Any] = {name: BLOCKS[name] for name in ("eks", "swarm-ec2")}
-    more |= {"domain": DOMAIN, "access-logs": True, "network": network, "flow-logs": "all", "eks": {"admins": [ADMIN]}}
+    more |= {"domain": DOMAIN, "access-logs": True, "waf": ACL, "network": network, "flow-logs": "all"}
+    more["eks"] = {"admins": [ADMIN]}
     return config_for(registry, key, "standard", **services(key)) | more
 
 
@@ -72,7 +74,7 @@ def made(found: Graph) -> set[str]:
 
 
 def foundation(network: Any = "nat-single") -> AwsAccess:
-    balancer = AlbOptions().taken(own=True, domain=True, access_logs=True)
+    balancer = AlbOptions().taken(own=True, domain=True, access_logs=True, waf=True)
     return together([*parts.foundation(network, True), balancer])
 
 

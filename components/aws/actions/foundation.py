@@ -134,6 +134,13 @@ ROWS: Mapping[str, Actions] = {
         update="ModifyListener ModifyListenerAttributes AddTags RemoveTags",
         delete="DeleteListener",
     ),
+    # IAM asks for the load balancer's own action as well (AWS WAF API, AssociateWebACL and DisassociateWebACL).
+    "aws:wafv2/webAclAssociation:WebAclAssociation": row(
+        "wafv2/web_acl_association.go",
+        create="AssociateWebACL elasticloadbalancing:SetWebACL",
+        read="GetWebACLForResource",
+        delete="DisassociateWebACL elasticloadbalancing:SetWebACL",
+    ),
     "aws:lb/listenerRule:ListenerRule": row(
         "elbv2/listener_rule.go",
         create="CreateRule AddTags",
