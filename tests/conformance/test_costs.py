@@ -114,6 +114,8 @@ FREE = frozenset(
         # An alarm or two each; the first ten of an account are free, and `yard compare` says that it leaves them out.
         "aws:appautoscaling/policy:Policy",
         "aws:ecs/capacityProvider:CapacityProvider",
+        # What it writes is paid for, and is in the group of logs; how much that is, nobody knows beforehand.
+        "aws:ec2/flowLog:FlowLog",
         # What they are attached to is paid for.
         "aws:appautoscaling/target:Target",
         "aws:autoscaling/attachment:Attachment",
