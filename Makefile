@@ -51,6 +51,10 @@ test: env pack need-go ## every test; the live ones where Docker, a registry, Ku
 roles: env ## the role that deploys, over every switch and every registry; `make test` tries two. About 5 minutes
 	SWITCHYARD_EVERY=1 .venv/bin/python -m pytest --numprocesses auto tests/engine/test_deploy_role.py -k ask_for
 
+.PHONY: fuzz
+fuzz: env ## 10,000 wrong configurations, and 1,000 odd ones, through the whole program; about 15 minutes
+	SWITCHYARD_FUZZ=10000 .venv/bin/python -m pytest --capture=no tests/conformance/test_fuzz.py
+
 .PHONY: kube
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes
 	@.venv/bin/python -m tools.kube

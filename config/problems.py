@@ -41,8 +41,9 @@ class Problem:
 
     @property
     def remedy(self) -> str:
-        """The command that makes it right, or what else to do."""
-        return self.fix or self._set()
+        """The command that makes it right, or what else to do, where a terminal would obey the key or not show it."""
+        found = self.fix or self._set()
+        return found if found.replace("\n", "").isprintable() else edit(self.key)
 
     def _set(self) -> str:
         if any(map(is_map_or_list, self.types)):

@@ -74,11 +74,15 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shells:
 
 
 def remedy(config: Mapping[str, Any], key: str) -> str:
-    """The command that is proposed for a key, with a value in it."""
+    """The command that is proposed for a key, with a value in it; none for one that a terminal would obey."""
     start(Cloud(), as_pulumi({**config_for("ecr", "ecs-fargate"), **config}))
     with pytest.raises(BadConfig) as error:
         load()
     *_, found = (each.remedy for each in error.value.problems if each.key == key)  # of the value, after its name's own
+    if not key.replace("\n", "").isprintable():
+        assert found.startswith("edit switchyard:")
+        assert found.isprintable()
+        return ""
     return f"{found.removesuffix(VALUE)}1" if found.endswith(VALUE) else found
 
 
@@ -133,19 +137,21 @@ def logs_of_swarm(text: str) -> tuple[str, Calls]:
 
 def unknown_key(text: str) -> tuple[str, Calls]:
     key = f"switchyard:{FAR}{text}"
-    return remedy({key: "x"}, key), [(*REMOVE, key)]
+    said = remedy({key: "x"}, key)
+    return said, [(*REMOVE, key)] if said else []
 
 
 def unknown_field(text: str) -> tuple[str, Calls]:
     field = f"switchyard:services.api{step(f'{FAR}.{text}')}"
-    return remedy({"services": {"api": {f"{FAR}.{text}": "x"}}}, field), [(*REMOVE, "--path", field)]
+    said = remedy({"services": {"api": {f"{FAR}.{text}": "x"}}}, field)
+    return said, [(*REMOVE, "--path", field)] if said else []
 
 
 def bad_annotation(text: str) -> tuple[str, Calls]:
     field = f"switchyard:kubernetes.annotations{step(f'.{text}')}"
     config = config_for("oci", "kubernetes")
     said = remedy({**config, "kubernetes": {**config["kubernetes"], "annotations": {f".{text}": 1}}}, field)
-    return said, [(*SET, "--type", "string", "--path", field, "1")]
+    return said, [(*SET, "--type", "string", "--path", field, "1")] if said else []
 
 
 def locked_swarm(text: str) -> tuple[str, Calls]:
