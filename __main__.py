@@ -48,6 +48,7 @@ runtimes = {
             options=options,
             foundation=aws,
             releases=release_commands.standings(stack, key),
+            behind_edge=stack.is_behind_edge(key),
             runs_jobs=key == stack.config.orchestrator,
         ),
     )

@@ -10,8 +10,9 @@ import pulumi
 
 from components.pull import Anonymous, Pull
 
-TargetKind = Literal["ip", "instance"]
-"""What stands in a target group: the replicas by their addresses, or the nodes before them."""
+TargetKind = Literal["ip", "instance", "address"]
+"""What stands in a group of the edge: on AWS the replicas by their addresses, or the nodes before them; elsewhere an
+address, which is known once the service runs, and behind which the orchestrator itself finds the replicas."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,24 @@ class Registration:
 class Target:
     """Where an orchestrator registers the replicas of one service."""
 
-    group_arn: pulumi.Output[str]
+    group: pulumi.Output[str]
+    """Its name at the edge; on AWS the target group's ARN."""
     ready: pulumi.Resource
-    """The warm-up rule: until it exists the group hangs on no load balancer, and ECS refuses it."""
-    security_group_id: pulumi.Output[str]
-    """Who may connect to the replicas."""
+    """What the replicas wait for. On AWS the warm-up rule: until it exists the group hangs on no load balancer, and ECS
+    refuses it."""
     registration: Registration
+    security_group_id: pulumi.Output[str] | None = None
+    """Who may connect to the replicas, on AWS."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an edge finds a service that runs."""
+
+    dial: pulumi.Output[str]
+    """Host and port."""
+    network: pulumi.Output[str] | None = None
+    """The id of the engine's network on which alone it is found; None: it is found from everywhere."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,8 @@ class Workload:
     """Done only when the service is healthy; traffic waits for them."""
     url: pulumi.Output[str] | None = None
     """Where it answers by itself; None behind the edge."""
+    address: Address | None = None
+    """Where the edge finds it, for one registered as an address."""
     target: Target | None = None
     """Where the edge sends requests for it; None off the edge, and for a service that is not public."""
 

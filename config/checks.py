@@ -24,6 +24,7 @@ def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contrad
     yield from _images(settings)
     yield from _plain_secrets(settings, encrypted)
     yield from _backends(settings)
+    yield from _joins(settings)
     yield from _routes(settings)
     yield from _https(settings)
     yield from _github(settings)
@@ -166,7 +167,7 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
 def _backends(settings: Settings) -> Iterator[Contradiction]:
     for key, runtime in settings.orchestrators.items():
         for name, service in settings.services.items():
-            for feature, reason in runtime.refusals(service).items():
+            for feature, reason in runtime.refusals(settings.as_run_by(key, service)).items():
                 path = ASKED_BY.get(feature, feature)
                 yield f"services.{name}.{path}", _asked(service, feature), f"what {key} can do: {reason}"
             for path, value, want in runtime.check_service(name, service):
@@ -174,6 +175,13 @@ def _backends(settings: Settings) -> Iterator[Contradiction]:
     for key, backend in settings.backends.items():
         for path, value, want in backend.check(settings.services_of(backend), settings.protects(backend)):
             yield f"{key}.{path}", value, want
+
+
+def _joins(settings: Settings) -> Iterator[Contradiction]:
+    """Orchestrators that cannot stand behind the edge as they are."""
+    for key, runtime in settings.orchestrators.items():
+        if settings.is_behind_edge(key):
+            yield from ((f"{key}.{path}", value, want) for path, value, want in runtime.joins())
 
 
 def _asked(service: Service, feature: str) -> object:

@@ -16,6 +16,7 @@ def of(stack: Settings, foundation: Foundation | None) -> Edge[Any] | None:
     return edge.load(stack.edge.key)(
         "edge",
         EdgeArgs(
+            stack=stack.stack,
             options=stack.edge,
             foundation=foundation,
             routes={name: service for name, service in stack.services.items() if service.public},

@@ -81,8 +81,9 @@ class Keys(Model):
     )
     edge: str | None = Field(
         default=None,
-        description="Where callers come in: alb, an Application Load Balancer on AWS. By default that, where it can"
-        " stand before an orchestrator of the stack; else each service has an address of its own.",
+        description="Where callers come in: alb, an Application Load Balancer on AWS, or proxy, a Traefik on a Docker"
+        " engine. By default alb, where it can stand before an orchestrator of the stack; else each service has an"
+        " address of its own.",
     )
     preset: Literal["trial", "standard", "production"] = Field(
         default="trial",

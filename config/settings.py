@@ -153,7 +153,17 @@ class Settings:
 
     def services_of(self, backend: Options) -> Mapping[str, Service]:
         """What a backend is there for: to keep images, or to run services."""
-        return self.stored if isinstance(backend, RegistryOptions) else self.services
+        if isinstance(backend, RegistryOptions):
+            return self.stored
+        return {name: self.as_run_by(backend.key, each) for name, each in self.services.items()}
+
+    def as_run_by(self, orchestrator: str, service: Service) -> Service:
+        """A service as an orchestrator has to run it: behind the edge, its route is the edge's affair."""
+        if orchestrator not in self.orchestrators or not self.is_behind_edge(orchestrator):
+            return service
+        unsaid = {"host": None, "path": "/"}
+        said = service.model_fields_set - unsaid.keys()
+        return Service.model_construct(said, **{**dict(service), **unsaid})
 
     @property
     def backends(self) -> Mapping[str, Options]:

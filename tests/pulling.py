@@ -71,7 +71,7 @@ def graph(case: str, key: str) -> Graph:
     secrets = {field: TOKEN for field in ("password", "service-account-key") if field in block}
     config = config_for(name, key, api={"digest": DIGEST, "public": False})
     config |= {name: {**block, **secrets}} if block else {}
-    config |= EXISTING if orchestrator.load(key).Options.target else {}
+    config |= EXISTING if orchestrator.load(key).Options.platform == "aws" else {}
     return run_program(config, (name,))
 
 

@@ -359,7 +359,7 @@ def support() -> Iterator[str]:
     yield _table(["", *columns], _places(runtimes))
     yield "## `network: endpoints`"
     yield "A network without any way out reaches only what has a VPC endpoint. These are made for the backends chosen:"
-    on_aws = {name: each for name, each in runtimes.items() if each.target}
+    on_aws = {name: each for name, each in runtimes.items() if each.platform == "aws"}
     yield _table(["", "endpoints"], _endpoints({**registries, **on_aws}))
 
 
@@ -398,7 +398,7 @@ def _refused(table: Iterable[tuple[str, list[Cell]]]) -> str:
     return "\n".join(f"- {reason}." for reason in reasons)
 
 
-REFUSES = "**refused**: publishes ports itself"
+REFUSES = "**refused**: the one does not reach the other"
 
 
 def _places(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:

@@ -19,7 +19,7 @@ from docker.utils.build import exclude_paths
 
 from components.build import PLATFORMS, Build
 from components.direct import open_directly
-from components.orchestrator.swarm_parts.client import explain
+from components.docker_engine import explain
 from yard import build_errors, git
 from yard.machine import Machine, MachineError, Misconfigured, Notes, architecture
 

@@ -15,12 +15,13 @@ from pulumi import automation as auto
 from pydantic import TypeAdapter, ValidationError
 
 from components.build import Build, BuildOrFolder
+from components.docker_engine import SwarmError, explain
 from components.naming import label
 from components.operations import OperationError
-from components.orchestrator.swarm_parts.client import SwarmError, explain
 from config.load import of_file
 from config.problems import BadConfig, translate
 from config.releases import Change
+from config.settings import Settings
 from config.stack_file import NoStack, StackFile
 from config.yaml_text import read
 from yard import engine, exits, files, suggest
@@ -84,7 +85,12 @@ class Local:
         problems = [str(problem) for name in self.services for problem in self._problems(name)]
         if problems:
             raise Misconfigured("\n".join(problems))
-        of_file(self._written)
+        _ = self.settings
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration, read and checked; raises `BadConfig`."""
+        return of_file(self._written)
 
     def _problems(self, name: str) -> Iterator[MachineError]:
         service = self.services[name]

@@ -18,9 +18,9 @@ import docker
 from docker.errors import APIError, DockerException, NotFound
 
 from components.direct import open_directly
-from components.orchestrator.swarm import DEFAULT_HOST
+from components.docker_engine import check_manager, connect
+from components.docker_host import DEFAULT_HOST
 from components.orchestrator.swarm_engine import wait_for_containers
-from components.orchestrator.swarm_parts.client import check_manager, connect
 from yard import files, interrupts
 
 REGISTRY_IMAGE = "registry@sha256:1be55279f18a2fe1a74edf2664cac61c1bea305b7b4642dab412e7affdcb3e33"

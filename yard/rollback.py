@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from components.orchestrator.swarm_parts.client import SwarmError
+from components.docker_engine import SwarmError
 from components.service import Service
 from config.problems import nearest
 from config.releases import DIGESTS, Change, Release, parsed

@@ -11,10 +11,11 @@ from pulumi import automation as auto
 from pulumi.automation.events import OpType
 
 from components.direct import open_url
-from components.orchestrator.swarm_parts.client import SwarmError
+from components.docker_engine import SwarmError
 from yard import here, image, interrupts, machine, progress, suggest
 from yard.given import given
 from yard.local import STACK, Local, in_words
+from yard.state import url_of
 
 ROOT = here.ROOT
 
@@ -100,7 +101,8 @@ def _lost(name: str, local: Local, here: machine.Machine) -> str | None:
 
 def outcome(name: str, local: Local, outputs: auto.OutputMap) -> dict[str, Any]:
     """What became of one service. One that is not public has no URL."""
-    url, logs = outputs["url"].value.get(name), outputs["logs"].value.get(name) or [None]
+    url = url_of(name, local.settings.services[name], outputs["url"].value)
+    logs = outputs["logs"].value.get(name) or [None]
     return {"url": url, "answer": call(url) if url else None, "digest": local.digest(name), "logs": logs[0]}
 
 

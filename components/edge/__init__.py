@@ -26,6 +26,7 @@ from components.workload import Registration, Target, TargetKind, Workload
 
 EDGES = {
     "alb": "components.edge.alb:Alb",
+    "proxy": "components.edge.proxy:Proxy",
 }
 DEFAULT = "alb"
 """What a stack has that names none, where an orchestrator registers something that it takes."""
@@ -112,6 +113,8 @@ Of = TypeVar("Of", bound=EdgeOptions)
 class EdgeArgs(Generic[Of]):
     """What every edge is given. Of the stack's own keys it reads those that its options name in `reads`."""
 
+    stack: str
+    """The stack's name as a DNS label of at most 40 characters: for the few names that must be fixed."""
     options: Of
     foundation: Foundation | None = None
     """Given to those on AWS."""

@@ -181,7 +181,7 @@ class Alb(Edge[AlbOptions]):
             actions=[{"type": "forward", "target_group_arn": group.arn}],
             opts=child,
         )
-        return Target(group.arn, rule, self._security_group, registration)
+        return Target(group.arn, rule, registration, self._security_group)
 
     def share(
         self,
@@ -192,7 +192,7 @@ class Alb(Edge[AlbOptions]):
         opts: pulumi.ResourceOptions,
     ) -> None:
         groups: Any = [
-            {"arn": each.target.group_arn, "weight": weights[key]} for key, each in workloads.items() if each.target
+            {"arn": each.target.group, "weight": weights[key]} for key, each in workloads.items() if each.target
         ]
         aws.lb.ListenerRule(
             service_name,

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from components.docker_engine import Engine, SwarmError, explain
 from components.operations import Line, OperationError, Operations, Replica, Running
 from components.operations.swarm_log import ServiceLog, lines
 from components.orchestrator import Of
 from components.orchestrator.swarm import SwarmOptions
 from components.orchestrator.swarm_engine import remove_job, unique
-from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
 from components.orchestrator.swarm_parts.connection import connection
 from components.orchestrator.swarm_parts.job import once
 from components.orchestrator.swarm_parts.rollout import PATIENCE, is_over

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from components.docker_engine import Engine
 from components.operations import Deployed, Line, OperationError
 from components.operations.log_group import POLL, LogGroup
 from components.operations.swarm import Log, OnAnySwarm, Task
 from components.orchestrator.swarm_ec2 import SwarmEc2Options
-from components.orchestrator.swarm_parts.client import Engine
 
 SHORT = 12
 """Characters of a container's id that stand for it (Docker, "Customize log driver output", {{.ID}})."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from components.docker_engine import Engine
 from components.operations import Line
-from components.orchestrator.swarm_parts.client import Engine
 
 STAMPED = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?(.*)")
 """A line with its time. Without one is what the engine itself has to say, such as of a replica that has no log yet."""

@@ -101,6 +101,10 @@ class OrchestratorOptions(Options):
         """How many of its nodes have a fixed public address, where the network gives public ones."""
         return 0
 
+    def joins(self) -> Iterator[Contradiction]:
+        """What in its block keeps it from standing behind an edge that takes its target."""
+        yield from ()
+
     def pulls(self, service: str, demand: Demand) -> Decimal:
         """How often a service's image is pulled for one deployment: here once for each replica."""
         return demand.replicas(service)
@@ -160,6 +164,8 @@ class OrchestratorArgs(Generic[Of]):
     """Given to those on AWS."""
     releases: Mapping[str, Standing] = field(default_factory=dict)
     """Service -> how its release command stands; none where it does not run here."""
+    behind_edge: bool = False
+    """Whether an edge sends to it."""
     runs_jobs: bool = False
     """Whether the services' jobs run here: on one orchestrator of a stack alone."""
 

@@ -199,9 +199,7 @@ class Ecs(AwsOrchestrator[E]):
                 "security_groups": [group.id],
                 "assign_public_ip": placement.public_ip,
             },
-            load_balancers=[
-                {"target_group_arn": target.group_arn, "container_name": name, "container_port": service.port}
-            ]
+            load_balancers=[{"target_group_arn": target.group, "container_name": name, "container_port": service.port}]
             if target
             else None,
             health_check_grace_period_seconds=60 if target else None,

@@ -328,7 +328,7 @@ class Eks(AwsOrchestrator[EksOptions]):
             metadata={"name": name, "namespace": self._cluster_namespace},
             spec={
                 "serviceRef": {"name": found_by.metadata.name, "port": 80},
-                "targetGroupARN": target.group_arn,
+                "targetGroupARN": target.group,
                 "targetType": "ip",
             },
             opts=pulumi.ResourceOptions.merge(

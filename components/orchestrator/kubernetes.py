@@ -22,7 +22,7 @@ from components.service import Host, Name, Service
 from components.shell import command
 from components.usage import exact
 from components.workflow import Access, Setting, Step
-from components.workload import Image, Target, Workload
+from components.workload import Address, Image, Target, Workload
 
 Exposure = Literal["loadbalancer", "ingress", "nodeport"]
 Label = Annotated[
@@ -78,6 +78,7 @@ class KubernetesOptions(OrchestratorOptions):
     """`kubernetes`."""
 
     key = "kubernetes"
+    target = "address"
     pulls_by = (Anonymous, Login, NodeIdentity)
     operated_by = "components.operations.kubernetes:OnKubernetes"
     verbs = {**kubernetes_service.VERBS, "logs": translated("those of the pods that exist: a cluster keeps no others")}
@@ -190,6 +191,10 @@ class KubernetesOptions(OrchestratorOptions):
         public = {name: service for name, service in services.items() if service.public}
         yield from _ingress_problems(self, public) if self.exposure == "ingress" else _port_problems(self, public)
 
+    def joins(self) -> Iterator[Contradiction]:
+        if self.exposure != "nodeport":
+            yield "exposure", self.exposure, "nodeport, with `address`: an edge sends to a port of the nodes"
+
     def logs(self, stack: str, service: str) -> str:
         """Those of the pods that run; a cluster keeps no others."""
         chosen = ",".join(f"{key}={value}" for key, value in kubernetes_service.labels(stack, service).items())
@@ -264,6 +269,9 @@ class Kubernetes(Orchestrator[KubernetesOptions]):
             ingress = self._ingress(name, service, found_by, after)
             return Workload((deployment, ingress), ingress.id.apply(lambda _: self._ingress_url(service)))
         published = self._publish(name, place, after)
+        if target:
+            dial = published.spec.apply(lambda spec: f"{self.options.address}:{_node_port(spec)}")
+            return Workload((deployment, published), address=Address(dial))
         return Workload((deployment, published), self._url(published))
 
     def _publish(self, name: str, place: Place, after: pulumi.ResourceOptions) -> k8s.core.v1.Service:

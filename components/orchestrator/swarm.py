@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
 from platform import release
-from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from typing import Any, ClassVar, Literal
 
 import pulumi
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from components import quotas
 from components.cost import COLUMNS, Demand, Item, Unpriced
-from components.model import Contradiction, Text, wanted
+from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
+from components.model import Contradiction
 from components.needs import Need, Quota, SwarmManager
 from components.orchestrator import HONOURED, Of, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, Login
@@ -24,9 +24,7 @@ from components.release import fingerprint
 from components.service import EITHER_DAY, IN_ENV, IN_FILES, Name, Service, of_no_service
 from components.shell import command
 from components.workflow import Access, Setting, Step
-from components.workload import Image, Target, Workload
-
-DEFAULT_HOST = "unix:///var/run/docker.sock"
+from components.workload import Address, Image, Target, Workload
 
 SECOND = 10**9
 """The engine counts time in nanoseconds, and CPU in billionths of one."""
@@ -36,26 +34,6 @@ GRACE = 30 * SECOND
 MONITOR = 5 * SECOND
 """How long a new replica is watched before the next is replaced; a failure within it rolls the update back."""
 PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
-
-
-NOT_AN_ADDRESS = "an address whose host and port can be read, such as tcp://10.0.0.5:2376 or tcp://[::1]:2376"
-
-
-def _with_a_host(value: str) -> str:
-    try:
-        _ = urlsplit(value).port
-    except ValueError as error:
-        raise wanted(NOT_AN_ADDRESS) from error
-    return value
-
-
-EngineAddress = Annotated[
-    str,
-    Text(r"^(unix|tcp|ssh|npipe)://.+$", "the address of a Docker engine, such as unix:///var/run/docker.sock"),
-    AfterValidator(_with_a_host),
-]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
 
 SSH_KEY = Setting("SWARM_SSH_KEY", "a private key, in OpenSSH's form, of a user who may use the engine", secret=True)
 SSH_HOSTS = Setting("SWARM_KNOWN_HOSTS", "the line that `ssh-keyscan HOST` prints, compared with the host's own key")
@@ -73,6 +51,7 @@ class SwarmOptions(OrchestratorOptions):
     """`swarm`."""
 
     key = "swarm"
+    target = "address"
     pulls_by = (Anonymous, Login)
     operated_by = "components.operations.swarm:OnSwarm"
     verbs = {
@@ -82,7 +61,9 @@ class SwarmOptions(OrchestratorOptions):
         "exec": translated("docker exec, where a replica runs on the node whose engine the stack names"),
     }
     capabilities = {
-        "port": translated("published on the engine's host, under `swarm.ports` where that is given"),
+        "port": translated(
+            "published on the engine's host, under `swarm.ports` where that is given; behind an edge not"
+        ),
         "cpu": HONOURED,
         "memory": translated("reserved and limited: a replica that needs more is killed"),
         "replicas": HONOURED,
@@ -256,16 +237,16 @@ class Swarm(SwarmRuntime[SwarmOptions]):
         """An overlay network of the stack's own, on which services find each other by name."""
         self.host = self.options.host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self.publish = publish_mode(self.options.publish, self.host)
-        self.overlay = Network(
-            self.options.key,
-            {"host": self.host, "prefix": self.args.stack, "encrypt": self.options.encrypt},
-            child,
-        )
+        wanted = {"host": self.host, "prefix": self.args.stack, "encrypt": self.options.encrypt}
+        # Before an edge that finds the replicas there, its container joins; without one nothing changes for a stack.
+        joined = {"attachable": True} if self.args.behind_edge else {}
+        self.overlay = Network(self.options.key, {**wanted, **joined}, child)
         return {"host": self.host, "publish": self.publish}
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """A Swarm service; done when every replica is healthy and, on this machine, the health path answers."""
-        port = self.options.ports.get(name, service.port) if service.public else None
+        published = service.public and target is None
+        port = self.options.ports.get(name, service.port) if published else None
         url = f"http://{address(self.host)}:{port}" if port else None
         for note in unsaid({name: service}):
             pulumi.log.warn(note, self)
@@ -283,6 +264,10 @@ class Swarm(SwarmRuntime[SwarmOptions]):
             props,
             pulumi.ResourceOptions(parent=self, depends_on=released, additional_secret_outputs=["login"]),
         )
+        if target:
+            # By this name, and not by the service's own, the replicas are found where the kernel has no IPVS too.
+            dial = workload.id.apply(lambda _: f"tasks.{self.args.stack}-{name}:{service.port}")
+            return Workload(healthy=(workload,), address=Address(dial, self.overlay.id))
         done = workload.id.apply(lambda _: url) if url else None
         return Workload(healthy=(workload,), url=done)
 
@@ -383,12 +368,6 @@ def login(pull: object) -> dict[str, Any] | None:
     if not isinstance(pull, Login):
         return None
     return {"serveraddress": pull.server, "username": pull.username, "password": pull.password}
-
-
-def address(host: str) -> str:
-    """The name under which an engine's published ports answer."""
-    name = urlsplit(host).hostname or "localhost"
-    return "localhost" if name in ("127.0.0.1", "::1") else name
 
 
 def publish_mode(wanted: Literal["auto", "ingress", "host"], host: str) -> Literal["ingress", "host"]:

@@ -19,11 +19,11 @@ from components.aws import iam, parts
 from components.aws.fleet import architecture
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
+from components.docker_host import Port
 from components.model import Contradiction
 from components.orchestrator import HONOURED, AwsOrchestrator, aws_logs, refused, translated
 from components.orchestrator.swarm import (
     Network,
-    Port,
     Secret,
     SwarmOptions,
     SwarmRuntime,
@@ -281,12 +281,12 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         for index, each in enumerate(self.nodes.managers):
             yield aws.lb.TargetGroupAttachment(
                 f"{name}--{index}",
-                target_group_arn=target.group_arn,
+                target_group_arn=target.group,
                 target_id=each.id,
                 port=self.options.port(name),
                 opts=opts,
             )
         if self.nodes.workers:
             yield aws.autoscaling.Attachment(
-                name, autoscaling_group_name=self.nodes.workers.name, lb_target_group_arn=target.group_arn, opts=opts
+                name, autoscaling_group_name=self.nodes.workers.name, lb_target_group_arn=target.group, opts=opts
             )

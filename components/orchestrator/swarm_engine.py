@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from docker import APIClient
@@ -21,21 +21,19 @@ from docker.errors import APIError, NotFound
 from pulumi.dynamic import (
     ConfigureRequest,
     CreateResult,
-    DiffResult,
     ReadResult,
-    ResourceProvider,
     UpdateResult,
 )
 
-from components.orchestrator.swarm_parts.client import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
+from components import dynamic
+from components.docker_engine import NO_NEW_PRIVILEGES_SINCE, Engine, SwarmError
+from components.dynamic import Props, whole
 from components.orchestrator.swarm_parts.connection import connection
 from components.orchestrator.swarm_parts.job import once, wait_until_over
 from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout, probe
 from components.pulumi_internals import speak_in_words
 from components.release import PATIENCE
 from components.shell import command
-
-Props = dict[str, Any]
 
 LEAVING = 60.0
 """Seconds that containers may take to go: more than their grace to stop."""
@@ -44,14 +42,8 @@ PIDS = 1024
 """Processes and threads that a replica may have: many for a service, few for a machine."""
 
 
-class Provider(ResourceProvider):
+class Provider(dynamic.Provider):
     """What the three have in common."""
-
-    serialize_as_secret_always = False  # it holds nothing but its own name
-    watched: ClassVar[tuple[str, ...]]
-    """Inputs whose change is a change of the resource."""
-    fixed: ClassVar[frozenset[str]]
-    """Those of them that only a new resource can take."""
 
     def configure(self, req: ConfigureRequest) -> None:
         """Called once in the provider's process, before anything else."""
@@ -59,26 +51,22 @@ class Provider(ResourceProvider):
         if profile := req.config.get("aws:profile"):  # for a swarm on EC2: as Pulumi's own AWS provider does
             os.environ["AWS_PROFILE"] = profile
 
-    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
-        """By value, so that a newer Python, which pickles the provider in other bytes, changes nothing."""
-        changed = [key for key in self.watched if olds.get(key) != news.get(key)]
-        return DiffResult(changes=bool(changed), replaces=[key for key in changed if key in self.fixed])
-
 
 class NetworkProvider(Provider):
     """An overlay network. Its name has a random end, so that a replacement can stand beside it."""
 
-    watched = ("host", "swarm", "prefix", "encrypt")
+    watched = ("host", "swarm", "prefix", "encrypt", "attachable")
     fixed = frozenset(watched)
 
     def create(self, props: Props) -> CreateResult:
-        """Make it."""
+        """Make it; a container that is no replica can join where it is `attachable`."""
         options = {"encrypted": ""} if props["encrypt"] else {}
         with connection(props["host"]) as engine:
             network = engine.create_network(
                 unique(props["prefix"]),
                 driver="overlay",
                 options=options,
+                attachable=bool(props.get("attachable")),
                 labels={"switchyard.stack": props["prefix"]},
             )
         return CreateResult(network["Id"], props)
@@ -239,15 +227,6 @@ def revision(spec: Props) -> str:
     """Names what a replica is made from: its task and its port. Replicas are replaced when it changes."""
     text = json.dumps(whole([spec["TaskTemplate"], spec["EndpointSpec"]]), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def whole(value: Any) -> Any:
-    """Numbers as the engine wants them: on their way through Pulumi all became floating."""
-    if isinstance(value, dict):
-        return {key: whole(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [whole(each) for each in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def project(live: Any, wanted: Any) -> Any:

@@ -12,8 +12,9 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from components.orchestrator.swarm_engine import Props, Provider, props_if, removed
-from components.orchestrator.swarm_parts.client import Engine, SwarmError
+from components.docker_engine import Engine, SwarmError
+from components.dynamic import Props
+from components.orchestrator.swarm_engine import Provider, props_if, removed
 from components.orchestrator.swarm_parts.connection import connection
 from components.orchestrator.swarm_parts.ssm import NoAccessError, NoManagerError
 

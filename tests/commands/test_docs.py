@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from components import backends, registry
+from components.edge import EDGES
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES, RegistryArgs
 from components.service import FEATURES, Service
@@ -111,7 +112,7 @@ class TestKeys:
 
     def test_its_keys_are_those_that_the_settings_know(self) -> None:
         known = {field.alias or name for name, field in Keys.model_fields.items()}
-        blocks = {name for rows in (REGISTRIES, ORCHESTRATORS) for name, _ in keys.with_options(rows)}
+        blocks = {name for rows in (REGISTRIES, ORCHESTRATORS, EDGES) for name, _ in keys.with_options(rows)}
         assert self.rows().keys() == known | blocks
 
     def test_a_backend_without_settings_has_no_key(self) -> None:

@@ -12,7 +12,7 @@ from docker.errors import APIError, NotFound
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.orchestrator.swarm_parts.client import SwarmError
+from components.docker_engine import SwarmError
 from components.service import Service
 from config.releases import Change, History, parsed
 from tests.commands.doctoring import stack_file

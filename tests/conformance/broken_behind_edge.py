@@ -22,7 +22,7 @@ class GoodEdge(AwsOrchestrator[GoodEdgeOptions]):
         return {"stack": self.args.stack}
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
-        joins = {"group": target.group_arn} if target else {}
+        joins = {"group": target.group} if target else {}
         rest = service.model_dump(mode="json", exclude={"digest", "env", "secrets"})
         secrets = {key: pulumi.Output.secret(value.get_secret_value()) for key, value in service.secrets.items()}
         env = service.environment(name, self.options.key)

@@ -46,7 +46,7 @@ class GoodFront(Edge[GoodFrontOptions]):
         group = pulumi.CustomResource(
             "broken:index:Group", f"{service_name}-{orchestrator}", {"path": service.health}, self.child()
         )
-        return Target(self.named(service_name, orchestrator), group, group.id, registration)
+        return Target(self.named(service_name, orchestrator), group, registration)
 
     def named(self, service: str, orchestrator: str) -> pulumi.Output[str]:
         return pulumi.Output.from_input(f"{service}/{orchestrator}")

@@ -22,7 +22,7 @@ TABLE = {(one, two): cell(registry_options(one), runtime_options(two)) for one i
 REFUSED = {pair: found.why for pair, found in TABLE.items() if found.how == "refused"}
 PAIRS = [pair for pair in TABLE if pair not in REFUSED]
 EVERY = [(*pair, preset) for pair in PAIRS for preset in PRESETS]
-ON_AWS = [key for key in ORCHESTRATORS if load(key).Options.target]
+ON_AWS = [key for key in ORCHESTRATORS if load(key).Options.platform == "aws"]
 MOVES = [(registry, *both) for registry in REGISTRIES for both in permutations(ON_AWS, 2)]
 
 

@@ -29,7 +29,7 @@ MOVES = [
 def graph(name: str, key: str, pull_from: str = "") -> Graph:
     """A stack with a registry, and with the one that images still come from."""
     blocks = {each: BLOCKS[each] for each in (name, pull_from) if each in BLOCKS}
-    there: Any = EXISTING if orchestrator.load(key).Options.target else {}
+    there: Any = EXISTING if orchestrator.load(key).Options.platform == "aws" else {}
     return run_program({**config_for(name, key), **there, **blocks, "pull-from": pull_from})
 
 

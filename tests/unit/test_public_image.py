@@ -63,7 +63,7 @@ WEB = {"image": IMAGE, "path": "/web"}
 @cache
 def graph(registry: str, runtime: str) -> Graph:
     """A stack with one service of each kind where there is an edge, elsewhere with someone else's alone."""
-    there = EXISTING if orchestrator.load(runtime).Options.target else {}
+    there = EXISTING if orchestrator.load(runtime).Options.platform == "aws" else {}
     web = WEB if there else {"image": IMAGE}
     blocks = {registry: BLOCKS[registry]} if registry in BLOCKS else {}
     return run_program({**config_for(registry, runtime, web=web), **there, **blocks})

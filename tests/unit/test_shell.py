@@ -12,12 +12,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from components import prices
+from components.docker_engine import SwarmError, check_manager
 from components.orchestrator.ecs_fargate import EcsFargateOptions
 from components.orchestrator.eks import EksOptions
 from components.orchestrator.kubernetes import KubernetesOptions
 from components.orchestrator.swarm import SwarmOptions
 from components.orchestrator.swarm_ec2 import SwarmEc2Options
-from components.orchestrator.swarm_parts.client import SwarmError, check_manager
 from components.shell import Shell, command, quoted
 from components.testing.cloud import Cloud
 from components.testing.engine import start

@@ -9,12 +9,14 @@ import pytest
 from docker.errors import NotFound
 from pulumi.dynamic.dynamic import serialize_provider
 
+from components import docker_engine as swarm_client
+from components.docker_engine import SwarmError, check_manager, connect, explain
+from components.docker_host import address
+from components.dynamic import whole
 from components.orchestrator import swarm_engine
-from components.orchestrator.swarm import SwarmOptions, address, has_ipvs, publish_mode
-from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider, project, whole
-from components.orchestrator.swarm_parts import client as swarm_client
+from components.orchestrator.swarm import SwarmOptions, has_ipvs, publish_mode
+from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider, project
 from components.orchestrator.swarm_parts import rollout as swarm_rollout
-from components.orchestrator.swarm_parts.client import SwarmError, check_manager, connect, explain
 from components.orchestrator.swarm_parts.rollout import REVISION, RolledBackError, Rollout
 from components.service import Service
 from components.testing.engine import HIDDEN, Graph

@@ -15,12 +15,12 @@ from requests import PreparedRequest
 from requests import Request as Asked
 from requests.exceptions import ConnectionError as NoConnection
 
+from components import docker_engine as swarm_client
+from components.docker_engine import SwarmError
 from components.orchestrator import swarm_engine, swarm_nodes
 from components.orchestrator.swarm_nodes import ClusterProvider, ManagerProvider, check_quorum, joined
-from components.orchestrator.swarm_parts import client as swarm_client
 from components.orchestrator.swarm_parts import ssm as swarm_ssm
 from components.orchestrator.swarm_parts.boot import user_data
-from components.orchestrator.swarm_parts.client import SwarmError
 from components.orchestrator.swarm_parts.connection import connection
 from components.orchestrator.swarm_parts.ssm import (
     Adapter,

@@ -8,7 +8,7 @@ from docker.errors import DockerException
 from requests.exceptions import RequestException
 
 from components.direct import LOOPBACK, open_url
-from components.orchestrator.swarm_parts.client import SwarmError, check_manager, connect
+from components.docker_engine import SwarmError, check_manager, connect
 from yard import suggest
 from yard.checks import TIMEOUT, Finding, fail, ok, warn
 from yard.local import STACK

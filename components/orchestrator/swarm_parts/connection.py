@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from components.orchestrator.swarm_parts.client import Engine, SwarmError, check_manager, connect, explain
+from components.docker_engine import Engine, SwarmError, check_manager, connect, explain
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
+from components.docker_engine import Engine, SwarmError, explain
 from components.orchestrator.swarm_parts.rollout import POLL, is_over
 
 LINES = 20

@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 from docker.errors import DockerException
 
 from components.direct import open_directly
-from components.orchestrator.swarm_parts.client import Engine, SwarmError, explain
+from components.docker_engine import Engine, SwarmError, explain
 
 REVISION = "switchyard.revision"
 """Label of each replica: which spec it was made from."""

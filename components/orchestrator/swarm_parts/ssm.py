@@ -28,8 +28,8 @@ from requests.exceptions import ConnectionError as NoConnection
 from requests.exceptions import RequestException
 from requests.structures import CaseInsensitiveDict
 
+from components.docker_engine import REQUEST_TIMEOUT, Engine, SwarmError
 from components.orchestrator.swarm_parts.boot import TAG
-from components.orchestrator.swarm_parts.client import REQUEST_TIMEOUT, Engine, SwarmError
 from components.shell import command
 
 PIECE = 20_000

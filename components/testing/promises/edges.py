@@ -32,13 +32,15 @@ from components.testing.promises.checks import (
     options_of,
     service_of,
 )
-from components.workload import Registration, TargetKind, Workload
+from components.workload import Address, Registration, TargetKind, Workload
 
 SERVICES = {"api": {"replicas": 2, "health": "/up"}, "web": {"path": "/web", "port": 9000}}
 WEIGHTS = {"one": 90, "two": 10, "three": 0}
 """A move: of the orchestrators that are up, one is only prepared."""
 APP = "promise:index:App"
 """What runs a service on one of them."""
+NETWORK = "promise:index:Network"
+"""What its services are on."""
 
 
 class EdgePromises:
@@ -66,7 +68,7 @@ class EdgePromises:
         assert takes <= set(get_args(TargetKind))
 
     def test_everything_it_makes_is_below_it(self, name: str, block: Block) -> None:
-        lasting = ("switchyard:network:Network", "switchyard:vault:Vault", APP)
+        lasting = ("switchyard:network:Network", "switchyard:vault:Vault", APP, NETWORK)
         check_below(_run(name, json.dumps(block)).graph, edge.load(name).token, *lasting)
 
     def test_it_tells_its_url(self, name: str, block: Block) -> None:
@@ -98,7 +100,8 @@ class EdgePromises:
         rules = {each.urn for each in _rules(edge.load(name).Options, graph)}
         for each in graph.under(edge.load(name).token):
             if each.urn not in rules:
-                assert len({urn for urn in graph.waits_for(each) if graph.nodes[urn].type == APP}) <= 1
+                apps = [graph.nodes[urn].name for urn in graph.waits_for(each) if graph.nodes[urn].type == APP]
+                assert len({app.partition("-")[2] for app in apps}) <= 1
 
     def test_other_weights_change_what_shares_and_nothing_else(self, name: str, block: Block) -> None:
         before = _run(name, json.dumps(block)).graph
@@ -152,11 +155,12 @@ def _run(name: str, block: str, weights: str = json.dumps(WEIGHTS)) -> _Ran:
 
     def program() -> list[pulumi.Output[str]]:
         front = cls("edge", _args(options_of(cls.Options, json.loads(block)), services))
+        networks = {each: pulumi.CustomResource(NETWORK, each, {}).id for each in WEIGHTS}
         groups = []
         for key, service in services.items():
-            workloads = {each: _workload(front, key, service, each) for each in WEIGHTS}
+            workloads = {each: _workload(front, key, service, each, network) for each, network in networks.items()}
             front.traffic(key, service, json.loads(weights), workloads)
-            groups += [each.target.group_arn for each in workloads.values() if each.target]
+            groups += [each.target.group for each in workloads.values() if each.target]
         return groups
 
     groups = deploy(program)
@@ -165,6 +169,7 @@ def _run(name: str, block: str, weights: str = json.dumps(WEIGHTS)) -> _Ran:
 
 def _args(options: EdgeOptions, services: Mapping[str, Service]) -> EdgeArgs[Any]:
     return EdgeArgs(
+        stack=STACK,
         options=options,
         foundation=_foundation() if options.platform == "aws" else None,
         routes=services,
@@ -183,10 +188,13 @@ def _foundation() -> Foundation:
     )
 
 
-def _workload(front: edge.Edge[Any], name: str, service: Service, orchestrator: str) -> Workload:
+def _workload(
+    front: edge.Edge[Any], name: str, service: Service, orchestrator: str, network: pulumi.Output[str]
+) -> Workload:
     kind = min(front.options.takes)
     target = front.target(name, service, orchestrator, Registration(kind, service.port))
     app = pulumi.CustomResource(
-        APP, f"{name}-{orchestrator}", {"group": target.group_arn}, pulumi.ResourceOptions(depends_on=[target.ready])
+        APP, f"{name}-{orchestrator}", {"group": target.group}, pulumi.ResourceOptions(depends_on=[target.ready])
     )
-    return Workload(healthy=(app,), target=target)
+    dial = app.id.apply(lambda id_: f"{id_}:80")
+    return Workload(healthy=(app,), target=target, address=Address(dial, network))

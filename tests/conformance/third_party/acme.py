@@ -154,7 +154,7 @@ class AcmeEdge(AcmeAws):
             to_port=service.port,
             opts=opts,
         )
-        joins = {"targetGroup": target.group_arn, "securityGroups": [group.id]}
+        joins = {"targetGroup": target.group, "securityGroups": [group.id]}
         after = pulumi.ResourceOptions(parent=self, depends_on=[target.ready, opened, let_in])
         return Workload(healthy=(self.app(name, service, image, joins, after),))
 

@@ -1,0 +1,338 @@
+"""A Traefik on a Docker engine and its routes, as dynamic providers: what the Pulumi engine calls.
+
+State holds them pickled by reference, so the names of this module and of the providers must stay.
+
+The one truth about the routes is a file in the container's volume: it is read, changed by one route, and put back with
+the configuration that is made of all of them. Traefik watches that, and goes over to it without closing anything. A
+restart finds both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.request import Request
+
+from docker import APIClient
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.types import LogConfig
+from pulumi.dynamic import (
+    ConfigureRequest,
+    CreateResult,
+    ReadResult,
+    UpdateResult,
+)
+
+from components import dynamic
+from components.direct import open_directly
+from components.docker_engine import SwarmError, connect, explain
+from components.docker_host import address
+from components.dynamic import Props, whole
+from components.edge.proxy_routes import REVISION_HEADER, Route, configuration
+from components.pulumi_internals import speak_in_words
+from components.shell import command
+
+INSIDE = 8080
+"""The port that Traefik listens on in its container."""
+PROGRAM = "/usr/local/bin/traefik"
+"""Where the official image has it."""
+HOME = "/switchyard"
+ROUTES, NEXT, WATCHED = "routes.json", "next.json", "traefik.yml"
+"""Ours; the configuration of all of them; and the name under which Traefik reads it, for which JSON is YAML."""
+CHANGING = threading.Lock()
+"""A change reads the routes and puts them back; the providers of one run share a process."""
+TAKEN = 15.0
+"""Seconds that Traefik may take to go over to a configuration."""
+STOP = 60
+"""Seconds that requests under way have when the container stops."""
+STATIC = (
+    f"--entrypoints.http.address=:{INSIDE}",
+    # Of callers. An end for those that send a request slowly: it is for the whole of it, so uploads set the measure. An
+    # idle connection and the headers have what a load balancer of AWS has (ELB user guide, "Quotas").
+    "--entrypoints.http.transport.respondingtimeouts.readtimeout=300s",
+    "--entrypoints.http.transport.respondingtimeouts.idletimeout=60s",
+    f"--entrypoints.http.http.maxheaderbytes={64 * 1024}",
+    f"--entrypoints.http.transport.lifecycle.gracetimeout={STOP - 10}s",
+    f"--providers.file.filename={HOME}/{WATCHED}",
+    "--providers.file.watch=true",
+    "--providers.providersthrottleduration=0s",
+    "--ping=true",
+    "--ping.manualrouting=true",
+    "--log.level=WARN",
+    "--global.checknewversion=false",
+    "--global.sendanonymoususage=false",
+)
+ACCESS_LOG = ("--accesslog=true", "--accesslog.format=json")
+
+
+class Provider(dynamic.Provider):
+    """What they have in common."""
+
+    def configure(self, req: ConfigureRequest) -> None:
+        """Called once in the provider's process, before anything else."""
+        speak_in_words(SwarmError)
+
+
+class ServerProvider(Provider):
+    """The container, with a volume for its routes and a network of its own. It is known by its name."""
+
+    watched = ("host", "name", "image", "port", "access_log")
+    fixed = frozenset({"host", "name"})
+
+    def create(self, props: Props) -> CreateResult:
+        """Make it, or take over what an interrupted run left."""
+        with engine_at(props["host"]) as engine:
+            start(engine, props)
+        return CreateResult(props["name"], props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Is it still there, and does it run?"""
+        with engine_at(props["host"]) as engine:
+            try:
+                running = engine.inspect_container(id_)["State"]["Running"]
+            except NotFound:
+                return ReadResult("", {})
+        return ReadResult(id_, props if running else {**props, "image": ""})
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """Another container, with the networks and routes of the old. Between the two nobody answers, for a second."""
+        with engine_at(news["host"]) as engine:
+            start(engine, news)
+        return UpdateResult(news)
+
+    def delete(self, id_: str, props: Props) -> None:
+        """With all that it kept."""
+        with engine_at(props["host"]) as engine:
+            remove(engine, id_)
+            for gone in (engine.remove_network, engine.remove_volume):
+                try:
+                    gone(id_)
+                except NotFound:
+                    continue
+
+
+class JoinProvider(Provider):
+    """The container on one more network."""
+
+    watched = ("host", "server", "network")
+    fixed = frozenset(watched)
+
+    def create(self, props: Props) -> CreateResult:
+        """Join; whoever is there already stays."""
+        with engine_at(props["host"]) as engine:
+            try:
+                if props["network"] not in networks(engine, props["server"]):
+                    engine.connect_container_to_network(props["server"], props["network"])
+            except NotFound as error:
+                raise SwarmError(
+                    f"the proxy {props['server']} cannot join the network of the services:"
+                    f" {explain(str(error.explanation))}; `proxy.host` must be an engine that is a node of their swarm"
+                ) from error
+        return CreateResult(f"{props['server']}/{props['network']}", props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """Is it on the network?"""
+        with engine_at(props["host"]) as engine:
+            try:
+                joined = networks(engine, props["server"])
+            except NotFound:
+                return ReadResult("", {})
+        return ReadResult(id_, props) if props["network"] in joined else ReadResult("", {})
+
+    def delete(self, _id: str, props: Props) -> None:
+        """Leave it, for a network with somebody on it cannot go."""
+        with engine_at(props["host"]) as engine:
+            try:
+                engine.disconnect_container_from_network(props["server"], props["network"], force=True)
+            except NotFound:
+                return
+
+
+class RouteProvider(Provider):
+    """One route."""
+
+    watched = ("host", "server", "id", "route", "shares")
+    fixed = frozenset({"host", "server", "id"})
+
+    def create(self, props: Props) -> CreateResult:
+        """Add it."""
+        put(props)
+        return CreateResult(props["id"], props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        """What the proxy has now: a difference is drift."""
+        with engine_at(props["host"]) as engine:
+            try:
+                found = kept(engine, props["server"]).get(id_)
+            except NotFound:
+                found = None
+        return ReadResult(id_, {**props, "route": found}) if found else ReadResult("", {})
+
+    def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
+        """Put the new one in its place."""
+        put(news)
+        return UpdateResult(news)
+
+    def delete(self, id_: str, props: Props) -> None:
+        """Take it out."""
+        with engine_at(props["host"]) as engine:
+            try:
+                change(engine, props["server"], {id_: None}, address(props["host"]))
+            except NotFound:
+                return
+
+
+def put(props: Props) -> None:
+    """Have a route as it is wanted."""
+    with engine_at(props["host"]) as engine:
+        change(engine, props["server"], {props["id"]: whole(props["route"])}, address(props["host"]))
+
+
+@contextmanager
+def engine_at(host: str) -> Iterator[APIClient]:
+    """The engine; what it refuses within raises `SwarmError` in words, but for `NotFound`."""
+    engine = connect(host)
+    try:
+        yield engine
+    except NotFound:
+        raise
+    except APIError as error:
+        raise SwarmError(explain(str(error.explanation or error))) from error
+    finally:
+        engine.close()
+
+
+def start(engine: APIClient, props: Props) -> None:
+    """Have the container run. One that is there makes way for it, and it takes over its networks and what it kept."""
+    name, labels = props["name"], {"switchyard.stack": props["stack"]}
+    have_image(engine, props["image"])
+    if not engine.networks(names=[name]):
+        engine.create_network(name, driver="bridge", labels=labels)
+    engine.create_volume(name, labels=labels)
+    try:
+        others = set(networks(engine, name))
+    except NotFound:
+        others = set()
+    remove(engine, name)
+    engine.create_container(
+        props["image"],
+        [*STATIC, *(ACCESS_LOG if props["access_log"] else ())],
+        entrypoint=[PROGRAM],
+        name=name,
+        labels=labels,
+        ports=[INSIDE],
+        volumes=[HOME],
+        stop_timeout=STOP,
+        host_config=engine.create_host_config(
+            binds=[f"{name}:{HOME}"],
+            port_bindings={INSIDE: int(props["port"])},
+            network_mode=name,
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            restart_policy={"Name": "unless-stopped"},
+            log_config=LogConfig(type="local"),
+        ),
+    )
+    write(engine, name, kept(engine, name))
+    for network in others - set(networks(engine, name)):
+        engine.connect_container_to_network(name, network)
+    engine.start(name)
+
+
+def have_image(engine: APIClient, image: str) -> None:
+    """Pull it, where the engine has none of that name."""
+    try:
+        engine.inspect_image(image)  # type: ignore[no-untyped-call]
+    except ImageNotFound:
+        try:
+            engine.pull(image)
+        except APIError as error:
+            raise SwarmError(
+                f"the image of the proxy, {image}, is not on the engine and cannot be pulled:"
+                f" {explain(str(error.explanation or error))}; `python -m tools.proxy` builds one, for `proxy.image`"
+            ) from error
+
+
+def remove(engine: APIClient, name: str) -> None:
+    """Stop the container, once its requests have ended, and take it away."""
+    try:
+        engine.stop(name, timeout=STOP)
+        engine.remove_container(name, force=True)
+    except NotFound:
+        return
+
+
+def networks(engine: APIClient, container: str) -> dict[str, str]:
+    """The networks that a container is on: id -> name. Before its first start the engine has only names."""
+    found = engine.inspect_container(container)["NetworkSettings"]["Networks"]
+    return {each["NetworkID"] or engine.inspect_network(name)["Id"]: name for name, each in found.items()}
+
+
+def change(engine: APIClient, container: str, wanted: Mapping[str, Route | None], host: str) -> None:
+    """Put routes in, by id, and take out those that are None. Done when requests to `host` go by them."""
+    with CHANGING:
+        routes = {id_: each for id_, each in {**kept(engine, container), **wanted}.items() if each is not None}
+        revision = write(engine, container, routes)
+        (published,) = {each["HostPort"] for each in engine.port(container, INSIDE) or []}
+        wait_for(f"http://{host}:{published}", revision, container)
+
+
+def wait_for(url: str, revision: str, container: str) -> None:
+    """Return once the proxy has gone over to a revision."""
+    deadline = time.monotonic() + TAKEN
+    while True:
+        try:
+            with open_directly(Request(url, headers={REVISION_HEADER: revision}), timeout=5):
+                return
+        except OSError as error:  # an `HTTPError` is one: 404 from those before it
+            if time.monotonic() >= deadline:
+                raise SwarmError(
+                    f"the proxy at {url} has not gone over to its new routes within {TAKEN:g} s ({error}):"
+                    f" {command('docker', 'logs', container)} says why"
+                ) from error
+        time.sleep(0.05)
+
+
+def kept(engine: APIClient, container: str) -> dict[str, Route]:
+    """The routes, by id; raises `NotFound` where there is no container."""
+    engine.inspect_container(container)
+    try:
+        stream, _ = engine.get_archive(container, f"{HOME}/{ROUTES}")
+    except NotFound:
+        return {}
+    with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+        (entry,) = archive.getmembers()
+        file = archive.extractfile(entry)
+        assert file is not None
+        routes: dict[str, Route] = json.load(file)
+    return routes
+
+
+def write(engine: APIClient, container: str, routes: Mapping[str, Route]) -> str:
+    """Put the routes into the container's volume, and the configuration that they make; return its revision."""
+    text = json.dumps(routes, sort_keys=True).encode()
+    revision = hashlib.sha256(text).hexdigest()[:16]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        add(archive, ROUTES, text)
+        add(archive, NEXT, json.dumps(configuration(routes.values(), revision)).encode())
+        # A link is there at once and whole. A file that is still being written would be read too: an empty one.
+        link = tarfile.TarInfo(WATCHED)
+        link.type, link.linkname = tarfile.LNKTYPE, NEXT
+        archive.addfile(link)
+    engine.put_archive(container, HOME, buffer.getvalue())
+    return revision
+
+
+def add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Put a file in, which only its owner may read."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(data), 0o600
+    archive.addfile(entry, io.BytesIO(data))

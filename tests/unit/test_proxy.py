@@ -1,0 +1,185 @@
+"""Routes of the proxy, and how its configuration gets to it. That Traefik goes by them, the live test shows."""
+
+import io
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.error import HTTPError, URLError
+
+import pytest
+import yaml
+from docker.errors import NotFound
+
+from components.docker_engine import SwarmError
+from components.edge import proxy, proxy_engine, proxy_routes
+from components.testing.promises.checks import service_of
+
+API = service_of({"health": "/up"})
+WEB = service_of({"path": "/web"})
+SHOP = service_of({"path": "/web/shop", "host": "shop.example"})
+ROUTES = {
+    "api": proxy_routes.shared("api", API, {"one": 90, "two": 10, "three": 0}),
+    **{f"api/{each}": proxy_routes.group("api", API, each, f"{each}.example:80") for each in ("one", "two", "three")},
+    "web": proxy_routes.shared("web", WEB, {"one": 1}),
+    "web/one": proxy_routes.group("web", WEB, "one", "one.example:81"),
+    "shop": proxy_routes.shared("shop", SHOP, {"one": 1}),
+    "shop/one": proxy_routes.group("shop", SHOP, "one", "one.example:82"),
+}
+HTTP = proxy_routes.configuration(ROUTES.values(), "r1")["http"]
+
+
+def test_the_more_specific_comes_before_the_less() -> None:
+    in_order = sorted(HTTP["routers"], key=lambda each: -HTTP["routers"][each]["priority"])
+    assert in_order[0] == "revision"
+    assert {each.rpartition("/")[2] for each in in_order[1:6]} == {"gate"}
+    assert in_order[6:] == ["shop/one", "web/one", "api/one", "api/two", "api/three", "shop", "web", "api"]
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "taken"),
+    [
+        (API, "/", True),
+        (API, "/web", True),
+        (WEB, "/web", True),
+        (WEB, "/web/shop", True),
+        (WEB, "/website", False),
+        (WEB, "/a/web", False),
+        (service_of({"path": "/v1.0"}), "/v1x0", False),
+    ],
+)
+def test_a_path_takes_what_is_under_it(service: Any, path: str, taken: bool) -> None:
+    found = re.fullmatch(r"PathRegexp\(`(.*)`\)", proxy_routes.matcher(service))
+    assert found is not None
+    assert bool(re.search(found[1], path)) is taken
+
+
+def test_a_host_is_asked_for_too() -> None:
+    assert proxy_routes.matcher(SHOP) == r"Host(`shop.example`) && PathRegexp(`^/web/shop(/|$)`)"
+
+
+def test_only_a_weight_above_0_gets_a_share() -> None:
+    for part, end in (("healthy", "/healthy"), ("any", "")):
+        shares = HTTP["services"][f"api/{part}"]["weighted"]["services"]
+        assert shares == [{"name": f"api/one{end}", "weight": 90}, {"name": f"api/two{end}", "weight": 10}]
+
+
+def test_a_share_waits_for_health_and_a_newcomer_can_be_tried_without() -> None:
+    checked = {name for name, each in HTTP["services"].items() if "healthCheck" in each.get("loadBalancer", {})}
+    assert checked == {f"{each}/healthy" for each in ROUTES if "/" in each}
+    assert HTTP["services"]["api/one/healthy"]["loadBalancer"]["healthCheck"]["path"] == "/up"
+    assert HTTP["routers"]["api/one"]["service"] == "api/one"
+
+
+def test_every_name_in_it_is_in_it() -> None:
+    services, routers = HTTP["services"], HTTP["routers"].values()
+    named = {each["service"] for each in routers} - {"ping@internal"}
+    for each in services.values():
+        named |= {part["name"] for part in each.get("weighted", {}).get("services", ())}
+        named |= {name for key, name in each.get("failover", {}).items() if key in ("service", "fallback")}
+    assert named <= services.keys()
+    assert {name for each in routers for name in each.get("middlewares", ())} <= HTTP["middlewares"].keys()
+    transports = {each["loadBalancer"]["serversTransport"] for each in services.values() if "loadBalancer" in each}
+    assert transports == HTTP["serversTransports"].keys()
+
+
+class Volume:
+    """An engine with one container, whose volume is a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.put: list[list[tarfile.TarInfo]] = []
+
+    def inspect_container(self, _name: str) -> None: ...
+
+    def port(self, _name: str, _port: int) -> list[dict[str, str]]:
+        return [{"HostIp": "0.0.0.0", "HostPort": "8090"}, {"HostIp": "::", "HostPort": "8090"}]
+
+    def get_archive(self, _name: str, path: str) -> tuple[Iterator[bytes], None]:
+        file = self.folder / path.rpartition("/")[2]
+        if not file.exists():
+            raise NotFound("no such file")
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            archive.add(file, file.name)
+        return iter([buffer.getvalue()]), None
+
+    def put_archive(self, _name: str, _path: str, data: bytes) -> None:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            self.put.append(archive.getmembers())
+            archive.extractall(self.folder, filter="data")
+
+
+@pytest.fixture
+def volume(tmp_path: Path) -> Any:
+    return Volume(tmp_path)
+
+
+def test_a_change_leaves_all_other_routes(volume: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(proxy_engine, "wait_for", lambda url, revision, _name: asked.append((url, revision)))
+    for id_, route in ROUTES.items():
+        proxy_engine.change(volume, "edge", {id_: route}, "engine.example")
+    proxy_engine.change(volume, "edge", {"shop": None, "shop/one": None}, "engine.example")
+    left = {id_: route for id_, route in ROUTES.items() if not id_.startswith("shop")}
+    assert proxy_engine.kept(volume, "edge") == left
+    url, revision = asked[-1]
+    assert url == "http://engine.example:8090"
+    watched = yaml.safe_load((volume.folder / proxy_engine.WATCHED).read_text())
+    assert watched == proxy_routes.configuration(left.values(), revision)
+    assert asked[-1] != asked[-2]
+
+
+def test_what_traefik_watches_is_there_at_once_and_whole(volume: Any) -> None:
+    proxy_engine.write(volume, "edge", ROUTES)
+    *files, link = volume.put[0]
+    assert (link.name, link.islnk(), link.linkname) == (proxy_engine.WATCHED, True, files[-1].name)
+    assert all(each.mode == 0o600 for each in files)
+
+
+def test_a_proxy_that_stays_as_it_was_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[OSError | None] = [not_found(), None]
+
+    def answer(request: Any, timeout: float) -> Any:
+        assert request.get_header(proxy_routes.REVISION_HEADER.capitalize()) == "r1"
+        if error := answers.pop(0):
+            raise error
+        return io.BytesIO()
+
+    monkeypatch.setattr(proxy_engine, "open_directly", answer)
+    proxy_engine.wait_for("http://engine.example", "r1", "edge")
+    answers[:] = [not_found()]
+    monkeypatch.setattr(proxy_engine, "TAKEN", 0.0)
+    with pytest.raises(SwarmError, match=r"has not gone over .* `?docker logs edge"):
+        proxy_engine.wait_for("http://engine.example", "r1", "edge")
+
+
+def not_found() -> HTTPError:
+    return HTTPError("http://engine.example", 404, "Not Found", {}, None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "why"),
+    [
+        (None, "healthy", ""),
+        (HTTPError("", 503, "", {}, None), "unhealthy", "/up answers 503"),  # type: ignore[arg-type]
+        (URLError("refused"), "unhealthy", "<urlopen error refused>"),
+    ],
+)
+def test_the_gate_asks_the_newcomer_by_way_of_the_proxy(
+    error: OSError | None, state: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: Any, timeout: float) -> Any:
+        assert request.full_url == "http://engine.example/up"
+        assert dict(request.header_items()) == {"X-switchyard-to": "two", "X-switchyard-service": "api"}
+        if error:
+            raise error
+        return io.BytesIO()
+
+    monkeypatch.setattr(proxy, "open_directly", answer)
+    front: Any = SimpleNamespace(
+        _base="http://engine.example", _gate=SimpleNamespace(expected={"api": SimpleNamespace(path="/up")})
+    )
+    assert proxy.Proxy.health(front, "api/two") == [("api/two", state, why)]
