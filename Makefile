@@ -59,6 +59,10 @@ fuzz: env ## 10,000 wrong configurations, and 1,000 odd ones, through the whole 
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes
 	@.venv/bin/python -m tools.kube
 
+.PHONY: proxy
+proxy: $(VENV) need-go ## build Traefik, for the edge proxy where its image cannot be pulled; once, about 2 minutes
+	@.venv/bin/python -m tools.proxy
+
 .PHONY: unit
 unit: $(VENV) ## the quick tests, without an engine
 	.venv/bin/python -m pytest --numprocesses auto tests/unit

@@ -66,6 +66,7 @@ def program(
     takes: str,
     stamp: str = "",
     works: Callable[[Path], bool] = Path.exists,
+    env: Mapping[str, str] | None = None,
 ) -> Path | None:
     """One program, built once and then at `kept`. None where it cannot be built; why has been said.
 
@@ -81,7 +82,7 @@ def program(
     say(name, f"building {title} from source with {go}: {takes}, once")
     with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
         made = Path(scratch) / kept.name
-        if not build(name, go, module, [package], made, stamp) or not works(made):
+        if not build(name, go, module, [package], made, stamp, env) or not works(made):
             return None
         made.replace(kept)
     say(name, f"kept as {kept}")

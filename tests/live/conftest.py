@@ -1,5 +1,6 @@
 """The real Docker engine, a real registry and the real Pulumi engine. Nothing of the user's is touched."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from components.orchestrator.swarm_parts.client import SwarmError, connect
+from components.docker_engine import SwarmError, connect
 from tests.live.apply import ApplyServicer
 from tests.live.login_registry import login_registry
 from tests.live.on_cluster import PATIENCE, Images
@@ -19,6 +20,8 @@ from tools.kube.programs import BIN, KubeError
 from yard.machine import REGISTRY_IMAGE, Machine, Notes, engine_host
 
 HOST = engine_host({})
+NO_SWARM = {"test_cluster", "test_cluster_own_app", "test_cluster_verbs", "test_page"}
+"""Files with nothing that the engine's swarm could disturb."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,6 +29,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_swarm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Of the files that make the engine a swarm one runs at a time: one of them needs the cluster too, and so goes to
+    the worker that has it."""
+    if request.path.stem in NO_SWARM:
+        yield
+        return
+    workers = tmp_path_factory.getbasetemp().parent
+    with (workers / "swarm.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

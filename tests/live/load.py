@@ -1,29 +1,36 @@
 """Callers who never stop, for as long as a `with` block runs."""
 
+import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 
 from yard.up import call
 
 PAUSE = 0.02
-"""Seconds between the requests of one caller, each on a connection of its own."""
+"""Seconds between the requests of one caller."""
 
 
 class Load:
-    """Calls a service all the time, and notes when there was no answer."""
+    """Calls a service all the time, and notes when there was no answer. Each of `callers` opens a connection for each
+    request, each of `kept` keeps the one that it has."""
 
-    def __init__(self, url: str, callers: int = 1) -> None:
-        self.url = url
+    def __init__(self, url: str, callers: int = 1, kept: int = 0) -> None:
         self.good = 0
         self.failed: list[float] = []
         self.hosts: set[str] = set()
         """The replicas that answered."""
         self._stop = threading.Event()
         self._noting = threading.Lock()
-        self._threads = [threading.Thread(target=self._run) for _ in range(callers)]
+        asking = [partial(call, url)] * callers + [on_kept(url) for _ in range(kept)]
+        self._threads = [threading.Thread(target=self._run, args=[ask]) for ask in asking]
 
     def __enter__(self) -> "Load":
         for thread in self._threads:
@@ -35,9 +42,9 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def _run(self) -> None:
+    def _run(self, ask: Callable[[], Any]) -> None:
         while not self._stop.wait(PAUSE):
-            host = self._answer()
+            host = self._answer(ask)
             with self._noting:
                 if host:
                     self.good += 1
@@ -45,10 +52,10 @@ class Load:
                 else:
                     self.failed.append(time.monotonic())
 
-    def _answer(self) -> str | None:
+    def _answer(self, ask: Callable[[], Any]) -> str | None:
         """Which replica answered; None: none did."""
         with suppress(OSError):
-            answer = call(self.url)
+            answer = ask()
             return str(answer["host"]) if isinstance(answer, dict) else None
         return None
 
@@ -66,6 +73,24 @@ class Load:
         """Seconds from the first request without an answer to the last: 0 where only one was lost, so no proof that
         none was. For that look at `failed`."""
         return max(self.failed) - min(self.failed) if self.failed else 0.0
+
+
+def on_kept(url: str) -> Callable[[], Any]:
+    """The same question again and again, on one connection for as long as it is there."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.netloc, timeout=10)
+
+    def ask() -> Any:
+        try:
+            connection.request("GET", parts.path or "/")
+            response = connection.getresponse()
+            text = response.read()
+        except OSError:
+            connection.close()
+            raise
+        return json.loads(text) if response.status == 200 else None
+
+    return ask
 
 
 def meshed(client: docker.DockerClient, stack: str) -> bool:

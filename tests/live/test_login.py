@@ -6,7 +6,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from components.orchestrator.swarm_parts.client import connect
+from components.docker_engine import connect
 from tests.live.conftest import HOST
 from tests.live.login_registry import PASSWORD, USER, login_registry
 from tests.live.project import Project, copy_of_project, example

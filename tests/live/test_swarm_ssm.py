@@ -16,11 +16,11 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
+from components.docker_engine import SwarmError
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider
 from components.orchestrator.swarm_nodes import identity, joined
 from components.orchestrator.swarm_parts import boot as swarm_boot
 from components.orchestrator.swarm_parts import ssm as swarm_ssm
-from components.orchestrator.swarm_parts.client import SwarmError
 from components.orchestrator.swarm_parts.connection import connection
 from rehearsal.apis import ssm
 from tests.live.conftest import HOST
