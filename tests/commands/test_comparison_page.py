@@ -23,6 +23,7 @@ from components.cost import COLUMNS
 from components.estimate import Amount, cents
 from tests.program import ROOT, SERVICE, config_for
 from yard.comparison import Comparison, chart, page
+from yard.comparison.answer import Answer
 from yard.comparison.sliders import NANO, Grid, Position, Table
 
 TODAY = date(2026, 11, 24)
@@ -192,6 +193,11 @@ class TestPage:
             row = "".join(f'<td class="number">{each.amount(column)}</td>' for column in COLUMNS)
             assert f'{row}<td class="number sum">{each.amount()}</td>' in html
         assert html.count("(this stack)") == 1
+
+    def test_the_answer_is_there_without_a_script(self, project: Project, html: str) -> None:
+        told = page.answer(Answer(project()))
+        assert re.match(r"~[\d.]+ USD a month\. The [a-z ]+ is \d+ % of it\. ", told)
+        assert f'role="status">{told}</p>' in unescape(html)
 
     def test_it_says_what_the_figures_rest_on(self, project: Project, html: str) -> None:
         found, text = project(), unescape(html)

@@ -22,6 +22,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from components.cost import COLUMNS
 from tests.live.project import REQUIRED, ROOT
 from yard.comparison import Comparison, chart, page
+from yard.comparison.answer import Answer
+from yard.comparison.sliders import with_replicas
 
 SECONDS = 30
 """For what takes a moment, on a machine that is busy."""
@@ -284,7 +286,7 @@ def test_the_mouse_on_a_piece_is_told_its_amount(browser: Browser) -> None:
 def test_the_keyboard_reaches_every_control_and_shows_where_it_is(browser: Browser) -> None:
     browser.open()
     reached = []
-    for _ in range(len(SLIDERS) + 4):
+    for _ in range(len(SLIDERS) + 5):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         reached.append(
             browser.ask(
@@ -296,7 +298,32 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(browser: Brows
         )
         assert style == "solid"
         assert width >= 2
-    assert reached == ["theme", *SLIDERS, "reset", "figures", "prices"]
+    assert reached == ["theme", *SLIDERS, "reset", "own-registry", "figures", "prices"]
+
+
+def test_the_answer_is_that_of_the_terminal_and_follows_the_sliders(browser: Browser) -> None:
+    browser.open()
+    said = browser.find("#status").text
+    assert said == page.answer(Answer(Comparison.of(ROOT, "dev")))
+    browser.press("replicas", Keys.END)
+    moved = Comparison.of(ROOT, "dev")
+    wanted = page.answer(Answer(moved.priced(with_replicas(moved.settings, 10))))
+    assert browser.find("#status").text == wanted != said
+
+
+def test_other_registries_can_be_folded_and_the_address_keeps_what_is_not_the_stacks_own(browser: Browser) -> None:
+    browser.open()
+    browser.press("deploys", Keys.END)
+    browser.find("#own-registry").click()
+    rows = "return [...document.querySelectorAll('#table tbody tr')].filter((row) => row.offsetParent).length"
+    assert browser.ask(rows) == len([each for each in Comparison.of(ROOT, "dev").known if each.registry == "ecr"])
+    assert "4 stacked bars, from ecr + swarm-ec2" in str(browser.find("#chart").get_attribute("aria-label"))
+    browser.driver.refresh()
+    browser.until("return document.querySelector('#chart').dataset.drawn === 'wide'")
+    assert browser.find("output[for=deploys]").text == "200"
+    assert browser.ask(rows) == 4
+    browser.find("#sliders button").click()
+    assert browser.ask("return location.hash") == "#own-registry=yes"
 
 
 def test_every_slider_is_named_and_says_its_value(browser: Browser) -> None:

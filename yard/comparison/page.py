@@ -20,6 +20,7 @@ from components.cost import COLUMNS
 from components.estimate import Amount, Estimate
 from components.prices import Tier
 from yard.comparison import Comparison, chart
+from yard.comparison.answer import Answer
 from yard.comparison.captions import LEGEND, conditions, texts
 from yard.comparison.chart import DARK, LIGHT, NO_BAR, Theme
 from yard.comparison.sliders import NANO, Grid, Position, Slider, Table
@@ -63,7 +64,8 @@ def html(found: Comparison, today: date, progress: Progress = lambda done, of: N
         title=escape(chart.title(found)),
         stack=escape(found.stack),
         own=escape(" + ".join((found.settings.config.registry, found.settings.config.orchestrator))),
-        status=escape(LEGEND),
+        answer=escape(answer(Answer(found))),
+        registry=escape(found.settings.config.registry),
         legend=escape(LEGEND),
         sliders="\n".join(map(_slider, grid.sliders)),
         heads="".join(
@@ -99,6 +101,7 @@ def document(grid: Grid, progress: Progress = lambda done, of: None) -> dict[str
         "lists": lists,
         "texts": list(numbers_of),
         "chart": {
+            "bars": len(found.known),
             "wide": chart.spec(len(found.known)),
             "narrow": chart.spec(len(found.known), narrow=True),
             "config": chart.config(_variables()),
@@ -121,10 +124,23 @@ def _pair(grid: Grid, place: int, each: Estimate) -> dict[str, Any]:
         "id": _id(place),
         "name": chart.name(each),
         "own": grid.found.is_own(each),
+        "ownRegistry": each.registry == grid.found.settings.config.registry,
         "known": not each.runs_unpriced,
         "place": place,
         "columns": list(map(column, COLUMNS)),
     }
+
+
+def answer(of: Answer) -> str:
+    """What most people look for; the page's script says it anew wherever the sliders stand."""
+    own, best, shares = of.own, of.cheapest_switch, of.shares()
+    if own is None or not shares:
+        return "Nobody here knows what this stack costs."
+    largest = shares[0]
+    told = f"{own.amount()} USD a month. The {largest.column} is {largest.percent} % of it."
+    if best is None:
+        return f"{told} No other pair is cheaper."
+    return f"{told} The cheapest switch saves {-of.added(best):,}: {chart.name(best)}, {best.amount()}."
 
 
 Lines = tuple[str, ...]

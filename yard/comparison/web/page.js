@@ -5,8 +5,10 @@
   const CENT = data.units / 100;
   const byId = (id) => document.getElementById(id);
   const inputs = data.sliders.map((slider) => byId(slider.key));
+  const ownRegistry = byId("own-registry");
   const narrow = matchMedia("(max-width: 40rem)");
   let view = null;
+  let described = ""; // what is seen, for who does not see it: Vega would say "Vega visualization"
 
   const position = () => inputs.map((input) => input.valueAsNumber);
 
@@ -30,12 +32,18 @@
   };
 
   const text = ({ usd, confirmed, whole }) => {
-    const cents = Math.floor(usd / CENT + 0.5);
-    const number = (cents / 100).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+    const number = amount(cents(usd));
     const mark = confirmed ? "" : "~";
     if (whole) return mark + number;
     return usd ? `${mark}${number}+?` : "?";
   };
+
+  const isShown = ({ pair }) => pair.own || pair.ownRegistry || !ownRegistry.checked;
+
+  // What is not known of a pair may cost anything, so one of which more is unknown is no candidate for the cheapest.
+  const gaps = ({ columns }) => columns.flatMap((column, order) => (column.whole ? [] : [order]));
+  const cents = (usd) => Math.floor(usd / CENT + 0.5);
+  const amount = (count) => (count / 100).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
   const compared = (at) =>
     data.pairs.map((pair) => figures(pair, at)).sort((a, b) => a.total.usd - b.total.usd || a.pair.place - b.pair.place);
@@ -58,21 +66,52 @@
   const fill = (found) => {
     for (const { pair, columns, total } of found) {
       const row = byId(pair.id);
+      row.hidden = !isShown({ pair });
       [...columns, total].forEach((amount, place) => {
         row.cells[place + 2].textContent = text(amount);
       });
       row.parentElement.append(row); // in the new order
     }
+    byId("unpriced").hidden = !found.some((each) => !each.pair.known && isShown(each)); // its head would stand alone
+  };
+
+  const answer = (known) => {
+    const own = known.find(({ pair }) => pair.own);
+    if (!own?.total.usd) return "Nobody here knows what this stack costs.";
+    const largest = own.columns.reduce((most, each, order) => (each.usd > own.columns[most].usd ? order : most), 0);
+    const percent = Math.round((100 * own.columns[largest].usd) / own.total.usd);
+    const told = `${text(own.total)} USD a month. The ${data.columns[largest]} is ${percent} % of it.`;
+    const missing = gaps(own);
+    const best = known.find((each) => gaps(each).every((order) => missing.includes(order)));
+    const saved = cents(own.total.usd) - cents(best.total.usd);
+    if (saved <= 0) return `${told} No other pair is cheaper.`;
+    return `${told} The cheapest switch saves ${amount(saved)}: ${best.pair.name}, ${text(best.total)}.`;
   };
 
   const tell = (known) => {
-    // What is not known of a pair may cost anything, so it is no candidate for the cheapest.
-    const full = known.find(({ total }) => total.whole);
-    const own = known.find(({ pair }) => pair.own);
-    const said = [];
-    if (full) said.push(`Cheapest${full === known[0] ? "" : " of those known in full"}: ${full.pair.name}, ${text(full.total)} USD a month.`);
-    if (own) said.push(`This stack, ${own.pair.name}: ${text(own.total)}.`);
-    byId("status").textContent = said.join(" ");
+    byId("status").textContent = answer(known);
+    const shown = known.filter(isShown);
+    if (!shown.length) return;
+    const [first, last] = [shown[0], shown[shown.length - 1]];
+    const span = `from ${first.pair.name}, ${text(first.total)}, to ${last.pair.name}, ${text(last.total)} USD a month`;
+    described = `${shown.length} stacked bars, ${span}; the table below has the same figures`;
+    if (view) view.description(described);
+  };
+
+  // What is not the stack's own is in the address, so that it can be sent to somebody.
+  const remember = (at) => {
+    const moved = data.sliders.flatMap((slider, index) => (at[index] === Number(inputs[index].defaultValue) ? [] : [[slider.key, slider.stops[at[index]]]]));
+    if (ownRegistry.checked) moved.push([ownRegistry.id, "yes"]);
+    history.replaceState(null, "", `#${new URLSearchParams(moved)}`);
+  };
+
+  const recall = () => {
+    const said = new URLSearchParams(location.hash.slice(1));
+    data.sliders.forEach((slider, index) => {
+      const stop = slider.stops.indexOf(said.get(slider.key));
+      if (stop >= 0) inputs[index].value = stop;
+    });
+    ownRegistry.checked = said.has(ownRegistry.id);
   };
 
   const list = (at) => {
@@ -101,13 +140,15 @@
     fill(found);
     tell(known);
     list(at);
-    if (view) view.data("rows", rowsOf(known)).runAsync();
+    if (view) view.data("rows", rowsOf(known.filter(isShown))).runAsync();
   };
 
   const draw = async () => {
-    const known = compared(position()).filter(({ pair }) => pair.known);
+    const known = compared(position()).filter(({ pair }) => pair.known).filter(isShown);
     if (!known.length) return;
-    const spec = { ...(narrow.matches ? data.chart.narrow : data.chart.wide), datasets: { rows: rowsOf(known) } };
+    const form = narrow.matches ? data.chart.narrow : data.chart.wide;
+    const height = (form.height / data.chart.bars) * known.length;
+    const spec = { ...form, height, datasets: { rows: rowsOf(known) } };
     const drawn = await vegaEmbed("#chart", spec, {
       mode: "vega-lite",
       renderer: "svg",
@@ -117,7 +158,7 @@
       defaultStyle: false,
       tooltip: { disableDefaultStyle: true },
     });
-    view = drawn.view;
+    view = drawn.view.description(described);
     byId("chart").dataset.drawn = narrow.matches ? "narrow" : "wide";
   };
 
@@ -131,15 +172,25 @@
   });
   preferred.addEventListener("change", showTheme);
 
-  byId("sliders").addEventListener("input", update);
+  const change = () => {
+    update();
+    remember(position());
+  };
+  byId("sliders").addEventListener("input", change);
+  ownRegistry.addEventListener("change", () => {
+    change();
+    draw();
+  });
   byId("sliders").addEventListener("reset", (event) => {
     event.preventDefault(); // it would come after this
     for (const input of inputs) input.value = input.defaultValue;
-    update();
+    change();
   });
   narrow.addEventListener("change", draw);
-  byId("sliders").hidden = theme.hidden = false;
+  byId("sliders").hidden = theme.hidden = byId("choice").hidden = false;
   showTheme();
-  byId("sliders").reset(); // a browser that comes back to a page puts its controls where they were
+  for (const input of inputs) input.value = input.defaultValue; // a browser that comes back puts them where they were
+  recall();
+  update();
   draw();
 })();
