@@ -84,7 +84,7 @@ def compare(
     if only_change:
         _change(stack, as_json)
         return
-    _agree(as_json, as_csv, named, by_line, budget, every)
+    _agree(as_json, as_csv, named, by_line, budget, every or bool(page or picture))
     found = Comparison.of(ROOT, stack, region, usage, like)
     shown, today = _only(found, named), date.today()
     if page or picture:
@@ -117,13 +117,17 @@ def _budget(found: Comparison, usd: float) -> Budget:
     return Budget(Decimal(str(usd)), found)
 
 
-def _agree(as_json: bool, as_csv: bool, named: Sequence[str], by_line: bool, budget: float | None, every: bool) -> None:
+def _agree(
+    as_json: bool, as_csv: bool, named: Sequence[str], by_line: bool, budget: float | None, others: bool
+) -> None:
     if as_json and as_csv:
         raise click.UsageError("--json or --csv: choose one")
     if named and not by_line:
         raise click.UsageError("--pair goes with --by-line")
-    if budget is not None and (as_csv or by_line or every):
-        raise click.UsageError("--budget goes with the answer or with --json, not with --all, --by-line or --csv")
+    if budget is not None and (as_csv or by_line or others):
+        raise click.UsageError(
+            "--budget goes with the answer or with --json, not with --all, --by-line, --csv, --html or --png"
+        )
 
 
 def _draw(found: Comparison, today: date, page: str | None, picture: str | None) -> None:

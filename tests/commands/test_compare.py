@@ -121,8 +121,8 @@ class TestBudget:
         assert found["fits"][-1]["total"]["usd"] == "49.74", "to the cent"
 
     def test_it_does_not_go_with_what_has_no_room_for_it(self) -> None:
-        for option in ("--all", "--csv", "--by-line"):
-            assert "--budget goes with the answer or with --json" in run("--budget", "1", option, exit_code=2).stderr
+        for option in (["--all"], ["--csv"], ["--by-line"], ["--html", "x"]):
+            assert "--budget goes with the answer or with --json" in run("--budget", "1", *option, exit_code=2).stderr
 
 
 def whole(pair: Mapping[str, Any]) -> bool:
