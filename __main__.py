@@ -6,7 +6,7 @@ from components.registry import RegistryArgs
 from components.workload import proven
 from config import edge as edges
 from config import release_commands
-from config.aws import foundation
+from config.aws import foundation, limits
 from config.delivery import delivery
 from config.load import look, running
 from config.outputs import export
@@ -14,7 +14,7 @@ from config.place import transforms
 
 stack = running()
 look(stack)
-transform.register(transforms())
+transform.register([*limits(stack), *transforms()])
 
 # Who GitHub is, and what its workflows may do; the boundary of all roles that come after it
 github = delivery(stack)

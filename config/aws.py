@@ -1,11 +1,21 @@
 """From settings to what stands on AWS."""
 
+from collections.abc import Iterator
+
 from components.aws import flow_logs
+from components.aws.boundary import bounding
 from components.aws.delivery import Delivery
 from components.aws.foundation import Foundation
 from components.aws.network import Network, NetworkArgs
 from components.aws.vault import Vault, VaultArgs
+from components.transform import Transform
 from config.settings import Settings
+
+
+def limits(stack: Settings) -> Iterator[Transform]:
+    """What the stack demands of each resource on AWS."""
+    if stack.config.permissions_boundary:
+        yield bounding(stack.config.permissions_boundary)
 
 
 def foundation(stack: Settings, github: Delivery | None = None) -> Foundation | None:

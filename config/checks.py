@@ -128,7 +128,7 @@ BESIDE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "vpc": (("network", "zones", "flow_logs"), THEIRS),
 }
 """A key -> those that mean nothing beside it, and why."""
-ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days")
+ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days", "permissions_boundary")
 """Keys of what stands on AWS alone."""
 AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "waf", "tls_policy", "gate", "guard")
 """Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""

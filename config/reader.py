@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from components import edge, orchestrator, pulumi_internals, registry
 from components.edge import EdgeOptions
 from components.gate import GateOptions
-from components.github import GitHub
+from components.github import GitHub, PolicyArn
 from components.guard import GuardOptions
 from components.model import Model, PlainText, Text, Wanted
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Flows, Kind
@@ -144,6 +144,12 @@ class Keys(Model):
         description="Turn away every ambiguous HTTP request (desync mitigation `strictest`). Or `preset`, the"
         " preset's.",
     )
+    permissions_boundary: PolicyArn | None = Field(
+        default=None,
+        examples=["arn:aws:iam::123456789012:policy/boundary"],
+        description="ARN of an IAM policy that limits every role that the stack makes. With `github` the roles of the"
+        " workflows; its own `permissions-boundary` limits the others.",
+    )
     waf: Annotated[str, WEB_ACL] | None = Field(
         default=None,
         examples=["arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/a1b2c3d4-5678-90ab-cdef-1234567890ab"],
@@ -186,7 +192,9 @@ class Keys(Model):
 
 DEFAULTS: Mapping[str, str] = {key: Keys.model_fields[key].default for key in ("registry", "orchestrator", "preset")}
 """What a stack chooses that says nothing of it."""
-TEXT = frozenset({"registry", "pull-from", "orchestrator", "edge", "preset", "network", "waf", "tls-policy"})
+TEXT = frozenset(
+    {"registry", "pull-from", "orchestrator", "edge", "preset", "network", "waf", "tls-policy", "permissions-boundary"}
+)
 """Keys whose value is text as it stands; all others are JSON."""
 UNSET = ("", "{}", "preset")
 OURS = "switchyard:"

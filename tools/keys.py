@@ -36,7 +36,10 @@ def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]
             yield name, options
 
 
-LATER = frozenset({"edge", "exceptions", "flow-logs", "github", "guard", "plain-http", "proxy", "tls-policy", "waf"})
+LATER = frozenset(
+    {"edge", "exceptions", "flow-logs", "github", "guard", "permissions-boundary", "plain-http", "proxy", "tls-policy"}
+    | {"waf"}
+)
 """Keys that came when the file needed none any more: a provider of swarms would see a change in its configuration."""
 PROJECT = """\
 # Written by `make docs`. A project needs none of the keys under `config`: the program knows by itself what they say.

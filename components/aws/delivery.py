@@ -13,13 +13,13 @@ import pulumi
 from components import pulumi_internals, transform
 from components.aws import access
 from components.aws.access import AwsAccess, Place, Statement
+from components.aws.boundary import ROLE
 from components.github import HOST, HOUR, GitHub
 from components.permissions import policy_of
 from components.sdk import aws
 
 AUDIENCE = "sts.amazonaws.com"
 """Whom a token is for (aws-actions/configure-aws-credentials)."""
-ROLE = "aws:iam/role:Role"
 PUSH, DEPLOY, PREVIEW = "github-push", "github-deploy", "github-preview"
 POLICIES = "iam::{account}:policy/github-*"
 """The boundary and the policies of these roles; no other policy of the stack's is called so."""
