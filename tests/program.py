@@ -56,14 +56,14 @@ def registry_options(name: str) -> RegistryOptions:
 def config_for(registry: str, orchestrator: str, preset: str = "trial", **services: Any) -> dict[str, Any]:
     """A configuration that is right, as the values of a stack file. Without services: one, `api`."""
     blocks = {key: BLOCKS[key] for key in (registry, orchestrator) if key in BLOCKS}
-    behind_edge = runtime_options(orchestrator).target is not None
+    on_aws = runtime_options(orchestrator).platform == "aws"
     return {
         "aws:region": "us-east-1",
         "registry": registry,
         "orchestrator": orchestrator,
         "preset": preset,
         "services": services or {"api": SERVICE},
-        **({"domain": DOMAIN} if preset == "production" and behind_edge else {}),
+        **({"domain": DOMAIN} if preset == "production" and on_aws else {}),
         **blocks,
     }
 
