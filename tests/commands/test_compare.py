@@ -22,6 +22,7 @@ from components.usage import PRESETS
 from tests.commands.comparing import REGIONS, SECRET, STACKS, TODAY, Project, document, pair, run
 from tests.program import BLOCKS, ROOT, SERVICE
 from yard import compare as command
+from yard import suggest
 from yard.comparison import Comparison, documents, summary, table
 from yard.comparison.answer import Answer
 
@@ -404,7 +405,7 @@ class TestAge:
     def test_old_ones_are(self) -> None:
         assert self.comparison("2026-01-31").price_dates(TODAY) == (
             "1 prices in these figures are older than 180 days or have no date, the oldest of 2026-01-31:"
-            " `yard prices refresh us-east-1` fetches AWS's anew (it needs the internet)"
+            f" `{suggest.yard('prices', 'refresh', 'us-east-1')}` fetches AWS's anew (it needs the internet)"
         )
 
     def test_so_are_those_of_no_date(self) -> None:

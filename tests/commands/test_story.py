@@ -110,6 +110,14 @@ class TestScreen:
             "It holds. AWS was not asked.",
         ]
 
+    @pytest.mark.parametrize("width", [60, 80, 120])
+    def test_it_fits_the_terminal_but_for_the_url(
+        self, width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", str(width))
+        lines = [line for line in self.told(capsys, False, report()) if "http://" not in line]
+        assert max(map(len, lines)) <= width
+
     def test_verbose_is_every_operation_in_columns(self, capsys: pytest.CaptureFixture[str]) -> None:
         lines = [line for line in self.told(capsys, True, report()) if " aws:x/" in line]
         assert len(lines) == len(STEPS)

@@ -13,7 +13,6 @@ import pulumi
 from components import prices
 from components.estimate import Charge, Estimate
 from components.prices import Tier
-from components.shell import command
 from components.usage import Usage
 from config.estimates import every_pair
 from config.load import of_file
@@ -54,7 +53,8 @@ class Comparison:
             raise click.ClickException(str(error)) from error
         except prices.NoPrices as error:
             other = suggest.yard("compare", "--stack", stack, "--region", where, "--like", REGION)
-            raise click.ClickException(f"{error}; `{other}` takes those of {REGION} for them, marked ~") from error
+            why = str(error).replace("`yard ", f"`{suggest.yard()} ")
+            raise click.ClickException(f"{why}; `{other}` takes those of {REGION} for them, marked ~") from error
 
     def priced(self, settings: Settings) -> Comparison:
         """The same for other settings of the stack; raises `prices.NoPrices`."""
@@ -137,7 +137,7 @@ class Comparison:
         oldest = f", the oldest of {dated[0]}" if dated else ""
         return (
             f"{len(stale)} prices in these figures are older than {prices.STALE.days} days or have no date{oldest}:"
-            f" `{command('yard', 'prices', 'refresh', self.region)}` fetches AWS's anew (it needs the internet)"
+            f" `{suggest.yard('prices', 'refresh', self.region)}` fetches AWS's anew (it needs the internet)"
         )
 
 

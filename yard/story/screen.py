@@ -6,6 +6,7 @@ import sys
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from yard.rehearsing import Listener, Report, Step
 from yard.story import Phase, clock
@@ -60,8 +61,6 @@ class Screen:
         self._status.update(escape(f"{name}: {what}"))
         if self._verbose:
             self._console.print(f"\n[bold]{name}[/]: {escape(what)}")
-        elif len(self._what) == 1:
-            self._console.print()
 
     def _step(self, step: Step) -> None:
         if self._verbose:
@@ -71,11 +70,21 @@ class Screen:
 
     def _done(self, name: str, report: Report) -> None:
         phase = Phase(name, report)
+        if len(self._what) == 1:
+            self._console.print()
         at = clock(phase.start) if phase.steps else ""
         what = f"{self._what[name]} ({phase.changes})" if phase.steps else f"{phase.changes}, as it should be"
-        self._console.print(f"{at:>7}  [bold]{name}[/]: {escape(what)}")
+        self._at(at, f"[bold]{name}[/]: {escape(what)}")
         for each in phase.moments():
-            self._console.print(f"{clock(each.at):>7}    {escape(each.text)}")
+            self._at(clock(each.at), f"  {escape(each.text)}")
+
+    def _at(self, time: str, text: str) -> None:
+        """A line with its time; what does not fit goes on below the text."""
+        line = Table.grid(padding=(0, 2, 0, 0))
+        line.add_column(width=7, justify="right")
+        line.add_column()
+        line.add_row(time, text)
+        self._console.print(line)
 
     def end(self, report: Report) -> None:
         """What it came to."""
