@@ -154,6 +154,7 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
         if settings.on_aws and getattr(keys, other):
             name = other.replace("_", "-")
             unread |= dict.fromkeys(ours, f"nothing beside `{name}`: {why}")
+    yield from _alarms(settings)
     yield from delivery.unread(settings)
     yield from _exceptions(settings)
     yield from _without_https(settings)
@@ -162,6 +163,11 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
             value = getattr(keys, field)
             value_given = value.model_dump(by_alias=True) if isinstance(value, Model) else value
             yield field.replace("_", "-"), value_given, want
+
+
+def _alarms(settings: Settings) -> Iterator[Contradiction]:
+    if (alarms := [*settings.config.guard.alarms]) and not settings.on_aws:
+        yield "guard.alarms", alarms, "none: they are CloudWatch's, and nothing of the stack is on AWS"
 
 
 def _backends(settings: Settings) -> Iterator[Contradiction]:

@@ -22,10 +22,12 @@ from components.direct import open_directly
 from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
 from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, proxy_routes
 from components.gate import Health
+from components.guard import Watch
 from components.model import Model
 from components.service import Service
 from components.workload import Registration, Target, Workload
 
+SERVER = "pulumi-python:dynamic/proxy:Server"
 VERSION = "3.5.3"
 IMAGE = "docker.io/library/traefik@sha256:84eb6c0e67c99fa026bf1bf4b0afd9ad44350d375b4ebc5049c5f70543a729d6"
 """That version, by its digest: a tag can be put on another image."""
@@ -42,7 +44,7 @@ class ProxyOptions(EdgeOptions):
 
     key = "proxy"
     takes = frozenset({"address"})
-    reads = frozenset({"gate", "access_logs"})
+    reads = frozenset({"gate", "guard", "access_logs"})
     rule = "pulumi-python:dynamic/proxy:Rule"
 
     host: EngineAddress | None = Field(
@@ -66,6 +68,17 @@ class ProxyOptions(EdgeOptions):
             if each["type"] == cls.rule:
                 weights = {group: weight for group, weight in cls.groups(each["inputs"]).items() if weight > 0}
                 yield Shared(each["urn"], {group.partition("/")[2]: weight for group, weight in weights.items()})
+
+    @classmethod
+    def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
+        """Its access log, if it has one. Alarms are CloudWatch's."""
+        for each in resources:
+            if each["type"] == SERVER and each["inputs"].get("access_log"):
+                from components.edge.proxy_asked import AccessLog  # only a stack with a proxy loads docker-py
+
+                log = AccessLog(str(each["inputs"]["host"]), str(each["inputs"]["name"]))
+                return Watch(log.seen, lambda _: ())
+        return None
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """It runs on a machine that is there already."""
