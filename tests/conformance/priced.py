@@ -84,6 +84,7 @@ QUANTITIES: Mapping[str, st.SearchStrategy[Any]] = {
     "response-size": st.floats(0, 1000),
     "logs": st.floats(0, 10**5),
     "audit-logs": st.floats(0, 1000),
+    "flow-logs": st.floats(0, 1000),
     "hours": st.floats(0, 744),
     "load": st.floats(0, 1),
     "layer-reuse": st.floats(0, 1),
