@@ -5,15 +5,18 @@ import os
 import runpy
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
-from tests.conformance.fuzzing import SECRETS, harmed, odd, secret_keys
+from config import place
+from tests.conformance.fuzzing import SECRETS, harmed, odd, secret_keys, written
 from tests.program import ROOT, as_pulumi
 
 TIMES = int(os.environ.get("SWITCHYARD_FUZZ", "0"))
@@ -30,11 +33,24 @@ def figures() -> Iterator[None]:
         print(f"\nfuzz: {', '.join(f'{count} {what}' for what, count in sorted(SEEN.items()))}")
 
 
-def run(config: Mapping[str, Any]) -> str | None:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a stack, fuzz, whose file `run` writes."""
+    folder = tmp_path_factory.mktemp("fuzz")
+    (folder / "config").mkdir()
+    (folder / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
+    return folder
+
+
+def run(project: Path, config: Mapping[str, Any]) -> str | None:
     """What the program says of a configuration; None: it came up. Anything but words is an error."""
+    values = {key if ":" in key else f"switchyard:{key}": written(value) for key, value in config.items()}
+    text = yaml.safe_dump({"config": values}, allow_unicode=True)
+    (project / "config" / "Pulumi.fuzz.yaml").write_text(text, encoding="utf-8")
     engine = start(Cloud(), as_pulumi(config), secret_keys(config, "switchyard"), stack="fuzz")
     try:
-        deploy(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None)
+        with place.running_for(project):
+            deploy(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None)
     except pulumi.RunError as error:  # which Pulumi prints without a stack trace
         assert len(engine.graph) <= 1, [each.type for each in engine.graph]  # nothing in an account
         return str(error)
@@ -43,10 +59,10 @@ def run(config: Mapping[str, Any]) -> str | None:
     return None
 
 
-@settings(SETTINGS, max_examples=TIMES or 150)
-@given(harmed())
-def test_whatever_happened_to_it_it_is_refused_in_words_or_comes_up(config: dict[str, Any]) -> None:
-    says = run(config)
+@settings(SETTINGS, max_examples=TIMES or 120)
+@given(config=harmed())
+def test_whatever_happened_to_it_it_is_refused_in_words_or_comes_up(project: Path, config: dict[str, Any]) -> None:
+    says = run(project, config)
     SEEN["refused" if says else "right in spite of it"] += 1
     if says is not None:
         assert not [each for each in SECRETS if each in says]
@@ -54,8 +70,8 @@ def test_whatever_happened_to_it_it_is_refused_in_words_or_comes_up(config: dict
         assert max(map(len, says.splitlines()), default=0) < 3000
 
 
-@settings(SETTINGS, max_examples=TIMES // 10 or 20)
-@given(odd())
-def test_an_odd_one_comes_up(config: dict[str, Any]) -> None:
-    assert run(config) is None
+@settings(SETTINGS, max_examples=TIMES // 10 or 15)
+@given(config=odd())
+def test_an_odd_one_comes_up(project: Path, config: dict[str, Any]) -> None:
+    assert run(project, config) is None
     SEEN["odd and up"] += 1
