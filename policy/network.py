@@ -1,5 +1,6 @@
 """VPC, subnets, security groups."""
 
+import re
 from collections.abc import Iterable
 
 from policy.control import PRIVATE, PRODUCTION, Control, Graph, Resource
@@ -7,6 +8,9 @@ from policy.control import PRIVATE, PRODUCTION, Control, Graph, Resource
 VPC = ("aws:ec2/vpc:Vpc",)
 SUBNET = ("aws:ec2/subnet:Subnet",)
 INGRESS = ("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",)
+RULES = (*INGRESS, "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule")
+DESCRIPTION = re.compile(r"[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}")
+"""What AWS takes as one (EC2 API, IpRange)."""
 DEFAULT = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
@@ -106,6 +110,13 @@ ROWS = (
         "The whole internet reaches no port of high risk",
         lambda it, _: not _opens_risky(it),
         {"cidrIpv4": "0.0.0.0/0", "fromPort": 0, "toPort": 1024},
+    ),
+    Control(
+        "CKV_AWS_23",
+        RULES,
+        "A rule of a security group says what it is for",
+        lambda it, _: bool(DESCRIPTION.fullmatch(it.get("description", ""))),
+        {"description": None},
     ),
     _endpoint("EC2.55", "ecr.api", THROUGH_NAT),
     _endpoint("EC2.56", "ecr.dkr", THROUGH_NAT),

@@ -58,7 +58,7 @@ def let_in(
         aws.vpc.SecurityGroupIngressRule(
             f"eks-api-{block.replace('/', '-')}",
             security_group_id=security_group,
-            description="The cluster's API, from where it is administered",
+            description="API of the cluster, from where it is administered",
             cidr_ipv4=block,
             ip_protocol="tcp",
             from_port=HTTPS,

@@ -103,7 +103,12 @@ class Network(pulumi.ComponentResource):
             opts=child,
         )
         return group, aws.vpc.SecurityGroupEgressRule(
-            name, security_group_id=group.id, cidr_ipv4=ANYWHERE, ip_protocol="-1", opts=child
+            name,
+            security_group_id=group.id,
+            cidr_ipv4=ANYWHERE,
+            description="What they call",
+            ip_protocol="-1",
+            opts=child,
         )
 
     def _use(self, vpc: ExistingVpc) -> None:
@@ -241,6 +246,7 @@ class Network(pulumi.ComponentResource):
                 f"{name}-endpoints",
                 security_group_id=group.id,
                 cidr_ipv4=self.cidr,
+                description="Calls from the VPC",
                 ip_protocol="tcp",
                 from_port=443,
                 to_port=443,

@@ -246,13 +246,19 @@ class Alb(Edge[AlbOptions]):
                 f"{name}-{port}",
                 security_group_id=group.id,
                 cidr_ipv4=ANYWHERE,
+                description="Callers",
                 ip_protocol="tcp",
                 from_port=port,
                 to_port=port,
                 opts=child,
             )
         aws.vpc.SecurityGroupEgressRule(
-            name, security_group_id=group.id, cidr_ipv4=self._network.cidr, ip_protocol="-1", opts=child
+            name,
+            security_group_id=group.id,
+            cidr_ipv4=self._network.cidr,
+            description="Replicas",
+            ip_protocol="-1",
+            opts=child,
         )
         return group
 

@@ -277,6 +277,7 @@ class Ecs(AwsOrchestrator[E]):
                     f"{name}--{service.port}",
                     security_group_id=group.id,
                     referenced_security_group_id=target.security_group_id,
+                    description=f"{name}, from the load balancer",
                     ip_protocol="tcp",
                     from_port=service.port,
                     to_port=service.port,

@@ -312,6 +312,7 @@ class Eks(AwsOrchestrator[EksOptions]):
                 "eks-load-balancer",
                 security_group_id=self._cluster.cluster_security_group_id,
                 referenced_security_group_id=target.security_group_id,
+                description="Pods, from the load balancer",
                 ip_protocol="tcp",
                 from_port=PORTS[0],
                 to_port=PORTS[1],

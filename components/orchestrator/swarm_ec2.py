@@ -268,6 +268,7 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
                 f"{self.options.key}--ports" if inside else name,
                 security_group_id=self.nodes.group.id,
                 referenced_security_group_id=target.security_group_id,
+                description="Services, from the load balancer",
                 ip_protocol="tcp",
                 from_port=ports[0],
                 to_port=ports[1],

@@ -47,7 +47,13 @@ ON_SWARM_EC2: Mapping[str, str] = {
 )
 ASKS_THE_LAST_UP = "create pulumi:providers:pulumi"
 """Pulumi's own provider, which no summary counts: every `up` asks what the last one recorded, for the next release."""
+SAYS_WHY = "every rule of a security group says what it is for"
+DESCRIBED: Mapping[str, str] = {
+    f"update aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule description": SAYS_WHY
+    for way in ("Ingress", "Egress")
+}
 AT_THE_EDGE: Mapping[str, str] = {
+    **DESCRIBED,
     "update aws:s3/bucketPolicy:BucketPolicy policy": "the bucket of access logs takes the account's own alone",
 }
 FLOWS = "production logs who was turned away in its network"

@@ -192,6 +192,7 @@ class Nodes(Generic[N]):
                 f"{name}-{protocol}-{port}",
                 security_group_id=group.id,
                 referenced_security_group_id=group.id,
+                description="Swarm, from node to node",
                 ip_protocol=protocol,
                 from_port=port,
                 to_port=port,
