@@ -12,7 +12,8 @@ from pulumi.automation.events import OpType
 
 from components.direct import open_url
 from components.docker_engine import SwarmError
-from yard import here, image, interrupts, machine, progress, suggest
+from components.shell import command
+from yard import exits, here, image, interrupts, machine, progress, suggest
 from yard.given import given
 from yard.local import STACK, Local, in_words
 from yard.state import url_of
@@ -20,7 +21,17 @@ from yard.state import url_of
 ROOT = here.ROOT
 
 
+def _only_local(context: click.Context, parameter: click.Parameter, stack: str) -> None:
+    """What somebody wants who names another stack."""
+    if stack != STACK:
+        pulumi, deploy = command("pulumi", "up", "--stack", stack), suggest.yard("deploy", "--stack", stack)
+        raise exits.Misused(
+            f"this is for stack {STACK}: `{pulumi}` brings {stack} up, `{deploy}` builds for it as well"
+        )
+
+
 @click.command()
+@click.option("--stack", "other", default=STACK, hidden=True, expose_value=False, callback=_only_local)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON; progress goes to standard error.")
 @click.pass_context
 def up(context: click.Context, as_json: bool) -> None:
@@ -53,9 +64,9 @@ def up(context: click.Context, as_json: bool) -> None:
 
 def rehearse(context: click.Context, as_json: bool) -> None:
     """The same story without Docker."""
-    from yard.rehearse import rehearse as command
+    from yard.rehearse import rehearse as rehearsal
 
-    context.invoke(command, stack="dev", as_json=as_json)
+    context.invoke(rehearsal, stack="dev", as_json=as_json)
 
 
 def run(local: Local, here: machine.Machine) -> dict[str, Any]:
@@ -145,6 +156,6 @@ def tell(outcome: Mapping[str, Any]) -> None:
     logs = {str(each["logs"]): f"see the log of {name}" for name, each in services.items() if each["logs"]}
     calls = {f"curl {each['url']}": "call it yourself" for each in services.values() if each["url"]}
     click.echo("\nNext:")
-    for command, what in {**calls, **logs, **following}.items():
-        click.echo(f"  {command:<52} {what}")
+    for words, what in {**calls, **logs, **following}.items():
+        click.echo(f"  {words:<52} {what}")
     click.echo("On AWS: see README.md")

@@ -25,6 +25,12 @@ from yard.local import Local
 from yard.up import tell, up
 
 
+def test_who_names_another_stack_is_told_what_brings_that_up() -> None:
+    result = CliRunner().invoke(up, ["--stack", "dev"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "this is for stack local: `pulumi up --stack dev` brings dev up" in result.stderr
+
+
 def test_without_docker_the_rehearsal_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     @click.command()
     @click.option("--stack")
