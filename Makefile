@@ -100,6 +100,10 @@ pictures: env ## run and rehearse for real, and write the README's pictures
 bench: env ## measure, and write the figures to benchmarks/README.md
 	.venv/bin/python -m benchmarks
 
+.PHONY: bench-load
+bench-load: env need-go ## requests without a pause through real switches, REQUESTS=100000 of them; needs make kube, make proxy
+	SWITCHYARD_LIVE=1 SWITCHYARD_REQUESTS=$(or $(REQUESTS),100000) .venv/bin/python -m pytest -q -s tests/live/bench_load.py
+
 .PHONY: lock
 lock: ## pin pyproject.toml's needs in requirements.txt; UPGRADE=1 takes newer versions
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \

@@ -251,13 +251,14 @@ def is_ours(started: dict[str, Any]) -> bool:
 
 
 def remove_leftovers(machine: Machine, stack: str, known: Collection[str]) -> None:
-    """What an interrupted run left on the engine without a trace in the state, which has the ids `known`."""
+    """What an interrupted run left on the engine without a trace in the state, which has the ids `known`. Some things
+    are known by their names."""
     client = machine.client
     if not client.info()["Swarm"].get("ControlAvailable"):
         return
     for kind in (client.services, client.secrets, client.networks):
         for each in kind.list(filters={"label": f"switchyard.stack={stack}"}):
-            if each.id in known:
+            if each.id in known or each.name in known:
                 continue
             each.remove()
             # Until its containers are gone, they hold the secrets and the network.

@@ -3,11 +3,11 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import docker
@@ -22,17 +22,19 @@ class Load:
     """Calls a service all the time, and notes when there was no answer. Each of `callers` opens a connection for each
     request, each of `kept` keeps the one that it has."""
 
-    def __init__(self, url: str, callers: int = 1, kept: int = 0) -> None:
+    def __init__(self, url: str, callers: int = 1, kept: int = 0, pause: float = PAUSE) -> None:
+        self.pause = pause
         self.good = 0
         self.failed: list[float] = []
         self.hosts: set[str] = set()
         """The replicas that answered."""
         self._stop = threading.Event()
         self._noting = threading.Lock()
-        asking = [partial(call, url)] * callers + [on_kept(url) for _ in range(kept)]
+        self._kept = [HTTPConnection(urlsplit(url).netloc, timeout=10) for _ in range(kept)]
+        asking = [partial(call, url)] * callers + [partial(ask_on, each) for each in self._kept]
         self._threads = [threading.Thread(target=self._run, args=[ask]) for ask in asking]
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -41,22 +43,28 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        for connection in self._kept:
+            connection.close()
 
     def _run(self, ask: Callable[[], Any]) -> None:
-        while not self._stop.wait(PAUSE):
-            host = self._answer(ask)
+        while not self._stop.wait(self.pause):
+            began = time.monotonic()
+            answer = self._answer(ask)
             with self._noting:
-                if host:
-                    self.good += 1
-                    self.hosts.add(host)
-                else:
-                    self.failed.append(time.monotonic())
+                self.note(answer, began)
 
-    def _answer(self, ask: Callable[[], Any]) -> str | None:
-        """Which replica answered; None: none did."""
+    def note(self, answer: Mapping[str, Any] | None, began: float) -> None:
+        """What came of a request; None: nobody answered."""
+        if answer:
+            self.good += 1
+            self.hosts.add(str(answer["host"]))
+        else:
+            self.failed.append(time.monotonic())
+
+    def _answer(self, ask: Callable[[], Any]) -> Mapping[str, Any] | None:
         with suppress(OSError):
             answer = ask()
-            return str(answer["host"]) if isinstance(answer, dict) else None
+            return answer if isinstance(answer, dict) else None
         return None
 
     def check(self, meshed: bool = True) -> None:
@@ -75,22 +83,16 @@ class Load:
         return max(self.failed) - min(self.failed) if self.failed else 0.0
 
 
-def on_kept(url: str) -> Callable[[], Any]:
-    """The same question again and again, on one connection for as long as it is there."""
-    parts = urlsplit(url)
-    connection = HTTPConnection(parts.netloc, timeout=10)
-
-    def ask() -> Any:
-        try:
-            connection.request("GET", parts.path or "/")
-            response = connection.getresponse()
-            text = response.read()
-        except OSError:
-            connection.close()
-            raise
-        return json.loads(text) if response.status == 200 else None
-
-    return ask
+def ask_on(connection: HTTPConnection) -> Any:
+    """What a service answers at its root, on a connection that stays for as long as it works."""
+    try:
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        text = response.read()
+    except OSError:
+        connection.close()  # the next request opens it anew
+        raise
+    return json.loads(text) if response.status == 200 else None
 
 
 def meshed(client: docker.DockerClient, stack: str) -> bool:

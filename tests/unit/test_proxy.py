@@ -16,6 +16,7 @@ from docker.errors import NotFound
 from components.docker_engine import SwarmError
 from components.edge import proxy, proxy_engine, proxy_routes
 from components.testing.promises.checks import service_of
+from yard.machine import Machine, Notes, remove_leftovers
 
 API = service_of({"health": "/up"})
 WEB = service_of({"path": "/web"})
@@ -183,3 +184,24 @@ def test_the_gate_asks_the_newcomer_by_way_of_the_proxy(
         _base="http://engine.example", _gate=SimpleNamespace(expected={"api": SimpleNamespace(path="/up")})
     )
     assert proxy.Proxy.health(front, "api/two") == [("api/two", state, why)]
+
+
+def test_what_the_state_knows_by_its_name_is_no_leftover() -> None:
+    removed: list[str] = []
+
+    def named(name: str) -> SimpleNamespace:
+        return SimpleNamespace(id=f"id of {name}", name=name, remove=lambda: removed.append(name))
+
+    def listing(*found: SimpleNamespace) -> SimpleNamespace:
+        return SimpleNamespace(list=lambda filters: list(found))
+
+    client: Any = SimpleNamespace(
+        info=lambda: {"Swarm": {"ControlAvailable": True}},
+        services=listing(),
+        secrets=listing(),
+        networks=listing(named("shop-edge"), named("shop-lost"), named("shop-kept")),
+        api=SimpleNamespace(containers=lambda **_: []),
+    )
+    here = Machine("unix:///var/run/docker.sock", client, Notes(Path("notes")), print)
+    remove_leftovers(here, "shop", {"shop-edge", "id of shop-kept"})
+    assert removed == ["shop-lost"]
