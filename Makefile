@@ -9,7 +9,6 @@ unexport PYTHONDONTWRITEBYTECODE
 SHELL_FILES := tools/env tools/install tools/yard tools/docker-engine .ci/run $(wildcard app/scripts/*.sh)
 VENV := .venv/.ready
 CLI := .tools/.pulumi
-PACK := policy/.venv/.ready
 # One for each core, and three for the live tests and Swarm's, which wait most of the time: for Docker, and the cluster.
 TEST_WORKERS = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 3)))
 
@@ -34,12 +33,9 @@ up: env ## build the example, push it, run it on this machine's Docker, call it
 down: env ## remove all that `make up` made
 	@.venv/bin/yard down --yes
 
-# The environment of the policy pack is its own: pulumi-policy wants an older protobuf than the program has.
 .PHONY: pack
-pack: $(PACK) ## set up the policy pack, for `pulumi up --policy-pack policy`
-
-$(PACK): policy/requirements.txt tools/env
-	@tools/env policy
+pack: $(VENV) ## set up the policy pack, for `pulumi up --policy-pack policy`
+	@.venv/bin/python -m tools.pack
 
 .PHONY: test
 test: env pack need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)

@@ -18,6 +18,11 @@ pytestmark = pytest.mark.engine
 PACK = str(ROOT / "policy")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def is_set_up() -> None:
+    assert (ROOT / "policy/.venv/ready").exists(), "make pack"
+
+
 def said(output: str) -> dict[str, set[str]]:
     """Level -> the controls that are broken."""
     found = re.findall(r"\[(advisory|mandatory)\] +(\S+)", output)

@@ -2,9 +2,9 @@
 
     python -m tools.audit
 
-Writes the list as CycloneDX to `.tools/sbom.json`, then asks pip-audit about every package of requirements.txt and
-govulncheck about the Go of the example service. Where their data cannot be reached that is said, and is no failure.
-Exit 1 when a weakness is known.
+Writes the list as CycloneDX to `.tools/sbom.json`, then asks pip-audit about every package of requirements.txt, and
+of the policy pack's, and govulncheck about the Go of the example service. Where their data cannot be reached that is
+said, and is no failure. Exit 1 when a weakness is known.
 """
 
 import json
@@ -19,6 +19,7 @@ from tools import build
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "requirements.txt"
+PACK = CHECKOUT / "policy" / "requirements.txt"
 PACKAGES = Path(__file__).with_name("requirements.txt")
 """The two Python programs, in an environment of their own: they are not needed to run anything here."""
 ENVIRONMENT = CHECKOUT / ".tools" / "audit"
@@ -53,7 +54,8 @@ def write_sbom() -> list[Mapping[str, Any]]:
 
 def python_packages() -> list[str]:
     """A line for each weakness that pip-audit knows of."""
-    program = [str(ENVIRONMENT / "bin" / "pip-audit"), "--requirement", str(REQUIREMENTS), "--require-hashes"]
+    files = ["--requirement", str(REQUIREMENTS), "--requirement", str(PACK)]
+    program = [str(ENVIRONMENT / "bin" / "pip-audit"), *files, "--require-hashes"]
     options = ["--disable-pip", "--progress-spinner", "off", "--format", "json"]
     asked = subprocess.run([*program, *options], capture_output=True, text=True)
     try:
