@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -62,18 +62,44 @@ class Encrypted:
                 yield (*above, *steps), _refusal(dotted((self._config.full_key(key), *steps)), types)
 
     def hide(self, problem: Problem) -> Problem:
-        """The same without any text that the user wrote, where nobody knows which of it is encrypted."""
+        """The same without any text that is encrypted, or that the user wrote, where nobody knows which of it is."""
         key = re.split(r"[.\[]", problem.key.removeprefix(self._config.full_key("")), maxsplit=1)[0]
-        if not self.is_in(key) or self.located(key):
+        if not self.is_in(key):
             return problem
+        config = self._config.get(key) or ""
+        known = self.located(key)
+        texts = _texts_at(config, known) if known else _texts(config)
         shown = problem.value is None or isinstance(problem.value, Words | SecretStr)
-        value = problem.value if shown else HIDDEN
-        return replace(problem, value=value, want=_without_texts(problem.want, self._config.get(key) or ""))
+        harmless = shown or (known and not _has_one(problem.value, texts))
+        value = problem.value if harmless else HIDDEN
+        return replace(problem, value=value, want=_without_texts(problem.want, texts))
 
 
-def _without_texts(words: str, config: str) -> str:
-    """`words` without the texts in the JSON `config`: what Pulumi decrypts is text, whatever stood there before."""
-    for text in sorted(_texts(config), key=len, reverse=True):
+def _has_one(value: object, texts: Iterable[str]) -> bool:
+    """Whether one of these texts is in a value, as it is or as JSON writes it."""
+    whole = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return any(text in whole or json.dumps(text, ensure_ascii=False)[1:-1] in whole for text in texts)
+
+
+def _texts_at(config: str, ways: Iterable[Steps]) -> set[str]:
+    """The texts at these places of a JSON text."""
+    try:
+        whole = json.loads(config)
+    except ValueError:
+        return {config}  # text, all of which is encrypted
+    return {text for steps in ways for text in _texts(json.dumps(_at(whole, steps)))}
+
+
+def _at(value: Any, steps: Steps) -> Any:
+    for step in steps:
+        inside = dict(enumerate(value)) if isinstance(value, list) else value
+        value = inside.get(step) if isinstance(inside, dict) else None
+    return value
+
+
+def _without_texts(words: str, texts: Iterable[str]) -> str:
+    """`words` without these texts: what Pulumi decrypts is text, whatever stood there before."""
+    for text in sorted(texts, key=len, reverse=True):
         words = re.sub(rf"(?<!\w){re.escape(text)}(?!\w)", repr(HIDDEN), words)
     return words
 

@@ -141,6 +141,15 @@ def test_each_is_told_beside_what_else_is_wrong(write: Any) -> None:
     assert VALUE not in said
 
 
+@pytest.mark.parametrize("key", ["registry", "orchestrator", "preset", "network"])
+def test_a_map_in_place_of_a_text_does_not_show_what_is_encrypted_in_it(write: Any, key: str) -> None:
+    config = {**BASE, key: {"host": "registry.example.com", "password": VALUE}}
+    write(config)
+    said = complaint(config, (key,))
+    assert f"switchyard:{key} is hidden; want " in said
+    assert VALUE not in said
+
+
 def test_where_secrets_belong_they_are_taken(write: Any) -> None:
     login = {"host": "a.example", "username": "u", "password": VALUE}
     config = {**config_for("oci", "ecs-fargate"), **services(secrets={"A": VALUE}, env={"B": "plain"}), "oci": login}
