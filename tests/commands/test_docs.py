@@ -1,13 +1,16 @@
 """The documents: the generated ones follow from the code, and what the others say to type exists."""
 
+import itertools
 import re
+import shlex
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
 import pulumi
 import pytest
 import yaml
@@ -26,7 +29,7 @@ from config.usage_file import read as read_usage
 from tests.program import SERVICE, as_pulumi
 from tools import docs, keys
 from tools.site import __main__ as site
-from yard.__main__ import COMMANDS
+from yard.__main__ import COMMANDS, main
 
 PAGES = [docs.ROOT / "README.md", docs.ROOT / "CONTRIBUTING.md", *sorted((docs.ROOT / "docs").rglob("*.md"))]
 STORIES = [page for page in PAGES if docs.NOTE not in page.read_text()]
@@ -170,6 +173,38 @@ def test_the_site_has_every_page_and_no_link_out_of_it(tmp_path: Path) -> None:
         for _, file, _ in site.LINK.findall((tmp_path / page).read_text(encoding="utf-8")):
             assert (tmp_path / page.parent / file).is_file(), f"{page}: {file}"
     assert "docs/decisions/README.md" in site.settings()
+
+
+def calls(text: str) -> Iterator[list[str]]:
+    """What a page calls `yard` with: in a line of its own, or in the middle of a sentence."""
+    for line in re.findall(r"^ {4}(?:\.venv/bin/)?yard (.*)|`(?:\.venv/bin/)?yard ([^`\n]+)`", text, re.MULTILINE):
+        yield shlex.split(max(line).rstrip("\\"), comments=True)
+
+
+def unknown(words: list[str], command: click.Command) -> Iterator[str]:
+    """The options that a command does not have; the name of one of its commands that is not there."""
+    if isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(click.Context(command), words[0])
+        yield from unknown(words[1:], found) if found else [words[0]]
+        return
+    params = command.get_params(click.Context(command))
+    known = {option for each in params for option in [*each.opts, *each.secondary_opts]}
+    if command.context_settings.get("ignore_unknown_options"):
+        return  # they are for the program that it calls
+    ours = itertools.takewhile(lambda word: word not in ("--", "&&", "|", ">"), words)
+    yield from (word for word in ours if re.match(r"--?[a-z]", word) and word.partition("=")[0] not in known)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(docs.ROOT)))
+def test_every_command_is_called_as_it_can_be(page: Path) -> None:
+    called = [*calls(page.read_text(encoding="utf-8"))]
+    wrong = {shlex.join(words): found for words in called if (found := [*unknown(words, main)])}
+    assert not wrong
+
+
+def test_what_a_command_does_not_have_is_seen() -> None:
+    assert [*unknown(["deploy", "--no-such-option", "--stack", "dev"], main)] == ["--no-such-option"]
+    assert [*unknown(["ci", "nothing"], main)] == ["nothing"]
 
 
 @pytest.mark.parametrize("page", STORIES, ids=lambda page: str(page.relative_to(docs.ROOT)))
