@@ -19,7 +19,7 @@ from config.problems import BadConfig, nearest
 from config.reader import default_of
 from config.stack_file import NoStack, StackFile
 from yard import destination, engine, exits, here, interrupts, names, progress, suggest
-from yard.choice import stack_option
+from yard.choice import LOCAL, stack_option
 from yard.guarding import Guard
 
 ROOT = here.ROOT
@@ -65,6 +65,11 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
     """
     if abort == bool(to):
         raise click.UsageError("name the orchestrator to switch to, or --abort")
+    if stack == LOCAL:
+        raise exits.Misused(
+            f"stack {LOCAL} is what this machine's Docker runs, and its state is in .state/: it stays there."
+            " A stack of your own can be switched: `pulumi stack init dev`, and --stack dev"
+        )
     try:
         opened = engine.stack(stack, ROOT, state=None)
         here = Switch.of(opened, ROOT, click.echo, bake)

@@ -76,6 +76,7 @@ class Opened:
     [
         (["eks", "--stack", "dev", "--bake", "-1"], 2, "-1.0 is not in the range"),
         (["--stack", "dev"], 2, "name the orchestrator to switch to, or --abort"),
+        (["kubernetes", "--stack", "local"], 2, "A stack of your own can be switched"),
         (["eks", "--stack", "dev"], 1, "Error: passphrase must be set\nMend it and call this again"),
     ],
 )
