@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,10 @@ def one_swarm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     with (workers / "swarm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        time.sleep(
+            0.5
+        )  # whoever waits has it next: a lock that is free goes to the first who asks, not who waited longest
 
 
 @pytest.fixture(scope="session")
