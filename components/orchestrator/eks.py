@@ -81,7 +81,6 @@ class EksOptions(OrchestratorOptions):
     )
     private_access: tuple[Cidr, ...] = Field(
         default=(),
-        examples=[["10.0.0.0/16"]],
         description="Private IPv4 ranges (CIDR), such as the VPC's own or a VPN's, that alone may reach the cluster's"
         " API, which the internet then does not: `pulumi up` must run there. Instead of `access`.",
     )
