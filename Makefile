@@ -48,8 +48,12 @@ roles: env ## the role that deploys, over every switch and every registry; `make
 	SWITCHYARD_EVERY=1 .venv/bin/python -m pytest --numprocesses auto tests/engine/test_deploy_role.py -k ask_for
 
 .PHONY: fuzz
-fuzz: env ## 10,000 wrong configurations, and 1,000 odd ones, through the whole program; about 15 minutes
+fuzz: env ## 10,000 wrong configurations, and 1,000 odd ones, through the whole program; about half an hour
 	SWITCHYARD_FUZZ=10000 .venv/bin/python -m pytest --capture=no tests/conformance/test_fuzz.py
+
+.PHONY: faults
+faults: env ## an error, throttling and a late answer at every call of every switch; an hour or two
+	SWITCHYARD_EVERY=1 .venv/bin/python -m pytest --numprocesses auto -rP tests/engine/test_faults.py -k every_call
 
 .PHONY: kube
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes

@@ -13,6 +13,8 @@ from rehearsal.clock import Clock
 from rehearsal.package import Op, Urn
 from rehearsal.state import Refused
 
+LATE = "timeout while waiting for state to become 'ready'; the cloud has done it all the same"
+"""What is said of an operation that the provider did not wait for."""
 CUT_OFF = "nobody waited for the end; the cloud has done it all the same"
 """What is said of an operation whose answer has nowhere to go."""
 
@@ -23,11 +25,13 @@ class Fault:
 
     type: str
     """The resource's type token."""
-    op: Op
+    op: Op | Literal["invoke"]
+    """`invoke`: a data source is asked, whose token `type` is."""
     n: int = 1
-    how: Literal["fail", "hang", "drop"] = "fail"
-    """`fail` with `message`; `hang` until the engine cancels or dies; `drop` every connection to the provider. What
-    hung or was dropped is done all the same, but the engine was not told."""
+    how: Literal["fail", "hang", "drop", "late"] = "fail"
+    """`fail` with `message`; `hang` until the engine cancels or dies; `drop` every connection to the provider; `late`:
+    the provider waits no longer, and says so. All but what failed is done all the same, and the engine is told only of
+    what is late."""
     message: str = "InternalFailure: The request processing has failed because of an unknown error."
     name: str | None = None
     """Only operations on the resource of this name count; None: all of the type."""
@@ -73,10 +77,15 @@ class Operation:
         """Whether nobody waits for its end any more."""
         return self._stopped.is_set()
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the provider gives up before the cloud has done it."""
+        return self._fault is not None and self._fault.how == "late"
+
     def take(self, seconds: float) -> None:
         """Take as long as the cloud would, or until it is cut off; or go wrong as the fault says."""
         fault = self._fault
-        if fault is None:
+        if fault is None or fault.how == "late":
             self._operations.clock.sleep(seconds, self._stopped.is_set)
         elif fault.how == "fail":
             raise Refused("Fault", fault.message, "the rehearsal was told to")
@@ -101,7 +110,7 @@ class Operations:
         self.calls: list[Call] = []
         self._faults = faults
         self._on_call = on_call
-        self._seen: Counter[tuple[str, Op, str | None]] = Counter()
+        self._seen: Counter[tuple[str, str, str | None]] = Counter()
         self._steps = 0
         self._under_way: set[Operation] = set()
         self._log = threading.Lock()
@@ -112,6 +121,15 @@ class Operations:
             under_way = [each for each in self._under_way if peer in (None, each.peer)]
         for operation in under_way:
             operation.stop()
+
+    def ask(self, token: str) -> None:
+        """Ask a data source; raises what the fault says of it."""
+        with self._log:
+            self._seen[token, "invoke", None] += 1
+            count = self._seen[token, "invoke", None]
+            due = [each for each in self._faults if (each.type, each.op, each.n) == (token, "invoke", count)]
+        for fault in due:
+            raise Refused("Fault", fault.message, "the rehearsal was told to")
 
     @contextmanager
     def begin(self, op: Op, urn: Urn, context: grpc.ServicerContext) -> Iterator[Operation]:

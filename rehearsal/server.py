@@ -15,7 +15,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from components import pulumi_internals
 from rehearsal import wire
 from rehearsal.eks import EksComponents
-from rehearsal.operations import CUT_OFF, Operations
+from rehearsal.operations import CUT_OFF, LATE, Operations
 from rehearsal.package import Naming, Package, Urn, public
 from rehearsal.state import CloudResource, Refused
 
@@ -192,6 +192,11 @@ class CloudServicer(PackageServicer):
         self._state = package.state
         self._operations = operations
 
+    def Invoke(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        with self._answering(context):
+            self._operations.ask(request.tok)
+        return super().Invoke(request, context)
+
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         if request.preview:
             return provider_pb2.CreateResponse(properties=wire.dump(public(wire.load(request.properties))))
@@ -211,6 +216,8 @@ class CloudServicer(PackageServicer):
                 self._package.made(resource)
                 if operation.cut_off:
                     raise HalfMade(CUT_OFF, resource)
+                if operation.is_late:
+                    raise HalfMade(LATE, resource)
                 if why := self._package.unsteady(resource):
                     raise HalfMade(why, resource)
             return provider_pb2.CreateResponse(id=resource.id, properties=wire.dump(resource.outputs))
@@ -230,6 +237,8 @@ class CloudServicer(PackageServicer):
                     raise Refused("RolledBack", why, "ECS: the former task definition goes on running")
                 self._state.change(resource, changed.inputs, changed.outputs)
                 self._package.made(resource)
+            if operation.is_late:
+                raise Refused("Late", LATE, "the rehearsal was told to")
             return provider_pb2.UpdateResponse(properties=wire.dump(resource.outputs))
 
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
@@ -237,7 +246,7 @@ class CloudServicer(PackageServicer):
         with self._answering(context), self._operations.begin("delete", urn, context) as operation:
             config = self._config(context)
             with self._state.lock:
-                resource = self._package.find(urn, request.id, config)
+                resource = self._known(urn, request, context)
                 if resource is None:  # gone already, which is what was wanted
                     return empty_pb2.Empty()
                 self._package.delete(resource, config)
@@ -250,13 +259,15 @@ class CloudServicer(PackageServicer):
             with self._state.lock:
                 self._state.remove(resource)
                 self._package.gone(resource)
+            if operation.is_late:
+                raise Refused("Late", LATE, "the rehearsal was told to")
             return empty_pb2.Empty()
 
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         urn = Urn.parse(request.urn)
         with self._answering(context), self._operations.begin("read", urn, context) as operation:
             operation.take(0)
-            resource = self._package.find(urn, request.id, self._config(context))
+            resource = self._known(urn, request, context)
             if resource is None:
                 return provider_pb2.ReadResponse()
             return provider_pb2.ReadResponse(
@@ -267,6 +278,12 @@ class CloudServicer(PackageServicer):
         # The engine also says so when it closes one provider among several, so only its own operations end.
         self._operations.cancel(context.peer())
         return empty_pb2.Empty()
+
+    def _known(self, urn: Urn, request: Any, context: grpc.ServicerContext) -> CloudResource | None:
+        """The resource that the state has, by its ARN where that has more than the id: revisions of one family."""
+        resource = self._package.find(urn, request.id, self._config(context))
+        arn = wire.reveal(wire.load(request.properties)).get("arn")
+        return resource if resource is None or arn is None or resource.get("arn", arn) == arn else None
 
     def _there(self, urn: Urn, id_: str, context: grpc.ServicerContext) -> CloudResource:
         resource = self._package.find(urn, id_, self._config(context))
