@@ -133,18 +133,8 @@ def configuration() -> Iterator[str]:
     yield f"{_first_line(Service)} The name: {NAME.words}; at most {NAME.max_length}."
     yield _fields(Service)
     yield COPY
-    yield "### replicas"
-    yield _first_line(Replicas)
-    yield _fields(Replicas)
-    yield "### build"
-    yield _first_line(Build)
-    yield _fields(Build)
-    yield "### job"
-    yield _first_line(Job)
-    yield _fields(Job)
-    yield "### permission"
-    yield _first_line(Permission)
-    yield _fields(Permission)
+    for field in (Replicas, Build, Job, Permission):
+        yield _part(field)
     for key, model in BLOCKS.items():
         yield f"## {key}"
         yield _first_line(model)
@@ -157,6 +147,14 @@ def configuration() -> Iterator[str]:
             yield f"## {name}"
             yield f"Read only while `{name}` is the {kind}."
             yield _fields(options)
+            for part in (each.annotation for each in options.model_fields.values()):
+                if isinstance(part, type) and issubclass(part, BaseModel):
+                    yield _part(part)
+
+
+def _part(model: type[BaseModel]) -> str:
+    """A map of fixed fields within another."""
+    return f"### {model.__name__.lower()}\n\n{_first_line(model)}\n\n{_fields(model)}"
 
 
 def _keys() -> Iterator[list[str]]:
