@@ -25,7 +25,7 @@ from tests import iam
 from tests.engine.passage import Passage, passage
 from tests.program import BLOCKS, DIGEST, config_for, registry_options, run_program
 
-ON_AWS = [key for key in ORCHESTRATORS if orchestrator.load(key).Options.target]
+ON_AWS = [key for key in ORCHESTRATORS if orchestrator.load(key).Options.platform == "aws"]
 DELIVERY = "switchyard:delivery:Delivery"
 GITHUB = {"repository": "acme/shop", "repository-id": 42, "owner-id": 7}
 SECRET = "switchyard:services.api.secrets.KEY"
