@@ -53,7 +53,7 @@ fuzz: env ## 10,000 wrong configurations, and 1,000 odd ones, through the whole 
 
 .PHONY: faults
 faults: env ## an error, throttling and a late answer at every call of every switch; an hour or two
-	SWITCHYARD_EVERY=1 .venv/bin/python -m pytest --numprocesses auto -rP tests/engine/test_faults.py -k every_call
+	.venv/bin/python -m pytest --numprocesses auto -rP tests/engine/every_fault.py
 
 .PHONY: kube
 kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluster; once, about 10 minutes
