@@ -26,7 +26,7 @@ class AccessLog:
     def seen(self, start: datetime, end: datetime) -> SeenOf:
         """What callers got whose requests ended in a time."""
         with engine_at(self.host) as engine:
-            lines = engine.logs(self.server, stream=True, since=start.timestamp(), until=end.timestamp())
+            lines = engine.logs(self.server, stream=True, follow=False, since=start.timestamp(), until=end.timestamp())
             return count(read(b"".join(lines).splitlines()))
 
 

@@ -1,12 +1,17 @@
-"""A switch from real Swarm to real Kubernetes and back, behind the proxy, while requests flow."""
+"""A switch from real Swarm to real Kubernetes by `yard switch`, and back by one `up`, behind the proxy, while requests
+flow."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
+from components.edge.proxy import ProxyOptions
+from components.guard import Seen
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.apply import ApplyServicer
 from tests.live.conftest import HOST
@@ -53,6 +58,7 @@ def stack(
     fields = {"digest": images.good, "cpu": 0.1, "memory": 64, "replicas": 2, "env": {"SWITCHYARD_DRAIN": "0s"}}
     with served(tmp_path / "stack", images, provider, exposed("nodeport"), {"api": fields}, {}) as stack:
         stack.set(orchestrator="swarm", swarm={"host": HOST}, edge="proxy", proxy=proxy, gate=GATE)
+        stack.set(**{"access-logs": True})
         yield stack
     assert namespaces(api) == before
 
@@ -64,20 +70,34 @@ def ours(client: docker.DockerClient) -> list[Any]:
     return [each for kind in kinds for each in kind.list(filters=label)]
 
 
+def seen(stack: Stack, start: datetime) -> Mapping[str, Seen]:
+    """What callers of the service got since, by the access log."""
+    resources = json.loads(stack.saved())["checkpoint"]["latest"]["resources"]
+    watch = ProxyOptions.watch(resources, None, None)
+    assert watch is not None
+    return watch.seen(start, datetime.now(UTC) + timedelta(minutes=1))["api"]
+
+
 def test_nobody_notices_that_the_orchestrator_changes(stack: Stack, client: docker.DockerClient) -> None:
     stack.up()
     url = stack.outputs["url"]
     assert call(url)["orchestrator"] == "swarm"
     assert stack.preview() == {}
-    with Load(url, callers=2, kept=2) as load:
+    start = datetime.now(UTC) - timedelta(minutes=1)
+    with Load(url, callers=1, kept=1) as load:
         Switch.of(stack.stack, ROOT, print, 1).run("kubernetes")
         assert call(url)["orchestrator"] == "kubernetes"
         (container,) = client.containers.list(filters={"label": "switchyard.stack=switchyard-dev"})
         assert container.name == "switchyard-dev-edge"
-        Switch.of(stack.stack, ROOT, print, 1).run("swarm")
+        stack.set(orchestrator="swarm")
+        stack.up()
         assert call(url)["orchestrator"] == "swarm"
     load.check()
     assert stack.outputs["url"] == url
+    logged = seen(stack, start)
+    assert {key: each.errors for key, each in logged.items()} == {"swarm": 0, "kubernetes": 0}
+    # Besides the callers this test and the program ask a few times.
+    assert load.good <= sum(each.requests for each in logged.values()) <= load.good * 1.01
     assert stack.preview() == {}
     container.restart()
     with Load(url) as again:

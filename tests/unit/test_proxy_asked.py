@@ -59,7 +59,9 @@ def test_the_log_is_read_by_way_of_the_engine(monkeypatch: pytest.MonkeyPatch) -
     watch = ProxyOptions.watch([{"type": "other", "inputs": {}}, server], None, None)
     assert watch is not None
     assert watch.seen(START, END)["web"] == {"swarm": Seen(1, 0, 0.1)}
-    assert asked == [("shop-dev-edge", {"stream": True, "since": START.timestamp(), "until": END.timestamp()})]
+    assert asked == [
+        ("shop-dev-edge", {"stream": True, "follow": False, "since": START.timestamp(), "until": END.timestamp()})
+    ]
 
 
 def test_without_an_access_log_nobody_knows() -> None:
