@@ -103,7 +103,7 @@ def chapters(index: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 
 def settings() -> str:
-    """What Zensical is told, as TOML; its strings are written as JSON's, which are TOML's too."""
+    """What Zensical is told, as TOML; raises `tomllib.TOMLDecodeError` where a title of the index would break it."""
     nav = ['  { "Switchyard" = "README.md" },', '  { "All pages" = "docs/README.md" },']
     for heading, listed in chapters(INDEX.read_text(encoding="utf-8")):
         below = ", ".join(f'{{ "{title}" = "docs/{file}" }}' for title, file in listed)
