@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from components.guard import GuardOptions, Seen, Watch, breaches, few
+from components.guard import GuardOptions, Seen, SeenOf, Watch, breaches, few
 
 LOOK = 10.0
 """Seconds between two looks."""
@@ -64,11 +64,9 @@ class Guard:
                     )
                 return []
 
-    def _remember(self, home: str, watch: Watch, start: datetime, end: datetime) -> dict[str, dict[str, Seen]]:
-        seen = {name: dict(of) for name, of in watch.seen(start, end).items()}
-        enough = {name: of[home] for name, of in seen.items() if home in of and self._is_enough(of[home])}
-        self.before.update(enough)
+    def _remember(self, home: str, watch: Watch, start: datetime, end: datetime) -> SeenOf:
+        seen = watch.seen(start, end)
+        for name, of in seen.items():
+            if home in of and of[home].requests >= self.options.samples:
+                self.before[name] = of[home]
         return seen
-
-    def _is_enough(self, seen: Seen) -> bool:
-        return seen.requests >= self.options.samples

@@ -85,7 +85,7 @@ class AlbOptions(EdgeOptions):
     def shared(cls, resources: Iterable[Mapping[str, Any]]) -> Iterator[Shared]:
         """A warm-up rule shares nothing, and neither does one that redirects."""
         known = list(resources)
-        groups = {each["outputs"]["arn"]: _name(each) for each in known if each["type"] == GROUP and "outputs" in each}
+        groups = _groups(known)
         for each in known:
             weighted = cls.groups(each["inputs"]) if each["type"] == RULE and not _name(each).endswith(WARM_UP) else {}
             if found := {groups[arn]: weight for arn, weight in weighted.items() if weight > 0}:
@@ -95,7 +95,7 @@ class AlbOptions(EdgeOptions):
     @classmethod
     def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
         known = list(resources)
-        names = {each["outputs"]["arn"]: _name(each) for each in known if each["type"] == GROUP and "outputs" in each}
+        names = _groups(known)
         found = [
             Group(service, names[arn].removeprefix(f"{service}-"), arn, each["inputs"]["listenerArn"])
             for each in known
@@ -379,6 +379,11 @@ def _conditions(service: Service) -> list[aws.lb.ListenerRuleConditionArgsDict]:
     if service.host:
         conditions.append({"host_header": {"values": [service.host]}})
     return conditions
+
+
+def _groups(resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The ARN of each target group in a state -> its name."""
+    return {each["outputs"]["arn"]: _name(each) for each in resources if each["type"] == GROUP and "outputs" in each}
 
 
 def _name(resource: Mapping[str, Any]) -> str:
