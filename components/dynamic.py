@@ -1,13 +1,26 @@
-"""Dynamic providers: what those of ours have in common. State holds each pickled by reference to its own module."""
+"""Dynamic resources and their providers: what ours have in common. State holds each provider pickled by reference to
+its own module."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pkgutil import resolve_name
 from typing import Any, ClassVar
 
+import pulumi
 from pulumi.dynamic import DiffResult, ResourceProvider
 
 Props = dict[str, Any]
+
+
+class Resource(pulumi.dynamic.Resource):
+    """Something on a Docker engine."""
+
+    kept_by: ClassVar[str]
+    """Its provider, "module:Class": only a stack that has such things loads docker-py."""
+
+    def __init__(self, name: str, props: Props, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(resolve_name(self.kept_by)(), name, props, opts)
 
 
 class Provider(ResourceProvider):

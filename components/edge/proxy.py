@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pkgutil import resolve_name
-from typing import Any, ClassVar
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request
 
 import pulumi
 from pydantic import Field
 
+from components import dynamic
 from components.cost import Demand, Item, Unpriced
 from components.direct import open_directly
 from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
@@ -86,35 +86,25 @@ class ProxyOptions(EdgeOptions):
         yield Unpriced("transfer", "responses", "they leave by the proxy's machine, whose owner knows the price")
 
 
-class OnProxy(pulumi.dynamic.Resource):
-    """Something on a proxy."""
-
-    kept_by: ClassVar[str]
-    """Its provider, "module:Class": only a stack with a proxy loads docker-py."""
-
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(resolve_name(self.kept_by)(), name, props, opts)
-
-
-class Server(OnProxy, module="proxy", name="Server"):
+class Server(dynamic.Resource, module="proxy", name="Server"):
     """The container."""
 
     kept_by = "components.edge.proxy_engine:ServerProvider"
 
 
-class Join(OnProxy, module="proxy", name="Join"):
+class Join(dynamic.Resource, module="proxy", name="Join"):
     """The container on a network of its engine."""
 
     kept_by = "components.edge.proxy_engine:JoinProvider"
 
 
-class Group(OnProxy, module="proxy", name="Group"):
+class Group(dynamic.Resource, module="proxy", name="Group"):
     """The route to one service on one orchestrator."""
 
     kept_by = "components.edge.proxy_engine:RouteProvider"
 
 
-class Rule(OnProxy, module="proxy", name="Rule"):
+class Rule(dynamic.Resource, module="proxy", name="Rule"):
     """The route of a service's traffic."""
 
     kept_by = "components.edge.proxy_engine:RouteProvider"

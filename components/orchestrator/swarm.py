@@ -6,14 +6,13 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from pkgutil import resolve_name
 from platform import release
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import pulumi
 from pydantic import Field
 
-from components import quotas
+from components import dynamic, quotas
 from components.cost import COLUMNS, Demand, Item, Unpriced
 from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
 from components.model import Contradiction
@@ -164,36 +163,26 @@ def unsaid(services: Mapping[str, Service]) -> Iterator[str]:
             )
 
 
-class OnSwarm(pulumi.dynamic.Resource):
-    """Something on a swarm."""
-
-    kept_by: ClassVar[str]
-    """Its provider, "module:Class": only a stack with a swarm loads docker-py."""
-
-    def __init__(self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
-        super().__init__(resolve_name(self.kept_by)(), name, props, opts)
-
-
-class Network(OnSwarm, module="swarm", name="Network"):
+class Network(dynamic.Resource, module="swarm", name="Network"):
     """An overlay network."""
 
     kept_by = "components.orchestrator.swarm_engine:NetworkProvider"
 
 
-class Secret(OnSwarm, module="swarm", name="Secret"):
+class Secret(dynamic.Resource, module="swarm", name="Secret"):
     """A value that replicas read as a file. Swarm's secrets never change, so a new value is a new secret."""
 
     kept_by = "components.orchestrator.swarm_engine:SecretProvider"
     name: pulumi.Output[str]
 
 
-class SwarmService(OnSwarm, module="swarm", name="Service"):
+class SwarmService(dynamic.Resource, module="swarm", name="Service"):
     """A service; made only when every replica is healthy."""
 
     kept_by = "components.orchestrator.swarm_engine:ServiceProvider"
 
 
-class Job(OnSwarm, module="swarm", name="Job"):
+class Job(dynamic.Resource, module="swarm", name="Job"):
     """A task that runs once; made only when it has ended well. Nothing of it stays on the swarm."""
 
     kept_by = "components.orchestrator.swarm_engine:JobProvider"

@@ -10,14 +10,14 @@ from typing import Generic, Literal, TypeVar
 import pulumi
 from pydantic import Field
 
-from components import quotas
+from components import dynamic, quotas
 from components.aws import iam, instances
 from components.aws.fleet import SMALL, Ami, Architecture, Fleet, TypeName, architecture, least, on_demand, whole
 from components.cost import Demand
 from components.model import Contradiction
 from components.needs import Need, Quota
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions
-from components.orchestrator.swarm import OnSwarm, overlay_addresses
+from components.orchestrator.swarm import overlay_addresses
 from components.orchestrator.swarm_parts.boot import PORTS, TAG, UNSET, user_data
 from components.sdk import aws
 from components.service import Service
@@ -124,13 +124,13 @@ def _for_an_update(services: Mapping[str, Service]) -> list[tuple[Service, float
     return [(max(services.values(), key=lambda each: each.memory), 1.0)] if services else []
 
 
-class Manager(OnSwarm, module="swarm", name="Manager"):
+class Manager(dynamic.Resource, module="swarm", name="Manager"):
     """An instance that is a manager of the swarm; gone, it was one no more before its instance went."""
 
     kept_by = "components.orchestrator.swarm_nodes:ManagerProvider"
 
 
-class Cluster(OnSwarm, module="swarm", name="Cluster"):
+class Cluster(dynamic.Resource, module="swarm", name="Cluster"):
     """The swarm that the managers keep."""
 
     kept_by = "components.orchestrator.swarm_nodes:ClusterProvider"
