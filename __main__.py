@@ -33,6 +33,7 @@ registries = {
             protect=stack.config.protect,
             on_aws=stack.on_aws,
             options=options,
+            kms_key=stack.config.kms_key,
         ),
     )
     for name, options in stack.registries.items()

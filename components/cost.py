@@ -81,6 +81,8 @@ class Demand:
     flow_logs: bool = False
     """Whether connections in the network are logged."""
     waf: bool = False
+    own_key: bool = False
+    """Whether a KMS key of the owner's encrypts what is kept."""
     pulls: Mapping[str, Decimal] = field(default_factory=dict)
     """Service -> how often its image is pulled for one deployment."""
 
@@ -140,6 +142,8 @@ def secrets(demand: Demand) -> Iterator[Line]:
         yield Line("compute", "services' secrets", Decimal(count), "secret-month", "secrets.secret", shared=True)
         reads = sum((demand.replicas(name) * each for name, each in of.items()), Decimal(0)) * demand.usage.deploys
         yield Line("compute", "reading them as replicas start", reads / 10_000, "10k calls", "secrets.calls")
+        if demand.own_key:
+            yield Line("compute", "decrypting them with the KMS key", reads / 10_000, "10k calls", "kms.calls")
 
 
 def jobs(demand: Demand, more: str = "") -> Iterator[Unpriced]:

@@ -10,6 +10,7 @@ from pydantic import Field
 from components.lookup import Lookup
 from components.model import Model, Text
 from components.needs import Existing, Need, Question
+from components.own_key import KeyArn
 
 HOST = "token.actions.githubusercontent.com"
 """Who signs the tokens."""
@@ -38,13 +39,6 @@ PolicyArn = Annotated[
     ),
 ]
 Bucket = Annotated[str, Text(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "the name of an S3 bucket, without s3://")]
-KeyArn = Annotated[
-    str,
-    Text(
-        r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/\S+$",
-        "a KMS key's ARN, not an alias's, such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-...",
-    ),
-]
 
 
 class GitHub(Model):

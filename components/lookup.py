@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pulumi
@@ -29,17 +29,20 @@ class Lookup:
     """As in pulumi_aws: ecr."""
     function: str
     arguments: Mapping[str, Any]
+    usable: Mapping[str, str] = field(default_factory=dict)
+    """What of the answer is so, where what is there can be used."""
 
     def problem(self) -> str | None:
-        """What AWS says, where it is not there; raises `pulumi.RunError` where AWS does not say."""
+        """What AWS says, where it is not there or of no use; raises `pulumi.RunError` where AWS does not say."""
         try:
-            getattr(getattr(aws, self.module), self.function)(**self.arguments)
+            found = getattr(getattr(aws, self.module), self.function)(**self.arguments)
         except Exception as error:  # the SDK has no class of its own for what an invoke fails with
             words = said(error)
             if ABSENT.search(words):
                 return words
             raise Unanswered(self.path, words) from error
-        return None
+        wrong = {name: getattr(found, name) for name, wanted in self.usable.items() if getattr(found, name) != wanted}
+        return ", ".join(f"its {name} is {value}" for name, value in wrong.items()) or None
 
 
 class Unanswered(pulumi.RunError):

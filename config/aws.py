@@ -49,4 +49,5 @@ def network_args(stack: Settings) -> NetworkArgs:
 
 def vault_args(stack: Settings) -> VaultArgs:
     """The vault that the stack chose."""
-    return VaultArgs(stack=stack.stack, log_days=stack.config.log_days, protect=stack.config.protect)
+    config = stack.config
+    return VaultArgs(stack=stack.stack, log_days=config.log_days, protect=config.protect, kms_key=config.kms_key)

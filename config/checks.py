@@ -31,7 +31,7 @@ def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contrad
     yield from room(settings)
     if settings.on_aws:
         yield from _aws(settings)
-        yield from _waf(settings)
+        yield from _elsewhere(settings)
 
 
 def _traffic(settings: Settings) -> Iterator[Contradiction]:
@@ -53,14 +53,15 @@ def _traffic(settings: Settings) -> Iterator[Contradiction]:
         yield "traffic", traffic, "at most 5 orchestrators: a listener rule takes no more target groups"
 
 
-def _waf(settings: Settings) -> Iterator[Contradiction]:
-    acl = settings.config.waf
-    if acl and acl.split(":")[3] != settings.region:
-        yield (
-            "waf",
-            acl,
-            f"a web ACL of {settings.region}, the stack's region: AWS attaches no other to its load balancer",
-        )
+def _elsewhere(settings: Settings) -> Iterator[Contradiction]:
+    """What AWS takes of the stack's own region alone."""
+    keys = settings.config
+    for path, arn, want in (
+        ("waf", keys.waf, "a web ACL of {}, the stack's region: AWS attaches no other to its load balancer"),
+        ("kms-key", keys.kms_key, "a key of {}, the stack's region: AWS encrypts with no other there"),
+    ):
+        if arn and arn.split(":")[3] != settings.region:
+            yield path, arn, want.format(settings.region)
 
 
 def _without_https(settings: Settings) -> Iterator[Contradiction]:
@@ -128,7 +129,7 @@ BESIDE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "vpc": (("network", "zones", "flow_logs"), THEIRS),
 }
 """A key -> those that mean nothing beside it, and why."""
-ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days", "permissions_boundary")
+ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days", "permissions_boundary", "kms_key")
 """Keys of what stands on AWS alone."""
 AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "waf", "tls_policy", "gate", "guard")
 """Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""

@@ -150,6 +150,7 @@ def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usag
         protect=any(map(stack.protects, pair.runtimes)),
         access_logs=config.access_logs,
         waf=config.waf is not None,
+        own_key=config.kms_key is not None,
         domain=config.domain is not None,
         own_network=config.vpc is None,
         own_load_balancer=config.load_balancer is None,

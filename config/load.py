@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pulumi
 
-from components import orchestrator
+from components import orchestrator, own_key
 from components.naming import label
 from config import digests
 from config.checks import contradictions, room, superfluous
@@ -35,10 +35,12 @@ def running() -> Settings:
     waiting = [name for name, each in settings.services.items() if each.runs is None and name not in given.digests]
     outputs = digests.recorded()
     came_from = outputs.get("orchestrator")
+    recorded = outputs.get(own_key.OUTPUT) if settings.on_aws else None
+    wrong = [*own_key.kept(settings.config.kms_key, recorded)]
     if came_from in _left_behind_edge(settings):
-        problems = [problem(pulumi.Config(), *each) for each in room(settings, came_from)]
-        if problems:
-            raise BadConfig(problems)
+        wrong += room(settings, came_from)
+    if wrong:
+        raise BadConfig([problem(pulumi.Config(), *each) for each in wrong])
     history = History.of(outputs, given.changes)
     services = digests.resolved(settings.services, given.digests, history.digests)
     for name in waiting:

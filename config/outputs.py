@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 
+from components import own_key
 from components.aws.delivery import Delivery
 from components.registry import Registry
 from components.shell import Shell, command
@@ -43,6 +44,8 @@ def export(
     if released := release_commands.record(stack):
         record = {name: pulumi.Output.all(run, digests[name]).apply(_first) for name, run in released.items()}
         pulumi.export(release_commands.RELEASED, record)
+    if stack.config.kms_key:
+        pulumi.export(own_key.OUTPUT, stack.config.kms_key)
     delivery.export(stack, github)
     pulumi.export("cost", as_output(stack))
     limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]

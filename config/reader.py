@@ -17,6 +17,7 @@ from components.guard import GuardOptions
 from components.model import Model, PlainText, Text, Wanted
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Flows, Kind
 from components.orchestrator import OrchestratorOptions
+from components.own_key import KeyArn
 from components.registry import RegistryOptions
 from components.service import Name, Service
 from components.shell import command
@@ -150,6 +151,13 @@ class Keys(Model):
         description="ARN of an IAM policy that limits every role that the stack makes. With `github` the roles of the"
         " workflows; its own `permissions-boundary` limits the others.",
     )
+    kms_key: KeyArn | None = Field(
+        default=None,
+        examples=["arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+        description="ARN of a KMS key of your own, in the stack's region, that encrypts images in ECR, logs, services'"
+        " secrets in Secrets Manager, and Kubernetes Secrets on EKS. A stack keeps the key that it was given: see"
+        " docs/security.md.",
+    )
     waf: Annotated[str, WEB_ACL] | None = Field(
         default=None,
         examples=["arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/a1b2c3d4-5678-90ab-cdef-1234567890ab"],
@@ -194,6 +202,7 @@ DEFAULTS: Mapping[str, str] = {key: Keys.model_fields[key].default for key in ("
 """What a stack chooses that says nothing of it."""
 TEXT = frozenset(
     {"registry", "pull-from", "orchestrator", "edge", "preset", "network", "waf", "tls-policy", "permissions-boundary"}
+    | {"kms-key"}
 )
 """Keys whose value is text as it stands; all others are JSON."""
 UNSET = ("", "{}", "preset")

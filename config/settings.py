@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from components import own_key
 from components.edge import EdgeOptions, Traffic
 from components.lookup import Lookup
 from components.needs import Need, Quota
@@ -132,6 +133,7 @@ class Settings:
     def _stated(self) -> Sequence[Need]:
         """What backends say that they need, each once."""
         found = [*self.config.github.needs()] if self.config.github else []
+        found += [own_key.needed(self.config.kms_key)] if self.config.kms_key else []
         for each in self.backends.values():
             wanted = each.needs(self.stack, self.services_of(each), self.protects(each))
             found += [need for need in wanted if need not in found]
@@ -148,6 +150,8 @@ class Settings:
         keys = self.config
         for own in (keys.vpc, keys.domain, keys.github):
             yield from (("", each) for each in (own.lookups() if own else ()))
+        if keys.kms_key:
+            yield "", own_key.lookup(keys.kms_key)
         for key, backend in self.backends.items():
             yield from ((f"{key}.", each) for each in backend.lookups())
 

@@ -40,7 +40,8 @@ ROWS = (
         "Kubernetes secrets are encrypted with a key of the account's own",
         lambda it, _: bool(it.get("encryptionConfigKeyArn") or it.get("encryptionConfig")),
         {"encryptionConfigKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1"},
-        exception="EKS encrypts them with a key of AWS's own; a key of the account's costs by the month",
+        key="kms-key",
+        exception="EKS encrypts them with a key of AWS's own",
     ),
     Control(
         "EKS.8",

@@ -41,6 +41,21 @@ def _with(it: Resource, graph: Graph, type_: str) -> Iterable[Resource]:
     return [*graph, Resource(f"{it.urn}-more", type_, {}, frozenset({it.urn}))]
 
 
+KEYED: Mapping[str, str] = {
+    "aws:cloudwatch/logGroup:LogGroup": "kmsKeyId",
+    "aws:ecr/repository:Repository": "encryptionConfigurations.kmsKey",
+    "aws:eks/cluster:Cluster": "encryptionConfig.provider.keyArn",
+    SECRET[0]: "kmsKeyId",
+}
+"""What can be under a KMS key of one's own -> where it says which."""
+
+
+def _as_the_others(it: Resource, graph: Graph) -> bool:
+    """A login of ECR's cache is under AWS's own key, for ECR takes no other there."""
+    keys = {each.get(path) for type_, path in KEYED.items() for each in graph.of(type_)} - {None}
+    return it.get(KEYED[it.type]) in (keys or {None}) or it.get("namePrefix", "").startswith("ecr-pullthroughcache/")
+
+
 ROTATED = "it is a value of the service's own, which AWS cannot change: `pulumi config set --secret` gives a new one"
 
 ROWS = (
@@ -98,6 +113,15 @@ ROWS = (
         lambda it, graph: bool(graph.users(it, ROTATION)),
         lambda it, graph: _with(it, graph, ROTATION),
         exception=ROTATED,
+        wired=True,
+    ),
+    Control(
+        "one-key",
+        tuple(KEYED),
+        "Where a KMS key of one's own encrypts anything, it encrypts all that takes one",
+        _as_the_others,
+        lambda it, graph: [*graph, Resource(f"{it.urn}-more", SECRET[0], {KEYED[SECRET[0]]: "arn:aws:kms:another"})],
+        key="kms-key",
         wired=True,
     ),
     Control(

@@ -26,9 +26,10 @@ class Cloud:
 
     `scale` is real seconds a rehearsal second: 0 waits for nothing and no time passes. `on_call` is told of each
     operation when it begins and when it ends, in the order of `Call.begun` and `Call.done`. `existing` are ids and
-    ARNs of what the stack did not make. `unhealthy_groups` are target groups, by their name in the program, that never
-    have a healthy target. `images` are digests that each repository has from its beginning; others have to be pushed.
-    `ends` says how a command ends that is run once.
+    ARNs of what the stack did not make, `disabled_keys` those of KMS keys among them that are not enabled.
+    `unhealthy_groups` are target groups, by their name in the program, that never have a healthy target. `images` are
+    digests that each repository has from its beginning; others have to be pushed. `ends` says how a command ends that
+    is run once.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Cloud:
         faults: Iterable[Fault] = (),
         on_call: Callable[[Call], None] = lambda _: None,
         existing: Iterable[str] = (),
+        disabled_keys: Iterable[str] = (),
         unhealthy_groups: Iterable[str] = (),
         images: Iterable[str] = (),
         ends: Ends = lambda _: Ending(),
     ) -> None:
         self.state = CloudState(existing=set(existing), unhealthy_groups=set(unhealthy_groups), images=set(images))
+        self.state.disabled_keys |= {*disabled_keys}
         self.state.tasks.ends = ends
         self.faults = list(faults)
         self._scale = scale

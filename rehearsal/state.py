@@ -109,6 +109,8 @@ class CloudState:
 
     existing: set[str] = field(default_factory=set)
     """Ids and ARNs of what the stack did not make and may refer to."""
+    disabled_keys: set[str] = field(default_factory=set)
+    """ARNs of those of `existing` that are KMS keys and not enabled."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     reserved_names: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """(type, region, name) that no program has any more but that is still taken, and why."""

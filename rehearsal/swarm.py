@@ -18,6 +18,7 @@ from components.orchestrator.swarm_parts.ssm import Request
 from rehearsal.apis import ssm
 from rehearsal.aws import types
 from rehearsal.aws.instances import has_quorum, living
+from rehearsal.aws.keys import may_decrypt
 from rehearsal.aws.registries import from_ecr, may_pull, pullable
 from rehearsal.state import CloudResource, CloudState, Refused, Swarm, published
 
@@ -272,7 +273,7 @@ class _Manager:
         value = next((each.get("secretString") for each in found if each.get("versionId") == version), None)
         if value is None:
             raise Refused("ResourceNotFoundException", f"no version {version} of {secret}", "Secrets Manager")
-        if not self._may_read(secret):
+        if not (self._may_read(secret) and may_decrypt(self.state, self._role(), secret)):
             raise Refused("AccessDeniedException", f"{self.instance.name} may not read {secret}", "IAM")
         return str(value)
 

@@ -10,7 +10,7 @@ from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
 from components.testing.engine import Graph, Node
 from tests.program import DIGEST, EXISTING, config_for, run_program
-from tools.docs import pull_cases
+from tools.support import pull_cases
 
 TOKEN = "registry-token-of-the-robot"
 ON_AWS = ("ecs-ec2", "ecs-fargate", "eks")

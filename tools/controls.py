@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from config.presets import PRESETS
 from policy import AREAS, CONTROLS, UNSEEN
 from policy.control import EVERY, Control
+from tools.markdown import table
 
 INTRODUCTION = """\
 What stacks are held to: AWS's own [Foundational Security Best
@@ -38,17 +39,18 @@ def document() -> Iterator[str]:
     yield "# Controls"
     yield INTRODUCTION
     met = [each for each in CONTROLS.values() if not each.exception]
-    chosen = [each for each in met if each.presets != EVERY]
-    exceptions = len(CONTROLS) - len(met)
+    by_key = [each for each in CONTROLS.values() if each.exception and each.key]
+    chosen = [*by_key, *(each for each in met if each.presets != EVERY)]
+    always = sum(each.presets == EVERY for each in met)
     yield (
-        f"{len(CONTROLS)} controls: {len(met) - len(chosen)} are met whatever a stack chooses, {len(chosen)} with some"
-        f" presets or by a key, {exceptions} are exceptions."
+        f"{len(CONTROLS)} controls: {always} are met whatever a stack chooses, {len(chosen)} with some presets or by a"
+        f" key, {len(CONTROLS) - always - len(chosen)} are exceptions."
     )
     for area, rows in AREAS.items():
         yield f"## {area}"
-        yield _table(("control", "what it says", "met"), [_row(each) for each in rows])
+        yield table(("control", "what it says", "met"), [_row(each) for each in rows])
     yield UNSEEN_HEAD
-    yield _table(("control", "why"), [(name, why) for name, why in UNSEEN.items()])
+    yield table(("control", "why"), [(name, why) for name, why in UNSEEN.items()])
 
 
 def _row(control: Control) -> tuple[str, ...]:
@@ -57,13 +59,10 @@ def _row(control: Control) -> tuple[str, ...]:
 
 def _met(control: Control) -> str:
     key = f"; key `{control.key}`" if control.key else ""
+    if control.exception and control.key:
+        return f"choice: with key `{control.key}`; without it, {control.exception}"
     if control.exception:
-        return f"exception: {control.exception}{key}"
+        return f"exception: {control.exception}"
     if control.presets == EVERY:
         return f"always{key}"
     return f"with preset {' and '.join(f'`{each}`' for each in PRESETS if each in control.presets)}{key}"
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

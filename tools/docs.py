@@ -11,31 +11,26 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from pkgutil import resolve_name
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
 from components.build import Build
-from components.edge import EDGES
 from components.gate import GateOptions
 from components.github import GitHub
 from components.guard import GuardOptions
 from components.job import Job
 from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
-from components.options import Options
-from components.orchestrator import ORCHESTRATORS, VERBS, OrchestratorOptions, Support
 from components.permissions import Permission
-from components.pulling import Cell, cell
-from components.registry import REGISTRIES, RegistryOptions
-from components.service import FEATURES, NAME, Replicas, Service
+from components.service import NAME, Replicas, Service
 from components.usage import PRESETS as MONTHS
 from components.usage import Usage
 from config.load import FROM_PRESET
 from config.presets import PRESETS
 from config.reader import Keys
-from tools import controls, keys, scale
+from tools import controls, keys, scale, support
+from tools.markdown import one_of, table
 from yard.comparison import seed, seed_page
 from yard.importing.dialects import DIALECTS
 
@@ -64,7 +59,7 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
 def documents() -> Iterator[tuple[str, str]]:
     """Every generated document: path and text."""
     yield "docs/configuration.md", _document(configuration())
-    yield "docs/support.md", _document(support())
+    yield "docs/support.md", _document(support.document())
     yield "docs/first-user.md", _document(first_user())
     yield "docs/importing-fields.md", _document(importing())
     yield "docs/scale.md", _document(scale.blocks())
@@ -124,11 +119,11 @@ def configuration() -> Iterator[str]:
     yield "# Configuration"
     yield INTRODUCTION
     yield "## Keys"
-    yield _table(["key", "values", "default", "meaning"], _keys())
+    yield table(["key", "values", "default", "meaning"], _keys())
     yield AWS
     yield "## Presets"
     yield "What keys are where the stack does not set them itself, or sets them to `preset`."
-    yield _table(["key", *PRESETS], _presets())
+    yield table(["key", *PRESETS], _presets())
     yield "## services"
     yield f"{_first_line(Service)} The name: {NAME.words}; at most {NAME.max_length}."
     yield _fields(Service)
@@ -139,7 +134,7 @@ def configuration() -> Iterator[str]:
         yield f"## {key}"
         yield _first_line(model)
         yield _fields(model)
-    yield _table(
+    yield table(
         ["preset", *MONTHS], ([f"`{name}`", *[f"{of[name]:,}" for of in MONTHS.values()]] for name in MONTHS["small"])
     )
     for kind, rows in keys.KINDS.items():
@@ -161,7 +156,7 @@ def _keys() -> Iterator[list[str]]:
     schemas: Schema = Keys.model_json_schema(by_alias=True)["properties"]
     for key, meaning, default in keys.declared():
         if key in keys.KINDS:
-            values = _one_of(keys.KINDS[key])
+            values = one_of(keys.KINDS[key])
         else:
             values = _values(schemas[key]) if key in schemas and key not in ("services", *BLOCKS) else _linked(key)
         yield [f"`{key}`", values, "" if default in ("", {}) else _code(default), meaning]
@@ -179,7 +174,7 @@ def _presets() -> Iterator[list[str]]:
 def _fields(model: type[BaseModel]) -> str:
     schema = model.model_json_schema(by_alias=True)
     described = _docstrings(model)
-    return _table(
+    return table(
         ["field", "values", "default", "meaning"],
         (
             [
@@ -230,7 +225,7 @@ def _values(schema: Schema) -> str:
         name = schema["$ref"].rsplit("/", 1)[-1].lower()
         return f"[{name}](#{name})"
     if "enum" in schema:
-        return _one_of(schema["enum"])
+        return one_of(schema["enum"])
     return TYPES[schema["type"]](schema)
 
 
@@ -305,132 +300,11 @@ def importing() -> Iterator[str]:
         yield f"## {dialect.title}"
         for heading, rules in dialect.tables.items():
             rows = ([f"`{way}`", _becomes(rule.to), rule.how] for way, rule in rules.items())
-            yield f"{heading}:\n\n{_table(['field', 'becomes', 'how, or why not'], rows)}"
+            yield f"{heading}:\n\n{table(['field', 'becomes', 'how, or why not'], rows)}"
 
 
 def _becomes(fields: str) -> str:
-    return _one_of(fields.split(", ")) if fields else "dropped"
-
-
-# --- docs/support.md ----------------------------------------------------------------------------------------------
-
-SUPPORT = """\
-What each backend does with what a stack can ask for. *Honoured*: done as asked. *Translated*: done by other means,
-which are named. *Refused*: an error that names the key, before anything is made. Nothing is ignored."""
-
-PULLING = """\
-What each orchestrator gets, so that it can pull the images of each registry. *Anonymous*: nothing. *Native role*:
-statements for its own role, on the very repositories. *Cache*: the same, on an ECR pull-through cache, which alone has
-the login. *Secret*: a reference to the login. *Refresher*: a login that it renews before it ends. The table is
-computed in `components/pulling.py`, as the check before each `up` is. More in [registries](registries.md)."""
-REFUSED = "These are refused:"
-
-
-def support() -> Iterator[str]:
-    """What works with what."""
-    runtimes = {name: _options(path) for name, path in ORCHESTRATORS.items()}
-    registries = {name: resolve_name(path).Options for name, path in REGISTRIES.items()}
-    columns = [f"`{name}`" for name in runtimes]
-    yield "# What works with what"
-    yield SUPPORT
-    yield "## A service on each orchestrator"
-    yield _table(
-        ["service", *columns],
-        (
-            [f"`{feature}`", *[_support(each.capabilities[feature]) for each in runtimes.values()]]
-            for feature in FEATURES
-        ),
-    )
-    yield "## The daily verbs on each orchestrator"
-    yield "What each does with `yard status`, `logs`, `run` and `exec`: more in [every day](every-day.md)."
-    yield _table(
-        ["`yard`", *columns],
-        ([f"`{verb}`", *[_support(each.does(verb)) for each in runtimes.values()]] for verb in VERBS),
-    )
-    yield "## Images from each registry"
-    yield PULLING
-    pulls = list(pull_table(registries, runtimes))
-    yield _table(["registry", *columns], ([case, *[_how(each) for each in cells]] for case, cells in pulls))
-    yield REFUSED
-    yield _refused(pulls)
-    yield "## The orchestrators beside each other"
-    yield _table(["", *columns], _places(runtimes))
-    yield "## `network: endpoints`"
-    yield "A network without any way out reaches only what has a VPC endpoint. These are made for the backends chosen:"
-    on_aws = {name: each for name, each in runtimes.items() if each.platform == "aws"}
-    yield _table(["", "endpoints"], _endpoints({**registries, **on_aws}))
-
-
-def _support(support: Support) -> str:
-    how = f"**{support.how}**" if support.how == "refused" else support.how
-    return f"{how}: {support.why}" if support.why else how
-
-
-def pull_table(
-    registries: Mapping[str, type[RegistryOptions]], runtimes: Mapping[str, OrchestratorOptions]
-) -> Iterator[tuple[str, list[Cell]]]:
-    """Each case of each registry, and its cells, one an orchestrator."""
-    for name, registry in registries.items():
-        for case, block in pull_cases(name, registry).items():
-            options = registry.model_validate(block)
-            yield case, [cell(options, each) for each in runtimes.values()]
-
-
-def pull_cases(name: str, registry: type[RegistryOptions]) -> Mapping[str, Schema]:
-    """A registry's blocks by which its images are pulled in one way or another: case -> block."""
-    example = registry.example("us-east-1")
-    blocks = {case: {**example, **changes} for case, changes in registry.pull_cases.items()}
-    return {
-        f"`{name}` {case}".strip(): {key: value for key, value in block.items() if value is not None}
-        for case, block in blocks.items()
-    }
-
-
-def _how(found: Cell) -> str:
-    return f"**{found.how}**" if found.how == "refused" else found.how
-
-
-def _refused(table: Iterable[tuple[str, list[Cell]]]) -> str:
-    """Each reason once."""
-    reasons = dict.fromkeys(each.why for _, cells in table for each in cells if each.how == "refused")
-    return "\n".join(f"- {reason}." for reason in reasons)
-
-
-REFUSES = "**refused**: the one does not reach the other"
-
-
-def _places(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:
-    for name, path in EDGES.items():
-        takes = resolve_name(path).Options.takes
-        yield [
-            f"behind `edge: {name}`, with a share in `traffic`",
-            *["works" if each.target in takes else REFUSES for each in runtimes.values()],
-        ]
-    yield ["logs of a service", *[f"`{each.logs('STACK', 'SERVICE')}`" for each in runtimes.values()]]
-
-
-def _options(path: str) -> OrchestratorOptions:
-    """What a block must name is shown as the key in capitals."""
-    model: type[OrchestratorOptions] = resolve_name(path).Options
-    keys = [each.alias or name for name, each in model.model_fields.items() if each.is_required()]
-    return model.model_validate({key: key.upper() for key in keys})
-
-
-def _endpoints(backends: Mapping[str, type[Options] | Options]) -> Iterator[list[str]]:
-    for name, backend in backends.items():
-        yield [f"`{name}`", _one_of(sorted(backend.vpc_endpoints)) or "**refused**: it has none"]
-
-
-# --- Markdown -----------------------------------------------------------------------------------------------------
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _one_of(values: Iterable[object]) -> str:
-    return ", ".join(f"`{each}`" for each in values)
+    return one_of(fields.split(", ")) if fields else "dropped"
 
 
 def _code(value: object) -> str:

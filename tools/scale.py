@@ -10,6 +10,7 @@ from components.needs import Quota
 from components.orchestrator import ORCHESTRATORS, OrchestratorOptions
 from components.quotas import Limit
 from components.service import Service
+from tools.markdown import table
 
 COUNTS = (10, 50, 100, 500)
 ROOM: Mapping[str, Mapping[str, Any]] = {
@@ -50,10 +51,10 @@ def blocks() -> Iterator[str]:
     """The document."""
     yield INTRODUCTION
     yield "## On the load balancer"
-    yield _table(["", *_heads(), "nobody has more", "written"], _of_edge())
+    yield table(["", *_heads(), "nobody has more", "written"], _of_edge())
     yield "A move has two orchestrators side by side."
     yield "## Of each orchestrator"
-    yield _table(["", "", *_heads(), "nobody has more", "written"], _of_orchestrators())
+    yield table(["", "", *_heads(), "nobody has more", "written"], _of_orchestrators())
     yield CONSEQUENCES
 
 
@@ -109,7 +110,3 @@ def _figures(limit: Limit, needed: Sequence[float]) -> list[str]:
 
 def _bold(text: str, is_bold: bool) -> str:
     return f"**{text}**" if is_bold else text
-
-
-def _table(head: Sequence[str], rows: Iterator[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *rows])

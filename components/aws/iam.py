@@ -47,6 +47,15 @@ def pulling(pull: Pull) -> list[Statement]:
     return [allow(["ecr:GetAuthorizationToken"], ["*"]), allow(pull.actions, pull.arns)]
 
 
+def decrypting(key: str | None, service: str) -> list[Statement]:
+    """What whoever reads what a KMS key encrypts needs besides, if one does: to have it decrypted, by that service of
+    AWS alone (KMS developer guide, "kms:ViaService")."""
+    if key is None:
+        return []
+    by = f"{service}.{key.split(':')[3]}.amazonaws.com"
+    return [allow(["kms:Decrypt"], [key], {"StringEquals": {"kms:ViaService": by}})]
+
+
 def permitted(
     name: str, role: aws.iam.Role, permissions: Sequence[Permission], opts: pulumi.ResourceOptions
 ) -> list[aws.iam.RolePolicy]:

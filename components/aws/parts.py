@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from components.aws.access import RANDOM, AwsAccess
 from components.network_options import Kind
@@ -165,6 +165,23 @@ SWARM = (
     | SECRETS
     | OF_SERVICES
 )
+
+OF_KEY = frozenset(
+    (
+        # Secrets Manager acts for whoever calls; ECR and EKS are given grants (their guides on encryption).
+        *(f"kms:{each}" for each in ("CreateGrant", "Decrypt", "Encrypt", "GenerateDataKey", "RetireGrant")),
+        "logs:AssociateKmsKey",
+    )
+)
+OF_KEY_ON_EKS = frozenset({"eks:AssociateEncryptionConfig", "eks:DescribeUpdate"})
+"""With which a cluster that is there gets the key."""
+
+
+def own_key(arn: str, types: Collection[str]) -> AwsAccess:
+    """What it takes that a KMS key of someone's encrypts what is kept, where these types are made."""
+    place = arn.split(":", 2)[2]  # the account may be another one
+    calls = OF_KEY | (OF_KEY_ON_EKS if "aws:eks/cluster:Cluster" in types else frozenset())
+    return AwsAccess(calls=calls, looks_up={"kms:DescribeKey": place}, arns=(place,))
 
 
 def foundation(network: Kind | None, flow_logs: bool) -> Iterator[AwsAccess]:

@@ -14,7 +14,7 @@ import pulumi
 from components.aws import parts
 from components.aws.access import AwsAccess, together
 from components.aws.network import ANYWHERE
-from components.cost import Demand, Item, Line, Unpriced
+from components.cost import Demand, Item, Line, Note, Unpriced
 from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, Traffic, alb_quotas, target_groups
 from components.edge.access_logs import access_logs
 from components.edge.alb_asked import Group, Metrics, aws_health
@@ -114,7 +114,9 @@ class AlbOptions(EdgeOptions):
             if demand.access_logs:
                 yield Unpriced(column, "access logs", "storage in S3 has no price here")
             if demand.waf:
-                yield Unpriced(column, "requests that the web ACL looks at", "AWS WAF has no price here")
+                seen = Decimal(demand.usage.requests) / 1_000_000
+                yield Line(column, "requests that the web ACL looks at", seen, "1M requests", "waf.requests")
+                yield Note("the web ACL and its rules are their owner's, by the month, and in no sum here")
         yield Line(column, "capacity units", capacity_units(demand) * hours, "LCU-hour", "alb.lcu")
         if demand.domain:
             yield Line(column, "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")

@@ -338,11 +338,16 @@ class Ecs(AwsOrchestrator[E]):
                     [pulumi.Output.concat(self.vault.log_group_arn, f":log-stream:{name}/*")],
                 ),
                 *iam.pulling(image.pull),
-                *_reading(secrets),
+                *self._reading(secrets),
             ),
             opts=child,
         )
         return role, may_start
+
+    def _reading(self, secrets: list[pulumi.Output[str]]) -> list[iam.Statement]:
+        if not secrets:
+            return []
+        return [iam.allow(["secretsmanager:GetSecretValue"], secrets), *self.vault.decrypting]
 
     def _container(
         self, name: str, service: Service, image: str, log_group: str, login: str | None, secrets: dict[str, str]
@@ -421,7 +426,3 @@ class Ecs(AwsOrchestrator[E]):
             },
             opts=child,
         )
-
-
-def _reading(secrets: list[pulumi.Output[str]]) -> list[iam.Statement]:
-    return [iam.allow(["secretsmanager:GetSecretValue"], secrets)] if secrets else []

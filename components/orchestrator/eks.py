@@ -209,6 +209,7 @@ class Eks(AwsOrchestrator[EksOptions]):
             endpoint_public_access=not self.options.private_access,
             public_access_cidrs=None if self.options.private_access else list(self.options.access),
             enabled_cluster_log_types=["audit", "authenticator"],
+            encryption_config_key_arn=self.vault.kms_key,
             # No deletion protection, whatever `protect` says: a switch away from here must be able to remove it.
             upgrade_policy=aws.eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             opts=self._with_deployer(child),

@@ -142,6 +142,8 @@ class RegistryArgs(Generic[Of]):
     on_aws: bool
     """True where the runtimes are on AWS."""
     options: Of
+    kms_key: str | None = None
+    """ARN of the key that encrypts repositories on AWS; None: AWS's own."""
 
 
 class Registry(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pulumi
 from pydantic import Field
@@ -14,7 +15,7 @@ from components.lookup import Lookup
 from components.model import Contradiction
 from components.needs import Existing, FixedNames, Need, Question
 from components.pull import AwsRole, Pull
-from components.registry import DEPLOYED, Registry, RegistryOptions, Repository, push_commands
+from components.registry import DEPLOYED, Registry, RegistryArgs, RegistryOptions, Repository, push_commands
 from components.sdk import aws
 from components.service import Service, of_no_service
 from components.shell import command
@@ -128,7 +129,7 @@ class Ecr(Registry[EcrOptions]):
             service: self._existing(options.repositories[service])
             if service in options.repositories
             # A person types the name.
-            else make(service, options.path(args.namespace, service), retention(options.keep), args.protect, child)
+            else make(service, options.path(args.namespace, service), retention(options.keep), args, child)
             for service in args.services
         }
         own = [each.arn for service, each in repositories.items() if service not in options.repositories]
@@ -148,19 +149,38 @@ def below(prefix: str, arn: pulumi.Output[str]) -> pulumi.Output[str]:
     return arn.apply(lambda known: f"{known.partition('/')[0]}/{prefix}/*")
 
 
-def make(service: str, name: str, policy: str, protect: bool, opts: pulumi.ResourceOptions) -> aws.ecr.Repository:
+def make(
+    service: str, name: str, policy: str, args: RegistryArgs[Any], opts: pulumi.ResourceOptions
+) -> aws.ecr.Repository:
     """A private repository: immutable tags, scan on push, encrypted, with a lifecycle policy."""
+    key = args.kms_key
+    # ECR changes the encryption of no repository: it would be replaced, and its images gone.
+    kept = pulumi.ResourceOptions(ignore_changes=["encryptionConfigurations"] if key else None)
     repository = aws.ecr.Repository(
         service,
         name=name,
         image_tag_mutability="IMMUTABLE",
         image_scanning_configuration={"scan_on_push": True},
-        encryption_configurations=[{"encryption_type": "AES256"}],
-        force_delete=not protect,
-        opts=opts,
+        encryption_configurations=[
+            {"encryption_type": "KMS", "kms_key": key} if key else {"encryption_type": "AES256"}
+        ],
+        force_delete=not args.protect,
+        opts=pulumi.ResourceOptions.merge(opts, kept),
     )
     aws.ecr.LifecyclePolicy(service, repository=repository.name, policy=policy, opts=opts)
+    if key:
+        repository.encryption_configurations.apply(lambda found: _tell(repository, service, found))
     return repository
+
+
+def _tell(repository: aws.ecr.Repository, service: str, found: Sequence[Any] | None) -> None:
+    """Say which images are not under the key that the stack names."""
+    if any(each.encryption_type == "AES256" for each in found or ()):
+        pulumi.log.warn(
+            f"kms-key: images of {service} stay under AWS's own key, for their repository was there before, and ECR"
+            " changes the encryption of none. docs/security.md has the way to a new one",
+            repository,
+        )
 
 
 def _repository(service: str, url: pulumi.Output[str], pull: AwsRole) -> Repository:

@@ -58,10 +58,7 @@ def cache(
     )
     # Nobody may pull before ECR knows where to fetch from.
     ready = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[rule]))
-    made = {
-        service: ecr.make(service, f"{prefix}/{path}", retention(), args.protect, ready)
-        for service, path in paths.items()
-    }
+    made = {service: ecr.make(service, f"{prefix}/{path}", retention(), args, ready) for service, path in paths.items()}
     stack_arns = tuple(ecr.below(prefix, each.arn) for each in list(made.values())[:1])
     return {service: _cached(each, stack_arns) for service, each in made.items()}
 
@@ -94,6 +91,7 @@ def _secret(name: str, login: Login, args: RegistryArgs[Any], child: pulumi.Reso
         # The rest is random: a name under recovery cannot be used again for days.
         name_prefix=f"ecr-pullthroughcache/{args.namespace}-{name}-",
         description=f"Login of the pull-through cache for {name}",
+        # Under AWS's own key, whatever `kms-key` says: ECR takes no other here ("Storing your credentials").
         recovery_window_in_days=7 if args.protect else 0,
         opts=child,
     )

@@ -127,6 +127,12 @@ ANSWERS: dict[str, Answer] = {
     "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": lambda args: {
         "arn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{args['url'].removeprefix('https://')}"
     },
+    "aws:kms/getKey:getKey": lambda args: {
+        "arn": args["keyId"],
+        "keyState": "Enabled",
+        "keyUsage": "ENCRYPT_DECRYPT",
+        "keySpec": "SYMMETRIC_DEFAULT",
+    },
     "aws:ecr/getRepository:getRepository": lambda args: {
         "arn": arn("ecr", f"repository/{args['name']}"),
         "repositoryUrl": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{args['name']}",

@@ -6,6 +6,7 @@ from components.model import is_example, is_public
 from rehearsal import wire
 from rehearsal.aws import types
 from rehearsal.aws.data_source import Question, data_source
+from rehearsal.aws.keys import ENCRYPTION, other_key, under
 from rehearsal.aws.making import Facts, computed
 from rehearsal.aws.resource_type import EVERYTHING, NAME, Ref, ResourceType, Start, Unique, refuses
 from rehearsal.aws.storage import log_control_plane
@@ -51,7 +52,7 @@ CLUSTER = ResourceType(
     types.EKS_CLUSTER,
     _cluster,
     (540, 300, 210),
-    "name roleArn bootstrapSelfManagedAddons outpostConfig encryptionConfig vpcConfig.securityGroupIds"
+    "name roleArn bootstrapSelfManagedAddons outpostConfig vpcConfig.securityGroupIds"
     " accessConfig.bootstrapClusterCreatorAdminPermissions"
     " kubernetesNetworkConfig.ipFamily kubernetesNetworkConfig.serviceIpv4Cidr",
     NAME,
@@ -65,7 +66,7 @@ CLUSTER = ResourceType(
     missing="ResourceNotFoundException",
     brings=(Ref("vpcConfig.clusterSecurityGroupId", types.SECURITY_GROUP),),
     starts=lambda _, cluster: Start(cluster.all("vpcConfig.subnetIds"), public=True),
-    creating=(_private_access,),
+    creating=(_private_access, under(f"{ENCRYPTION}.provider.keyArn"), other_key),
     made=log_control_plane,
     gone=_cluster_gone,
 )

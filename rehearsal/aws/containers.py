@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from rehearsal.aws import instances, types
+from rehearsal.aws.keys import may_decrypt, secrets_of
 from rehearsal.aws.loadbalancing import balancers
 from rehearsal.aws.making import Facts, computed
 from rehearsal.aws.network import has_route
@@ -147,9 +148,13 @@ def _task(state: CloudState, service: CloudResource) -> CloudResource | None:
     return state.find(types.TASK_DEFINITION, service.get("taskDefinition", ""))
 
 
+def _containers(task: CloudResource | None) -> list[Properties]:
+    found: list[Properties] = json.loads(task.get("containerDefinitions", "[]")) if task else []
+    return found
+
+
 def _images(task: CloudResource) -> Iterator[str]:
-    containers = task.get("containerDefinitions", "[]")
-    yield from (each["image"] for each in json.loads(containers) if each.get("image"))
+    yield from (each["image"] for each in _containers(task) if each.get("image"))
 
 
 # --- services
@@ -226,6 +231,16 @@ def _no_room(state: CloudState, service: CloudResource) -> Iterator[str]:
             yield f"{group.name} has network interfaces for {room} replicas; with {service.name} there are {replicas}"
 
 
+@refuses("ResourceInitializationError", 'ECS developer guide, "Amazon ECS task execution IAM role"')
+def _may_not_decrypt(state: CloudState, service: CloudResource) -> Iterator[str]:
+    """A replica whose secrets are under a key that its execution role may not use never starts."""
+    task = _task(state, service)
+    role = task.get("executionRoleArn", "") if task else ""
+    for secret in [each for container in _containers(task) for each in secrets_of(container)]:
+        if not may_decrypt(state, role, secret):
+            yield f"{service.name}: the execution role may not decrypt {secret}"
+
+
 @refuses("CannotPullContainerError", "amazon-ecs-agent #1128")
 def _may_not_pull(state: CloudState, service: CloudResource) -> Iterator[str]:
     """Every image has a digest, is in its repository, and the task may read it."""
@@ -277,7 +292,7 @@ SERVICE = ResourceType(
     ),
     creating=(
         *(_no_balancer, _group_of_instances),
-        *(_no_capacity, _unfit_instances, _no_room, _may_not_pull, _no_way_to_image),
+        *(_no_capacity, _unfit_instances, _no_room, _may_not_decrypt, _may_not_pull, _no_way_to_image),
     ),
     unsteady=_unsteady,
 )

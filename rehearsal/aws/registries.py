@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from rehearsal.aws import types
 from rehearsal.aws.account import allows
 from rehearsal.aws.data_source import Question, data_source
+from rehearsal.aws.keys import under
 from rehearsal.aws.making import Facts, computed
 from rehearsal.aws.resource_type import Name, Ref, ResourceType, Unique, refuses
 from rehearsal.state import CloudResource, CloudState, Refused
@@ -54,6 +55,7 @@ ECR_REPOSITORY = ResourceType(
     name=Name(longest=256, lower=True),
     unique=Unique("name", taken="RepositoryAlreadyExistsException"),
     missing="RepositoryNotFoundException",
+    creating=(under("encryptionConfigurations.kmsKey"),),
     deleting=(_has_images,),
     made=_fill,
     gone=_empty,

@@ -11,6 +11,7 @@ from rehearsal.aws import (
     clusters,
     containers,
     instances,
+    keys,
     loadbalancing,
     network,
     registries,
@@ -21,7 +22,7 @@ from rehearsal.aws.data_source import DataSource
 from rehearsal.aws.resource_type import ResourceType
 from rehearsal.state import Refused
 
-AREAS = (account, clusters, containers, instances, loadbalancing, network, registries, schedules, storage)
+AREAS = (account, clusters, containers, instances, keys, loadbalancing, network, registries, schedules, storage)
 GROUP = "switchyard.rehearsal"
 """The entry points that name modules with rows."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from rehearsal.aws import types
+from rehearsal.aws.keys import under
 from rehearsal.aws.making import computed
 from rehearsal.aws.resource_type import Name, Ref, ResourceType, Unique, refuses
 from rehearsal.state import ACCOUNT, CloudResource, CloudState
@@ -72,6 +73,7 @@ LOG_GROUP = ResourceType(
     replace="name namePrefix logGroupClass",
     name=Name(longest=512),
     unique=Unique("name", taken="ResourceAlreadyExistsException"),
+    creating=(under("kmsKeyId"),),
     gone=_log_group_gone,
 )
 
@@ -91,6 +93,7 @@ SECRET = ResourceType(
     name=Name(longest=512),
     unique=Unique("name", taken="ResourceExistsException"),
     missing="ResourceNotFoundException",
+    creating=(under("kmsKeyId"),),
     gone=_secret_gone,
 )
 SECRET_VERSION = ResourceType(

@@ -1,6 +1,7 @@
 """What companies ask of a load balancer: a web ACL before it, and a TLS policy of their own."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -32,7 +33,10 @@ def test_a_web_acl_looks_at_requests_first() -> None:
     assert balancer.urn in found.waits_for(association)
     assert association in found.under("switchyard:edge:Edge")
     assert broken(found, "ELB.16") == []
-    assert "requests that the web ACL looks at: AWS WAF has no price here" in found.export("cost")["unknown"]
+    plain, guarded = (each.export("cost") for each in (made(), found))
+    assert guarded["unknown"] == plain["unknown"]
+    million = Decimal("0.6")  # the smallest usage has a million requests
+    assert Decimal(guarded["columns"]["load balancer"]) - Decimal(plain["columns"]["load balancer"]) == million
 
 
 @pytest.mark.parametrize(("policy", "weak"), [(STRICT, []), ("ELBSecurityPolicy-2016-08", ["edge"])])

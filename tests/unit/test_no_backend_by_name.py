@@ -13,7 +13,13 @@ from components.registry import REGISTRIES
 from tests.program import ROOT
 
 NAMES = {*ORCHESTRATORS, *REGISTRIES, *EDGES}
-FILES = [ROOT / "yard/doctor.py", ROOT / "tools/docs.py", *ROOT.glob("yard/checks/*.py"), *ROOT.glob("config/*.py")]
+FILES = [
+    ROOT / "yard/doctor.py",
+    ROOT / "tools/docs.py",
+    ROOT / "tools/support.py",
+    *ROOT.glob("yard/checks/*.py"),
+    *ROOT.glob("config/*.py"),
+]
 
 
 def named(source: str) -> Iterator[str]:

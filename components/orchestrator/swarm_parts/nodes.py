@@ -221,6 +221,7 @@ class Nodes(Generic[N]):
             "manager",
             iam.allow(["ssm:GetParameter"], [known.arn, *[each.arn for each in tokens.values()]]),
             iam.allow(["ssm:PutParameter"], [each.arn for each in tokens.values()]),
+            *self.vault.decrypting,
         )
         self.may_work = iam.allow(["ssm:GetParameter"], [known.arn, tokens["worker"].arn])
         self.joined: pulumi.Resource = known
