@@ -63,6 +63,10 @@ kube: $(VENV) need-go ## build Kubernetes, for the live tests that need a cluste
 proxy: $(VENV) need-go ## build Traefik, for the edge proxy where its image cannot be pulled; once, about 2 minutes
 	@.venv/bin/python -m tools.proxy
 
+.PHONY: load
+load: $(VENV) need-go ## build what `yard rehearse --load` takes, Traefik and Vegeta; once, about 3 minutes
+	@.venv/bin/python -m tools.load >/dev/null
+
 .PHONY: unit
 unit: $(VENV) ## the quick tests, without an engine
 	.venv/bin/python -m pytest --numprocesses auto tests/unit

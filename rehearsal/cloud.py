@@ -19,6 +19,7 @@ from rehearsal.package import Package
 from rehearsal.server import CloudServicer, EksServicer, Server
 from rehearsal.state import CloudState
 from rehearsal.tasks import Ending, Ends
+from rehearsal.traffic.plane import Plane
 
 
 class Cloud:
@@ -29,7 +30,7 @@ class Cloud:
     ARNs of what the stack did not make, `disabled_keys` those of KMS keys among them that are not enabled.
     `unhealthy_groups` are target groups, by their name in the program, that never have a healthy target. `images` are
     digests that each repository has from its beginning; others have to be pushed. `ends` says how a command ends that
-    is run once.
+    is run once. `plane` carries requests over it.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Cloud:
         unhealthy_groups: Iterable[str] = (),
         images: Iterable[str] = (),
         ends: Ends = lambda _: Ending(),
+        plane: Plane | None = None,
     ) -> None:
         self.state = CloudState(existing=set(existing), unhealthy_groups=set(unhealthy_groups), images=set(images))
         self.state.disabled_keys |= {*disabled_keys}
@@ -49,11 +51,14 @@ class Cloud:
         self.faults = list(faults)
         self._scale = scale
         self._on_call = on_call
+        self._plane = plane
 
     def __enter__(self) -> Self:
+        if self._plane:
+            self._plane.start(self.state)
         packages = self._packages()
         self.clock = Clock(self._scale)
-        self._operations = Operations(self.clock, self.faults, self._on_call, self.drop)
+        self._operations = Operations(self.clock, self.faults, self._on_call, self.drop, self._plane)
         self._elb = elb.serve(self.targets)
         self._ssm = ssm.serve(self._online, self._command)
         self._kms = kms.serve()
@@ -78,11 +83,18 @@ class Cloud:
         for endpoint in (self._elb, self._ssm, self._kms, self._ecs, self._logs, self._eks):
             endpoint.close()
         self.clock.close()
+        if self._plane:
+            self._plane.stop()
 
     @property
     def calls(self) -> list[Call]:
         """The operations so far."""
         return self._operations.calls
+
+    @property
+    def asked(self) -> health.Asked:
+        """What checks of replicas that really run have found."""
+        return self._plane.asked if self._plane else health.nobody
 
     @property
     def env(self) -> dict[str, str]:
@@ -116,7 +128,7 @@ class Cloud:
                 return None
             # Where no time passes, first checks are over at once.
             now = self.clock.now if self._scale else math.inf
-            targets = health.targets(self.state, group, now)
+            targets = health.targets(self.state, group, now, self.asked)
         if any(each.state == "initial" for each in targets):
             self.clock.remind(health.FIRST_CHECKS)
         return targets
@@ -127,7 +139,10 @@ class Cloud:
 
     def _command(self, instance: str, script: str) -> ssm.CommandResult:
         self.clock.touch()
-        return swarm.run(self.state, instance, script)
+        result = swarm.run(self.state, instance, script)
+        if self._plane:
+            self._plane.look()
+        return result
 
     def drop(self, package: str) -> None:
         """Break all connections to a package's provider off; new ones find it again."""

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import grpc  # type: ignore[import-untyped]
 
 from rehearsal.clock import Clock
 from rehearsal.package import Op, Urn
-from rehearsal.state import Refused
+from rehearsal.state import CloudResource, Refused
 
 LATE = "timeout while waiting for state to become 'ready'; the cloud has done it all the same"
 """What is said of an operation that the provider did not wait for."""
@@ -58,6 +58,14 @@ class Call:
         return self.done is not None and self.error is None
 
 
+class Traffic(Protocol):
+    """Requests that flow over the cloud while it changes."""
+
+    def felt(self, resource: CloudResource, stopped: Callable[[], bool]) -> str:
+        """Return once callers feel what has become of a resource, or nobody waits for it; why it will never be well,
+        else nothing. It takes real seconds."""
+
+
 class Operation:
     """An operation under way."""
 
@@ -82,6 +90,11 @@ class Operation:
         """Whether the provider gives up before the cloud has done it."""
         return self._fault is not None and self._fault.how == "late"
 
+    def felt(self, resource: CloudResource) -> str:
+        """Wait for callers to feel it, where there are any; why it will never be well, else nothing."""
+        traffic = self._operations.traffic
+        return traffic.felt(resource, self._stopped.is_set) if traffic else ""
+
     def take(self, seconds: float) -> None:
         """Take as long as the cloud would, or until it is cut off; or go wrong as the fault says."""
         fault = self._fault
@@ -104,8 +117,10 @@ class Operations:
         faults: Sequence[Fault],
         on_call: Callable[[Call], None],
         drop: Callable[[str], None],
+        traffic: Traffic | None = None,
     ) -> None:
         self.clock = clock
+        self.traffic = traffic
         self.drop = drop
         self.calls: list[Call] = []
         self._faults = faults

@@ -214,11 +214,13 @@ class CloudServicer(PackageServicer):
             with self._state.lock:
                 resource.ready, resource.made = True, self._operations.clock.now
                 self._package.made(resource)
+            ill = operation.felt(resource)
+            with self._state.lock:
                 if operation.cut_off:
                     raise HalfMade(CUT_OFF, resource)
                 if operation.is_late:
                     raise HalfMade(LATE, resource)
-                if why := self._package.unsteady(resource):
+                if why := ill or self._package.unsteady(resource):
                     raise HalfMade(why, resource)
             return provider_pb2.CreateResponse(id=resource.id, properties=wire.dump(resource.outputs))
 
@@ -237,6 +239,8 @@ class CloudServicer(PackageServicer):
                     raise Refused("RolledBack", why, "ECS: the former task definition goes on running")
                 self._state.change(resource, changed.inputs, changed.outputs)
                 self._package.made(resource)
+            if why := operation.felt(resource):
+                raise Refused("RolledBack", why, "what its replicas answered here")
             if operation.is_late:
                 raise Refused("Late", LATE, "the rehearsal was told to")
             return provider_pb2.UpdateResponse(properties=wire.dump(resource.outputs))
@@ -256,6 +260,7 @@ class CloudServicer(PackageServicer):
             except BaseException:
                 resource.ready = True
                 raise
+            operation.felt(resource)
             with self._state.lock:
                 self._state.remove(resource)
                 self._package.gone(resource)

@@ -80,9 +80,9 @@ class Swarm:
     secrets: dict[str, Any] = field(default_factory=dict)
     services: dict[str, Any] = field(default_factory=dict)
 
-    def publishes(self, port: int) -> bool:
-        """Whether its nodes answer on a port."""
-        return any(port == each for service in self.services.values() for each in published(service["Spec"]))
+    def publisher(self, port: int) -> str:
+        """The id of the service for which its nodes answer on a port; empty where they do not."""
+        return next((key for key, each in self.services.items() if port in published(each["Spec"])), "")
 
 
 def published(spec: Any) -> list[int]:

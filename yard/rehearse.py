@@ -1,12 +1,16 @@
 """`yard rehearse`: what a stack makes, moves and deletes, in what order and how long it should take."""
 
 import json
+import shlex
+import shutil
 from pathlib import Path
+from typing import Any
 
 import click
 
 from config.stack_file import NoStack
 from yard import exits, here, interrupts, names
+from yard.carrying import LONGEST, Load
 from yard.choice import stack_option
 from yard.rehearsing import Listener, Report
 from yard.rehearsing import rehearse as run
@@ -29,15 +33,41 @@ ROOT = here.ROOT
 @click.option(
     "--speed", default=200.0, show_default=True, type=click.FloatRange(min=1), help="Rehearsal seconds a second."
 )
-def rehearse(stack: str, to: str | None, verbose: bool, page: str | None, as_json: bool, speed: float) -> None:
+@click.option("--load", "carries", is_flag=True, help="Let real requests flow through the switch, and count them.")
+@click.option(
+    "--rate",
+    default=100,
+    show_default=True,
+    type=click.IntRange(2, 5000),
+    help="With --load: requests a second, half of them on connections that are kept.",
+)
+@click.option(
+    "--requests",
+    default=0,
+    type=click.IntRange(0, 2_000_000),
+    help="With --load: at least so many in each switch; else as many as it is long.",
+)
+@click.option("--path", "paths", multiple=True, metavar="PATH", help="With --load: call this too; may be repeated.")
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    metavar="SERVICE=COMMAND",
+    help="With --load: what is a replica of a service here, and listens on $PORT; else the example. May be repeated.",
+)
+def rehearse(
+    stack: str, to: str | None, verbose: bool, page: str | None, as_json: bool, speed: float, **of_load: Any
+) -> None:
     """Run STACK through the real engine over a pretend cloud: up, again, switch, back, destroy.
 
     Needs no account and touches neither the stack's state nor its config. Exit 1 when something is refused, or
-    when a promise does not hold; 2 when the configuration keeps the stack from being rehearsed.
+    when a promise does not hold; 2 when the configuration keeps the stack from being rehearsed. With --load a request
+    that is lost is such a promise.
     """
+    load = _load(**of_load)
     with interrupts.explained(lambda: "A rehearsal leaves nothing behind; call it again to start anew."):
         try:
-            report = _as_json(stack, to, speed) if as_json else _told(stack, to, speed, verbose)
+            report = _as_json(stack, to, speed, load) if as_json else _told(stack, to, speed, verbose, load)
         except NoStack as error:
             raise exits.Misused(str(error)) from error
     if page and report.begun:
@@ -46,19 +76,48 @@ def rehearse(stack: str, to: str | None, verbose: bool, page: str | None, as_jso
         raise SystemExit(1 if report.begun else exits.Misused.exit_code)
 
 
-def _told(stack: str, to: str | None, speed: float, verbose: bool) -> Report:
+def _load(carries: bool, rate: int, requests: int, paths: tuple[str, ...], runs: tuple[str, ...]) -> Load | None:
+    """What is to be carried, by the call; raises `UsageError` for what makes no sense."""
+    if not carries:
+        given = click.get_current_context()
+        for name, option in {"rate": "rate", "requests": "requests", "paths": "path", "runs": "run"}.items():
+            if given.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{option} is about the requests of --load: give that too")
+        return None
+    if requests > rate * LONGEST:
+        least = -(-requests // LONGEST)
+        raise click.UsageError(f"{requests} requests at {rate} a second take too long: use --rate {least} or more")
+    for each in paths:
+        if not each.startswith("/"):
+            raise click.UsageError(f"--path {each}: want a path that begins with /, such as /orders")
+    return Load(rate, requests, dict(map(_run, runs)), paths)
+
+
+def _run(text: str) -> tuple[str, list[str]]:
+    service, _, line = text.partition("=")
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise click.UsageError(f"--run {text}: {error}") from error
+    if not (service and words and shutil.which(words[0])):
+        missing = f"there is no program {words[0]} here" if service and words else "want SERVICE=COMMAND"
+        raise click.UsageError(f"--run {text}: {missing}, such as --run api='node server.js'")
+    return service, words
+
+
+def _told(stack: str, to: str | None, speed: float, verbose: bool, load: Load | None) -> Report:
     screen = Screen(verbose)
     with screen:
-        report = run(ROOT, stack, to, speed, screen.listener())
+        report = run(ROOT, stack, to, speed, screen.listener(), load)
     if not report.begun:
         raise exits.Misused(report.reason)
     screen.end(report)
     return report
 
 
-def _as_json(stack: str, to: str | None, speed: float) -> Report:
+def _as_json(stack: str, to: str | None, speed: float, load: Load | None) -> Report:
     try:
-        report = run(ROOT, stack, to, speed, Listener())
+        report = run(ROOT, stack, to, speed, Listener(), load)
     except KeyboardInterrupt:
         click.echo(json.dumps(Report(reason="interrupted").json(), indent=2))
         raise

@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,10 @@ from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from rehearsal.aws import health, types
 from rehearsal.state import CloudState, Refused
+from rehearsal.traffic.balancer import ProxyFailed
+from rehearsal.traffic.figures import Carried
 from yard import destination, engine, here, policies, suggest
+from yard.carrying import Carrier, Load, NothingAnswers, Programs, check
 from yard.rehearsable import GATE, StackConfig
 from yard.serving import shares, told
 
@@ -88,6 +91,8 @@ class Report:
 
     policies: list[Violation] = field(default_factory=list)
     """What the stack breaks, on either orchestrator."""
+    load: list[Carried] | None = None
+    """What came of the requests in each switch; None: there were none."""
 
     def json(self) -> dict[str, Any]:
         """The shape of `yard rehearse --json`."""
@@ -101,6 +106,8 @@ class Report:
             "cost": self.cost,
             "policies": policies.told(self.policies),
         }
+        if self.load is not None:
+            whole["load"] = [each.json() for each in self.load]
         return whole if self.ok else whole | {"reason": self.reason}
 
 
@@ -121,8 +128,10 @@ def other(name: str) -> str:
     return "ecs-fargate" if name == "eks" else "eks"
 
 
-def rehearse(root: Path, name: str, to: str | None, speed: float, listener: Listener) -> Report:
-    """Rehearse stack `name` of the project in `root`, at `speed` rehearsal seconds a second.
+def rehearse(
+    root: Path, name: str, to: str | None, speed: float, listener: Listener, load: Load | None = None
+) -> Report:
+    """Rehearse stack `name` of the project in `root`, at `speed` rehearsal seconds a second; with requests, if any.
 
     Does not raise when something is refused or does not hold: the report says it.
     """
@@ -138,13 +147,39 @@ def rehearse(root: Path, name: str, to: str | None, speed: float, listener: List
             destination.check(config, to)
         for note in config.prepare():
             listener.note(note)
-        _Rehearsal(root, config, to, edge, report, listener).run(1 / speed)
+        if load:
+            _can_carry(config, load, edge)
+            report.load = []
+        with _carrier(load) as carrier:
+            _Rehearsal(root, config, to, edge, report, listener, carrier).run(1 / speed)
         report.ok = True
     except (BadStack, BadConfig, destination.Unfit) as error:
         report.reason, report.begun = suggest.about(name, str(error)), False
-    except (Broken, Refused, engine.EngineError) as error:
+    except (Broken, NothingAnswers, ProxyFailed, Refused, engine.EngineError) as error:
         report.reason = suggest.about(name, str(error))
     return report
+
+
+def _can_carry(config: StackConfig, load: Load, edge: bool) -> None:
+    """Raises `Unfit` where no requests can be carried, with all that keeps them."""
+    services = config.get("services")
+    wrong = [*check(load, services if isinstance(services, dict) else {})]
+    if not edge:
+        wrong.append(
+            "--load: not both orchestrators stand behind the load balancer, so there is no one way for requests"
+        )
+    if wrong:
+        raise destination.Unfit("\n".join(wrong))
+
+
+@contextmanager
+def _carrier(load: Load | None) -> Iterator[Carrier | None]:
+    if load is None:
+        yield None
+        return
+    programs = Programs.built()
+    with tempfile.TemporaryDirectory(prefix="switchyard-load-") as place:
+        yield Carrier(load, programs, Path(place))
 
 
 def _behind_edge(stack: str, at: str, to: str) -> bool:
@@ -211,8 +246,16 @@ class _Rehearsal:
     """One passage through all phases."""
 
     def __init__(
-        self, root: Path, config: StackConfig, to: str, edge: bool, report: Report, listener: Listener
+        self,
+        root: Path,
+        config: StackConfig,
+        to: str,
+        edge: bool,
+        report: Report,
+        listener: Listener,
+        carrier: Carrier | None,
     ) -> None:
+        self._carrier = carrier
         self._root = root
         self._config = config
         self._to = to
@@ -230,7 +273,13 @@ class _Rehearsal:
         """All phases; raises `Broken` or `EngineError` at the first each that is wrong."""
         with (
             tempfile.TemporaryDirectory(prefix="switchyard-rehearsal-") as place,
-            Cloud(scale, on_call=self._saw, existing=self._config.existing, images=self._config.digests) as self._cloud,
+            Cloud(
+                scale,
+                on_call=self._saw,
+                existing=self._config.existing,
+                images=self._config.digests,
+                plane=self._carrier.plane if self._carrier else None,
+            ) as self._cloud,
             environment(self._cloud),
         ):
             self._stack = lay_out(self._root, self._config, Path(place), self._cloud.env)
@@ -238,6 +287,8 @@ class _Rehearsal:
             self._passage()
         if mandatory := [each for each in self._report.policies if each.level == "mandatory"]:
             raise Broken(policies.refusal(mandatory))
+        if lost := [each.broken for each in self._report.load or [] if each.broken]:
+            raise Broken("; ".join(lost))
 
     def _passage(self) -> None:
         at = self._config.orchestrator
@@ -248,13 +299,17 @@ class _Rehearsal:
         before = self._lasting()
         self._no_change("preview", "look again: nothing may change")
         self._choose(self._to)
-        self._up("switch", f"to {self._to}, in one `pulumi up`")
+        with self._carried("switch"):
+            self._up("switch", f"to {self._to}, in one `pulumi up`")
         self._judge()
         self._report.url["after"], self._report.cost["after"] = self._url(), self._cost()
         self._same_url()
         self._no_change("switch-preview", "look again: nothing may change")
         self._choose(at)
-        self._up("back", f"to {at}")
+        with self._carried("back"):
+            self._up("back", f"to {at}")
+        if self._carrier:
+            self._carrier.plane.stop()  # nobody calls what is destroyed
         if odd := sorted(before ^ self._lasting()):
             raise Broken(f"there and back again is not the same: {', '.join(odd)}")
         if self._config.protected:
@@ -264,6 +319,11 @@ class _Rehearsal:
         self._finish(engine.Watch().run(self._stack.destroy).summary.resource_changes)
         if left := [f"{each.name} ({each.type})" for each in self._cloud.state]:
             raise Broken(f"destroy left {', '.join(left)}")
+
+    def _carried(self, phase: str) -> AbstractContextManager[None]:
+        if self._carrier is None or self._report.load is None:
+            return nullcontext()
+        return self._carrier.through(phase, self._report.load)
 
     def _judge(self) -> None:
         """What the policies say of what is up, and did not say before."""
@@ -314,9 +374,9 @@ class _Rehearsal:
         """Put the stack on an orchestrator. Off the load balancer the program refuses `gate`, for there is none."""
         gate = self._config.get("gate", {})
         edge = orchestrator.load(key).Options.target and isinstance(gate, dict)
-        self._set(
-            {"orchestrator": key} | ({f"gate.{name}": str(value) for name, value in GATE.items()} if edge else {})
-        )
+        settle = self._carrier.settles(gate) if self._carrier and edge else {}
+        asked = {f"gate.{name}": str(value) for name, value in (GATE | settle).items()} if edge else {}
+        self._set({"orchestrator": key} | asked)
         if not (edge or gate):
             self._stack.remove_config(self._config.prefix + "gate")
 
@@ -344,6 +404,8 @@ class _Rehearsal:
         self._listener.note("callers have another address after the switch: not both stand behind the load balancer")
 
     def _saw(self, call: Call) -> None:
+        if self._carrier:
+            self._carrier.saw(call, self._part(call))
         if call.end is None or call.op == "read":
             return
         if call.ok:
@@ -353,12 +415,15 @@ class _Rehearsal:
             if call.type == types.LISTENER_RULE:
                 self._report.served += self._moved(step)
         if self._phase != "destroy" and not self._broken:
-            self._broken = unanswered(call, self._cloud.state, self._cloud.clock.now)
+            self._broken = unanswered(call, self._cloud.state, self._cloud.clock.now, self._cloud.asked)
 
     def _step(self, call: Call, end: float) -> Step:
+        times = round(call.start, 1), round(end, 1)
+        return Step(self._phase, call.op, call.type, call.name, self._part(call), *times)
+
+    def _part(self, call: Call) -> str:
         top = call.urn.split("::")[2].partition("$")[0]
-        part = self._parts.get(top) or top.split(":")[1]
-        return Step(self._phase, call.op, call.type, call.name, part, round(call.start, 1), round(end, 1))
+        return self._parts.get(top) or top.split(":")[1]
 
     def _moved(self, step: Step) -> Iterator[Served]:
         """Whose requests go elsewhere since a step."""
@@ -369,10 +434,10 @@ class _Rehearsal:
                 yield Served(step.phase, step.end, service, now.get(service, ""))
 
 
-def unanswered(call: Call, state: CloudState, now: float) -> str:
+def unanswered(call: Call, state: CloudState, now: float, asked: health.Asked = health.nobody) -> str:
     """Which callers get no answer since an operation, at a time in rehearsal seconds; empty where all do."""
     with state.lock:
-        rules = ", ".join(health.unserved(state, now))
+        rules = ", ".join(health.unserved(state, now, asked))
     return rules and f"after {call.op} of {call.name} ({call.type}) callers of {rules} would be answered 503"
 
 

@@ -1,9 +1,10 @@
 """Who is registered in a target group, and in what state: from what runs, as the load balancer would see it."""
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rehearsal.aws import types
 from rehearsal.aws.loadbalancing import balancers
@@ -22,6 +23,24 @@ NEVER = math.inf
 """When the first checks are over of a target on which nothing answers, or which nothing may reach."""
 
 
+State = Literal["initial", "healthy", "unhealthy", "unused"]
+Told = tuple[State, str, str]
+"""A target's state, the reason code of the ELBv2 API, and why."""
+TOLD: dict[State, Told] = {
+    "healthy": ("healthy", "", ""),
+    "initial": ("initial", "Elb.InitialHealthChecking", "Initial health checks in progress"),
+    "unhealthy": ("unhealthy", "Target.FailedHealthChecks", "Health checks failed"),
+    "unused": (
+        "unused",
+        "Target.NotInUse",
+        "Target group is not configured to receive traffic from the load balancer",
+    ),
+}
+Asked = Callable[[str, str, int], State | None]
+"""What checks of replicas that really run have found, for a group's ARN, an owner and which of its targets it is; None:
+nothing runs for it."""
+
+
 @dataclass(frozen=True)
 class Target:
     """One registered replica, or a node."""
@@ -29,18 +48,26 @@ class Target:
     address: str
     """A replica's IP address; of a node the instance's id."""
     port: int
-    state: Literal["initial", "healthy", "unhealthy", "unused"]
+    state: State
     reason: str = ""
     """The reason code of the ELBv2 API; empty for a healthy one."""
     why: str = ""
 
 
-def targets(state: CloudState, group: CloudResource, now: float) -> list[Target]:
+def nobody(_group: str, _owner: str, _nth: int) -> None:
+    """Nothing really runs."""
+
+
+def targets(state: CloudState, group: CloudResource, now: float, asked: Asked = nobody) -> list[Target]:
     """All targets of a group, at a time in rehearsal seconds."""
-    return [
-        Target(address(group, index), port, *_state(state, group, since, now))
-        for index, (port, since) in enumerate(_registered(state, group))
-    ]
+    nth: Counter[str] = Counter()
+    found = []
+    for index, each in enumerate(registered(state, group)):
+        told = _state(state, group, each.since, now)
+        real = asked(group.id, each.owner, nth[each.owner]) if told[0] in ("initial", "healthy") else None
+        found.append(Target(address(group, index), each.port, *(TOLD[real] if real else told)))
+        nth[each.owner] += 1
+    return found
 
 
 def address(group: CloudResource, index: int) -> str:
@@ -50,12 +77,12 @@ def address(group: CloudResource, index: int) -> str:
     return f"10.0.{index // 250}.{1 + index % 250}"
 
 
-def healthy(state: CloudState, group: CloudResource, now: float) -> int:
+def healthy(state: CloudState, group: CloudResource, now: float, asked: Asked = nobody) -> int:
     """How many targets of a group would get requests."""
-    return sum(each.state == "healthy" for each in targets(state, group, now))
+    return sum(each.state == "healthy" for each in targets(state, group, now, asked))
 
 
-def unserved(state: CloudState, now: float) -> list[str]:
+def unserved(state: CloudState, now: float, asked: Asked = nobody) -> list[str]:
     """Names of the rules by which callers get no answer: they give weight to a group without a healthy target.
 
     Rules that ask for a header are not for callers at large. A load balancer does not fail over between groups.
@@ -66,7 +93,7 @@ def unserved(state: CloudState, now: float) -> list[str]:
         if rule.ready
         and not rule.get("conditions.httpHeader")
         and any(
-            weighted.get("weight", 1) > 0 and not (group and healthy(state, group, now))
+            weighted.get("weight", 1) > 0 and not (group and healthy(state, group, now, asked))
             for weighted in _weighted(rule)
             for group in [state.find(types.TARGET_GROUP, weighted["arn"])]
         )
@@ -77,32 +104,35 @@ def _weighted(rule: CloudResource) -> list[dict[str, Any]]:
     return [group for groups in rule.all("actions.forward") for group in groups.get("targetGroups", [])]
 
 
-def _state(
-    state: CloudState, group: CloudResource, since: float, now: float
-) -> tuple[Literal["initial", "healthy", "unhealthy", "unused"], str, str]:
+def _state(state: CloudState, group: CloudResource, since: float, now: float) -> Told:
     if not balancers(state, group):
-        return "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
+        return TOLD["unused"]
     if group.name in state.unhealthy_groups:
         return "unhealthy", "Target.ResponseCodeMismatch", "Health checks failed with these codes: [500]"
     if since == NEVER:
-        return "unhealthy", "Target.FailedHealthChecks", "Health checks failed"
-    if now < since:
-        return "initial", "Elb.InitialHealthChecking", "Initial health checks in progress"
-    return "healthy", "", ""
+        return TOLD["unhealthy"]
+    return TOLD["initial" if now < since else "healthy"]
 
 
-Registered = tuple[int, float]
-"""A target's own port, and when its first checks are over."""
+class Registered(NamedTuple):
+    """What is registered in a group."""
+
+    port: int
+    since: float
+    """When its first checks are over."""
+    owner: str
+    """What runs it: the URN of its service or Deployment, or a service's id in a swarm; empty where nothing does."""
 
 
-def _registered(state: CloudState, group: CloudResource) -> Iterator[Registered]:
+def registered(state: CloudState, group: CloudResource) -> Iterator[Registered]:
     """Every target of a group: replicas by their address and port, or nodes."""
     for type_, its in state.registers.items():
         for service in state.where(type_, its.group, group.id):
             if service.ready:
                 port = service.get(its.port, group.get("port"))
                 reached = lets_in(state, service.all(its.security_groups), port)
-                yield from [(port, service.made if reached else NEVER)] * service.get(its.replicas, 1)
+                target = Registered(port, service.made if reached else NEVER, service.urn)
+                yield from [target] * service.get(its.replicas, 1)
     for kind in BINDINGS:
         for binding in state.where(kind, "spec.targetGroupARN", group.id):
             if binding.ready:
@@ -116,17 +146,18 @@ def _nodes(state: CloudState, group: CloudResource) -> Iterator[Registered]:
         instance = state.find(types.INSTANCE, attached.get("targetId"))
         if attached.ready and instance:
             port = attached.get("port", group.get("port"))
-            yield port, attached.made + FIRST_CHECKS if _answers(state, port) else NEVER
+            yield _node(state, port, attached)
     for attached in state.where(types.AUTO_SCALING_ATTACHMENT, "lbTargetGroupArn", group.id):
         workers = state.find(types.AUTO_SCALING_GROUP, attached.get("autoscalingGroupName"))
         if attached.ready and workers:
             port = group.get("port")  # the group's own: an attachment can say no other
-            since = attached.made + FIRST_CHECKS if _answers(state, port) else NEVER
-            yield from [(port, since)] * workers.get("minSize")
+            yield from [_node(state, port, attached)] * workers.get("minSize")
 
 
-def _answers(state: CloudState, port: int) -> bool:
-    return any(each.publishes(port) for each in state.swarms.values())
+def _node(state: CloudState, port: int, attached: CloudResource) -> Registered:
+    """A node answers on a port that some service of its swarm publishes."""
+    owner = next((found for swarm in state.swarms.values() if (found := swarm.publisher(port))), "")
+    return Registered(port, attached.made + FIRST_CHECKS if owner else NEVER, owner)
 
 
 def _bound(state: CloudState, binding: CloudResource, group: CloudResource) -> Iterator[Registered]:
@@ -150,7 +181,8 @@ def _bound(state: CloudState, binding: CloudResource, group: CloudResource) -> I
                 policies = near(POLICY, "metadata.namespace", binding.get("metadata.namespace"))
                 reached = lets_in(state, nodes, port) and _allowed(policies, labels, port)
                 scalers = near(SCALER, "spec.scaleTargetRef.name", deployment.get("metadata.name"))
-                yield from [(port, binding.made + FIRST_CHECKS if reached else NEVER)] * replicas(deployment, scalers)
+                target = Registered(port, binding.made + FIRST_CHECKS if reached else NEVER, deployment.urn)
+                yield from [target] * replicas(deployment, scalers)
 
 
 def _allowed(policies: list[CloudResource], labels: dict[str, str], port: int) -> bool:

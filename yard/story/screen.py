@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from yard.rehearsing import Listener, Report, Step
-from yard.story import Phase, clock
+from yard.story import Phase, clock, requests
 
 SIMULATED = (
     "This is a simulation: the real Pulumi engine over a pretend cloud. AWS was not asked."
@@ -93,6 +93,8 @@ class Screen:
         for each in report.policies:
             if each.level == "advisory":  # the others are why it failed
                 say(f"[yellow]{escape(str(each))}[/]", soft_wrap=True)
+        for line in requests.story(report.load or []):
+            say(escape(line), soft_wrap=True)
         if not report.ok:
             say(f"[bold red]The rehearsal failed:[/] {escape(report.reason)}", soft_wrap=True)
             say("AWS was not asked.")

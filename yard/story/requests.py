@@ -1,0 +1,44 @@
+"""What came of the requests in a rehearsal, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rehearsal.traffic.figures import Carried, Latency, Part, told
+
+SIMULATED = (
+    "The requests are real: they go through a proxy on this machine that stands for the load balancer, to replicas that"
+    " run here. What callers would feel takes its real time; new replicas are asked for their health every second."
+)
+
+
+def story(load: Sequence[Carried]) -> Iterator[str]:
+    """All switches, and what was real about their requests; nothing where there were none."""
+    if load:
+        yield SIMULATED
+    for each in load:
+        yield from lines(each)
+
+
+def lines(carried: Carried) -> Iterator[str]:
+    """A switch, in a few lines."""
+    lost = sum(carried.lost.values())
+    outcome = f"{lost:,} were lost ({told(carried.lost)})" if lost else "none was lost"
+    yield f"{carried.phase}: {carried.requests:,} requests in {carried.seconds:.0f} s, {outcome}"
+    for each in carried.parts:
+        yield f"  {_part(each)}"
+    before, during = carried.latency["before"], carried.latency["during"]
+    if before and during:
+        yield f"  before the switch {_latency(before)}; while it ran {_latency(during)}"
+    for mistake in carried.mistakes:
+        yield f"  {mistake}"
+
+
+def _part(part: Part) -> str:
+    whole = sum(part.weights.values())
+    shares = ", ".join(f"{key} {100 * weight / whole:.0f} %" for key, weight in part.weights.items())
+    return f"{part.service} by weights {shares}: {told(part.got)} of {part.requests:,} requests"
+
+
+def _latency(latency: Latency) -> str:
+    return f"half took {latency.p50:g} ms at most, 99 of 100 {latency.p99:g} ms, the longest {latency.longest:g} ms"
