@@ -1,14 +1,14 @@
 """What a user says about the network and the edge. Apart from them, for a stack off AWS does not load AWS's package."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from components import quotas
 from components.lookup import Lookup
 from components.model import Model, Text, wanted
-from components.needs import Quota
+from components.needs import Existing, Need, Question, Quota
 from components.service import Host
 
 Kind = Literal["public", "nat-single", "nat-per-az", "endpoints"]
@@ -26,6 +26,7 @@ def of_network(kind: Kind, zones: int, nodes: int) -> Iterator[Quota]:
 
 Flows = Literal["none", "rejected", "all"]
 """Which connections in the network are logged."""
+GroupId = Annotated[str, Text(r"^sg-[0-9a-z]+$", "the id of a security group, such as sg-0abc1234")]
 SubnetId = Annotated[str, Text(r"^subnet-[0-9a-z]+$", "the id of a subnet, such as subnet-0abc1234")]
 
 
@@ -46,6 +47,41 @@ class ExistingVpc(Model):
     def lookups(self) -> Iterator[Lookup]:
         """What the program asks for before it makes anything."""
         yield Lookup("vpc.id", self.id, "the id of a VPC in the stack's region", "ec2", "get_vpc", {"id": self.id})
+
+
+class SecurityGroups(Model):
+    """Security groups that someone else made, in the VPC that exists: Switchyard then makes none in their places, and
+    adds no rule to them."""
+
+    load_balancer: GroupId | None = None
+    """The load balancer's: it must let callers in, and out to the replicas' ports."""
+    replicas: GroupId | None = None
+    """The replicas' and the nodes': it must let the load balancer in, and everything out that they call."""
+
+    @model_validator(mode="after")
+    def _not_nothing(self) -> "SecurityGroups":
+        if not (self.load_balancer or self.replicas):
+            raise wanted("load-balancer, replicas, or both: the id of a security group")
+        return self
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """What is named, by its path."""
+        each = {"load-balancer": self.load_balancer, "replicas": self.replicas}
+        return {f"security-groups.{name}": id_ for name, id_ in each.items() if id_}
+
+    def lookups(self, vpc: ExistingVpc) -> Iterator[Lookup]:
+        """What the program asks for before it makes anything."""
+        for path, id_ in self.named.items():
+            want, found = f"the id of a security group in {vpc.id}", {"id": id_, "vpc_id": vpc.id}
+            yield Lookup(path, id_, want, "ec2", "get_security_group", found)
+
+    def needs(self, vpc: ExistingVpc) -> Iterator[Need]:
+        """What the doctor looks at."""
+        for path, id_ in self.named.items():
+            asked = {"GroupIds": [id_], "Filters": [{"Name": "vpc-id", "Values": [vpc.id]}]}
+            question = Question("ec2", "describe_security_groups", asked)
+            yield Existing(path, f"security group {id_} in {vpc.id}", question, f"fix {path}", "SecurityGroups[0]")
 
 
 def _certifiable(name: str) -> str:
@@ -79,7 +115,7 @@ class ExistingLoadBalancer(Model):
         ),
     ]
     """ARN of the listener."""
-    security_group: Annotated[str, Text(r"^sg-[0-9a-z]+$", "the id of a security group, such as sg-0abc1234")]
+    security_group: GroupId
     """Id of the load balancer's security group: the replicas let it in."""
     url: str
     """What callers type."""

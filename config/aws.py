@@ -44,6 +44,7 @@ def network_args(stack: Settings) -> NetworkArgs:
         region=stack.region,
         endpoints=stack.vpc_endpoints,
         existing=stack.config.vpc,
+        group=stack.config.security_groups.replicas if stack.config.security_groups else None,
     )
 
 

@@ -129,7 +129,7 @@ BESIDE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "vpc": (("network", "zones", "flow_logs"), THEIRS),
 }
 """A key -> those that mean nothing beside it, and why."""
-ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days", "permissions_boundary", "kms_key")
+ON_AWS = ("network", "zones", "flow_logs", "vpc", "log_days", "permissions_boundary", "kms_key", "security_groups")
 """Keys of what stands on AWS alone."""
 AT_THE_EDGE = ("domain", "plain_http", "load_balancer", "access_logs", "strict", "waf", "tls_policy", "gate", "guard")
 """Keys of the edge. Each edge reads some of them (`EdgeOptions.reads`)."""
@@ -270,7 +270,23 @@ def _aws(settings: Settings) -> Iterator[Contradiction]:
                 yield ("vpc.private-subnets", [], want) if keys.vpc else ("network", "public", want)
     if keys.load_balancer and not keys.vpc:
         yield "vpc", None, "the VPC of the existing load balancer: {id, public-subnets}"
+    yield from _groups(settings)
     yield from _hosts(settings)
+
+
+def _groups(settings: Settings) -> Iterator[Contradiction]:
+    """Security groups that exist, where nothing would be in them."""
+    keys = settings.config
+    groups = keys.security_groups
+    if groups is None:
+        return
+    if not keys.vpc:
+        yield "vpc", None, "the VPC that `security-groups` are in: {id, public-subnets}"
+    if groups.load_balancer and keys.load_balancer:
+        yield "security-groups.load-balancer", groups.load_balancer, f"nothing beside `load-balancer`: {THEIRS}"
+    for key, runtime in settings.orchestrators.items():
+        if groups.replicas and runtime.keeps_groups:
+            yield "security-groups.replicas", groups.replicas, f"nothing with {key}: {runtime.keeps_groups}"
 
 
 def _hosts(settings: Settings) -> Iterator[Contradiction]:

@@ -97,6 +97,8 @@ def _on_aws(stack: Settings) -> bool:
 def _foundation(stack: Settings) -> Iterator[AwsAccess]:
     network = None if stack.config.vpc else stack.config.network
     yield from parts.foundation(network, stack.config.flow_logs != "none")
+    if stack.config.security_groups:
+        yield parts.THEIR_GROUPS
     if stack.config.kms_key:
         yield parts.own_key(stack.config.kms_key, together(each.aws_access for each in deployed(stack)).types)
     yield _edge(stack)

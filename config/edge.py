@@ -26,6 +26,7 @@ def of(stack: Settings, foundation: Foundation | None) -> Edge[Any] | None:
             gate=config.gate,
             domain=config.domain,
             existing=config.load_balancer,
+            security_group=config.security_groups.load_balancer if config.security_groups else None,
             strict=config.strict,
             access_logs=config.access_logs,
             waf=config.waf,

@@ -15,7 +15,7 @@ from components.gate import GateOptions
 from components.github import GitHub, PolicyArn
 from components.guard import GuardOptions
 from components.model import Model, PlainText, Text, Wanted
-from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Flows, Kind
+from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, Flows, Kind, SecurityGroups
 from components.orchestrator import OrchestratorOptions
 from components.own_key import KeyArn
 from components.registry import RegistryOptions
@@ -119,6 +119,12 @@ class Keys(Model):
         default=None,
         description="A VPC that exists, instead of one of our own:"
         " {id, public-subnets: [...], private-subnets: [...]}.",
+    )
+    security_groups: SecurityGroups | None = Field(
+        default=None,
+        examples=[{"load-balancer": "sg-0abc1234", "replicas": "sg-0def5678"}],
+        description="Security groups that exist, in the `vpc` that exists: {load-balancer, replicas}. Switchyard makes"
+        " none in their places, and adds no rule to them.",
     )
     load_balancer: ExistingLoadBalancer | None = Field(
         default=None,

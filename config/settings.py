@@ -134,6 +134,8 @@ class Settings:
         """What backends say that they need, each once."""
         found = [*self.config.github.needs()] if self.config.github else []
         found += [own_key.needed(self.config.kms_key)] if self.config.kms_key else []
+        if self.config.security_groups and self.config.vpc:
+            found += self.config.security_groups.needs(self.config.vpc)
         for each in self.backends.values():
             wanted = each.needs(self.stack, self.services_of(each), self.protects(each))
             found += [need for need in wanted if need not in found]
@@ -152,6 +154,8 @@ class Settings:
             yield from (("", each) for each in (own.lookups() if own else ()))
         if keys.kms_key:
             yield "", own_key.lookup(keys.kms_key)
+        if keys.security_groups and keys.vpc:
+            yield from (("", each) for each in keys.security_groups.lookups(keys.vpc))
         for key, backend in self.backends.items():
             yield from ((f"{key}.", each) for each in backend.lookups())
 

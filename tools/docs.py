@@ -21,7 +21,7 @@ from components.gate import GateOptions
 from components.github import GitHub
 from components.guard import GuardOptions
 from components.job import Job
-from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc
+from components.network_options import Domain, ExistingLoadBalancer, ExistingVpc, SecurityGroups
 from components.permissions import Permission
 from components.service import NAME, Replicas, Service
 from components.usage import PRESETS as MONTHS
@@ -100,6 +100,7 @@ Settings of AWS's own package work as ever. Those that matter here: `aws:region`
 BLOCKS: Mapping[str, type[BaseModel]] = {
     "domain": Domain,
     "vpc": ExistingVpc,
+    "security-groups": SecurityGroups,
     "load-balancer": ExistingLoadBalancer,
     "github": GitHub,
     "gate": GateOptions,

@@ -28,7 +28,7 @@ def template(
     ami: str | None,
     parameter: str,
     profile: aws.iam.InstanceProfile,
-    group: aws.ec2.SecurityGroup,
+    group: pulumi.Input[str],
     disk: int,
     public_ip: bool,
     user_data: pulumi.Input[str],
@@ -54,7 +54,7 @@ def template(
         network_interfaces=[
             {
                 "associate_public_ip_address": str(public_ip).lower(),
-                "security_groups": [group.id],
+                "security_groups": [group],
                 "delete_on_termination": "true",
             }
         ],

@@ -30,12 +30,25 @@ class NetworkArgs:
     endpoints: frozenset[str]
     """VPC endpoint services for kind `endpoints`, such as ecr.api."""
     existing: ExistingVpc | None = None
+    group: str | None = None
+    """The security group of all replicas and nodes, if one that exists is theirs."""
 
 
 OLD_ZONES = ["apne1-az3", "cac1-az3", "use1-az3", "usw1-az2"]
 """Zones that accounts of long standing still see, and where not everything runs: no Fargate (ECS developer guide,
 "Supported Regions for Amazon ECS on AWS Fargate"), or no EKS cluster (EKS user guide, "Amazon EKS networking
 requirements for VPC and subnets")."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A security group of replicas or nodes."""
+
+    id: pulumi.Input[str]
+    own: bool
+    """False: someone else made it, and says what its rules are."""
+    ready: list[pulumi.Resource]
+    """What must be there before what is in it, and goes after that."""
 
 
 class Network(pulumi.ComponentResource):
@@ -54,7 +67,7 @@ class Network(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("switchyard:network:Network", name, None, opts)
-        self.ready = []
+        self.ready, self._group = [], args.group
         if args.existing:
             self._use(args.existing)
         else:
@@ -90,10 +103,10 @@ class Network(pulumi.ComponentResource):
         yield Line("logs", "flow logs", written, "GB", "logs.ingest")
         yield Line("logs", "flow logs, kept", written * demand.log_days * 12 / 365, "GB-month", "logs.storage")
 
-    def group(
-        self, name: str, description: str, child: pulumi.ResourceOptions
-    ) -> tuple[aws.ec2.SecurityGroup, aws.vpc.SecurityGroupEgressRule]:
-        """A security group that lets everything out and nothing in, and the rule that lets it out; under `child`."""
+    def group(self, name: str, description: str, child: pulumi.ResourceOptions) -> Group:
+        """A security group that lets everything out and nothing in, under `child`; or the one that exists."""
+        if self._group:
+            return Group(self._group, own=False, ready=[])
         group = aws.ec2.SecurityGroup(
             name,
             # AWS keeps names that begin so to itself (EC2 API, CreateSecurityGroup).
@@ -102,7 +115,7 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             opts=child,
         )
-        return group, aws.vpc.SecurityGroupEgressRule(
+        out = aws.vpc.SecurityGroupEgressRule(
             name,
             security_group_id=group.id,
             cidr_ipv4=ANYWHERE,
@@ -110,6 +123,33 @@ class Network(pulumi.ComponentResource):
             ip_protocol="-1",
             opts=child,
         )
+        return Group(group.id, own=True, ready=[out])
+
+    @staticmethod
+    def let_in(
+        name: str,
+        group: Group,
+        source: pulumi.Input[str] | None,
+        why: str,
+        ports: tuple[int, int],
+        opts: pulumi.ResourceOptions,
+        protocol: str = "tcp",
+    ) -> list[pulumi.Resource]:
+        """The rule by which members of the group `source` reach those of `group`; none where that is not ours."""
+        if not group.own:
+            return []
+        return [
+            aws.vpc.SecurityGroupIngressRule(
+                name,
+                security_group_id=group.id,
+                referenced_security_group_id=source,
+                description=why,
+                ip_protocol=protocol,
+                from_port=ports[0],
+                to_port=ports[1],
+                opts=opts,
+            )
+        ]
 
     def _use(self, vpc: ExistingVpc) -> None:
         found = aws.ec2.get_vpc_output(id=vpc.id, opts=pulumi.InvokeOutputOptions(parent=self))

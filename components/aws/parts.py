@@ -177,6 +177,9 @@ OF_KEY_ON_EKS = frozenset({"eks:AssociateEncryptionConfig", "eks:DescribeUpdate"
 """With which a cluster that is there gets the key."""
 
 
+THEIR_GROUPS = AwsAccess(looks_up={"ec2:DescribeSecurityGroups": "*"})
+
+
 def own_key(arn: str, types: Collection[str]) -> AwsAccess:
     """What it takes that a KMS key of someone's encrypts what is kept, where these types are made."""
     place = arn.split(":", 2)[2]  # the account may be another one

@@ -129,6 +129,8 @@ class EdgeArgs(Generic[Of]):
     gate: GateOptions
     domain: Domain | None = None
     existing: ExistingLoadBalancer | None = None
+    security_group: str | None = None
+    """Id of one that exists, for its load balancer."""
     strict: bool = False
     """True turns every ambiguous request away; False only harmful ones."""
     access_logs: bool = False

@@ -211,7 +211,7 @@ class Alb(Edge[AlbOptions]):
         balancer = aws.lb.LoadBalancer(
             name,
             load_balancer_type="application",
-            security_groups=[group.id],
+            security_groups=[group],
             subnets=self._network.public_subnets,
             drop_invalid_header_fields=True,
             desync_mitigation_mode="strictest" if args.strict else "defensive",
@@ -222,7 +222,7 @@ class Alb(Edge[AlbOptions]):
         )
         if args.waf:
             aws.wafv2.WebAclAssociation(name, resource_arn=balancer.arn, web_acl_arn=args.waf, opts=child)
-        self._security_group = group.id
+        self._security_group = group
         if args.domain is None:
             self._listener = self._plain(name, balancer).arn
             self.url = pulumi.Output.concat("http://", balancer.dns_name)
@@ -239,7 +239,10 @@ class Alb(Edge[AlbOptions]):
             )
         self.url = pulumi.Output.from_input(f"https://{args.domain.name}")
 
-    def _open_to_callers(self, name: str, child: pulumi.ResourceOptions) -> aws.ec2.SecurityGroup:
+    def _open_to_callers(self, name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        """The id of its security group: one of the stack's own, or the one that exists."""
+        if self.args.security_group:
+            return pulumi.Output.from_input(self.args.security_group)
         group = aws.ec2.SecurityGroup(
             name, description="Callers to the load balancer", vpc_id=self._network.vpc_id, opts=child
         )
@@ -262,7 +265,7 @@ class Alb(Edge[AlbOptions]):
             ip_protocol="-1",
             opts=child,
         )
-        return group
+        return group.id
 
     def _plain(
         self, name: str, balancer: aws.lb.LoadBalancer, secure: aws.lb.Listener | None = None

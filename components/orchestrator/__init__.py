@@ -78,6 +78,8 @@ class OrchestratorOptions(Options):
     """What it does with each of `VERBS`; one that is missing is refused."""
     longest_up: ClassVar[int] = 60 * 60
     """Seconds that an `up` takes at the most, a switch to it or away from it as well: CI's session lasts as long."""
+    keeps_groups: ClassVar[str] = ""
+    """Why its replicas cannot be in a security group that someone else made; empty: they can."""
     operated_by: ClassVar[str | None] = None
     """Who does the verbs, "module:Class" (`components.operations.Operations`): loaded only for one of them."""
     pulls_by: ClassVar[tuple[type, ...]]

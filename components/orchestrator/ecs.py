@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -13,6 +13,7 @@ import pulumi
 
 from components import quotas
 from components.aws import iam, job, parts
+from components.aws.network import Group
 from components.aws.release import TAG, Releases, aws_api
 from components.cost import Demand, Item, Line, Unpriced, jobs, secrets
 from components.edge.alb import DEREGISTRATION_DELAY
@@ -177,10 +178,10 @@ class Ecs(AwsOrchestrator[E]):
 
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         task, may_start = self._task(name, service, image)
-        group, rules = self._security_group(name, service, target)
+        group = self._security_group(name, service, target)
         placement = self.placement(service)
         # The group must hang on the load balancer; roles, rules and routes must outlive the draining.
-        before = [*([target.ready] if target else []), *may_start, *rules, *self.network.ready, *self.capacity]
+        before = [*([target.ready] if target else []), *may_start, *group.ready, *self.network.ready, *self.capacity]
         running = aws.ecs.Service(
             name,
             cluster=self.cluster,
@@ -224,7 +225,7 @@ class Ecs(AwsOrchestrator[E]):
         name: str,
         service: Service,
         task: aws.ecs.TaskDefinition,
-        group: aws.ec2.SecurityGroup,
+        group: Group,
         running: aws.ecs.Service,
     ) -> None:
         """The schedules of the service's jobs, where its replicas run, and not before those of the same image do; none
@@ -260,31 +261,20 @@ class Ecs(AwsOrchestrator[E]):
         interval = self.foundation.gate.interval
         return Releases(self.options.key, f"/{self.args.stack}", interval, aws_api(self.region, self.profile))
 
-    def _security_group(
-        self, name: str, service: Service, target: Target | None
-    ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
-        """The replicas' group and its rules: everything goes out, and only the load balancer comes in."""
+    def _security_group(self, name: str, service: Service, target: Target | None) -> Group:
+        """The replicas' group: everything goes out, and only the load balancer comes in."""
         child = pulumi.ResourceOptions(parent=self)
         # In version 0.1.0 its name said no port.
         former = pulumi.ResourceOptions(parent=self, aliases=[pulumi.Alias(name=name)])
-        group, out = self.network.group(name, f"Copies of {name} on {self.options.key}", child)
-        rules: list[pulumi.Resource] = [out]
-        if target:
-            rules.append(
-                aws.vpc.SecurityGroupIngressRule(
-                    # Another port is another rule, there before the replicas that need it; this one goes after those
-                    # that need this. (No service's name has two dashes in a row, so none is called like this.)
-                    f"{name}--{service.port}",
-                    security_group_id=group.id,
-                    referenced_security_group_id=target.security_group_id,
-                    description=f"{name}, from the load balancer",
-                    ip_protocol="tcp",
-                    from_port=service.port,
-                    to_port=service.port,
-                    opts=former,
-                )
-            )
-        return group, rules
+        group = self.network.group(name, f"Copies of {name} on {self.options.key}", child)
+        if target is None:
+            return group
+        # Another port is another rule, there before the replicas that need it; this one goes after those that need
+        # this. (No service's name has two dashes in a row, so none is called like this.)
+        rule, why = f"{name}--{service.port}", f"{name}, from the load balancer"
+        ports = (service.port, service.port)
+        opened = self.network.let_in(rule, group, target.security_group_id, why, ports, former)
+        return replace(group, ready=[*group.ready, *opened])
 
     def _task(self, name: str, service: Service, image: Image) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
         """The task definition, and what must be there before (and go after) the replicas."""

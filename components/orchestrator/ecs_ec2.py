@@ -27,6 +27,7 @@ from components.aws.fleet import (
     on_demand,
     whole,
 )
+from components.aws.network import Group
 from components.cost import Demand, Item, Note
 from components.cost import instances as rented
 from components.model import Contradiction
@@ -163,9 +164,9 @@ class EcsEc2(Ecs[EcsEc2Options]):
         cluster = self.make_cluster(child)
         self.cluster = cluster.arn
         profile, may_join = self._profile(cluster)
-        group, way_out = self._security_group_of_instances()
+        group = self._security_group_of_instances()
         self.capacity_providers = {
-            each: self._capacity(each, self._template(each, cluster, profile, group), [may_join, way_out])
+            each: self._capacity(each, self._template(each, cluster, profile, group), [may_join, *group.ready])
             for each in IMAGES
             if self.options.types(each)
         }
@@ -217,7 +218,7 @@ class EcsEc2(Ecs[EcsEc2Options]):
         )
         return aws.iam.InstanceProfile(self.options.key, role=role.name, opts=child), policy
 
-    def _security_group_of_instances(self) -> tuple[aws.ec2.SecurityGroup, pulumi.Resource]:
+    def _security_group_of_instances(self) -> Group:
         """Nothing comes in: requests go to the replicas, which have interfaces and a group of their own."""
         child = pulumi.ResourceOptions(parent=self)
         # No service's name has two dashes in a row, so none is called like this.
@@ -229,7 +230,7 @@ class EcsEc2(Ecs[EcsEc2Options]):
         wanted: Architecture,
         cluster: aws.ecs.Cluster,
         profile: aws.iam.InstanceProfile,
-        group: aws.ec2.SecurityGroup,
+        group: Group,
     ) -> aws.ec2.LaunchTemplate:
         return instances.template(
             f"ec2-{wanted}",
@@ -237,7 +238,7 @@ class EcsEc2(Ecs[EcsEc2Options]):
             ami=self.options.ami,
             parameter=IMAGES[wanted],
             profile=profile,
-            group=group,
+            group=group.id,
             disk=self.options.disk,
             public_ip=self.network.public_ip,
             user_data=cluster.name.apply(user_data),

@@ -51,6 +51,7 @@ class EksOptions(OrchestratorOptions):
     longest_up = 3 * 60 * 60
     target = "ip"
     pulls_by = (Anonymous, AwsRole, Login)
+    keeps_groups = "EKS makes the security group of its nodes itself"
     operated_by = "components.operations.eks:OnEks"
     verbs = {
         **kubernetes_service.VERBS,

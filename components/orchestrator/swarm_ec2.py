@@ -147,7 +147,7 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         """The nodes, which are a swarm, and an overlay network."""
         self.host = f"ssm://{self.region}/{self.args.stack}"
         self.nodes = Nodes(self, self.host)
-        self.opened: dict[tuple[int, int], pulumi.Resource] = {}
+        self.opened: dict[tuple[int, int], list[pulumi.Resource]] = {}
         self.may_pull: dict[tuple[pulumi.Input[str], ...], pulumi.Resource] = {}
         self.overlay = Network(
             self.options.key,
@@ -164,7 +164,7 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """A Swarm service, done when every replica is healthy; then every node joins the target group."""
         allowed = self._allow(name, image.pull)
-        opened = [self._open(name, target)] if target else []
+        opened = self._open(name, target) if target else []
         login, may_log_in = self._login(name, image)
         wanted = spec(self, name, service, image, self.options.port(name) if target else None)
         props = {
@@ -257,23 +257,16 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         reference, may_read = self._kept(name, "registry-login", pulumi.Output.secret(login))
         return {"from": reference}, [may_read]
 
-    def _open(self, name: str, target: Target) -> pulumi.Resource:
+    def _open(self, name: str, target: Target) -> list[pulumi.Resource]:
         """The service's port, for the load balancer alone: with one rule for the whole range of ports that nobody
         chose, as a security group has room for 60 (VPC user guide, quotas)."""
         port = self.options.port(name)
         inside = FIRST_PORT <= port <= LAST_PORT
         ports = (FIRST_PORT, LAST_PORT) if inside else (port, port)
         if ports not in self.opened:
-            self.opened[ports] = aws.vpc.SecurityGroupIngressRule(
-                f"{self.options.key}--ports" if inside else name,
-                security_group_id=self.nodes.group.id,
-                referenced_security_group_id=target.security_group_id,
-                description="Services, from the load balancer",
-                ip_protocol="tcp",
-                from_port=ports[0],
-                to_port=ports[1],
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+            rule, why = f"{self.options.key}--ports" if inside else name, "Services, from the load balancer"
+            opts, source = pulumi.ResourceOptions(parent=self), target.security_group_id
+            self.opened[ports] = self.network.let_in(rule, self.nodes.group, source, why, ports, opts)
         return self.opened[ports]
 
     def _join(self, name: str, target: Target, workload: pulumi.Resource) -> Iterator[pulumi.Resource]:

@@ -127,6 +127,7 @@ ANSWERS: dict[str, Answer] = {
     "aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider": lambda args: {
         "arn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{args['url'].removeprefix('https://')}"
     },
+    "aws:ec2/getSecurityGroup:getSecurityGroup": lambda args: {"id": args["id"], "vpcId": args["vpcId"]},
     "aws:kms/getKey:getKey": lambda args: {
         "arn": args["keyId"],
         "keyState": "Enabled",

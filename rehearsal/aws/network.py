@@ -198,6 +198,15 @@ SECURITY_GROUP = ResourceType(
 )
 
 
+@data_source("aws:ec2/getSecurityGroup:getSecurityGroup")
+def get_group(ask: Question) -> Properties:
+    """A group whose id stands in the stack's config is taken to be there, in the VPC that stands there too."""
+    id_ = str(ask.args.get("id", ""))
+    if id_ not in ask.state.existing:
+        ask.found(types.SECURITY_GROUP, "id", "InvalidGroup.NotFound")
+    return {"id": id_, "vpcId": ask.args.get("vpcId", "")}
+
+
 def _default_group(facts: Facts) -> Properties:
     vpc = facts.state.find(types.VPC, facts.inputs["vpcId"])
     id_ = vpc.get("defaultSecurityGroupId") if vpc else "sg-{hex:.17}"

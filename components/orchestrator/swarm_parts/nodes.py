@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
 from typing import Generic, Literal, TypeVar
 
 import pulumi
@@ -13,6 +14,7 @@ from pydantic import Field
 from components import dynamic, quotas
 from components.aws import iam, instances
 from components.aws.fleet import SMALL, Ami, Architecture, Fleet, TypeName, architecture, least, on_demand, whole
+from components.aws.network import Group
 from components.cost import Demand
 from components.model import Contradiction
 from components.needs import Need, Quota
@@ -182,24 +184,16 @@ class Nodes(Generic[N]):
         )
         return made, aws.iam.InstanceProfile(f"{self.options.key}-{role}", role=made.name, opts=child), policy
 
-    def _security_group(self, child: pulumi.ResourceOptions) -> aws.ec2.SecurityGroup:
+    def _security_group(self, child: pulumi.ResourceOptions) -> Group:
         """Nodes talk to each other, by Swarm's ports alone; services open theirs to the load balancer."""
         name = f"{self.options.key}--nodes"  # no service's name has two dashes in a row, so none is called like this
-        group, out = self.network.group(name, f"Nodes of {self.options.key}", child)
-        self.rules: list[pulumi.Resource] = [out]
-        self.rules += [
-            aws.vpc.SecurityGroupIngressRule(
-                f"{name}-{protocol}-{port}",
-                security_group_id=group.id,
-                referenced_security_group_id=group.id,
-                description="Swarm, from node to node",
-                ip_protocol=protocol,
-                from_port=port,
-                to_port=port,
-                opts=child,
-            )
+        group = self.network.group(name, f"Nodes of {self.options.key}", child)
+        why = "Swarm, from node to node"
+        opened = [
+            self.network.let_in(f"{name}-{protocol}-{port}", group, group.id, why, (port, port), child, protocol)
             for protocol, port in PORTS
         ]
+        self.rules = [*group.ready, *chain.from_iterable(opened)]
         return group
 
     def _managers(self, child: pulumi.ResourceOptions) -> list[aws.ec2.Instance]:
@@ -307,7 +301,7 @@ class Nodes(Generic[N]):
             ami=self.options.ami,
             parameter=self._parameter_of_image,
             profile=profile,
-            group=self.group,
+            group=self.group.id,
             disk=self.options.disk,
             public_ip=self.network.public_ip,
             user_data=base64.b64encode(script.encode()).decode(),

@@ -11,7 +11,6 @@ from components.needs import Need, Program
 from components.orchestrator import HONOURED, AwsOrchestrator, Orchestrator, OrchestratorOptions, refused, translated
 from components.pull import Anonymous, AwsRole, Pull
 from components.registry import Registry, RegistryOptions, Repository
-from components.sdk import aws
 from components.service import EITHER_DAY, FEATURES, IN_FILES, Service
 from components.workload import Image, Target, Workload
 
@@ -144,18 +143,11 @@ class AcmeEdge(AcmeAws):
         opts = pulumi.ResourceOptions(parent=self)
         if target is None:
             return Workload(healthy=(self.app(name, service, image, {}, opts),))
-        group, opened = self.network.group(name, f"Replicas of {name} at Acme", opts)
-        let_in = aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=group.id,
-            referenced_security_group_id=target.security_group_id,
-            ip_protocol="tcp",
-            from_port=service.port,
-            to_port=service.port,
-            opts=opts,
-        )
+        group = self.network.group(name, f"Replicas of {name} at Acme", opts)
+        ports, why = (service.port, service.port), f"{name}, from the load balancer"
+        let_in = self.network.let_in(name, group, target.security_group_id, why, ports, opts)
         joins = {"targetGroup": target.group, "securityGroups": [group.id]}
-        after = pulumi.ResourceOptions(parent=self, depends_on=[target.ready, opened, let_in])
+        after = pulumi.ResourceOptions(parent=self, depends_on=[target.ready, *group.ready, *let_in])
         return Workload(healthy=(self.app(name, service, image, joins, after),))
 
 
