@@ -37,8 +37,12 @@ down: env ## remove all that `make up` made
 pack: $(VENV) ## set up the policy pack, for `pulumi up --policy-pack policy`
 	@.venv/bin/python -m tools.pack
 
+.PHONY: axe
+axe: $(VENV) ## set up axe-core, which looks at pages for what keeps people from using them
+	@.venv/bin/python -m tools.axe
+
 .PHONY: test
-test: env pack need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
+test: env pack axe need-go ## every test; the live ones where Docker, a registry, Kubernetes are (SWITCHYARD_LIVE=1: they must be)
 	cd app && go test -timeout 2m ./...
 	.venv/bin/python -m pytest --numprocesses $(TEST_WORKERS) \
 		tests/live tests/conformance tests/engine tests/commands tests/unit
@@ -97,7 +101,7 @@ site: $(VENV) ## the documents as a site with a search; a link that leads nowher
 	@.venv/bin/python -m tools.site
 
 .PHONY: pictures
-pictures: env ## run and rehearse for real, and write the README's pictures
+pictures: env ## run and rehearse for real, and write the pictures of README and pages
 	.venv/bin/python -m tools.pictures
 
 .PHONY: bench

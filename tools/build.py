@@ -89,15 +89,16 @@ def program(
     return kept
 
 
-def environment(name: str, place: Path, packages: Path) -> None:
-    """A virtual environment at `place` with what a file pins by hashes; nothing where it is there already."""
+def environment(name: str, place: Path, packages: Path, *options: str) -> None:
+    """A virtual environment at `place` with what a file pins by hashes; nothing where it is there already. `options`
+    are pip's."""
     pinned, ready = packages.read_text(encoding="utf-8"), place / "ready"
     if ready.is_file() and ready.read_text(encoding="utf-8") == pinned:
         return
     say(name, f"installing {packages.parent.name}/{packages.name}")
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
     pip = [str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", str(packages)], check=True)
+    subprocess.run([*pip, "--require-hashes", *options, "--requirement", str(packages)], check=True)
     ready.write_text(pinned, encoding="utf-8")
 
 

@@ -148,7 +148,8 @@ class EcsEc2Options(EcsOptions):
         kind = FLEET.type_for((self.types(wanted) or [SMALL[wanted]])[0], theirs.values())
         known = least([kind])
         if not theirs or known is None:
-            return kind, Decimal(self.min if self.types(wanted) else 0)
+            asked_for = all(self.types(each.architecture) for each in demand.services.values())
+            return kind, Decimal(self.min if self.types(wanted) and asked_for else 0)
         replicas = [(each, float(demand.replicas(name))) for name, each in theirs.items()]
         return kind, Decimal(max(self.min, whole(max(FLEET.needs(known, replicas).values()))))
 

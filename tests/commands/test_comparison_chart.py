@@ -95,13 +95,29 @@ class TestRows:
         assert len(rows) == len(found.known) * len(COLUMNS)
         for row, (each, column) in zip(rows, [(a, b) for a in found.known for b in COLUMNS], strict=True):
             assert (row["pair"], row["column"]) == (chart.name(each), column)
-            assert (row["text"], row["total"]) == (str(each.amount(column)), str(each.amount()))
+            assert (row["text"], str(row["total"]).removeprefix(chart.CUT)) == (
+                str(each.amount(column)),
+                str(each.amount()),
+            )
 
-    def test_the_pieces_of_a_bar_are_its_sum(self) -> None:
-        rows = list(chart.rows(dev()))
-        for pair in {row["pair"] for row in rows}:
-            theirs = [row for row in rows if row["pair"] == pair]
-            assert sum(float(row["usd"]) for row in theirs) == pytest.approx(float(theirs[0]["sum"]))
+    def test_the_pieces_of_a_bar_end_where_it_ends(self) -> None:
+        found, rows = dev(), list(chart.rows(dev()))
+        for each in found.known:
+            theirs = [row for row in rows if row["pair"] == chart.name(each)]
+            assert sum(float(row["drawn"]) for row in theirs) == pytest.approx(float(theirs[0]["end"]))
+            cut = str(theirs[0]["total"]).startswith(chart.CUT)
+            assert (
+                cut == (float(theirs[0]["end"]) < float(each.amount().usd) - 1e-9) == (each.orchestrators == ("eks",))
+            )
+
+    @pytest.mark.parametrize(
+        ("sums", "own", "end"),
+        [([10, 20, 30], 20, 30), ([10, 20, 90], 10, 44), ([10, 20, 90], 90, 90), ([5], 5, 5), ([], 0, 0)],
+    )
+    def test_only_what_is_far_above_the_rest_is_cut_and_never_the_stacks_own(
+        self, sums: list[float], own: float, end: float
+    ) -> None:
+        assert chart.longest(sums, own) == pytest.approx(end)
 
     def test_what_has_no_price_or_cannot_be_has_no_bar(self) -> None:
         found = dev()
@@ -127,7 +143,7 @@ class TestDrawing:
         assert [text for text in texts_of(svg) if text in names] == names
 
     def test_each_bar_has_its_total_and_the_stacks_own_a_mark(self, svg: str) -> None:
-        found, texts = dev(), texts_of(svg)
+        found, texts = dev(), [text.removeprefix(chart.CUT) for text in texts_of(svg)]
         for each in found.known:
             assert f"{each.amount()}{' ← this stack' if found.is_own(each) else ''}" in texts
         assert sum("this stack" in text for text in texts) == 1
@@ -136,7 +152,7 @@ class TestDrawing:
     def test_pieces_are_as_long_as_they_cost(self, svg: str, column: Column) -> None:
         colour = LIGHT.columns[COLUMNS.index(column)]
         lengths = re.findall(rf'd="M[\d.]+,[\d.]+h([\d.]+)v16h-[\d.]+Z" fill="{colour}"', svg)
-        usd = [float(each.amount(column).usd) for each in dev().known]
+        usd = [float(row["drawn"]) for row in chart.rows(dev()) if row["column"] == column]
         scale = float(lengths[0]) / usd[0]
         assert list(map(float, lengths)) == pytest.approx([each * scale for each in usd], rel=1e-6)
 
@@ -144,7 +160,7 @@ class TestDrawing:
         image = ElementTree.fromstring(svg)
         assert int(image.get("width", "")) == chart.WIDTH
         plot = float(re.findall(r'transform="translate\(([\d.]+),', svg)[0])
-        totals = re.findall(r'translate\(([\d.]+),[\d.]+\)"[^>]*>~?[\d,]+\.\d\d(?:\+\?)?(?: ←[^<]*)?<', svg)
+        totals = re.findall(r'translate\(([\d.]+),[\d.]+\)"[^>]*>(?:» )?~?[\d,]+\.\d\d(?:\+\?)?(?: ←[^<]*)?<', svg)
         assert len(totals) == len(dev().known)
         assert plot + max(map(float, totals)) < chart.WIDTH - 100
 

@@ -24,7 +24,8 @@ from components.estimate import Amount, cents
 from tests.program import ROOT, SERVICE, config_for
 from yard.comparison import Comparison, chart, page
 from yard.comparison.answer import Answer
-from yard.comparison.sliders import NANO, Grid, Position, Table
+from yard.comparison.controls import Grid
+from yard.comparison.parts import NANO, Position, Product, Space, Table
 
 TODAY = date(2026, 11, 24)
 PAIRS = (
@@ -71,8 +72,28 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     return page.html(compare(tmp_path_factory.mktemp("project")), TODAY)
 
 
+Known = tuple[Grid, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Known:
+    """What the page knows of that stack, as its script reads it."""
+    grid = Grid(compare(tmp_path_factory.mktemp("project")))
+    return grid, json.loads(json.dumps(page.document(grid, TODAY)))
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Known:
+    """The same of MANY."""
+    grid = Grid(compare(tmp_path_factory.mktemp("project"), **MANY))
+    return grid, json.loads(json.dumps(page.document(grid, TODAY)))
+
+
 def look(table: Sequence[Any], position: Position, stops: Sequence[int]) -> Any:
     """As the page's script does."""
+    if len(table) == 3:
+        on, amount, factors = table
+        return Product(tuple(on), amount, tuple(map(tuple, factors))).look(position, stops)
     on, values = table
     index = 0
     for slider in on:
@@ -87,10 +108,9 @@ def shown(column: dict[str, Any], position: Position, stops: Sequence[int]) -> A
 
 
 class TestFigures:
-    @pytest.mark.parametrize("config", [{}, MANY], ids=["one service", "many"])
-    def test_anywhere_they_are_pythons(self, project: Project, config: dict[str, Any]) -> None:
-        grid = Grid(project(**config))
-        data = json.loads(json.dumps(page.document(grid)))
+    @pytest.mark.parametrize("stack", ["one", "many"])
+    def test_anywhere_they_are_pythons(self, request: pytest.FixtureRequest, stack: str) -> None:
+        grid, data = request.getfixturevalue(stack)
         assert len(data["pairs"]) == len(grid.found.known) + len(grid.found.unpriced) > 3
         random = Random(5)
         for _ in range(40):
@@ -106,13 +126,14 @@ class TestFigures:
         grid = Grid(project())
         position = tuple(stops - 1 for stops in grid.stops)
         usage = {"image-size": 2000, "deploys": 200, "requests": 10**9}
-        other = project(services={"api": {**SERVICE, "replicas": 10}}, usage=usage)
+        assert [each.texts[-1] for each in grid.controls[4:]] == ["us-east-1", "arm64", "no NAT: VPC endpoints"]
+        service = {**SERVICE, "replicas": 10, "architecture": "arm64"}
+        other = project(services={"api": service}, usage=usage, network="endpoints")
         moved = {chart.name(each): str(each.amount()) for each in grid.comparison(position).estimates}
         assert moved == {chart.name(each): str(each.amount()) for each in other.estimates}
 
-    def test_texts_follow_too(self, project: Project) -> None:
-        grid = Grid(project(**MANY))
-        data = page.document(grid)
+    def test_texts_follow_too(self, many: Known) -> None:
+        grid, data = many
         for position in (grid.own, tuple(stops - 1 for stops in grid.stops)):
             lines = [
                 data["texts"][number]
@@ -121,9 +142,22 @@ class TestFigures:
             ]
             assert lines == list(grid.comparison(position).assumptions())
 
-    def test_a_note_that_depends_on_the_replicas_comes_and_goes(self, project: Project) -> None:
-        grid = Grid(project())
-        data = page.document(grid)
+    def test_unit_prices_are_those_of_the_region_and_the_architecture(self, one: Known) -> None:
+        grid, data = one
+        (pair,) = (each for each in data["pairs"] if each["own"])
+        compute = pair["prices"][COLUMNS.index("compute")]
+        there = {
+            (region, architecture): [
+                data["texts"][number] for number in look(compute, (*grid.own[:4], region, architecture, 0), grid.stops)
+            ]
+            for region in (0, 1)
+            for architecture in (0, 1)
+        }
+        assert len({tuple(each) for each in there.values()}) == 4
+        assert there[1, 0][0].startswith("api: vCPU: 0.04048 USD a vCPU-hour, as others recorded")
+
+    def test_a_note_that_depends_on_the_replicas_comes_and_goes(self, one: Known) -> None:
+        grid, data = one
         (table,) = data["lists"]["notes"]
         few, many = (
             [data["texts"][number] for number in look(table, (at, *grid.own[1:]), grid.stops)] for at in (0, 9)
@@ -132,41 +166,63 @@ class TestFigures:
         assert any("swarm-ec2 is priced with" in line for line in many)
 
 
-class TestTables:
-    @example([0] * 17 + [1] + [0] * 12, "sum")  # the third slider matters only at the stack's own stop
+class TestParts:
+    @example([0] * 17 + [1] + [0] * 12, "sum")  # the third control matters only at one stop
     @given(st.lists(st.integers(-50, 50), min_size=30, max_size=30), st.sampled_from(["sum", "product", "one", "all"]))
-    def test_parts_add_up_wherever_the_sliders_stand(self, given: list[int], kind: str) -> None:
-        stops = [3, 4, 5, 2]
-
+    def test_they_add_up_wherever_the_controls_stand(self, given: list[int], kind: str) -> None:
         def usd(position: Position) -> Decimal:
-            a, b, c, d = (given[at + 7 * slider] for slider, at in enumerate(position))
+            a, b, c, d = (given[at + 7 * control] for control, at in enumerate(position))
             return Decimal({"sum": a + b + c + d, "product": a * b + c, "one": d, "all": a * b * c * d}[kind]) / 7
 
-        grid = object.__new__(Grid)
-        grid.stops, grid.own = stops, (1, 2, 3, 1)
-        parts = grid.parts(usd)
-        for position in grid.trials:  # what differs only between those is not found
-            assert abs(sum(grid.look(part, position) for part in parts) * NANO - usd(position)) < Decimal("1e-8")
+        space = Space([3, 4, 5, 2], (1, 2, 3, 1))
+        parts = space.parts(usd)
+        for position in space.trials:  # what differs only between those is not found
+            shown = sum(part.look(position, space.stops) for part in parts) * NANO
+            assert abs(shown - usd(position)) < Decimal("1e-8")
 
-    def test_what_does_not_depend_on_a_slider_is_not_kept_for_it(self) -> None:
-        grid = object.__new__(Grid)
-        grid.stops, grid.own = [10, 8, 7, 8], (1, 2, 3, 1)
-        assert grid.table(lambda position: position[2] > 3) == Table((2,), (False,) * 4 + (True,) * 3)
-        parts = grid.parts(lambda position: Decimal(position[0] * position[1] + position[3]))
-        assert [part.sliders for part in parts] == [(), (0, 1), (3,)]
+    def test_what_does_not_depend_on_a_control_is_not_kept_for_it(self) -> None:
+        space = Space([10, 8, 7, 8], (1, 2, 3, 1), frozenset(range(4)))
+        assert space.dependence(lambda position: position[2] > 3) == (2,)
+        parts = space.parts(lambda position: Decimal(position[0] * position[1] + position[3]))
+        assert [part.controls for part in parts] == [(), (0,), (1,), (3,), (0, 1)]
+
+    def test_what_only_multiplies_is_kept_as_factors(self) -> None:
+        space = Space([10, 8, 7], (0, 0, 0))
+        *_, last = space.parts(lambda position: Decimal(position[0] * position[1] * position[2]))
+        assert isinstance(last, Product)
+        assert last.look((3, 5, 6), space.stops) * NANO == 90
+        *_, last = space.parts(lambda position: Decimal(min(position) == 5))
+        assert isinstance(last, Table)
+
+    def test_what_happens_above_a_sum_alone_is_found(self) -> None:
+        space = Space([10, 8, 7], (2, 2, 3), frozenset(range(3)))
+        assert space.dependence(lambda position: (position[0] + 1) * position[1] * position[2] < 120) == (0, 1, 2)
 
 
-class TestSliders:
+class TestControls:
     def test_the_stacks_own_values_are_stops(self, project: Project) -> None:
         found = project(
             usage={"image-size": 123, "deploys": 0, "requests": 5}, services={"api": {**SERVICE, "replicas": 14}}
         )
-        own = [each.stops[each.own] for each in Grid(found).sliders]
+        own = [each.stops[each.own] for each in Grid(found).controls[:4]]
         assert own == [14, 123, 0, 5]
 
     def test_services_with_different_replicas_have_a_stop_of_their_own(self, project: Project) -> None:
         grid = Grid(project(**MANY))
-        assert grid.sliders[0].texts[grid.own[0]] == "as the stack says, 2 to 3"
+        assert grid.controls[0].texts[grid.own[0]] == "as the stack says, 2 to 3"
+        assert grid.asked(grid.own).settings.services == grid.found.settings.services
+
+    def test_a_choice_is_left_out_where_there_is_none(self, project: Project) -> None:
+        subnets = {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}
+        keys = [each.key for each in Grid(project(vpc=subnets)).controls if each.is_choice]
+        assert keys == ["region", "architecture"]
+        borrowed = replace(project(), meant="eu-central-1")
+        assert [each.key for each in Grid(borrowed).controls if each.is_choice] == ["architecture", "network"]
+
+    def test_services_for_both_architectures_have_a_stop_of_their_own(self, project: Project) -> None:
+        services = {"api": SERVICE, "web": {**SERVICE, "path": "/web", "architecture": "arm64"}}
+        grid = Grid(project(services=services))
+        assert "as the stack says" in grid.controls[5].texts
         assert grid.asked(grid.own).settings.services == grid.found.settings.services
 
     def test_the_room_to_scale_stays(self, project: Project) -> None:
@@ -174,7 +230,7 @@ class TestSliders:
         services = grid.asked((9, *grid.own[1:])).settings.services
         ranges = {name: (each.replicas.min, each.replicas.max) for name, each in services.items()}
         assert ranges == {"api": (9, 13), "web": (9, 9)}
-        assert grid.sliders[0].label.endswith("at least")
+        assert grid.controls[0].label.endswith("at least")
 
 
 class TestPage:
@@ -223,7 +279,7 @@ class TestPage:
 
     def test_progress_is_told_to_the_end(self, project: Project) -> None:
         told: list[tuple[int, int]] = []
-        page.document(Grid(project()), lambda done, of: told.append((done, of)))
+        page.document(Grid(project()), TODAY, lambda done, of: told.append((done, of)))
         assert told == [(done, len(PAIRS)) for done in range(1, len(PAIRS) + 1)]
 
 

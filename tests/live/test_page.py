@@ -1,7 +1,7 @@
 """The page of `yard compare --html` in a real browser, Debian's Chromium, which must ask nobody for anything."""
 
 import json
-import shutil
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,25 +17,33 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from components.cost import COLUMNS
+from tests.commands.test_story import report
 from tests.live.project import REQUIRED, ROOT
+from tools import axe
+from tools import browser as browsers
 from yard.comparison import Comparison, chart, page
 from yard.comparison.answer import Answer
-from yard.comparison.sliders import with_replicas
+from yard.comparison.controls import with_replicas
+from yard.story import page as story
 
 SECONDS = 30
 """For what takes a moment, on a machine that is busy."""
 SLIDERS = ("replicas", "image-size", "deploys", "requests")
+CHOICES = ("region", "architecture", "network", "budget")
 TOLD = """
     const all = (selector, of) => [...document.querySelectorAll(selector)].map(of);
     return {
-      rows: all('#known tr', (row) => [...row.cells].map((cell) => cell.textContent)),
+      rows: [...document.querySelectorAll('#known tr')].filter((row) => !row.hidden)
+        .map((row) => [...row.cells].map((cell) => cell.textContent)),
       totals: all('#chart svg .mark-text.role-mark text', (text) => text.textContent)
-        .filter((text) => /^~?[0-9?]/.test(text)),
+        .filter((text) => /^(» )?~?[0-9?]/.test(text)).map((text) => text.replace('» ', '')),
       bars: all('#chart svg .mark-rect path', (path) => path.getAttribute('d')),
-      sliders: Object.fromEntries(all('#sliders input', (input) => [input.id, input.getAttribute('aria-valuetext')])),
+      sliders: Object.fromEntries(
+        all('#controls input[type=range]', (input) => [input.id, input.getAttribute('aria-valuetext')])
+      ),
       assumed: all('#assumed li', (item) => item.textContent),
     };
 """
@@ -68,13 +76,10 @@ class Browser:
     driver: webdriver.Chrome
     address: str
 
-    def open(self, width: int = 1100, scheme: str = "light", media: str = "screen") -> None:
-        """The page anew, as someone with such a screen sees it, once it is drawn."""
-        screen = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-        self.driver.get(self.address)
+    def open(self, width: int = 1100, scheme: str = "light", every: bool = True) -> None:
+        """The page anew, as someone with such a screen sees it, once it is drawn; with every registry, or as it is."""
+        self.driver.get("about:blank")  # the same page with another fragment would stay
+        browsers.show(self.driver, self.address + ("#every-registry=yes" if every else ""), width, scheme)
         self.until("return document.querySelector('#chart').dataset.drawn === arguments[0]", _form(width))
 
     def until(self, script: str, *arguments: Any) -> None:
@@ -136,47 +141,36 @@ def figures(found: Comparison) -> list[list[str]]:
     ]
 
 
+def changed(place: Path, config: Mapping[str, Any], service: Mapping[str, Any]) -> Comparison:
+    """Stack dev with other values."""
+    (place / "config").mkdir()
+    (place / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
+    stack = yaml.safe_load((ROOT / "config/Pulumi.dev.yaml").read_text(encoding="utf-8"))
+    stack["config"].update(config)
+    stack["config"]["switchyard:services"]["api"].update(service)
+    (place / "config/Pulumi.dev.yaml").write_text(yaml.safe_dump(stack), encoding="utf-8")
+    return Comparison.of(place, "dev")
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """One browser for all tests of this file; skips where there is none."""
-    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    if missing := [name for name, path in programs.items() if path is None]:
+    if missing := browsers.missing():
         reason = f"no {' and no '.join(missing)}: install chromium and chromium-driver"
         (pytest.fail if REQUIRED else pytest.skip)(reason)
     file = tmp_path_factory.mktemp("page") / "cost.html"
     file.write_text(page.html(Comparison.of(ROOT, "dev"), date(2026, 11, 24)), encoding="utf-8")
-    driver = webdriver.Chrome(options=_options(str(programs["chromium"])), service=_service(programs["chromedriver"]))
+    driver = browsers.start()
     try:
         yield Browser(driver, file.as_uri())
     finally:
         driver.quit()
 
 
-def _options(chromium: str) -> webdriver.ChromeOptions:
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    for argument in (
-        "headless=new",
-        "no-sandbox",  # which root cannot have
-        "disable-dev-shm-usage",
-        "disable-gpu",
-        "disable-background-networking",
-        "disable-component-update",
-        "host-resolver-rules=MAP * ~NOTFOUND",
-    ):
-        options.add_argument(f"--{argument}")
-    return options
-
-
-def _service(driver: str | None) -> webdriver.ChromeService:
-    return webdriver.ChromeService(executable_path=driver)  # named, so that Selenium looks for none
-
-
 def test_it_opens_without_a_complaint_and_asks_nobody(browser: Browser) -> None:
     browser.complaints(), browser.requests()
     browser.open()
-    assert browser.requests() == [browser.address]
+    assert [each.partition("#")[0] for each in browser.requests()] == [browser.address]
     browser.press("replicas", Keys.END)
     browser.told()
     assert browser.requests() == []
@@ -214,7 +208,7 @@ def test_an_arrow_key_moves_the_bars_and_the_figures(browser: Browser, slider: s
     browser.press(slider, Keys.ARROW_LEFT)
     nearly = browser.told()
     assert len({each["sliders"][slider] for each in (before, after, nearly)}) == 3
-    browser.find("#sliders button").click()
+    browser.find("#controls button").click()
     assert browser.told() == before
 
 
@@ -241,13 +235,7 @@ def test_anywhere_the_figures_are_those_of_that_stack(
     browser.open()
     for slider, pressed in keys.items():
         browser.press(slider, *pressed)
-    (tmp_path / "config").mkdir()
-    (tmp_path / "Pulumi.yaml").write_bytes((ROOT / "Pulumi.yaml").read_bytes())
-    stack = yaml.safe_load((ROOT / "config/Pulumi.dev.yaml").read_text(encoding="utf-8"))
-    stack["config"]["switchyard:services"]["api"]["replicas"] = replicas
-    stack["config"]["switchyard:usage"] = dict(usage)
-    (tmp_path / "config/Pulumi.dev.yaml").write_text(yaml.safe_dump(stack), encoding="utf-8")
-    found = Comparison.of(tmp_path, "dev")
+    found = changed(tmp_path, {"switchyard:usage": dict(usage)}, {"replicas": replicas})
     told = browser.told()
     assert told["rows"] == figures(found)
     assert told["assumed"] == list(found.assumptions())
@@ -279,18 +267,21 @@ def test_the_mouse_on_a_piece_is_told_its_amount(browser: Browser) -> None:
     )
     ActionChains(browser.driver).move_to_element(piece).perform()
     browser.until("return document.querySelector('#vg-tooltip-element.visible') !== null")
-    assert "USD a month" in browser.find("#vg-tooltip-element").text
+    told = browser.find("#vg-tooltip-element").text
+    assert "USD a month" in told
+    assert re.search(r"unit prices\n?.* USD a .*, as others recorded", told)
     assert browser.complaints() == []
 
 
 def test_the_keyboard_reaches_every_control_and_shows_where_it_is(browser: Browser) -> None:
     browser.open()
     reached = []
-    for _ in range(len(SLIDERS) + 5):
+    for _ in range(len(SLIDERS) + len(CHOICES) + 6):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         reached.append(
             browser.ask(
-                "const on = document.activeElement; return on.id || on.getAttribute('aria-labelledby') || on.type"
+                "const on = document.activeElement;"
+                " return on.id || on.getAttribute('aria-label') || on.getAttribute('type') || on.tagName"
             )
         )
         style, width = browser.ask(
@@ -298,7 +289,8 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(browser: Brows
         )
         assert style == "solid"
         assert width >= 2
-    assert reached == ["theme", *SLIDERS, "reset", "own-registry", "figures", "prices"]
+    tables = ["Table of the figures", "SUMMARY", "Table of the prices"]
+    assert reached == ["theme", *SLIDERS, *CHOICES, "reset", "every-registry", *tables]
 
 
 def test_the_answer_is_that_of_the_terminal_and_follows_the_sliders(browser: Browser) -> None:
@@ -311,27 +303,56 @@ def test_the_answer_is_that_of_the_terminal_and_follows_the_sliders(browser: Bro
     assert browser.find("#status").text == wanted != said
 
 
-def test_other_registries_can_be_folded_and_the_address_keeps_what_is_not_the_stacks_own(browser: Browser) -> None:
-    browser.open()
+def test_other_registries_are_folded_and_the_address_keeps_what_is_not_the_stacks_own(browser: Browser) -> None:
+    browser.open(every=False)
+    first = [each for each in Answer(Comparison.of(ROOT, "dev")).orchestrators() if not each.runs_unpriced]
+    assert browser.told()["rows"] == [row for row in figures(Comparison.of(ROOT, "dev")) if row[0] == "ecr"]
+    assert f"{len(first)} stacked bars, from ecr + swarm-ec2" in str(browser.find("#chart").get_attribute("aria-label"))
     browser.press("deploys", Keys.END)
-    browser.find("#own-registry").click()
-    rows = "return [...document.querySelectorAll('#table tbody tr')].filter((row) => row.offsetParent).length"
-    assert browser.ask(rows) == len([each for each in Comparison.of(ROOT, "dev").known if each.registry == "ecr"])
-    assert "4 stacked bars, from ecr + swarm-ec2" in str(browser.find("#chart").get_attribute("aria-label"))
+    browser.find("#every-registry").click()
+    assert len(browser.told()["rows"]) == len(Comparison.of(ROOT, "dev").known)
     browser.driver.refresh()
     browser.until("return document.querySelector('#chart').dataset.drawn === 'wide'")
     assert browser.find("output[for=deploys]").text == "200"
-    assert browser.ask(rows) == 4
-    browser.find("#sliders button").click()
-    assert browser.ask("return location.hash") == "#own-registry=yes"
+    assert len(browser.told()["rows"]) == len(Comparison.of(ROOT, "dev").known)
+    browser.find("#controls button").click()
+    assert browser.ask("return location.hash") == "#every-registry=yes"
+
+
+def test_another_region_architecture_and_way_out_are_that_stacks_figures(browser: Browser, tmp_path: Path) -> None:
+    browser.open()
+    for choice, at in (("region", 0), ("architecture", 1), ("network", 2)):
+        Select(browser.find(f"#{choice}")).select_by_index(at)
+    config = {"switchyard:network": "nat-per-az", "aws:region": "ap-northeast-1"}
+    found = changed(tmp_path, config, {"architecture": "arm64"})
+    assert sorted(browser.told()["rows"]) == sorted(figures(found))  # equal totals keep the order of the stack's own
+    assert browser.find("#place").text == "ap-northeast-1"
+    assert browser.find("#status").text == page.answer(Answer(found))
+
+
+def test_a_budget_is_a_line_and_says_what_fits(browser: Browser) -> None:
+    browser.open()
+    line = "return document.querySelectorAll('#chart svg .role-mark.layer_2_marks line:not([opacity=\"0\"])').length"
+    assert browser.ask(line) == 0
+    browser.find("#budget").send_keys("50")
+    found = Comparison.of(ROOT, "dev")
+    fits = [each for each in found.known if each.amount().usd <= 50]
+    assert browser.find("#fits").text == f"{len(fits)} of {len(found.known)} pairs fit"
+    browser.until(f"{line} === 1")
+    assert browser.ask("return document.querySelectorAll('#known tr.over').length") == len(found.known) - len(fits)
+    browser.find("#budget").send_keys(Keys.BACKSPACE)
+    assert (
+        browser.find("#fits").text == f"0 of {len(found.known)} pairs fit; the cheapest costs {found.known[0].amount()}"
+    )
 
 
 def test_every_slider_is_named_and_says_its_value(browser: Browser) -> None:
     browser.open()
     named = browser.ask(
-        "return [...document.querySelectorAll('#sliders input')].map((each) => each.labels[0].textContent)"
+        "return [...document.querySelectorAll('#controls input, #controls select')]"
+        ".map((each) => each.labels[0].textContent)"
     )
-    assert len(named) == len(SLIDERS)
+    assert len(named) == len(SLIDERS) + len(CHOICES)
     assert all(named)
     browser.press("image-size", Keys.ARROW_RIGHT)
     assert browser.find("#image-size").get_attribute("aria-valuetext") == "300 MB"
@@ -379,3 +400,30 @@ def test_a_window_that_gets_narrow_is_drawn_anew(browser: Browser) -> None:
     browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     browser.until("return document.querySelector('#chart').dataset.drawn === 'narrow'")
     assert browser.told()["rows"] == rows
+
+
+def _rehearsal(browser: Browser, place: Path, scheme: str, width: int) -> None:
+    (place / "rehearsal.html").write_text(story.html("dev", report()), encoding="utf-8")
+    browsers.show(browser.driver, (place / "rehearsal.html").as_uri(), width, scheme)
+
+
+@pytest.mark.parametrize("which", ["compare", "rehearse"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1100)])
+def test_a_checker_of_accessibility_finds_nothing(
+    browser: Browser, tmp_path: Path, which: str, scheme: str, width: int
+) -> None:
+    """axe-core, with all of its rules."""
+    if (script := axe.script()) is None:
+        (pytest.fail if REQUIRED else pytest.skip)("no axe-core: make axe")
+    browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})  # the checker is no part of the page
+    try:
+        browser.open(width, scheme, every=False) if which == "compare" else _rehearsal(browser, tmp_path, scheme, width)
+        browser.ask(script)
+        found = browser.driver.execute_async_script("axe.run().then(arguments[0])")
+        assert [(each["id"], each["nodes"][0]["target"]) for each in found["violations"]] == []
+        assert len(found["passes"]) > 10
+        browser.ask("document.body.insertAdjacentHTML('beforeend', '<img src>')")
+        found = browser.driver.execute_async_script("axe.run({runOnly: ['image-alt']}).then(arguments[0])")
+        assert "image-alt" in [each["id"] for each in found["violations"]]
+    finally:
+        browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})

@@ -22,6 +22,7 @@ INDEX = CHECKOUT / "docs" / "README.md"
 PACKAGES = Path(__file__).with_name("requirements.txt")
 PLACE = CHECKOUT / ".tools" / "site"
 ENVIRONMENT, SOURCES, PAGES = PLACE / "environment", PLACE / "docs", PLACE / "pages"
+PICTURES = ("*.svg", "*.webp")
 LINK = re.compile(r"(?<!!)\[([^\]\[]+)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 """A link to another file: its text, the file, the anchor."""
 
@@ -83,7 +84,8 @@ def collect(place: Path) -> None:
         (place / page).parent.mkdir(parents=True, exist_ok=True)
         text = (CHECKOUT / page).read_text(encoding="utf-8")
         (place / page).write_text(LINK.sub(partial(_within, CHECKOUT / page, known), text), encoding="utf-8")
-    for picture in (CHECKOUT / "docs").rglob("*.svg"):
+    for picture in (each for kind in PICTURES for each in (CHECKOUT / "docs").rglob(kind)):
+        (place / picture.relative_to(CHECKOUT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(picture, place / picture.relative_to(CHECKOUT))
 
 

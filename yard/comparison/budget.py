@@ -13,8 +13,8 @@ from components.network_options import ExistingLoadBalancer
 from config.settings import Settings
 from yard.comparison import Comparison
 from yard.comparison.answer import gaps
+from yard.comparison.controls import with_architecture, with_network, with_replicas
 from yard.comparison.documents import amount
-from yard.comparison.sliders import with_replicas
 
 
 @dataclass(frozen=True)
@@ -91,12 +91,11 @@ def _shared_load_balancer(stack: Settings) -> Settings:
 
 
 def _public_network(stack: Settings) -> Settings:
-    return replace(stack, config=stack.config.model_copy(update={"network": "public"}))
+    return with_network(stack, "public")
 
 
 def _arm(stack: Settings) -> Settings:
-    services = {name: each.model_copy(update={"architecture": "arm64"}) for name, each in stack.config.services.items()}
-    return replace(stack, config=stack.config.model_copy(update={"services": services}))
+    return with_architecture(stack, "arm64")
 
 
 def _edge(name: str) -> Callable[[Settings], Settings]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any
@@ -16,10 +16,15 @@ WIDTH = 1000
 """Of the PNG, in pixels as a page counts them; it has twice as many each way."""
 LINE = 165
 """Characters that fit one line of it."""
-NO_BAR = "nobody here knows what the replicas cost, so there is no bar"
-TOLD = {"pair": "pair", "column": "for", "text": "USD a month", "total": "in all"}
+NO_PRICE = "nobody here knows what their replicas cost"
+TOLD = {"pair": "pair", "column": "for", "text": "USD a month", "total": "in all", "prices": "unit prices"}
 """What is told of the piece of a bar that the mouse is on: field and heading."""
 OWN = "(datum.own ? ' ← this stack' : '')"
+CUT = "» "
+"""Before the total of a bar that is longer than the picture."""
+CUTS = f"A bar with {CUT.strip()} is longer than it is drawn."
+ROOMY = 2.2
+"""Bars longer than so many times the middle one are cut, so that the dearest does not squeeze the rest."""
 
 Spec = dict[str, Any]
 Row = dict[str, str | float | bool]
@@ -53,7 +58,7 @@ DARK = Theme(
     muted="#a3abb5",
     line="#3a414b",
     band="#262d38",
-    columns=("#ea8b5d", "#8df5da", "#bba1fe", "#5e69e8", "#93597e", "#eae453", "#ca3b01"),
+    columns=("#eb9a1c", "#81f8f5", "#5b5ff4", "#5eb4e2", "#865188", "#effa6c", "#ca1a02"),
 )
 
 
@@ -72,7 +77,7 @@ def drawing(found: Comparison, dark: bool = False) -> Spec:
         "autosize": {"type": "fit-x", "contains": "padding"},
         "padding": 16,
         "title": {"text": title(found), "subtitle": list(_subtitle(found))},
-        "datasets": {"rows": list(rows(found))},
+        "datasets": {"rows": list(rows(found)), "budget": [{"usd": 0}]},
         "config": config(DARK if dark else LIGHT),
     }
     drawn["layer"][1]["encoding"]["x"]["axis"]["title"] = list(_footer(found))
@@ -89,12 +94,23 @@ def name(of: Estimate) -> str:
     return f"{of.registry} + {of.orchestrators[0]}"
 
 
+def longest(sums: Sequence[float], own: float) -> float:
+    """Where bars are cut; never the stack's own. The page's script does the same."""
+    return min(max(sums, default=0), max(ROOMY * sorted(sums)[len(sums) // 2], own * 1.05)) if sums else 0
+
+
 def rows(found: Comparison) -> Iterator[Row]:
     """What is drawn: a row for each column of each pair."""
+    sums = [float(each.amount().usd) for each in found.known]
+    own = next((usd for each, usd in zip(found.known, sums, strict=True) if found.is_own(each)), 0.0)
+    end = longest(sums, own)
     for rank, each in enumerate(found.known):
         total = each.amount()
+        cut, room = float(total.usd) > end, end
         for order, column in enumerate(COLUMNS):
             amount = each.amount(column)
+            drawn = min(float(amount.usd), room)
+            room -= drawn
             yield {
                 "pair": name(each),
                 "own": found.is_own(each),
@@ -102,9 +118,10 @@ def rows(found: Comparison) -> Iterator[Row]:
                 "column": column,
                 "order": order,
                 "usd": float(amount.usd),
+                "drawn": drawn,
                 "text": str(amount),
-                "sum": float(total.usd),
-                "total": str(total),
+                "end": min(float(total.usd), end),
+                "total": f"{CUT if cut else ''}{total}",
             }
 
 
@@ -113,7 +130,12 @@ def spec(pairs: int, narrow: bool = False) -> Spec:
     y: Spec = {"field": "pair", "type": "nominal", "sort": {"field": "rank", "op": "min"}}
     y["axis"] = None if narrow else _names()
     below = 8 if narrow else 0
-    layers = [_band(y), _bars(y, narrow, below), _text(y, "datum.total" if narrow else f"datum.total + {OWN}", below)]
+    layers = [
+        _band(y),
+        _bars(y, narrow, below),
+        _budget(),
+        _text(y, "datum.total" if narrow else f"datum.total + {OWN}", below),
+    ]
     if narrow:
         layers.append(_text(y, f"datum.pair + {OWN}", -8))
     return {
@@ -136,13 +158,13 @@ def _band(y: Spec) -> Spec:
 
 def _bars(y: Spec, narrow: bool, below: int) -> Spec:
     room = 80 if narrow else 160  # for the total behind the longest bar
-    most = {"expr": f"(extent(pluck(data('rows'), 'sum'))[1] || 1) * width / max(width - {room}, {room})"}
+    most = {"expr": f"(extent(pluck(data('rows'), 'end'))[1] || 1) * width / max(width - {room}, {room})"}
     return {
         "mark": {"type": "bar", "height": 13 if narrow else 16, "yOffset": below, "strokeWidth": 0.7},
         "encoding": {
             "y": y,
             "x": {
-                "field": "usd",
+                "field": "drawn",
                 "type": "quantitative",
                 "stack": "zero",
                 "scale": {"domainMin": 0, "domainMax": most, "nice": False},
@@ -168,8 +190,20 @@ def _text(y: Spec, formula: str, below: int) -> Spec:
         "mark": {"type": "text", "align": "left", "dx": 6 if at_end else 0, "yOffset": below},
         "encoding": {
             "y": y,
-            "x": {"field": "sum", "type": "quantitative"} if at_end else {"value": 0},
+            "x": {"field": "end", "type": "quantitative"} if at_end else {"value": 0},
             "text": {"field": "words"},
+        },
+    }
+
+
+def _budget() -> Spec:
+    """A line where the budget ends; not seen at 0, where there is none."""
+    return {
+        "data": {"name": "budget"},
+        "mark": {"type": "rule", "strokeWidth": 2, "strokeDash": [6, 4], "clip": True},
+        "encoding": {
+            "x": {"field": "usd", "type": "quantitative"},
+            "opacity": {"condition": {"test": "datum.usd > 0", "value": 1}, "value": 0},
         },
     }
 
@@ -192,6 +226,7 @@ def config(theme: Theme) -> Spec:
         "view": {"stroke": None},
         "bar": {"stroke": theme.background},
         "rect": {"color": theme.band},
+        "rule": {"color": theme.ink},
         "text": {"color": theme.ink, "fontSize": 12, "baseline": "middle"},
         "axis": text | {"gridColor": theme.line, "domainColor": theme.line, "tickColor": theme.line},
         "axisX": {"titleAnchor": "start", "titleFontWeight": "normal", "titleFontSize": 11, "titleLimit": 2 * WIDTH},
@@ -229,7 +264,9 @@ def _subtitle(found: Comparison) -> Iterator[str]:
 def _footer(found: Comparison) -> Iterator[str]:
     """What the bars do not show."""
     yield LEGEND
-    for text in texts(found.working, lambda each: (NO_BAR,) if each.runs_unpriced else ()):
+    if any(str(each["total"]).startswith(CUT) for each in rows(found)):
+        yield CUTS
+    for text in texts(found.working, lambda each: (NO_PRICE,) if each.runs_unpriced else ()):
         yield from wrap(f"Not priced: {text}", LINE)
     for text in texts(found.estimates, lambda each: each.refused):
         yield from wrap(f"No such pair: {text}", LINE)

@@ -1,6 +1,6 @@
-"""The comparison as one page that needs nothing else: no network, no server. Its sliders move the bars.
+"""The comparison as one page that needs nothing else: no network, no server. Its controls move the bars.
 
-The page works out nothing: it looks up what Python computed for the sliders' stops, and adds (see `sliders`).
+The page works out nothing: it looks up what Python computed for the controls' stops, and adds (see `parts`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from components.cost import COLUMNS
-from components.estimate import Amount, Estimate
-from components.prices import Tier
+from components.cost import COLUMNS, Column
+from components.estimate import Amount, Charge, Estimate
+from components.prices import Tier, plain
 from yard.comparison import Comparison, chart
 from yard.comparison.answer import Answer
-from yard.comparison.captions import LEGEND, conditions, texts
-from yard.comparison.chart import DARK, LIGHT, NO_BAR, Theme
-from yard.comparison.sliders import NANO, Grid, Position, Slider, Table
+from yard.comparison.captions import HOW, LEGEND, conditions, how_known, texts
+from yard.comparison.chart import DARK, LIGHT, NO_PRICE, Theme
+from yard.comparison.controls import Control, Grid
+from yard.comparison.parts import NANO, Position, Table
 
 PARTS = Path(__file__).parent / "web"
 LISTS = {
@@ -32,6 +33,7 @@ LISTS = {
     "conditions": "Would be added",
     "refused": "No such pair",
     "assumed": "Assumed",
+    "confidence": "How the prices in these figures are known",
 }
 """What is said below the figures: the lists' ids and titles."""
 Progress = Callable[[int, int], None]
@@ -43,7 +45,7 @@ def html(found: Comparison, today: date, progress: Progress = lambda done, of: N
     import vl_convert  # 90 MB of machinery, for a picture alone
 
     grid = Grid(found)
-    data = document(grid, progress)
+    data = document(grid, today, progress)
     style = Template(_part("page.css")).substitute(
         colours="\n".join(_colours()),
         swatches="\n".join(
@@ -53,7 +55,6 @@ def html(found: Comparison, today: date, progress: Progress = lambda done, of: N
     library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed").replace("</script", r"<\/script")
     script = _part("page.js")
     sources: dict[str, int] = {}
-    warning = found.price_dates(today)
     return Template(_part("page.html")).substitute(
         script_hashes=f"{_hash(library)} {_hash(script)}",
         style_hashes=_hash(style),
@@ -63,40 +64,44 @@ def html(found: Comparison, today: date, progress: Progress = lambda done, of: N
         data=json.dumps(data, separators=(",", ":")).replace("<", r"\u003c"),
         title=escape(chart.title(found)),
         stack=escape(found.stack),
+        place=escape(found.place),
         own=escape(" + ".join((found.settings.config.registry, found.settings.config.orchestrator))),
         answer=escape(answer(Answer(found))),
         registry=escape(found.settings.config.registry),
         legend=escape(LEGEND),
-        sliders="\n".join(map(_slider, grid.sliders)),
+        cuts=chart.CUTS,
+        controls="\n".join(map(_control, grid.controls)),
         heads="".join(
             f'<th scope="col" class="number swatch column-{number}">{column}</th>'
             for number, column in enumerate(COLUMNS)
         ),
         known="".join(_row(place, each, found) for place, each in _working(found) if not each.runs_unpriced),
-        unpriced=_unpriced(found),
+        unpriced="".join(_row(place, each, found) for place, each in _working(found) if each.runs_unpriced),
+        no_bar=f"{len(found.unpriced)} pairs without a bar: {NO_PRICE}",
+        no_bar_hidden="" if found.unpriced else " hidden",
         lists="\n".join(_lists(data, grid)),
-        price_days=escape(chart.price_days(found).capitalize()),
         today=today.isoformat(),
-        warning=f'<p class="warning">{escape(warning)}</p>' if warning else "",
         prices="".join(_prices(grid.visited, sources)),
         sources="".join(f'<li id="source-{number}">{_linked(source)}</li>' for source, number in sources.items()),
     )
 
 
-def document(grid: Grid, progress: Progress = lambda done, of: None) -> dict[str, Any]:
+def document(grid: Grid, today: date, progress: Progress = lambda done, of: None) -> dict[str, Any]:
     """All that the page's script needs."""
     found = grid.found
-    working = _working(found)
+    working, first = _working(found), list(Answer(found).orchestrators())
     pairs = []
     for place, each in working:
-        pairs.append(_pair(grid, place, each))
+        pairs.append(_pair(grid, place, each) | {"first": each in first})
         progress(len(pairs), len(working))
     numbers_of: dict[str, int] = {}
-    lists = {name: [_numbered(each, numbers_of) for each in tables] for name, tables in _texts(grid).items()}
+    lists = {name: [_numbered(each, numbers_of) for each in tables] for name, tables in _texts(grid, today).items()}
+    for pair in pairs:
+        pair["prices"] = [_numbered(_unit_prices(grid, pair["place"], column), numbers_of) for column in COLUMNS]
     return {
         "units": int(1 / NANO),
         "columns": COLUMNS,
-        "sliders": [{"key": each.key, "stops": each.texts} for each in grid.sliders],
+        "controls": [{"key": each.key, "stops": each.texts} for each in grid.controls],
         "pairs": pairs,
         "lists": lists,
         "texts": list(numbers_of),
@@ -105,14 +110,16 @@ def document(grid: Grid, progress: Progress = lambda done, of: None) -> dict[str
             "wide": chart.spec(len(found.known)),
             "narrow": chart.spec(len(found.known), narrow=True),
             "config": chart.config(_variables()),
+            "cut": chart.CUT,
+            "roomy": chart.ROOMY,
         },
     }
 
 
 def _pair(grid: Grid, place: int, each: Estimate) -> dict[str, Any]:
-    def column(name: Any) -> dict[str, Any]:
+    def column(name: Column) -> dict[str, Any]:
         def amount(position: Position) -> Amount:
-            return grid.estimate(place, position).amount(name)
+            return grid.amount(place, position, name)
 
         return {
             "parts": [table.document() for table in grid.parts(lambda position: amount(position).usd)],
@@ -124,7 +131,6 @@ def _pair(grid: Grid, place: int, each: Estimate) -> dict[str, Any]:
         "id": _id(place),
         "name": chart.name(each),
         "own": grid.found.is_own(each),
-        "ownRegistry": each.registry == grid.found.settings.config.registry,
         "known": not each.runs_unpriced,
         "place": place,
         "columns": list(map(column, COLUMNS)),
@@ -146,7 +152,31 @@ def answer(of: Answer) -> str:
 Lines = tuple[str, ...]
 
 
-def _texts(grid: Grid) -> dict[str, list[Table[Lines]]]:
+def _unit_prices(grid: Grid, place: int, column: Column) -> Table[Lines]:
+    """What a piece of a bar is made of: what is paid for, the unit price, and of when and how it is known."""
+
+    def lines(position: Position) -> Lines:
+        counted = grid.estimate(place, position).counted(column)
+        return tuple(dict.fromkeys(f"{each.line.what}: {_unit_price(each)}" for each in counted if each.billed))
+
+    return grid.of_choices(lines)
+
+
+def _unit_price(charge: Charge) -> str:
+    tiers = charge.tiers
+    if not tiers:
+        return "no price is known"
+    tier = tiers[0]
+    further = " and less above" if len(tiers) > 1 else ""
+    return f"{plain(tier.usd)} USD a {charge.line.unit}{further}, {HOW[tier.status]}, {tier.as_of or 'no date'}"
+
+
+def _confidence(found: Comparison, today: date) -> Lines:
+    """How the prices are known, and whether they are old."""
+    return tuple(filter(None, (how_known(found.evidence), chart.price_days(found), found.price_dates(today))))
+
+
+def _texts(grid: Grid, today: date) -> dict[str, list[Table[Lines]]]:
     """Each list's lines, as tables of which each gives some of them."""
     refused = tuple(texts(grid.found.estimates, lambda each: each.refused))
     return {
@@ -155,6 +185,7 @@ def _texts(grid: Grid) -> dict[str, list[Table[Lines]]]:
         "conditions": [grid.table(lambda position: tuple(conditions(grid.comparison(position).known)))],
         "refused": [Table((), (refused,))],
         "assumed": _sentences(grid),
+        "confidence": [grid.of_choices(lambda position: _confidence(grid.comparison(position), today))],
     }
 
 
@@ -168,7 +199,9 @@ def _of_pairs(grid: Grid, texts_of: Callable[[Estimate], Lines]) -> Table[Lines]
     tables = {chart.name(each): alone(place) for place, each in working}
 
     def lines(position: Position) -> Lines:
-        return tuple(texts([each for _, each in working], lambda each: grid.look(tables[chart.name(each)], position)))
+        return tuple(
+            texts([each for _, each in working], lambda each: tables[chart.name(each)].look(position, grid.stops))
+        )
 
     return grid.table(lines)
 
@@ -185,7 +218,7 @@ def _sentences(grid: Grid) -> list[Table[Lines]]:
 def _numbered(table: Table[tuple[str, ...]], known: dict[str, int]) -> list[Any]:
     """The table with numbers for its texts, which are kept once."""
     numbers = tuple([known.setdefault(line, len(known)) for line in lines] for lines in table.values)
-    return Table(table.sliders, numbers).document()
+    return Table(table.controls, numbers).document()
 
 
 def _working(found: Comparison) -> list[tuple[int, Estimate]]:
@@ -221,14 +254,23 @@ def _id(place: int) -> str:
     return f"pair-{place}"
 
 
-def _slider(each: Slider) -> str:
-    own = each.texts[each.own]
+def _control(each: Control) -> str:
+    own = escape(each.texts[each.own])
+    if each.is_choice:
+        options = "".join(
+            f'<option value="{number}"{" selected" if number == each.own else ""}>{escape(text)}</option>'
+            for number, text in enumerate(each.texts)
+        )
+        changed = f'<select id="{each.key}" autocomplete="off">{options}</select>'
+    else:
+        changed = (
+            f'<output for="{each.key}">{own}</output>'
+            f'<input type="range" id="{each.key}" min="0" max="{len(each.stops) - 1}" value="{each.own}" step="1"'
+            f' aria-valuetext="{own}" autocomplete="off">'
+        )
     return (
-        f'<div class="slider"><label for="{each.key}">{escape(each.label)}</label>'
-        f'<output for="{each.key}">{escape(own)}</output>'
-        f'<input type="range" id="{each.key}" min="0" max="{len(each.stops) - 1}" value="{each.own}" step="1"'
-        f' aria-valuetext="{escape(own)}" autocomplete="off">'
-        f'<span class="own-stop">this stack: {escape(own)}</span></div>'
+        f'<div class="{"choice" if each.is_choice else "slider"}"><label for="{each.key}">{escape(each.label)}</label>'
+        f'{changed}<span class="own-stop">this stack: {own}</span></div>'
     )
 
 
@@ -242,17 +284,13 @@ def _row(place: int, each: Estimate, found: Comparison) -> str:
     )
 
 
-def _unpriced(found: Comparison) -> str:
-    rows = [_row(place, each, found) for place, each in _working(found) if each.runs_unpriced]
-    head = f'<tr><th scope="rowgroup" colspan="{len(COLUMNS) + 3}">{NO_BAR.capitalize()}</th></tr>\n'
-    return head + "".join(rows) if rows else ""
-
-
 def _lists(data: dict[str, Any], grid: Grid) -> Iterator[str]:
     """The lists for the stack as it is; the page's script writes them anew."""
     for name, title in LISTS.items():
         numbers = [
-            number for sliders, values in data["lists"][name] for number in grid.look(Table(sliders, values), grid.own)
+            number
+            for controls, values in data["lists"][name]
+            for number in Table(tuple(controls), values).look(grid.own, grid.stops)
         ]
         items = "".join(f"<li>{escape(data['texts'][number])}</li>" for number in numbers)
         hidden = "" if items else " hidden"

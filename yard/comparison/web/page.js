@@ -3,17 +3,23 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const CENT = data.units / 100;
+  const FEW = 8; // bars
   const byId = (id) => document.getElementById(id);
-  const inputs = data.sliders.map((slider) => byId(slider.key));
-  const ownRegistry = byId("own-registry");
+  const inputs = data.controls.map((control) => byId(control.key));
+  const everyRegistry = byId("every-registry");
+  const budget = byId("budget");
+  const ownStop = (input) => (input.options ? [...input.options].findIndex((each) => each.defaultSelected) : Number(input.defaultValue));
   const narrow = matchMedia("(max-width: 40rem)");
   let view = null;
   let described = ""; // what is seen, for who does not see it: Vega would say "Vega visualization"
 
-  const position = () => inputs.map((input) => input.valueAsNumber);
+  const position = () => inputs.map((input) => Number(input.value));
 
-  // A table has its value for each stop of some sliders, the last one's fastest.
-  const look = ([sliders, values], at) => values[sliders.reduce((index, slider) => index * data.sliders[slider].stops.length + at[slider], 0)];
+  // A table has its value for each stop of some controls, the last one's fastest; a product has a factor for each stop.
+  const look = ([controls, values, factors], at) =>
+    factors
+      ? Math.floor(factors.reduce((product, each, order) => product * each[at[controls[order]]], values) + 0.5)
+      : values[controls.reduce((index, control) => index * data.controls[control].stops.length + at[control], 0)];
 
   const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
 
@@ -38,7 +44,7 @@
     return usd ? `${mark}${number}+?` : "?";
   };
 
-  const isShown = ({ pair }) => pair.own || pair.ownRegistry || !ownRegistry.checked;
+  const isShown = ({ pair }) => pair.own || pair.first || everyRegistry.checked;
 
   // What is not known of a pair may cost anything, so one of which more is unknown is no candidate for the cheapest.
   const gaps = ({ columns }) => columns.flatMap((column, order) => (column.whole ? [] : [order]));
@@ -48,31 +54,59 @@
   const compared = (at) =>
     data.pairs.map((pair) => figures(pair, at)).sort((a, b) => a.total.usd - b.total.usd || a.pair.place - b.pair.place);
 
-  const rowsOf = (found) =>
+  // Where bars are cut, so that the dearest does not squeeze the rest; never the stack's own. As `chart.longest` has it.
+  const longest = (found) => {
+    const sums = found.map(({ total }) => total.usd).sort((a, b) => a - b);
+    const own = found.find(({ pair }) => pair.own)?.total.usd ?? 0;
+    return Math.min(sums[sums.length - 1], Math.max(data.chart.roomy * sums[Math.floor(sums.length / 2)], own * 1.05));
+  };
+
+  // What is left of a bar's pieces where it is cut.
+  const pieces = (columns, end) => {
+    let room = end;
+    return columns.map(({ usd }) => {
+      const drawn = Math.min(usd, room);
+      room -= drawn;
+      return drawn;
+    });
+  };
+
+  const rowsOf = (found, at, end = longest(found)) =>
     found.flatMap(({ pair, columns, total }, rank) =>
-      columns.map((column, order) => ({
+      pieces(columns, end).map((drawn, order) => ({
         pair: pair.name,
         own: pair.own,
         rank,
         column: data.columns[order],
         order,
-        usd: column.usd / data.units,
-        text: text(column),
-        sum: total.usd / data.units,
-        total: text(total),
+        usd: columns[order].usd / data.units,
+        drawn: drawn / data.units,
+        text: text(columns[order]),
+        end: Math.min(total.usd, end) / data.units,
+        total: (total.usd > end ? data.chart.cut : "") + text(total),
+        prices: look(pair.prices[order], at).map((number) => data.texts[number]).join("\n"),
       })),
     );
+
+  const fits = ({ total }) => cents(total.usd) <= budget.valueAsNumber * 100;
+
+  const judge = (known) => {
+    const within = known.filter(fits).length;
+    const told = `${within} of ${known.length} pairs fit${within === 1 ? "s" : ""}`;
+    const cheapest = within || !known.length ? "" : `; the cheapest costs ${text(known[0].total)}`;
+    byId("fits").textContent = budget.value === "" ? "none given" : told + cheapest;
+  };
 
   const fill = (found) => {
     for (const { pair, columns, total } of found) {
       const row = byId(pair.id);
-      row.hidden = !isShown({ pair });
+      row.hidden = pair.known && !isShown({ pair });
+      row.classList.toggle("over", budget.value !== "" && pair.known && !fits({ total }));
       [...columns, total].forEach((amount, place) => {
         row.cells[place + 2].textContent = text(amount);
       });
       row.parentElement.append(row); // in the new order
     }
-    byId("unpriced").hidden = !found.some((each) => !each.pair.known && isShown(each)); // its head would stand alone
   };
 
   const answer = (known) => {
@@ -100,18 +134,20 @@
 
   // What is not the stack's own is in the address, so that it can be sent to somebody.
   const remember = (at) => {
-    const moved = data.sliders.flatMap((slider, index) => (at[index] === Number(inputs[index].defaultValue) ? [] : [[slider.key, slider.stops[at[index]]]]));
-    if (ownRegistry.checked) moved.push([ownRegistry.id, "yes"]);
+    const moved = data.controls.flatMap((control, index) => (at[index] === ownStop(inputs[index]) ? [] : [[control.key, control.stops[at[index]]]]));
+    if (everyRegistry.checked) moved.push([everyRegistry.id, "yes"]);
+    if (budget.value !== "") moved.push([budget.id, budget.value]);
     history.replaceState(null, "", `#${new URLSearchParams(moved)}`);
   };
 
   const recall = () => {
     const said = new URLSearchParams(location.hash.slice(1));
-    data.sliders.forEach((slider, index) => {
-      const stop = slider.stops.indexOf(said.get(slider.key));
+    data.controls.forEach((control, index) => {
+      const stop = control.stops.indexOf(said.get(control.key));
       if (stop >= 0) inputs[index].value = stop;
     });
-    ownRegistry.checked = said.has(ownRegistry.id);
+    everyRegistry.checked = said.has(everyRegistry.id);
+    budget.value = said.get(budget.id) ?? "";
   };
 
   const list = (at) => {
@@ -130,25 +166,36 @@
 
   const update = () => {
     const at = position();
-    inputs.forEach((input, slider) => {
-      const stop = data.sliders[slider].stops[at[slider]];
+    inputs.forEach((input, control) => {
+      const stop = data.controls[control].stops[at[control]];
+      input.parentElement.classList.toggle("moved", at[control] !== ownStop(input));
+      if (input.id === "region") byId("place").textContent = stop;
+      if (input.type !== "range") return;
       input.setAttribute("aria-valuetext", stop);
       input.parentElement.querySelector("output").textContent = stop;
     });
     const found = compared(at);
     const known = found.filter(({ pair }) => pair.known);
     fill(found);
+    judge(known);
     tell(known);
     list(at);
-    if (view) view.data("rows", rowsOf(known.filter(isShown))).runAsync();
+    const rows = rowsOf(known.filter(isShown), at);
+    byId("cut").hidden = !rows.some((row) => row.total.startsWith(data.chart.cut));
+    if (view) view.data("rows", rows).data("budget", limit()).runAsync();
   };
 
+  const limit = () => [{ usd: budget.valueAsNumber || 0 }];
+
   const draw = async () => {
-    const known = compared(position()).filter(({ pair }) => pair.known).filter(isShown);
+    const at = position();
+    const known = compared(at).filter(({ pair }) => pair.known).filter(isShown);
     if (!known.length) return;
     const form = narrow.matches ? data.chart.narrow : data.chart.wide;
-    const height = (form.height / data.chart.bars) * known.length;
-    const spec = { ...form, height, datasets: { rows: rowsOf(known) } };
+    const few = known.length <= FEW ? 1.5 : 1; // where there are few bars they may be thick
+    const height = (form.height / data.chart.bars) * known.length * few;
+    const layer = form.layer.map((each) => (each.mark.type === "bar" ? { ...each, mark: { ...each.mark, height: each.mark.height * few } } : each));
+    const spec = { ...form, layer, height, datasets: { rows: rowsOf(known, at), budget: limit() } };
     const drawn = await vegaEmbed("#chart", spec, {
       mode: "vega-lite",
       renderer: "svg",
@@ -159,6 +206,7 @@
       tooltip: { disableDefaultStyle: true },
     });
     view = drawn.view.description(described);
+    byId("chart").querySelector("svg").setAttribute("aria-hidden", "true"); // what it is drawn of: the description says it
     byId("chart").dataset.drawn = narrow.matches ? "narrow" : "wide";
   };
 
@@ -176,20 +224,21 @@
     update();
     remember(position());
   };
-  byId("sliders").addEventListener("input", change);
-  ownRegistry.addEventListener("change", () => {
+  for (const moved of ["input", "change"]) byId("controls").addEventListener(moved, change); // of a select some browsers tell one alone
+  everyRegistry.addEventListener("change", () => {
     change();
     draw();
   });
-  byId("sliders").addEventListener("reset", (event) => {
+  byId("controls").addEventListener("reset", (event) => {
     event.preventDefault(); // it would come after this
-    for (const input of inputs) input.value = input.defaultValue;
+    for (const input of inputs) input.value = ownStop(input);
+    budget.value = "";
     change();
   });
   narrow.addEventListener("change", draw);
-  byId("sliders").hidden = theme.hidden = byId("choice").hidden = false;
+  byId("controls").hidden = theme.hidden = byId("choice").hidden = false;
   showTheme();
-  for (const input of inputs) input.value = input.defaultValue; // a browser that comes back puts them where they were
+  for (const input of inputs) input.value = ownStop(input); // a browser that comes back puts them where they were
   recall();
   update();
   draw();
