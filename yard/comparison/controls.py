@@ -151,7 +151,7 @@ def _choices(found: Comparison) -> Iterator[Control]:
     mixed = len(own) > 1
     stops = (*([None] if mixed else []), *known)
     texts = (*(["as the stack says"] if mixed else []), *known)
-    at = 0 if mixed or not own else stops.index(*own)
+    at = 0 if mixed or not own else stops.index(own.pop())
     yield Control("architecture", "CPU architecture", stops, texts, at, is_choice=True)
     if config.vpc is None:
         kinds, told = zip(*NETWORKS, strict=True)
