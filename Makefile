@@ -112,6 +112,11 @@ bench: env ## measure, and write the figures to benchmarks/README.md
 bench-load: env need-go ## requests without a pause through real switches, REQUESTS=100000 of them; needs make kube, make proxy
 	SWITCHYARD_LIVE=1 SWITCHYARD_REQUESTS=$(or $(REQUESTS),100000) .venv/bin/python -m pytest -q -s tests/live/bench_load.py
 
+.PHONY: bench-rehearsal
+bench-rehearsal: env load ## requests through each switch on the rehearsed AWS, REQUESTS=100000 in each at RATE=500 a second
+	SWITCHYARD_REQUESTS=$(or $(REQUESTS),100000) SWITCHYARD_RATE=$(or $(RATE),500) \
+		.venv/bin/python -m pytest -q -s tests/engine/bench_rehearsal.py
+
 .PHONY: lock
 lock: ## pin pyproject.toml's needs in requirements.txt; UPGRADE=1 takes newer versions
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev \

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from components.gate import GateOptions
@@ -61,6 +62,7 @@ class Programs:
     example: Path
 
     @classmethod
+    @cache
     def built(cls) -> Programs:
         """All of them, built where they are not there yet; raises `Misused` where they cannot be."""
         tool = [sys.executable, "-m", "tools.load"]
@@ -89,7 +91,7 @@ class Carrier:
         except ValueError:
             return {}  # the program says what is wrong with it
 
-    def saw(self, call: Call, part: str) -> None:
+    def saw(self, call: Call, part: str = "") -> None:
         """Note when an operation began and ended, in real time."""
         now = time.time()
         if call.end is None:

@@ -49,16 +49,37 @@ def mistakes(answers: Sequence[Answer], replicas: Sequence[Replica], idle: float
 
 def _of_one(replica: Replica, lost: Sequence[Answer], idle: float, pace: Pace) -> Iterator[Mistake]:
     life, workload = replica.life, replica.workload
-    by_phase = Counter(life.phase(each.end) for each in lost)
+    long = [each for each in lost if _outlasts(each, life, pace(workload.drain))]
+    by_phase = Counter(life.phase(each.end) for each in lost if each not in long)
     cut = by_phase["after SIGTERM"] + by_phase["after it had ended"]
+    if long:
+        yield Mistake(
+            workload.service,
+            f"a request was under way for longer than the {workload.drain:g} s for which a replica on"
+            f" {workload.orchestrator} drains",
+            "Make it shorter, or let its caller ask again: it is cut whenever a replica goes",
+            len(long),
+        )
     yield from _stopping(workload, life, cut, by_phase["after it was killed"])
     yield from _keeping(workload, life, idle)
     yield from _starting(workload, life, lost, pace)
 
 
+def _outlasts(answer: Answer, life: Life, drain: float) -> bool:
+    """Whether a request was under way when its replica left, and still when that had drained."""
+    return bool(life.told and drain) and answer.at <= life.left and answer.end - life.left >= drain
+
+
 def _stopping(workload: Workload, life: Life, cut: int, killed: int) -> Iterator[Mistake]:
     where = f"{workload.service} on {workload.orchestrator}"
-    if life.told and life.code in UNHANDLED:
+    if life.died:
+        yield Mistake(
+            where,
+            f"a replica ended by itself, with exit code {life.code}",
+            "See its log; a replica runs until it gets SIGTERM",
+            0,
+        )
+    elif life.told and life.code in UNHANDLED:
         yield Mistake(
             where,
             "it does not handle SIGTERM, and dies of it with whatever is under way",
@@ -78,13 +99,6 @@ def _stopping(workload: Workload, life: Life, cut: int, killed: int) -> Iterator
             f"it ended with requests under way, {life.ended - life.told:.1f} s after SIGTERM",
             "Wait for the requests that you have before you end, and answer them with `Connection: close`",
             cut,
-        )
-    elif life.died:
-        yield Mistake(
-            where,
-            f"a replica ended by itself, with exit code {life.code}",
-            "See its log; a replica runs until it gets SIGTERM",
-            0,
         )
 
 

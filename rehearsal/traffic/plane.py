@@ -171,29 +171,31 @@ class Plane:
         with self._turn:
             self._groups, self._counts, self.idle = now.groups, now.counts, now.idle
             self._rules = now.rules
-            self._settle(now)
-            servers = {arn: self._takes(group.members) for arn, group in now.groups.items()}
+            stopping = self._settle(now)
+            servers = {arn: self._takes(group.members, stopping) for arn, group in now.groups.items()}
         names = {arn: group.name for arn, group in now.groups.items()}
         self._weigh(names, now.rules)
         self.balancer.take(names, servers, now.rules, now.idle)
         self._weighed()
+        # Only now: whoever gets no time to drain is at least sent nothing any more as it gets its SIGTERM.
+        for each in stopping:
+            each.leave()
 
-    def _settle(self, now: Wanted) -> None:
-        """Start what is missing and stop what is too much, of each workload."""
+    def _settle(self, now: Wanted) -> list[Replica]:
+        """Start what is missing of each workload; what is too much."""
+        found: list[Replica] = []
         for key in {*self._of, *now.counts}:
             alive = self._of[key] = [each for each in self._of.get(key, []) if not each.over]
             workload = now.workloads.get(key)
             if workload is None:
-                stopping = alive
+                found += alive
             elif key in now.counts:
-                stopping = surplus(alive, workload, now.counts[key])
+                found += surplus(alive, workload, now.counts[key])
                 self._start(key, workload, now, missing(alive, workload, now.counts[key]))
-            else:
-                stopping = []  # deregistered, and still there: a pod whose Deployment goes later
-            for each in stopping:
-                each.leave()
+            # Else it is deregistered, and still there: a pod whose Deployment goes later.
             if not self._of[key]:
                 del self._of[key]
+        return found
 
     def _start(self, key: str, workload: Workload, now: Wanted, count: int) -> None:
         check = next((each.check for each in now.groups.values() if key in each.members), None)
@@ -207,10 +209,11 @@ class Plane:
             self._of[key].append(replica)
             replica.start(check, now.idle, self.pace)
 
-    def _takes(self, members: Sequence[str]) -> list[str]:
+    def _takes(self, members: Sequence[str], stopping: Sequence[Replica]) -> list[str]:
         """Who gets a group's requests: the healthy; where none is, all that are unhealthy (ELB user guide, "Target
         group health": it fails open). Those whose first checks are not over, or that drain, get none."""
-        targets = [each for key in members for each in self._of.get(key, []) if not (each.leaving or each.over)]
+        here = [each for key in members for each in self._of.get(key, []) if each not in stopping]
+        targets = [each for each in here if not (each.leaving or each.over)]
         healthy = [each.address for each in targets if each.state == "healthy"]
         return healthy or [each.address for each in targets if each.state == "unhealthy"]
 

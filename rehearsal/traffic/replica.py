@@ -196,7 +196,9 @@ class Replica:
         while not self.leaving and self.life.idle_for < idle:
             try:
                 if not kept.recv(1):
-                    self.life.idle = time.time() - began
+                    closed = time.time() - began
+                    if not self._over.wait(2 * LOOK) and not self.leaving:  # a process that ends closes it too
+                        self.life.idle = closed
                     return
             except TimeoutError:
                 self.life.idle_for = time.time() - began

@@ -1,15 +1,13 @@
 """Requests over the rehearsed cloud: what its state asks for, who gets them, what came of them. Nothing runs here."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from rehearsal.aws import health, types
-from rehearsal.state import CloudResource, CloudState, Registers, Swarm
+from rehearsal.aws import types
+from rehearsal.state import Swarm
 from rehearsal.traffic import figures
 from rehearsal.traffic.balancer import matcher, routes
 from rehearsal.traffic.callers import Answer, entry
@@ -17,74 +15,12 @@ from rehearsal.traffic.mistakes import mistakes
 from rehearsal.traffic.plane import Shares, missing, surplus
 from rehearsal.traffic.replica import Life, Pace, Replica
 from rehearsal.traffic.wanted import Check, Container, Rule, Workload, wanted
+from tests.land import Land
 from yard.carrying import Load, check
 from yard.rehearse import rehearse
 
-ENV = [{"name": "SWITCHYARD_ORCHESTRATOR", "value": "x"}, {"name": "SWITCHYARD_SERVICE", "value": "api"}]
-TASK = {"name": "api", "image": "api@sha256:1", "environment": ENV, "stopTimeout": 60}
-POD = {
-    "containers": [
-        {
-            "image": "api@sha256:1",
-            "env": ENV,
-            "ports": [{"containerPort": 8080}],
-            "lifecycle": {"preStop": {"sleep": {"seconds": 40}}},
-        }
-    ],
-    "terminationGracePeriodSeconds": 70,
-}
 CONTAINER = Container("api", (), (("SWITCHYARD_ORCHESTRATOR", "eks"), ("SWITCHYARD_SERVICE", "api")), 8080)
 WORKLOAD = Workload(CONTAINER, drain=30, grace=60, patience=90)
-
-
-class Land:
-    """A cloud's state, made by hand."""
-
-    def __init__(self) -> None:
-        self.state = CloudState()
-        self.state.registers[types.ECS_SERVICE] = Registers(
-            "loadBalancers.targetGroupArn", "loadBalancers.containerPort", "desiredCount", "securityGroups"
-        )
-        self.make(types.LISTENER, "http", loadBalancerArn="balancer")
-        asked = {"path": "/up", "matcher": "200-299", "interval": 10, "healthyThreshold": 2}
-        for name in ("api-old", "api-new"):
-            self.make(types.TARGET_GROUP, name, deregistrationDelay=30, healthCheck=asked, port=8080)
-
-    def make(
-        self, type_: str, name: str, ready: bool = True, cluster: str | None = None, **outputs: Any
-    ) -> CloudResource:
-        made = CloudResource(type_, name, name, f"urn:{name}", {}, outputs, cluster=cluster, ready=ready)
-        self.state.add(made)
-        return made
-
-    def rule(self, **weights: int) -> CloudResource:
-        shares = [{"arn": f"api-{name}", "weight": weight} for name, weight in weights.items()]
-        asked = [{"pathPattern": {"values": ["/*"]}}]
-        forward = [{"forward": {"targetGroups": shares}}]
-        return self.make(types.LISTENER_RULE, "api", listenerArn="http", priority=9, conditions=asked, actions=forward)
-
-    def task(self, count: int = 2) -> CloudResource:
-        self.make(types.TASK_DEFINITION, "task", containerDefinitions=json.dumps([TASK]))
-        hangs = {"targetGroupArn": "api-old", "containerName": "api", "containerPort": 8080}
-        return self.make(
-            types.ECS_SERVICE,
-            "ecs",
-            taskDefinition="task",
-            loadBalancers=[hangs],
-            desiredCount=count,
-            healthCheckGracePeriodSeconds=60,
-        )
-
-    def pods(self, count: int = 2) -> CloudResource:
-        where = {"namespace": "here"}
-        self.make(
-            health.SERVICE, "k8s", cluster="c", metadata={"name": "k8s", **where}, spec={"selector": {"app": "a"}}
-        )
-        bound = {"targetGroupARN": "api-new", "serviceRef": {"name": "k8s"}}
-        self.make(health.BINDINGS[0], "bind", cluster="c", metadata=where, spec=bound)
-        template = {"metadata": {"labels": {"app": "a"}}, "spec": POD}
-        spec = {"replicas": count, "template": template, "progressDeadlineSeconds": 300}
-        return self.make(health.DEPLOYMENT, "pods", cluster="c", metadata=where, spec=spec)
 
 
 class TestWanted:
@@ -94,7 +30,7 @@ class TestWanted:
         land = Land()
         land.rule(old=90, new=10)
         land.task(2)
-        land.pods(3)
+        land.pods(count=3)
         found = wanted(land.state)
         assert found.counts == {"urn:ecs": 2, "urn:pods": 3}
         ecs, pods = found.workloads["urn:ecs"], found.workloads["urn:pods"]
@@ -111,7 +47,7 @@ class TestWanted:
         land.task().ready = False
         land.pods()
         found = wanted(land.state)
-        assert found.counts == {"urn:pods": 2}
+        assert found.counts == {"urn:pods": 1}
         assert "urn:ecs" not in found.workloads
         assert found.groups["api-old"].members == ()
 
@@ -221,6 +157,12 @@ class TestFigures:
 LIVES = {
     "dies at SIGTERM": (Life(1, 2, 10, 40, 40.01, code=-15), "does not handle SIGTERM", 40.0, 502),
     "ends with requests under way": (Life(1, 2, 10, 40, 42, code=0), "ended with requests under way, 2.0 s", 41.5, 502),
+    "has longer requests": (
+        Life(1, 2, 10, 40, 42, code=0),
+        "longer than the 30 s for which a replica on eks",
+        9.0,
+        502,
+    ),
     "does not end": (Life(1, 2, 10, 40, 100, killed=True, code=-9), "60 s after SIGTERM it still ran", 100.5, 502),
     "closes idle connections": (Life(1, 2, idle=5.02), "closes an idle connection after 5 s", 0, 0),
     "is slow to start": (Life(1, 50), "took 49 s until it answered", 0, 0),
@@ -237,7 +179,8 @@ class TestMistakes:
         life, what, at, code = LIVES[name]
         replica = Replica(1, "key", WORKLOAD, [], Path("log"), lambda: None)
         replica.port, replica.life = 1, life
-        sent = [answer(at, code=code, seconds=0)] if code else []
+        took = 32.5 if name == "has longer requests" else 0
+        sent = [answer(at, code=code, seconds=took)] if code else []
         (found,) = mistakes(sent, [replica], 60, Pace())
         assert what in found.what
         assert found.fix
