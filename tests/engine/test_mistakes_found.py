@@ -78,8 +78,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plane, lis
     plane = Plane(Balancer(built.proxy, place), lambda _: command, place, PACE)
     plane.start(town.state)
     try:
-        until(lambda: all(plane.felt(each, lambda: True) == "" for each in town.deployments))
         until(lambda: len({each.key for each in plane.replicas if each.life.healthy}) == len(MISTAKES))
+        plane.felt(town.state.every(types.LISTENER)[0], lambda: False)  # the proxy knows it too
         targets = [(f"/{name}/{path}", "") for name in MISTAKES for path in ("", "slow")]
         (place / "calls").mkdir()
         callers = Callers(built.callers, place / "calls", plane.balancer.url, targets, rate=80)
