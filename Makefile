@@ -104,6 +104,10 @@ site: $(VENV) ## the documents as a site with a search; a link that leads nowher
 pictures: env ## run and rehearse for real, and write the pictures of README and pages
 	.venv/bin/python -m tools.pictures
 
+.PHONY: snapshots
+snapshots: $(VENV) ## write anew what commands print, as the tests hold it; look at the difference
+	SWITCHYARD_SNAPSHOTS=1 .venv/bin/python -m pytest -q tests/commands/test_snapshots.py
+
 .PHONY: bench
 bench: env ## measure, and write the figures to benchmarks/README.md
 	.venv/bin/python -m benchmarks

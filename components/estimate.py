@@ -118,10 +118,15 @@ class Estimate:
         )
 
     @property
+    def missing(self) -> list[tuple[str, str]]:
+        """What is in no sum, each with the reason."""
+        without = [(each.line.what, "there is no price for it") for each in self.charges if each.usd is None]
+        return [*[(each.what, each.why) for each in self.unpriced], *without]
+
+    @property
     def unknown(self) -> list[str]:
         """What is in no sum, a line each."""
-        without = [f"{each.line.what}: there is no price for it" for each in self.charges if each.usd is None]
-        return list(dict.fromkeys([*[f"{each.what}: {each.why}" for each in self.unpriced], *without]))
+        return list(dict.fromkeys(f"{what}: {why}" for what, why in self.missing))
 
     @property
     def conditions(self) -> Mapping[str, Decimal]:

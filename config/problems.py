@@ -37,6 +37,8 @@ class Problem:
     @property
     def says(self) -> str:
         """What is wrong."""
+        if self.value is CONTRADICTION:
+            return f"{shown(self.key)}: {self.want}"
         return f"{shown(self.key)} {_is(self.value)}; want {self.want}"
 
     @property
@@ -143,6 +145,8 @@ UNKNOWN = Words("unknown")
 HIDDEN = Words("hidden")
 PLAIN = Words("in plain text")
 ENCRYPTED = Words("encrypted")
+CONTRADICTION = Words("a contradiction")
+"""Of a value whose parts do not go together: what is wanted says what they are."""
 
 
 def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
@@ -164,6 +168,8 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
         return Problem(key, value, f"{_want(error, hidden)}; did you mean {meant}?", rename(key, meant))
     if kind in MAPS and steps and not hidden and (example := example_at(model, steps)) is not None:
         return Problem(key, _shown(value, hidden), f"a map, such as {flow(example)}", types=types)
+    if kind == "value_error" and not hidden:
+        return Problem(key, CONTRADICTION, str(error["ctx"]["error"]), types=types)
     want = f"{_want(error, hidden)}{f'; did you mean {meant}?' if meant else ''}"
     return Problem(key, _shown(value, hidden), want, types=types)
 
@@ -229,8 +235,6 @@ def _want(error: ErrorDetails, hidden: bool) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "json_invalid":
         return "text in Unicode, without halves of surrogate pairs"
-    if kind == "value_error" and not hidden:
-        return f"keys that agree: {context['error']}"
     if kind == WANTED:
         return error["msg"]  # the field's own words
     if kind == "string_pattern_mismatch":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from textwrap import fill, indent
 
 import click
 from rich.console import Console
@@ -15,7 +16,7 @@ from components.needs import KubernetesCluster, Program, RegistryApi, SwarmManag
 from config.place import HOME
 from config.settings import Settings
 from config.stack_file import BadStack, NoStack, StackFile
-from yard import exits, here, suggest
+from yard import exits, here, suggest, terminal
 from yard.checks import Finding, docker, fail, kubernetes, machine, project, warn
 from yard.choice import stack_option
 from yard.local import STACK
@@ -24,6 +25,9 @@ from yard.machine import engine_host
 ROOT = here.ROOT
 
 SIGNS = {"ok": "[green]ok  [/]", "warn": "[yellow]warn[/]", "fail": "[bold red]fail[/]"}
+
+INDENT = 5
+"""Columns of a sign and what stands after it."""
 
 NOT_LOOKED_AT = warn(
     "backends",
@@ -55,12 +59,12 @@ def report(stack: str, findings: Iterator[Finding], as_json: bool) -> None:
     for finding in findings:
         found.append(finding)
         if not as_json:
-            console.print(_line(finding))
+            console.print(_line(finding, terminal.width(console)))
     good = not any(finding.status == "fail" for finding in found)
     if as_json:
         click.echo(json.dumps({"ok": good, "checks": [vars(finding) for finding in found]}, indent=2))
     else:
-        console.print(_summary(stack, found))
+        console.print(_summary(stack, found), soft_wrap=False)
     if not good:
         raise SystemExit(1)
 
@@ -137,9 +141,12 @@ def _aws(file: StackFile, settings: Settings) -> Iterator[Finding]:
     yield from aws.look(settings, owned)
 
 
-def _line(finding: Finding) -> str:
-    line = f"{SIGNS[finding.status]} [bold]{finding.name}[/]: {escape(finding.says)}"
-    return f"{line}\n     {escape(finding.fix)}" if finding.fix else line
+def _line(finding: Finding, width: int) -> str:
+    """What was found, wrapped; the fix is not, for it is there to be pasted."""
+    said = fill(f"{finding.name}: {finding.says}", width - INDENT, break_on_hyphens=False, break_long_words=False)
+    name, _, says = escape(indent(said, " " * INDENT).lstrip()).partition(":")
+    line = f"{SIGNS[finding.status]} [bold]{name}[/]:{says}"
+    return f"{line}\n{' ' * INDENT}{escape(finding.fix)}" if finding.fix else line
 
 
 def _summary(stack: str, found: list[Finding]) -> str:

@@ -148,9 +148,9 @@ def _lines(found: Refreshed) -> Iterator[str]:
 
 
 def _listing() -> Table:
-    table = Table("vendor", "region", box=None, pad_edge=False)
-    for name in ("prices", "oldest", "undated", "recorded", "unconfirmed"):
-        table.add_column(name, justify="right")
+    table = Table("vendor", "region", box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for name in ("prices", "oldest", "no\ndate", "recorded", "not\nsure"):
+        table.add_column(name, justify="right", vertical="bottom", overflow="fold")
     for vendor, path in price_files():
         rows = rows_of(path)
         dates = [row["as_of"] for row in rows if row["as_of"]]

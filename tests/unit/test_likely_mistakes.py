@@ -27,7 +27,7 @@ def test_a_likely_mistake_is_told(written: str, told: str, tmp_path: Path) -> No
     said = str(error.value).replace(f"{tmp_path}/", "")
     if isinstance(error.value, BadConfig):
         first, _, said = said.partition("\n")
-        count = said.count("; want ")
+        count = len([line for line in said.splitlines() if line.startswith("  ") and line[2] != " "])
         assert first.startswith("one thing needs a change" if count == 1 else f"{count} things need a change")
     assert said == told.strip("\n")
 

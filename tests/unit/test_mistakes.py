@@ -26,6 +26,11 @@ def only(key: str, is_: str, want: str, fix: str | None = None) -> str:
     )
 
 
+def contradiction(key: str, text: str) -> str:
+    """The whole message about keys that do not go together."""
+    return only(key, "", text, EDIT).replace(f"{key} ; want ", f"{key}: ", 1)
+
+
 PORT = "a port from 1024 to 65535: the process is not root, so it may not listen on a lower one"
 CPU = "vCPU as a number from 0.05 to 16, such as 0.25"
 NAME = "lower-case letters, digits and single dashes, a letter first"
@@ -145,14 +150,12 @@ MISTAKES = {
     ),
     "max below min": (
         api(replicas={"min": 3, "max": 2}),
-        only(f"{ONE}.replicas", "is a map", "keys that agree: max 2 is below min 3", EDIT),
+        contradiction(f"{ONE}.replicas", "max 2 is below min 3"),
     ),
     "no min": (api(replicas={"max": 3}), only(f"{ONE}.replicas.min", "is not set", "a value")),
     "reserved env": (
         api(env={"PORT": "1"}),
-        only(
-            ONE, "is a map", "keys that agree: PORT is set by Switchyard itself: take it out of env and secrets", EDIT
-        ),
+        contradiction(ONE, "PORT is set by Switchyard itself: take it out of env and secrets"),
     ),
     "other word for an architecture": (
         api(architecture="amd64"),

@@ -18,8 +18,8 @@ from components.testing.engine import Graph
 from components.testing.promises.checks import month
 from config.digests import resolved
 from tests.program import BLOCKS, DIGEST, EXISTING, SERVICE, config_for, run_program
-from tests.unit.test_mistakes import EDIT, only
 from tests.unit.test_mistakes import IMAGE as WANTED
+from tests.unit.test_mistakes import contradiction, only
 from tests.unit.test_settings import BASE, ONE, api, complaint
 
 PUBLIC = f"quay.io/acme/api@{DIGEST}"
@@ -30,12 +30,10 @@ MISTAKES = {
     ),
     "an image of two sources": (
         api(image=PUBLIC, digest=DIGEST),
-        only(
+        contradiction(
             ONE,
-            "is a map",
-            "keys that agree: image and digest say two things: keep `image` for one that someone else built, or"
+            "image and digest say two things: keep `image` for one that someone else built, or"
             " `digest` for one in the stack's registry",
-            EDIT,
         ),
     ),
     "an image that not anyone may pull": (

@@ -7,7 +7,7 @@ import pytest
 
 from components.regions import regions
 from tests.program import config_for
-from tests.unit.test_mistakes import EDIT, FILE, only
+from tests.unit.test_mistakes import FILE, contradiction, only
 from tests.unit.test_settings import BASE, ONE, api, complaint, load
 
 CLUSTER = config_for("oci", "kubernetes")["kubernetes"]
@@ -22,17 +22,15 @@ FORMS = {
     "a NUL in a release command": (api(release=["a\0b"]), only(f"{ONE}.release[0]", r"is 'a\x00b'", NUL)),
     "a key of AWS in the clear": (
         api(env={"AWS_SECRET_ACCESS_KEY": "x"}),
-        only(
+        contradiction(
             ONE,
-            "is a map",
-            "keys that agree: AWS_SECRET_ACCESS_KEY is in env, in the clear: take it out, and give the service a role"
+            "AWS_SECRET_ACCESS_KEY is in env, in the clear: take it out, and give the service a role"
             " by `permissions`; where that is refused, put it into `secrets`",
-            EDIT,
         ),
     ),
     "a path twice": (
         api(writable=["/tmp", "/tmp"]),
-        only(ONE, "is a map", "keys that agree: writable has /tmp twice: name it once", EDIT),
+        contradiction(ONE, "writable has /tmp twice: name it once"),
     ),
     "a path of the system": (
         api(writable=["/proc/x"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import click
@@ -123,6 +124,16 @@ class Comparison:
         )
         yield "backends that the stack has no block for are priced with their defaults"
 
+    def briefly(self) -> Iterator[str]:
+        """What matters most of that."""
+        usage = self.usage
+        services, *_ = self.assumptions()
+        yield services
+        yield (
+            f"{usage.deploys:,} deployments of each service a month, images of {usage.image_size:,} MB,"
+            f" {usage.requests:,} requests"
+        )
+
     @property
     def evidence(self) -> tuple[Tier, ...]:
         """The prices that the figures rest on."""
@@ -130,7 +141,7 @@ class Comparison:
 
     def price_dates(self, today: date) -> str | None:
         """A warning where prices in the figures are old or have no date; None where all are fresh."""
-        stale = {(tier.source, tier.as_of, tier.usd) for tier in self.evidence if tier.is_stale(today)}
+        stale = _stale(self.evidence, today)
         if not stale:
             return None
         dated = sorted(as_of for _, as_of, _ in stale if as_of)
@@ -139,6 +150,15 @@ class Comparison:
             f"{len(stale)} prices in these figures are older than {prices.STALE.days} days or have no date{oldest}:"
             f" `{suggest.yard('prices', 'refresh', self.region)}` fetches AWS's anew (it needs the internet)"
         )
+
+
+def old(tiers: Iterable[Tier], today: date) -> int:
+    """How many of these prices are old, or have no date."""
+    return len(_stale(tiers, today))
+
+
+def _stale(tiers: Iterable[Tier], today: date) -> set[tuple[str, str | None, Decimal]]:
+    return {(tier.source, tier.as_of, tier.usd) for tier in tiers if tier.is_stale(today)}
 
 
 def _borrowed(charge: Charge) -> Charge:

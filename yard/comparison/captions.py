@@ -9,7 +9,7 @@ from decimal import Decimal
 from components.estimate import Estimate, cents
 from components.prices import Status, Tier
 
-LEGEND = "USD a month. ~ some price in it is not from its vendor's list; ? nobody knows; +? there is more."
+LEGEND = "~ a price in it is not from its vendor's list; ? nobody knows; +? there is more."
 HOW: Mapping[Status, str] = {
     "verified": "read at the vendor",
     "recorded": "as others recorded the vendor's list",
@@ -20,10 +20,19 @@ HOW: Mapping[Status, str] = {
 """How a price is known, in words."""
 
 
-def how_known(tiers: Iterable[Tier]) -> str:
+BRIEFLY: Mapping[Status, str] = {
+    "verified": "read at the vendor",
+    "recorded": "recorded by others",
+    "third-party": "read elsewhere (~)",
+    "derived": "worked out (~)",
+    "memory": "from memory (~)",
+}
+
+
+def how_known(tiers: Iterable[Tier], how: Mapping[Status, str] = HOW) -> str:
     """How many of these prices are known in which way."""
     counts = Counter({(tier.source, tier.as_of, tier.usd): tier.status for tier in tiers}.values())
-    return ", ".join(f"{counts[status]} {words}" for status, words in HOW.items() if counts[status])
+    return ", ".join(f"{counts[status]} {words}" for status, words in how.items() if counts[status])
 
 
 def texts(found: Sequence[Estimate], texts_of: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
@@ -36,6 +45,19 @@ def texts(found: Sequence[Estimate], texts_of: Callable[[Estimate], Iterable[str
     every = {_key(each) for each in found}
     for text, pairs in whose.items():
         yield text if pairs == every else f"{', '.join(_names(pairs, every))}: {text}"
+
+
+def unknown(found: Sequence[Estimate]) -> Iterator[str]:
+    """What is in no figure, those of one reason together."""
+    yield from texts(found, lambda each: tuple(_together(each.missing)))
+
+
+def _together(missing: Iterable[tuple[str, str]]) -> Iterator[str]:
+    by_reason: dict[str, list[str]] = {}
+    for what, why in missing:
+        by_reason.setdefault(why, []).append(what)
+    for why, whats in by_reason.items():
+        yield f"{', '.join(dict.fromkeys(whats))}: {why}"
 
 
 def conditions(found: Sequence[Estimate]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import groupby, islice
+from itertools import groupby
 from textwrap import fill
 
 from rich.console import Console
@@ -14,17 +14,15 @@ from rich.table import Table
 from components.cost import Column
 from components.estimate import Estimate
 from yard import suggest
-from yard.comparison import Comparison, evidence_of
+from yard.comparison import Comparison, evidence_of, old
 from yard.comparison.answer import Answer
 from yard.comparison.budget import Budget
-from yard.comparison.captions import LEGEND, conditions, how_known, texts
-from yard.comparison.table import HEADS, WIDTH, figure, together, warn
+from yard.comparison.captions import BRIEFLY, LEGEND, conditions, how_known, unknown
+from yard.comparison.table import HEADS, NARROW, WIDTH, figure, together
 
 PARTS: tuple[Column, ...] = ("network", "load balancer", "compute", "control plane")
 """Columns of their own here; the others are small and come together."""
 REST: tuple[Column, ...] = ("registry", "logs", "transfer")
-NARROW = 75
-"""Below so many columns only totals are shown."""
 BAR = 30
 """Characters of the bar of 100 percent."""
 
@@ -41,8 +39,10 @@ def show(here: Console, found: Comparison, today: date, budget: Budget | None = 
     answer = Answer(found)
     _headline(here, answer)
     for each in answer.shares():
-        bar = ("#" if here.options.ascii_only else "█") * (each.percent * BAR // 100)
-        here.print(f"  {each.column:<14}{each.amount!s:>9}{each.percent:>5} %  [cyan]{bar}[/]", soft_wrap=True)
+        bar = "  " * bool(each.percent * BAR // 100) + ("#" if here.options.ascii_only else "█") * (
+            each.percent * BAR // 100
+        )
+        here.print(f"  {each.column:<14}{each.amount!s:>9}{each.percent:>5} %[cyan]{bar}[/]", soft_wrap=True)
     if budget:
         _budget(here, budget)
     else:
@@ -166,7 +166,7 @@ def _changes(here: Console, budget: Budget) -> None:
         return
     _say(here, "What would make it cheaper, each by itself:")
     for each in changes:
-        here.print(f"  {-each.saves:>8,}  {escape(each.what)}", soft_wrap=True)
+        here.print(escape(fill(f"  {-each.saves:>8,}  {each.what}", here.width, subsequent_indent=" " * 12)))
     over = best.amount().usd - budget.usd
     rest = "which fits" if over <= 0 else f"still {over:,.2f} too much"
     _say(here, f"With {'all of it' if len(changes) > 1 else 'it'}: {best.amount()} for {_pair(best)}, {rest}.")
@@ -176,19 +176,15 @@ def _changes(here: Console, budget: Budget) -> None:
 
 def _foot(here: Console, answer: Answer, today: date) -> None:
     found = answer.found
-    here.print(f"\n{LEGEND}")
     own = [answer.own] if answer.own else []
-    for text in texts(own, lambda each: each.unknown):
-        _say(here, f"- Not in it: {escape(text)}")
-    for text in conditions(own):
-        _say(here, f"- It would be more: {escape(text)}")
-    here.print()
-    _say(here, *(f"- {escape(text)}" for text in islice(found.assumptions(), 2)))
-    _say(here, f"- prices: {how_known(evidence_of(own or found.known))}")
-    warn(here, found, today)
-    every = suggest.yard("compare", "--all", "--stack", found.stack)
-    _say(here, "", "Every pair, all that is assumed, and what is in no figure:")
-    here.print(f"  {escape(every)}", soft_wrap=True)
+    prices = evidence_of(own or found.known)
+    aged = f"; {count} old" if (count := old(prices, today)) else ""
+    _say(here, "", LEGEND)
+    _say(here, *(f"- not in it: {escape(text)}" for text in unknown(own)))
+    _say(here, *(f"- it would be more: {escape(text)}" for text in conditions(own)))
+    _say(here, *(f"- {escape(text)}" for text in found.briefly()))
+    _say(here, f"- prices: {how_known(prices, BRIEFLY)}{aged}")
+    here.print(f"- all of it: {escape(suggest.yard('compare', '--all', '--stack', found.stack))}", soft_wrap=True)
 
 
 def _say(here: Console, *lines: str) -> None:

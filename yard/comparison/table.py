@@ -1,11 +1,11 @@
-"""Every pair and every line on a terminal: the pairs fit 80 columns, the lines 100."""
+"""Every pair and every line on a terminal: at most 100 columns, and no more than there are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from textwrap import fill
+from textwrap import TextWrapper, fill
 
 from rich.console import Console
 from rich.markup import escape
@@ -13,16 +13,19 @@ from rich.table import Table
 
 from components.cost import COLUMNS, Column
 from components.estimate import Amount, Charge, Estimate, cents
+from yard import terminal
 from yard.comparison import Comparison
-from yard.comparison.captions import LEGEND, conditions, how_known, texts
+from yard.comparison.captions import LEGEND, conditions, how_known, texts, unknown
 from yard.comparison.change import TOTAL, Change
 
 WIDTH = 100
 BY_PAIR: tuple[Column, ...] = ("registry", "network", "load balancer", "compute", "control plane")
 OTHER: tuple[Column, ...] = ("logs", "transfer")
 """Columns that are small, and come together."""
-NARROW = 80
-"""Columns that the pairs fit."""
+READ = 80
+"""Columns of a text that stands by itself."""
+NARROW = 75
+"""Below so many columns of the terminal only totals are shown."""
 HEADS: Mapping[str, str] = {
     "load balancer": "load\nbalancer",
     "control plane": "control\nplane",
@@ -30,17 +33,17 @@ HEADS: Mapping[str, str] = {
 
 
 def console() -> Console:
-    """Plain text where nobody looks, and never narrower than what is shown."""
+    """As wide as the terminal, so far as lines can be read; where there is none, as wide as that."""
     here = Console(highlight=False)
-    return Console(highlight=False, width=max(here.width, WIDTH), soft_wrap=True)
+    return Console(highlight=False, width=min(terminal.width(here, WIDTH), WIDTH), soft_wrap=True)
 
 
 def show(here: Console, found: Comparison, today: date) -> None:
     """The pairs by orchestrator, and below them what the figures rest on."""
     here.print(f"[bold]{escape(found.stack)}[/] in {found.place}, USD a month: every pair\n")
-    here.print(_table(found))
-    here.print(f"\n{LEGEND}")
-    _list(here, "Not in these figures", texts(found.working, lambda each: each.unknown))
+    here.print(_table(found, BY_PAIR if here.width >= NARROW else ()))
+    here.print(f"\n{fill(LEGEND, min(here.width, READ))}")
+    _list(here, "Not in these figures", unknown(found.working))
     _list(here, "To know", texts(found.working, lambda each: each.notes))
     _list(here, "Would be added", conditions(found.known))
     _list(here, "No such pair", texts(found.estimates, lambda each: each.refused))
@@ -52,15 +55,15 @@ def show(here: Console, found: Comparison, today: date) -> None:
 def warn(here: Console, found: Comparison, today: date) -> None:
     """Where prices are old."""
     if warning := found.price_dates(today):
-        here.print(f"\n[yellow]{escape(fill(warning, min(here.width, NARROW), break_on_hyphens=False))}[/]")
+        here.print(f"\n[yellow]{escape(fill(warning, min(here.width, READ), break_on_hyphens=False))}[/]")
 
 
-def _table(found: Comparison) -> Table:
+def _table(found: Comparison, columns: Sequence[Column]) -> Table:
     """A part for each orchestrator, in the order of its cheapest pair."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold", pad_edge=False)
     table.add_column("")
     table.add_column("run on\n images in", vertical="bottom")
-    for head in (*(HEADS.get(each, each) for each in BY_PAIR), "other"):
+    for head in (*(HEADS.get(each, each) for each in columns), *(["other"] if columns else [])):
         table.add_column(head, justify="right", vertical="bottom")
     table.add_column("total", justify="right", vertical="bottom", style="bold")
     parts: dict[str, list[Estimate]] = {}
@@ -70,7 +73,8 @@ def _table(found: Comparison) -> Table:
         table.add_row("", f"[bold]{name}[/]")
         for each in pairs:
             own = found.is_own(each)
-            amounts = [*map(each.amount, BY_PAIR), together(each, OTHER), each.amount()]
+            parts = [*map(each.amount, columns), together(each, OTHER)] if columns else []
+            amounts = [*parts, each.amount()]
             row = map(figure, amounts)
             table.add_row(">" if own else "", f" {each.registry}", *row, style="green" if own else "")
     return table
@@ -93,7 +97,7 @@ def _list(here: Console, title: str, lines: Iterable[str]) -> None:
     if found := list(lines):
         here.print(f"\n[bold]{title}[/]")
         for line in found:
-            here.print(escape(fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ")))
+            here.print(escape(fill(line, here.width, initial_indent="- ", subsequent_indent="  ")))
 
 
 def show_lines(here: Console, found: Comparison, today: date) -> None:
@@ -102,21 +106,50 @@ def show_lines(here: Console, found: Comparison, today: date) -> None:
     for each in found.working:
         own = "  (the stack's own)" if found.is_own(each) else ""
         here.print(f"[bold]{each.registry} with {each.orchestrators[0]}[/]: {each.amount()}{own}")
-        table = Table(box=None, padding=(0, 1, 0, 2), show_header=False, pad_edge=False)
-        for charge in sorted(each.counted(), key=lambda charge: COLUMNS.index(charge.line.column)):
-            table.add_row(*_line(charge, sources))
-        here.print(table)
+        lines = [_line(charge, sources) for charge in sorted(each.counted(), key=_column)]
+        _narrow(here, lines) if here.width < NARROW else _wide(here, lines)
         for text in each.unknown:
-            here.print(escape(fill(f"? {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")))
+            here.print(escape(fill(f"? {text}", here.width, initial_indent="  ", subsequent_indent="    ")))
         for text in conditions([each]):
-            here.print(escape(fill(f"+ {text}", WIDTH, initial_indent="  ", subsequent_indent="    ")))
+            here.print(escape(fill(f"+ {text}", here.width, initial_indent="  ", subsequent_indent="    ")))
         here.print()
     for source, number in sources.items():
-        here.print(f"[{number}] {source}", markup=False)
+        here.print(_wrapped(here, f"[{number}] {source}"), markup=False)
     warn(here, found, today)
 
 
-def _line(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
+def _column(charge: Charge) -> int:
+    return COLUMNS.index(charge.line.column)
+
+
+def _wide(here: Console, lines: Iterable[Sequence[str]]) -> None:
+    table = Table(box=None, padding=(0, 1, 0, 2), show_header=False, pad_edge=False)
+    for line in lines:
+        table.add_row(*line)
+    here.print(table)
+
+
+def _narrow(here: Console, lines: Iterable[Sequence[str]]) -> None:
+    """Two lines for each, where a table would break its words."""
+    for column, what, quantity, price, usd, dates in lines:
+        here.print(f"{usd:>9}  {what} ({column})")
+        here.print(_wrapped(here, f"{quantity} at {price}, {dates}", " " * 11))
+
+
+def _wrapped(here: Console, text: str, margin: str = "") -> str:
+    """An address is not broken, nor parted from its number."""
+    if "https://" in text:
+        return text
+    later = margin or "    "
+    wrapper = TextWrapper(here.width, margin, later, break_long_words=False, break_on_hyphens=False)
+    return wrapper.fill(text)
+
+
+def _line(charge: Charge, sources: dict[str, int]) -> tuple[str, ...]:
+    return tuple(_cells(charge, sources))
+
+
+def _cells(charge: Charge, sources: dict[str, int]) -> Iterator[str]:
     line, usd = charge.line, charge.usd
     free = f" - {short(charge.free)} free" if charge.free and line.quantity else ""
     yield line.column

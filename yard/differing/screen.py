@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from yard import terminal
 from yard.differing import told
 from yard.differing.result import Cost, Report, StackDiff
 from yard.differing.told import Block, Code, Said
@@ -17,7 +18,7 @@ STYLES = {"created": "green", "updated": "yellow", "replaced": "bold red", "dele
 
 def show(report: Report) -> None:
     """Print everything."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=terminal.width(Console()))
     console.print(_said(told.heading(report)))
     for remark in told.remarks(report):
         console.print(_said(remark))

@@ -20,6 +20,8 @@ LONGEST = 3
 """Steps of the switch that are named, as what its time went into."""
 NAME = 34
 """Columns of a resource's name."""
+WIDE = 80
+"""Columns from which there is room for the type as well."""
 
 
 class Screen:
@@ -66,7 +68,8 @@ class Screen:
         if self._verbose:
             times = f"{clock(step.start):>7}{clock(step.end):>7}"
             name = escape(f"{step.name:<{NAME}}")
-            self._console.print(f"{times} {SIGNS[step.op]} {name} [dim]{step.type}[/]", soft_wrap=True)
+            kind = step.type if self._console.width >= WIDE else ""
+            self._console.print(f"{times} {SIGNS[step.op]} {name} [dim]{kind}[/]", soft_wrap=True)
 
     def _done(self, name: str, report: Report) -> None:
         phase = Phase(name, report)
