@@ -76,7 +76,7 @@ def test_help(width: int) -> None:
 
 def test_compare(width: int, project: Project) -> None:
     project(services={"api": {**SERVICE, "replicas": 2, "cpu": 0.5}, "web": {**SERVICE, "path": "/web"}})
-    ways = ([], ["--budget", "30"], ["--all"], ["--by-line", "--pair", "ghcr+eks"])
+    ways: tuple[list[str], ...] = ([], ["--budget", "30"], ["--all"], ["--by-line", "--pair", "ghcr+eks"])
     held("compare", width, "\n".join(call(width, "compare", "--stack", "dev", *each) for each in ways))
 
 

@@ -73,8 +73,8 @@ def _table(found: Comparison, columns: Sequence[Column]) -> Table:
         table.add_row("", f"[bold]{name}[/]")
         for each in pairs:
             own = found.is_own(each)
-            parts = [*map(each.amount, columns), together(each, OTHER)] if columns else []
-            amounts = [*parts, each.amount()]
+            besides = [*map(each.amount, columns), together(each, OTHER)] if columns else []
+            amounts = [*besides, each.amount()]
             row = map(figure, amounts)
             table.add_row(">" if own else "", f" {each.registry}", *row, style="green" if own else "")
     return table
