@@ -95,11 +95,13 @@ class Domain(Model):
 
     name: Annotated[Host, AfterValidator(_certifiable)]
     """The host name that callers use."""
-    zone: Host = Field(examples=["example.com"])
-    """The Route 53 public zone it is in, which must exist in this account."""
+    zone: Host | None = Field(default=None, examples=["example.com"])
+    """The Route 53 public zone it is in, which must exist in this account. Only for edge alb, and required there."""
 
     def lookups(self) -> Iterator[Lookup]:
         """What the program asks for before it makes anything."""
+        if self.zone is None:
+            return
         want, found = "the one public zone of that name in Route 53", {"name": self.zone, "private_zone": False}
         yield Lookup("domain.zone", self.zone, want, "route53", "get_zone", found)
 

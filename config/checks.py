@@ -27,6 +27,7 @@ def contradictions(settings: Settings, encrypted: Encrypted) -> Iterator[Contrad
     yield from _joins(settings)
     yield from _routes(settings)
     yield from _https(settings)
+    yield from _domain(settings)
     yield from _github(settings)
     yield from room(settings)
     if settings.on_aws:
@@ -152,7 +153,7 @@ def superfluous(settings: Settings) -> Iterator[Contradiction]:
         behind = f"an orchestrator behind the load balancer, not {keys.orchestrator}"
         unread |= dict.fromkeys(AT_THE_EDGE, behind if settings.on_aws else elsewhere)
     for other, (ours, why) in BESIDE.items():
-        if settings.on_aws and getattr(keys, other):
+        if other not in unread and getattr(keys, other):
             name = other.replace("_", "-")
             unread |= dict.fromkeys(ours, f"nothing beside `{name}`: {why}")
     yield from _alarms(settings)
@@ -225,15 +226,21 @@ def _routes(settings: Settings) -> Iterator[Contradiction]:
         taken.setdefault(route, name)
 
 
+def _domain(settings: Settings) -> Iterator[Contradiction]:
+    if settings.edge and "domain" in settings.edge.reads:
+        hosts = {f"services.{name}.host": each.host for name, each in settings.services.items() if each.host}
+        yield from settings.edge.check_domain(settings.config.domain, hosts)
+
+
 def _https(settings: Settings) -> Iterator[Contradiction]:
     """What production serves is encrypted, or somebody has said that it need not be."""
     keys = settings.config
-    if keys.protect and settings.is_plain and not keys.plain_http:
+    if settings.edge and keys.protect and settings.is_plain and not keys.plain_http:
         yield (
             "domain",
             None,
-            "with `protect` (preset production), {name, zone} of a public zone in Route 53, for HTTPS; or `plain-http`"
-            " true, if callers shall have plain HTTP",
+            f"with `protect` (preset production), {settings.edge.for_https}, for HTTPS; or `plain-http` true, if"
+            " callers shall have plain HTTP",
         )
 
 
@@ -271,7 +278,6 @@ def _aws(settings: Settings) -> Iterator[Contradiction]:
     if keys.load_balancer and not keys.vpc:
         yield "vpc", None, "the VPC of the existing load balancer: {id, public-subnets}"
     yield from _groups(settings)
-    yield from _hosts(settings)
 
 
 def _groups(settings: Settings) -> Iterator[Contradiction]:
@@ -287,19 +293,3 @@ def _groups(settings: Settings) -> Iterator[Contradiction]:
     for key, runtime in settings.orchestrators.items():
         if groups.replicas and runtime.keeps_groups:
             yield "security-groups.replicas", groups.replicas, f"nothing with {key}: {runtime.keeps_groups}"
-
-
-def _hosts(settings: Settings) -> Iterator[Contradiction]:
-    domain = settings.config.domain
-    if domain is None:
-        return
-    named = {"domain.name": domain.name} | {
-        f"services.{name}.host": service.host for name, service in settings.services.items() if service.host
-    }
-    for path, host in named.items():
-        if host != domain.zone and not host.endswith(f".{domain.zone}"):
-            yield (
-                path,
-                host,
-                f"a name in the zone {domain.zone}, where its DNS record and certificate proof go",
-            )

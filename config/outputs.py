@@ -82,6 +82,7 @@ def _moving(stack: Settings) -> list[str]:
 
 
 def _plain(stack: Settings) -> list[str]:
-    if not stack.is_plain or stack.config.plain_http:
+    if stack.edge is None or not stack.is_plain or stack.config.plain_http:
         return []
-    return ["the URL is plain HTTP: set `domain` to {name, zone} for HTTPS, or `plain-http` to true if it is meant"]
+    wanted = stack.edge.for_https
+    return [f"the URL is plain HTTP: set `domain` to {wanted} for HTTPS, or `plain-http` to true if it is meant"]

@@ -103,8 +103,8 @@ class Keys(Model):
     domain: Domain | None = Field(
         default=None,
         examples=[{"name": "api.example.com", "zone": "example.com"}],
-        description="Where the URL is, with HTTPS: {name: api.example.com, zone: example.com}. Without it the URL is"
-        " plain HTTP on the load balancer's own name.",
+        description="Where the URL is, with HTTPS: {name: api.example.com, zone: example.com}; for edge proxy without"
+        " `zone`. Without it the URL is plain HTTP on the load balancer's or the proxy's own name.",
     )
     plain_http: bool = Field(
         default=False,

@@ -27,7 +27,7 @@ BLOCKS: Mapping[str, Mapping[str, Any]] = {
 }
 """The smallest block of each backend that cannot do without one. Presets matter: eks needs it with production, ecs-ec2
 with trial. Swarm's nodes must have room for the replicas."""
-SECRETS = ('"secrets": {"', '"password": "', '"service-account-key": "', '"kubeconfig": "')
+SECRETS = ('"secrets": {"', '"password": "', '"service-account-key": "', '"kubeconfig": "', '"key": "')
 """What a value has in it, as JSON, when it has something to encrypt."""
 DOMAIN: Mapping[str, Any] = {"name": "www.example.com", "zone": "example.com"}
 """What production has behind a load balancer."""

@@ -11,7 +11,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel
@@ -143,9 +143,10 @@ def configuration() -> Iterator[str]:
             yield f"## {name}"
             yield f"Read only while `{name}` is the {kind}."
             yield _fields(options)
-            for part in (each.annotation for each in options.model_fields.values()):
-                if isinstance(part, type) and issubclass(part, BaseModel):
-                    yield _part(part)
+            for each in options.model_fields.values():
+                for part in get_args(each.annotation) or [each.annotation]:
+                    if isinstance(part, type) and issubclass(part, BaseModel):
+                        yield _part(part)
 
 
 def _part(model: type[BaseModel]) -> str:
@@ -194,7 +195,10 @@ def _default(model: type[BaseModel], name: str, schema: Schema) -> str:
         return DEPENDING[model, name]
     if "default" not in schema:
         return "required"
-    return "" if schema["default"] in (None, {}, []) else _code(schema["default"])
+    default = schema["default"]
+    if isinstance(default, dict):
+        default = {key: each for key, each in default.items() if each is not None}
+    return "" if default in (None, {}, []) else _code(default)
 
 
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:

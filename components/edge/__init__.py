@@ -18,6 +18,7 @@ from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
 from components.gate import Expected, Gate, GateOptions, Health
 from components.guard import Watch
+from components.model import Contradiction
 from components.needs import Quota
 from components.network_options import Domain, ExistingLoadBalancer
 from components.options import Options, WithOptions
@@ -75,6 +76,8 @@ class EdgeOptions(Options):
     reads: ClassVar[frozenset[str]] = frozenset({"gate", "guard"})
     """Keys of the stack, as fields, that mean something to it; one that the stack sets and it does not read is an
     error."""
+    for_https: ClassVar[str] = "{name}"
+    """What `domain` is told in order to have HTTPS, for messages."""
     rule: ClassVar[str]
     """The type of the resources that share requests, one for each service. A step of `yard switch` changes no other."""
 
@@ -92,6 +95,11 @@ class EdgeOptions(Options):
     def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
         """Who knows what callers get, for the groups that a state has; None: nobody does."""
         return None
+
+    def check_domain(self, domain: Domain | None, hosts: Mapping[str, str]) -> Iterator[Contradiction]:
+        """What keeps it from being where `domain` says, or from having none; `hosts` are those of services, by the
+        path of their keys."""
+        yield from ()
 
     def quotas(self, traffic: Traffic) -> Iterator[Quota]:
         """The room that it needs for a stack, now and in a move."""

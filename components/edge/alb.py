@@ -21,6 +21,7 @@ from components.edge.alb_asked import Group, Metrics, aws_health
 from components.edge.priorities import LAST, priorities
 from components.gate import Health
 from components.guard import Watch
+from components.model import Contradiction
 from components.needs import Quota
 from components.network_options import Domain
 from components.sdk import aws
@@ -58,8 +59,21 @@ class AlbOptions(EdgeOptions):
     reads = frozenset(
         {"domain", "plain_http", "load_balancer", "access_logs", "strict", "waf", "tls_policy", "gate", "guard"}
     )
+    for_https = "{name, zone} of a public zone in Route 53"
     rule = RULE
     aws_access = parts.GROUPS
+
+    def check_domain(self, domain: Domain | None, hosts: Mapping[str, str]) -> Iterator[Contradiction]:
+        """Names in the zone alone."""
+        if domain is None:
+            return
+        if domain.zone is None:
+            yield "domain.zone", None, "the public zone in Route 53 that the name is in, such as example.com"
+            return
+        for path, host in {"domain.name": domain.name, **hosts}.items():
+            if host != domain.zone and not host.endswith(f".{domain.zone}"):
+                want = f"a name in the zone {domain.zone}, where its DNS record and certificate proof go"
+                yield path, host, want
 
     def quotas(self, traffic: Traffic) -> Iterator[Quota]:
         return alb_quotas.of(traffic)
@@ -323,6 +337,8 @@ class Alb(Edge[AlbOptions]):
         return secure.arn
 
     def _zone(self, domain: Domain) -> pulumi.Output[str]:
+        if domain.zone is None:
+            raise TypeError("the domain of a load balancer has a zone")
         return aws.route53.get_zone_output(
             name=domain.zone, private_zone=False, opts=pulumi.InvokeOutputOptions(parent=self)
         ).zone_id

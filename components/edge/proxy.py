@@ -9,21 +9,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.error import HTTPError
 from urllib.request import Request
 
 import pulumi
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from components import dynamic
 from components.cost import Demand, Item, Unpriced
-from components.direct import open_directly
+from components.direct import open_unverified
 from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
 from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, proxy_routes
+from components.edge.certificates import fault
+from components.edge.proxy_routes import Https, certificate
 from components.gate import Health
 from components.guard import Watch
-from components.model import Model
+from components.model import Contradiction, Model, Text
+from components.network_options import Domain
 from components.service import Service
 from components.workload import Registration, Target, Workload
 
@@ -33,10 +36,59 @@ IMAGE = "docker.io/library/traefik@sha256:84eb6c0e67c99fa026bf1bf4b0afd9ad44350d
 """That version, by its digest: a tag can be put on another image."""
 
 
+PEM = r"(?s)^\s*-----BEGIN [A-Z0-9 ]+-----.+-----END [A-Z0-9 ]+-----\s*$"
+LARGEST = 32_000
+"""Characters of PEM: less than a pipe takes at once."""
+Certificates = Annotated[str, Text(PEM, "certificates in PEM, as in a file that begins with -----BEGIN", LARGEST)]
+CERTIFICATE = ".certificate"
+"""The id of its route, which no service has."""
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
+
 class ProxyPorts(Model):
     """Where the proxy listens."""
 
     http: Port = Field(default=80, description="Port of the engine's host for plain HTTP.")
+    https: Port | None = Field(
+        default=None,
+        description="Port of the engine's host for HTTPS; by default 443, once there is `domain` or `proxy.acme`. A"
+        " `domain` that comes to a port that is open already needs no new container.",
+    )
+    metrics: Port | None = Field(
+        default=None,
+        description="Port of the engine's host, on its loopback address alone, for the proxy's figures in the format of"
+        " Prometheus, at /metrics. By default they are not kept.",
+    )
+
+
+class Acme(Model):
+    """Certificates from a CA that speaks ACME (RFC 8555), renewed by the proxy. Who uses it agrees to its terms."""
+
+    email: Annotated[str, Text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address, such as ops@example.com")] = Field(
+        description="Whom the CA writes to."
+    )
+    server: Annotated[str, Text(r"^https://\S+$", "the URL of a CA's directory, such as " + LETS_ENCRYPT)] = Field(
+        default=LETS_ENCRYPT,
+        description="The CA's directory. Let's Encrypt's for trials:"
+        " https://acme-staging-v02.api.letsencrypt.org/directory",
+    )
+    challenge: Literal["http", "tls"] = Field(
+        default="http",
+        description="How the CA sees that the names are yours: http, it calls port 80 of each (HTTP-01), or tls, port"
+        " 443 (TLS-ALPN-01).",
+    )
+    root: Certificates | None = Field(
+        default=None, description="Root of a CA that the proxy's image does not know, in PEM: of a private one."
+    )
+
+
+class Certificate(Model):
+    """A certificate that you have."""
+
+    chain: Certificates = Field(
+        description="In PEM: one for the names of `domain` and of each service's `host`, then those up to its CA."
+    )
+    key: SecretStr = Field(max_length=LARGEST, description="Its private key, in PEM, without a passphrase.")
 
 
 class ProxyOptions(EdgeOptions):
@@ -44,19 +96,60 @@ class ProxyOptions(EdgeOptions):
 
     key = "proxy"
     takes = frozenset({"address"})
-    reads = frozenset({"gate", "guard", "access_logs"})
+    reads = frozenset({"domain", "plain_http", "gate", "guard", "access_logs"})
+    for_https = "{name}, with `proxy.acme` or `proxy.certificate`"
     rule = "pulumi-python:dynamic/proxy:Rule"
 
     host: EngineAddress | None = Field(
         default=None,
         description=f"The Docker engine that runs the proxy; DOCKER_HOST by default, else {DEFAULT_HOST}.",
     )
-    ports: ProxyPorts = Field(default=ProxyPorts(), description="Where it listens: {http: 80}.")
+    ports: ProxyPorts = Field(
+        default=ProxyPorts(), description="Where it listens: {http: 80, https: 443, metrics: 9100}."
+    )
+    acme: Acme | None = Field(
+        default=None,
+        description="With `domain`: a CA that gives certificates by itself, {email: ops@example.com}.",
+    )
+    certificate: Certificate | None = Field(
+        default=None, description="With `domain`: a certificate that you have, {chain, key}."
+    )
     image: str = Field(
         default=IMAGE,
         min_length=1,
         description="An image with Traefik 3.5 or later at /usr/local/bin/traefik; one that is there is not pulled.",
     )
+
+    def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
+        """Ports that two would take."""
+        taken = {self.ports.http: "http"}
+        for name, port in (("https", self.https_port(False)), ("metrics", self.ports.metrics)):
+            if port and (other := taken.setdefault(port, name)) != name:
+                yield f"ports.{name}", port, f"another port than that for {other}"
+
+    def check_domain(self, domain: Domain | None, hosts: Mapping[str, str]) -> Iterator[Contradiction]:
+        """One way to a certificate, for all names, and only where it is shown."""
+        if domain is None:
+            if self.certificate:
+                yield "domain", None, "{name} beside `proxy.certificate`, which is shown nowhere without it"
+            return
+        if domain.zone:
+            yield "domain.zone", domain.zone, "none: the name's records are yours to make, for the proxy's address"
+        if self.acme and self.certificate:
+            yield "proxy.acme", [*dict(self.acme)], "nothing beside `proxy.certificate`, or that to be taken out"
+        elif self.certificate:
+            names = (domain.name, *hosts.values())
+            if found := fault(self.certificate.chain, self.certificate.key.get_secret_value(), names):
+                where, want = found
+                first = self.certificate.chain if where == "chain" else ""  # of a key nothing is told
+                yield f"proxy.certificate.{where}", first.strip().partition("\n")[0], want
+        elif not self.acme:
+            want = "`proxy.acme` {email} beside it, or `proxy.certificate` {chain, key}"
+            yield "domain", domain.model_dump(exclude_none=True), want
+
+    def https_port(self, domain: bool) -> int | None:
+        """The port of the host for HTTPS; None: nothing listens for it."""
+        return self.ports.https or (443 if domain or self.acme else None)
 
     @classmethod
     def groups(cls, rule: Mapping[str, Any]) -> dict[str, int]:
@@ -92,6 +185,12 @@ class Server(dynamic.Resource, module="proxy", name="Server"):
     kept_by = "components.edge.proxy_engine:ServerProvider"
 
 
+class Certified(dynamic.Resource, module="proxy", name="Certificate"):
+    """The certificate that callers are shown."""
+
+    kept_by = "components.edge.proxy_tls:CertificateProvider"
+
+
 class Join(dynamic.Resource, module="proxy", name="Join"):
     """The container on a network of its engine."""
 
@@ -118,21 +217,36 @@ class Proxy(Edge[ProxyOptions]):
     def build(self, name: str, child: pulumi.ResourceOptions) -> None:
         self._host = self.options.host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self._joins: dict[str, Join] = {}
+        options, args = self.options, self.args
+        port = options.https_port(args.domain is not None)
+        # Told only where it is asked for: a stack without it has the container that it had.
+        more = {"https": port, "metrics": options.ports.metrics, "acme": options.acme and options.acme.model_dump()}
         self._server = Server(
             name,
             {
                 "host": self._host,
-                "name": f"{self.args.stack}-{name}",
-                "stack": self.args.stack,
-                "image": self.options.image,
-                "port": self.options.ports.http,
-                "access_log": self.args.access_logs,
+                "name": f"{args.stack}-{name}",
+                "stack": args.stack,
+                "image": options.image,
+                "port": options.ports.http,
+                "access_log": args.access_logs,
+                **{key: value for key, value in more.items() if value},
             },
             child,
         )
-        port = "" if self.options.ports.http == 80 else f":{self.options.ports.http}"
-        self._base = f"http://{address(self._host)}{port}"
-        self.url = self._server.id.apply(lambda _: self._base)
+        self._https = Https(names(args.domain, args.hosts), port) if args.domain and port else None
+        self._certificate = [self._shown(name, self._https, child)] if self._https else []
+        self._base = base(self._host, options.ports.http, self._https)
+        url = self._https.url if self._https else self._base
+        self.url = pulumi.Output.all(each.id for each in (self._server, *self._certificate)).apply(lambda _: url)
+
+    def _shown(self, name: str, https: Https, child: pulumi.ResourceOptions) -> Certified:
+        """The certificate: before it is there, no service's callers are sent to HTTPS."""
+        given = self.options.certificate
+        route = certificate(https, (given.chain, given.key.get_secret_value()) if given else None)
+        props = {**self._where, "id": CERTIFICATE, "names": https.names}
+        opts = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(additional_secret_outputs=["route"]))
+        return Certified(name, {**props, "route": pulumi.Output.secret(route) if given else route}, opts)
 
     def target(self, service_name: str, service: Service, orchestrator: str, registration: Registration) -> Target:
         # The address is one target, however many replicas the orchestrator finds behind it.
@@ -156,7 +270,7 @@ class Proxy(Edge[ProxyOptions]):
                 **self._where,
                 "id": service_name,
                 "shares": [{"group": f"{service_name}/{key}", "weight": weight} for key, weight in shares.items()],
-                "route": proxy_routes.shared(service_name, service, shares),
+                "route": proxy_routes.shared(service_name, service, shares, self._https),
             },
             pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=groups)),
         )
@@ -165,11 +279,14 @@ class Proxy(Edge[ProxyOptions]):
         """The way to a newcomer, before it gets a share."""
         if workload.address is None:
             raise TypeError("a workload behind a proxy has an address")
-        route = workload.address.dial.apply(lambda dial: proxy_routes.group(service_name, service, orchestrator, dial))
+        route = workload.address.dial.apply(
+            lambda dial: proxy_routes.group(service_name, service, orchestrator, dial, self._https)
+        )
+        before = [*workload.healthy, *self._join(orchestrator, workload), *self._certificate]
         return Group(
             f"{service_name}-{orchestrator}",
             {**self._where, "id": f"{service_name}/{orchestrator}", "route": route},
-            pulumi.ResourceOptions(parent=self, depends_on=[*workload.healthy, *self._join(orchestrator, workload)]),
+            pulumi.ResourceOptions(parent=self, depends_on=before),
         )
 
     def _join(self, orchestrator: str, workload: Workload) -> list[Join]:
@@ -191,9 +308,21 @@ class Proxy(Edge[ProxyOptions]):
         headers = {WARM_UP_HEADER: orchestrator, proxy_routes.SERVICE_HEADER: service}
         path = self._gate.expected[service].path
         try:
-            with open_directly(Request(f"{self._base}{path}", headers=headers), timeout=5):
+            # Whether the certificate is for its names was seen when it was put in; this is about the replicas.
+            with open_unverified(Request(f"{self._base}{path}", headers=headers), timeout=5):
                 return [(group, "healthy", "")]
         except HTTPError as error:
             return [(group, "unhealthy", f"{path} answers {error.code}")]
         except OSError as error:
             return [(group, "unhealthy", str(error))]
+
+
+def names(domain: Domain, hosts: Iterable[str]) -> tuple[str, ...]:
+    """Those on the certificate."""
+    return (domain.name, *sorted({*hosts} - {domain.name}))
+
+
+def base(host: str, http: int, https: Https | None) -> str:
+    """Where the proxy answers on its engine's host."""
+    scheme, usual, port = ("https", 443, https.port) if https else ("http", 80, http)
+    return f"{scheme}://{address(host)}" + ("" if port == usual else f":{port}")

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from urllib.request import Request
 
 from docker import APIClient
@@ -34,17 +35,19 @@ from components.direct import open_directly
 from components.docker_engine import SwarmError, connect, explain
 from components.docker_host import address
 from components.dynamic import Props, whole
-from components.edge.proxy_routes import REVISION_HEADER, Route, configuration
+from components.edge.proxy_routes import RESOLVER, REVISION_HEADER, Route, configuration
 from components.pulumi_internals import speak_in_words
 from components.shell import command
 
-INSIDE = 8080
-"""The port that Traefik listens on in its container."""
+INSIDE, SECURE, METRICS = 8080, 8443, 9100
+"""The ports that Traefik listens on in its container: HTTP, HTTPS, figures for Prometheus."""
 PROGRAM = "/usr/local/bin/traefik"
 """Where the official image has it."""
 HOME = "/switchyard"
 ROUTES, NEXT, WATCHED = "routes.json", "next.json", "traefik.yml"
 """Ours; the configuration of all of them; and the name under which Traefik reads it, for which JSON is YAML."""
+ISSUED, CA = "acme.json", "acme-ca.pem"
+"""What was got by ACME, with the keys; and whom Traefik takes for the CA."""
 CHANGING = threading.Lock()
 """A change reads the routes and puts them back; the providers of one run share a process."""
 TAKEN = 15.0
@@ -52,19 +55,13 @@ TAKEN = 15.0
 STOP = 60
 """Seconds that requests under way have when the container stops."""
 STATIC = (
-    f"--entrypoints.http.address=:{INSIDE}",
-    # Of callers. An end for those that send a request slowly: it is for the whole of it, so uploads set the measure. An
-    # idle connection and the headers have what a load balancer of AWS has (ELB user guide, "Quotas").
-    "--entrypoints.http.transport.respondingtimeouts.readtimeout=300s",
-    "--entrypoints.http.transport.respondingtimeouts.idletimeout=60s",
-    f"--entrypoints.http.http.maxheaderbytes={64 * 1024}",
-    f"--entrypoints.http.transport.lifecycle.gracetimeout={STOP - 10}s",
     f"--providers.file.filename={HOME}/{WATCHED}",
     "--providers.file.watch=true",
     "--providers.providersthrottleduration=0s",
     "--ping=true",
     "--ping.manualrouting=true",
     "--log.level=WARN",
+    "--log.nocolor=true",
     "--global.checknewversion=false",
     "--global.sendanonymoususage=false",
 )
@@ -82,7 +79,7 @@ class Provider(dynamic.Provider):
 class ServerProvider(Provider):
     """The container, with a volume for its routes and a network of its own. It is known by its name."""
 
-    watched = ("host", "name", "image", "port", "access_log")
+    watched = ("host", "name", "image", "port", "access_log", "https", "metrics", "acme")
     fixed = frozenset({"host", "name"})
 
     def create(self, props: Props) -> CreateResult:
@@ -222,16 +219,16 @@ def start(engine: APIClient, props: Props) -> None:
     remove(engine, name)
     engine.create_container(
         props["image"],
-        [*STATIC, *(ACCESS_LOG if props["access_log"] else ())],
+        [*arguments(props)],
         entrypoint=[PROGRAM],
         name=name,
         labels=labels,
-        ports=[INSIDE],
+        ports=[*bindings(props)],
         volumes=[HOME],
         stop_timeout=STOP,
         host_config=engine.create_host_config(
             binds=[f"{name}:{HOME}"],
-            port_bindings={INSIDE: int(props["port"])},
+            port_bindings=bindings(props),
             network_mode=name,
             read_only=True,
             cap_drop=["ALL"],
@@ -241,9 +238,56 @@ def start(engine: APIClient, props: Props) -> None:
         ),
     )
     write(engine, name, kept(engine, name))
+    if root := (props.get("acme") or {}).get("root"):
+        put_files(engine, name, {CA: root.encode()})
     for network in others - set(networks(engine, name)):
         engine.connect_container_to_network(name, network)
     engine.start(name)
+
+
+def arguments(props: Props) -> Iterator[str]:
+    """What Traefik is told once and for all: where it listens, what it writes, and who certifies its names."""
+    yield from STATIC
+    yield from entry_point("http", INSIDE)
+    if props["access_log"]:
+        yield from ACCESS_LOG
+    if props.get("https"):
+        yield from entry_point("https", SECURE)
+    if props.get("metrics"):
+        yield f"--entrypoints.metrics.address=:{METRICS}"
+        yield "--metrics.prometheus.entrypoint=metrics"
+        yield "--metrics.prometheus.addrouterslabels=true"
+    if acme := props.get("acme"):
+        told = f"--certificatesresolvers.{RESOLVER}.acme"
+        yield f"{told}.email={acme['email']}"
+        yield f"{told}.caserver={acme['server']}"
+        yield f"{told}.storage={HOME}/{ISSUED}"
+        yield f"{told}.keytype=EC256"
+        yield f"{told}.tlschallenge=true" if acme["challenge"] == "tls" else f"{told}.httpchallenge.entrypoint=http"
+        if acme.get("root"):
+            yield f"{told}.cacertificates={HOME}/{CA}"
+
+
+def entry_point(name: str, port: int) -> Iterator[str]:
+    """A port for callers, and their limits. An end for those that send a request slowly: it is for the whole of it, so
+    uploads set the measure. An idle connection and the headers have what a load balancer of AWS has (ELB user guide,
+    "Quotas")."""
+    point = f"--entrypoints.{name}"
+    yield f"{point}.address=:{port}"
+    yield f"{point}.transport.respondingtimeouts.readtimeout=300s"
+    yield f"{point}.transport.respondingtimeouts.idletimeout=60s"
+    yield f"{point}.http.maxheaderbytes={64 * 1024}"
+    yield f"{point}.transport.lifecycle.gracetimeout={STOP - 10}s"
+
+
+def bindings(props: Props) -> dict[int | str, Any]:
+    """Port in the container -> of its host. Figures are for the host alone."""
+    found: dict[int | str, Any] = {INSIDE: int(props["port"])}
+    if props.get("https"):
+        found[SECURE] = int(props["https"])
+    if props.get("metrics"):
+        found[METRICS] = ("127.0.0.1", int(props["metrics"]))
+    return found
 
 
 def have_image(engine: APIClient, image: str) -> None:
@@ -280,8 +324,13 @@ def change(engine: APIClient, container: str, wanted: Mapping[str, Route | None]
     with CHANGING:
         routes = {id_: each for id_, each in {**kept(engine, container), **wanted}.items() if each is not None}
         revision = write(engine, container, routes)
-        (published,) = {each["HostPort"] for each in engine.port(container, INSIDE) or []}
-        wait_for(f"http://{host}:{published}", revision, container)
+        wait_for(f"http://{host}:{published(engine, container, INSIDE)}", revision, container)
+
+
+def published(engine: APIClient, container: str, port: int) -> int:
+    """The port of the host under which a port of the container answers."""
+    (found,) = {each["HostPort"] for each in engine.port(container, port) or []}
+    return int(found)
 
 
 def wait_for(url: str, revision: str, container: str) -> None:
@@ -303,36 +352,45 @@ def wait_for(url: str, revision: str, container: str) -> None:
 def kept(engine: APIClient, container: str) -> dict[str, Route]:
     """The routes, by id; raises `NotFound` where there is no container."""
     engine.inspect_container(container)
+    routes: dict[str, Route] = json.loads(file_of(engine, container, ROUTES) or b"{}")
+    return routes
+
+
+def file_of(engine: APIClient, container: str, name: str) -> bytes:
+    """A file in the container's volume; empty where there is none."""
     try:
-        stream, _ = engine.get_archive(container, f"{HOME}/{ROUTES}")
+        stream, _ = engine.get_archive(container, f"{HOME}/{name}")
     except NotFound:
-        return {}
+        return b""
     with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
         (entry,) = archive.getmembers()
         file = archive.extractfile(entry)
         assert file is not None
-        routes: dict[str, Route] = json.load(file)
-    return routes
+        return file.read()
 
 
 def write(engine: APIClient, container: str, routes: Mapping[str, Route]) -> str:
     """Put the routes into the container's volume, and the configuration that they make; return its revision."""
     text = json.dumps(routes, sort_keys=True).encode()
     revision = hashlib.sha256(text).hexdigest()[:16]
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        add(archive, ROUTES, text)
-        add(archive, NEXT, json.dumps(configuration(routes.values(), revision)).encode())
-        # A link is there at once and whole. A file that is still being written would be read too: an empty one.
-        link = tarfile.TarInfo(WATCHED)
-        link.type, link.linkname = tarfile.LNKTYPE, NEXT
-        archive.addfile(link)
-    engine.put_archive(container, HOME, buffer.getvalue())
+    made = json.dumps(configuration(routes.values(), revision)).encode()
+    put_files(engine, container, {ROUTES: text, NEXT: made}, links={WATCHED: NEXT})
     return revision
 
 
-def add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
-    """Put a file in, which only its owner may read."""
-    entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(data), 0o600
-    archive.addfile(entry, io.BytesIO(data))
+def put_files(
+    engine: APIClient, container: str, files: Mapping[str, bytes], links: Mapping[str, str] | None = None
+) -> None:
+    """Put files into the container's volume, which only their owner may read, and links to them: a link is there at
+    once and whole, where a file that is still being written would be read too."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o600
+            archive.addfile(entry, io.BytesIO(data))
+        for name, to in (links or {}).items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = tarfile.LNKTYPE, to
+            archive.addfile(link)
+    engine.put_archive(container, HOME, buffer.getvalue())

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from components.edge import WARM_UP_HEADER
@@ -29,9 +30,34 @@ TRANSPORT = {
     "disableHTTP2": True,
     "forwardingTimeouts": {"dialTimeout": "3s"},
 }
+RESOLVER = "acme"
+"""How Traefik calls its client of ACME."""
+TLS = {
+    "minVersion": "VersionTLS12",
+    "cipherSuites": [
+        f"TLS_ECDHE_{key}_WITH_{cipher}"
+        for key in ("ECDSA", "RSA")
+        for cipher in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")
+    ],
+}
+"""TLS 1.2 with forward secrecy and authenticated encryption, and 1.3, whose ciphers Go chooses."""
 
 
-def group(name: str, service: Service, orchestrator: str, dial: str) -> Route:
+@dataclass(frozen=True)
+class Https:
+    """Where callers have HTTPS."""
+
+    names: tuple[str, ...]
+    """Those on the certificate. The first is the URL's."""
+    port: int
+
+    @property
+    def url(self) -> str:
+        """What callers type."""
+        return f"https://{self.names[0]}" + ("" if self.port == 443 else f":{self.port}")
+
+
+def group(name: str, service: Service, orchestrator: str, dial: str, https: Https | None = None) -> Route:
     """To one service on one orchestrator: for whoever tries the newcomer, and for the gate, which asks the health path.
 
     The service is there twice: as it is, and only while it answers its health path.
@@ -41,8 +67,8 @@ def group(name: str, service: Service, orchestrator: str, dial: str) -> Route:
     asked = f"Path(`{service.health}`) && {header(SERVICE_HEADER, name)}"
     return {
         "routers": {
-            id_: router(f"{matcher(service)} && {warm_up}", WARM_UP + priority(service), id_),
-            f"{id_}/gate": router(f"{asked} && {warm_up}", LAST, id_),
+            id_: router(f"{matcher(service)} && {warm_up}", WARM_UP + priority(service), id_, https),
+            f"{id_}/gate": router(f"{asked} && {warm_up}", LAST, id_, https),
         },
         "services": {
             id_: {"loadBalancer": servers},
@@ -51,14 +77,17 @@ def group(name: str, service: Service, orchestrator: str, dial: str) -> Route:
     }
 
 
-def shared(name: str, service: Service, weights: Mapping[str, int]) -> Route:
+def shared(name: str, service: Service, weights: Mapping[str, int], https: Https | None = None) -> Route:
     """To one service on several orchestrators, by weight, as their groups find them.
 
     One that does not answer its health path gets nothing, unless none does: then each gets its share all the same, as
-    behind a load balancer of AWS.
+    behind a load balancer of AWS. With HTTPS it is there alone, and the same change sends who calls by HTTP to it: no
+    request comes in between.
     """
+    sent = to_https(name, service, https) if https else {"routers": {}}
     return {
-        "routers": {name: router(matcher(service), priority(service), name)},
+        **sent,
+        "routers": {name: router(matcher(service), priority(service), name, https), **sent["routers"]},
         "services": {
             name: {"failover": {"service": f"{name}/healthy", "fallback": f"{name}/any"}},
             f"{name}/healthy": {"weighted": {"services": parts(name, "/healthy", weights), "healthCheck": {}}},
@@ -72,9 +101,39 @@ def parts(name: str, end: str, weights: Mapping[str, int]) -> list[dict[str, Any
     return [{"name": f"{name}/{key}{end}", "weight": weight} for key, weight in weights.items() if weight > 0]
 
 
-def router(rule: str, order: int, service: str) -> dict[str, Any]:
+def to_https(name: str, service: Service, https: Https) -> Route:
+    """From HTTP to HTTPS: to the name that was called, where it is on the certificate, else to the URL's."""
+    hosts = " || ".join(f"Host(`{each}`)" for each in https.names)
+    port = {} if https.port == 443 else {"port": str(https.port)}
+    other = {"regex": "^http://[^/]+(.*)$", "replacement": f"{https.url}${{1}}", "permanent": True}
+    order, named = priority(service), f"{matcher(service)} && ({hosts})"
+    sent = {"priority": order, "service": "noop@internal", "entryPoints": ["http"]}
+    return {
+        "routers": {
+            f"{name}/named": {"rule": named, "middlewares": [f"{name}/named"], **sent},
+            f"{name}/other": {"rule": f"{matcher(service)} && !({hosts})", "middlewares": [f"{name}/other"], **sent},
+        },
+        "middlewares": {
+            f"{name}/named": {"redirectScheme": {"scheme": "https", "permanent": True, **port}},
+            f"{name}/other": {"redirectRegex": other},
+        },
+    }
+
+
+def certificate(https: Https, given: tuple[str, str] | None) -> Route:
+    """What is shown to callers: this chain and its key, both PEM, or what a CA gives by ACME."""
+    main, *others = https.names
+    if given:
+        store: dict[str, Any] = {"defaultCertificate": {"certFile": given[0], "keyFile": given[1]}}
+    else:
+        store = {"defaultGeneratedCert": {"resolver": RESOLVER, "domain": {"main": main, "sans": others}}}
+    return {"tls": {"stores": {"default": store}, "options": {"default": TLS}}}
+
+
+def router(rule: str, order: int, service: str, https: Https | None) -> dict[str, Any]:
     """Requests by this rule to this service. Of the rules that match, the one with the highest order counts."""
-    return {"rule": rule, "priority": order, "service": service, "middlewares": ["again"], "entryPoints": ["http"]}
+    found = {"rule": rule, "priority": order, "service": service, "middlewares": ["again"]}
+    return {**found, "entryPoints": ["https"], "tls": {}} if https else {**found, "entryPoints": ["http"]}
 
 
 def matcher(service: Service) -> str:
@@ -96,16 +155,19 @@ def priority(service: Service) -> int:
 
 def configuration(routes: Iterable[Route], revision: str) -> dict[str, Any]:
     """What Traefik is given: all routes, and one by which it is asked whether it has gone over to this revision."""
-    routers: dict[str, Any] = {
-        "revision": {"rule": header(REVISION_HEADER, revision), "priority": LAST + 1, "service": "ping@internal"}
-    }
+    asked = {"rule": header(REVISION_HEADER, revision), "priority": LAST + 1, "service": "ping@internal"}
+    routers: dict[str, Any] = {"revision": {**asked, "entryPoints": ["http"]}}
+    middlewares: dict[str, Any] = {"again": {"retry": ATTEMPTS}}
     services: dict[str, Any] = {}
+    tls: dict[str, Any] = {}
     for route in routes:
-        routers |= route["routers"]
-        services |= route["services"]
-    http = {
-        "routers": routers,
-        "middlewares": {"again": {"retry": ATTEMPTS}},
-        "serversTransports": {"edge": TRANSPORT},
+        routers |= route.get("routers", {})
+        middlewares |= route.get("middlewares", {})
+        services |= route.get("services", {})
+        tls |= route.get("tls", {})
+    http = {"routers": routers, "middlewares": middlewares, "serversTransports": {"edge": TRANSPORT}}
+    # An empty part is an error to Traefik.
+    return {
+        "http": {**http, **({"services": services} if services else {})},
+        **({"tls": tls} if tls else {}),
     }
-    return {"http": {**http, **({"services": services} if services else {})}}

@@ -67,7 +67,8 @@ class TestPlain:
 
     def test_the_output_says_that_it_is_plain(self) -> None:
         assert plain().export("next") == [
-            "the URL is plain HTTP: set `domain` to {name, zone} for HTTPS, or `plain-http` to true if it is meant"
+            "the URL is plain HTTP: set `domain` to {name, zone} of a public zone in Route 53 for HTTPS,"
+            " or `plain-http` to true if it is meant"
         ]
 
     def test_it_sends_only_into_its_network(self) -> None:

@@ -179,7 +179,7 @@ def test_the_gate_asks_the_newcomer_by_way_of_the_proxy(
             raise error
         return io.BytesIO()
 
-    monkeypatch.setattr(proxy, "open_directly", answer)
+    monkeypatch.setattr(proxy, "open_unverified", answer)
     front: Any = SimpleNamespace(
         _base="http://engine.example", _gate=SimpleNamespace(expected={"api": SimpleNamespace(path="/up")})
     )

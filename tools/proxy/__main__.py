@@ -16,6 +16,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+import certifi
 import docker
 from docker.errors import DockerException
 
@@ -55,7 +56,8 @@ type (
 """
 STAMP = f"-X {TRAEFIK}/pkg/version.Version={VERSION}"
 TAG = f"switchyard-proxy:{VERSION}"
-DOCKERFILE = b"FROM scratch\nCOPY traefik /usr/local/bin/traefik\n"
+DOCKERFILE = b"FROM scratch\nCOPY traefik /usr/local/bin/traefik\nCOPY roots /etc/ssl/certs/ca-certificates.crt\n"
+"""With the CAs that Mozilla trusts: a CA that speaks ACME is asked by HTTPS."""
 
 say = partial(build.say, "proxy")
 
@@ -134,6 +136,7 @@ def load(client: docker.DockerClient, program: Path) -> None:
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w") as archive:
         archive.add(program, "traefik")
+        archive.add(certifi.where(), "roots")
         entry = tarfile.TarInfo("Dockerfile")
         entry.size = len(DOCKERFILE)
         archive.addfile(entry, io.BytesIO(DOCKERFILE))

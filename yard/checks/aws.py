@@ -245,7 +245,7 @@ IN_USE: Mapping[Limit, Callable[[Account], float]] = {
 def zone(asked: Account) -> Finding | None:
     """The public zone that the domain's records go into."""
     domain = asked.settings.config.domain
-    if domain is None:
+    if domain is None or domain.zone is None:
         return None
     named = asked.client("route53").list_hosted_zones_by_name(DNSName=domain.zone)["HostedZones"]
     found = [each for each in named if each["Name"] == f"{domain.zone}." and not each["Config"]["PrivateZone"]]
