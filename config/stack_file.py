@@ -136,7 +136,7 @@ def _map(path: Path) -> dict[str, Any]:
     except BadYaml as error:
         raise BadStack(f"{path} {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("config") or {}, dict):
-        raise BadStack(f"{path} is no map with a map `config` in it")
+        raise BadStack(f"{path} is not a map with a map `config` in it")
     return found
 
 

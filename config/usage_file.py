@@ -21,7 +21,7 @@ def read(given: str) -> Usage:
         return Usage.model_validate({"preset": given})
     file = Path(given)
     if not file.is_file():
-        raise BadUsage(f"{given} is no file, and no preset either: {', '.join(PRESETS)}{nearest(given, PRESETS)}")
+        raise BadUsage(f"{given} is neither a file nor a preset: {', '.join(PRESETS)}{nearest(given, PRESETS)}")
     try:
         value = read_yaml(file.read_bytes())
     except BadYaml as error:

@@ -61,7 +61,7 @@ def read(text: bytes, kind: Any = LOADER) -> Any:
         finally:
             loader.dispose()
     except ReaderError as error:
-        raise BadYaml(f"is no text in UTF-8, so save it as such: {error}") from error
+        raise BadYaml(f"is not text in UTF-8, so save it as such: {error}") from error
     except MarkedYAMLError as error:
         raise BadYaml(f"is not valid YAML: {_words(error, text)}") from error
     except (yaml.YAMLError, ValueError) as error:  # of a date that does not exist there is only the latter

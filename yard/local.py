@@ -69,7 +69,7 @@ class Local:
         """One key of the configuration that holds a map; raises `Misconfigured` where it holds something else."""
         found = self._written.get(key) or {}
         if not isinstance(found, dict):
-            raise Misconfigured(f"{key} in {self.file} is no map, such as {{key: value}}: {FIX}")
+            raise Misconfigured(f"{key} in {self.file} is not a map, such as {{key: value}}: {FIX}")
         return found
 
     @property
@@ -95,7 +95,7 @@ class Local:
     def _problems(self, name: str) -> Iterator[MachineError]:
         service = self.services[name]
         if not isinstance(service, dict):
-            yield Misconfigured(f"services.{name} in {self.file} is no map, such as {{build: ../{name}}}: {FIX}")
+            yield Misconfigured(f"services.{name} in {self.file} is not a map, such as {{build: ../{name}}}: {FIX}")
         elif not any(service.get(each) for each in ("build", "digest", "image")):
             yield Misconfigured(
                 f"services.{name} says neither how its image is built nor which it is: set services.{name}.build to the"

@@ -142,7 +142,7 @@ def registry_answers(host: str) -> bool:
     if status in (200, 401) and headers.get("Docker-Distribution-Api-Version"):
         return True
     raise MachineError(
-        f"what answers at {host} is no registry: stop it, or take another port with "
+        f"what answers at {host} is not a registry: stop it, or take another port with "
         "`pulumi config set --path oci.host localhost:5001 --stack local`"
     )
 

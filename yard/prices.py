@@ -17,8 +17,9 @@ from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
 from yard import exits, files, here
 from yard.choice import stack_option
+from yard.pricelist import PriceListError
 from yard.pricelist.fetch import AWS
-from yard.pricelist.refresh import Refreshed
+from yard.pricelist.refresh import Refreshed, offered
 from yard.pricelist.refresh import refresh as read_anew
 
 ROOT = here.ROOT
@@ -38,7 +39,7 @@ def prices(context: click.Context) -> None:
 def _region(context: click.Context, parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if not REGION.fullmatch(name):
-            raise click.BadParameter(f"{name!r} is no region of AWS: want one such as eu-central-1")
+            raise click.BadParameter(f"{name!r} is not a region of AWS: want one such as eu-central-1")
     return tuple(dict.fromkeys(names))
 
 
@@ -55,6 +56,7 @@ def _offers(context: click.Context, parameter: click.Parameter, base: str) -> st
 @prices.command()
 @click.argument("regions", metavar="[REGION]...", nargs=-1, callback=_region)
 @stack_option("Take this stack's region where no REGION is named.")
+@click.option("--every-region", "every", is_flag=True, help="Each region in which AWS offers all that is looked up.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document; progress goes to standard error.")
 @click.option(
@@ -66,21 +68,24 @@ def _offers(context: click.Context, parameter: click.Parameter, base: str) -> st
     metavar="URL|DIRECTORY",
     help="Where the lists are, as <service>/current/<region>/index.json: a mirror, or files downloaded before.",
 )
-def refresh(regions: tuple[str, ...], stack: str, dry_run: bool, as_json: bool, offers: str) -> None:
+def refresh(regions: tuple[str, ...], stack: str, every: bool, dry_run: bool, as_json: bool, offers: str) -> None:
     """Read AWS's public price lists and write each REGION's price file anew, or the first one of a new region.
 
     Needs the internet and no account; the list of EC2 is several hundred MB. It is all or nothing: when one price is
     missing, ambiguous or not in USD, all that is wrong is named, no file changes, and the exit code is 1. What AWS does
-    not list stays as it is.
+    not list stays as it is. With --every-region each region is all or nothing by itself: the others' files are written.
     """
+    if every and regions:
+        raise click.UsageError("--every-region or REGION: choose one")
     with _progress() as progress:
         try:
-            found = [read_anew(each, HERE, offers, progress) for each in regions or (_own_region(stack),)]
+            named = offered(offers, progress) if every else regions or (_own_region(stack),)
+            found = [read_anew(each, HERE, offers, progress) for each in named]
             good = not any(each.problems for each in found)
-            changed = [each for each in found if good and each.differs]
+            changed = [each for each in found if (not each.problems if every else good) and each.differs]
             for each in changed if not dry_run else ():
                 files.write(each.path, each.text)
-        except OSError as error:
+        except (OSError, PriceListError) as error:
             raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps({"ok": good, "regions": [_json(each, each in changed) for each in found]}, indent=2))
@@ -124,10 +129,10 @@ def _tell(found: list[Refreshed], changed: list[Refreshed], dry_run: bool) -> No
         console.print(f"[bold]{each.region}[/]")
         for line in _lines(each):
             console.print(f"  {line}")
-    if any(each.problems for each in found):
+    if any(each.problems for each in found) and not changed:
         console.print("[bold red]Nothing was changed.[/]")
         return
-    for each in found:
+    for each in (each for each in found if not each.problems):
         verb = "same as before" if each not in changed else "not written (--dry-run)" if dry_run else "written"
         console.print(f"{escape(str(each.path))}: {verb}")
 

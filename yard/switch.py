@@ -260,7 +260,9 @@ def _weights(text: str) -> dict[str, int]:
         found = json.loads(text)
         return {key: int(weight) for key, weight in found.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise SwitchError("`traffic` is no map of weights, such as {eks: 90, ecs-fargate: 10}: fix it first") from error
+        raise SwitchError(
+            "`traffic` is not a map of weights, such as {eks: 90, ecs-fargate: 10}: fix it first"
+        ) from error
 
 
 def _guard(text: str) -> GuardOptions:

@@ -357,7 +357,7 @@ class TestRefusals:
                 1,
                 r"there are no prices for eu-west-3: .*yard prices refresh eu-west-3.*--like us-east-1`",
             ),
-            (["--usage", "smal"], 1, r"smal is no file, and no preset either: .*did you mean small\?"),
+            (["--usage", "smal"], 1, r"smal is neither a file nor a preset: .*did you mean small\?"),
             (["--json", "--csv"], 2, r"--json or --csv: choose one"),
             (["--pair", "ecr+eks"], 2, r"--pair goes with --by-line"),
             (["--by-line", "--pair", "ecr"], 2, r"there is no pair 'ecr': give REGISTRY\+ORCHESTRATOR.*or ecr or"),

@@ -191,8 +191,8 @@ class TestHostileFiles:
             ("services: &a\n  web: *a\n", "has an alias inside of what it stands for, from line 1 on: take it out"),
             ("services: {a: {}, a: {}}\n", "has the key a twice, in lines 1 and 1: take one out"),
             ("services:\n  web: !reset {}\n", "is not valid YAML: line 2, column 8: could not determine a constructor"),
-            ("- web\n", "is no map: want a file of Docker Compose"),
-            ("", "is no map: want a file of Docker Compose"),
+            ("- web\n", "is not a map: want a file of Docker Compose"),
+            ("", "is not a map: want a file of Docker Compose"),
             ("a: 1\n", "is in no dialect that is known by what is in it: say which with --as compose"),
             ("services: [web]\n", "has no service that can run here: services[0]: a service is a map"),
             (

@@ -150,7 +150,7 @@ class TestTheProgram:
         other.mkdir()
         git(other, "init", "--quiet")
         git(other, "commit", "--allow-empty", "--quiet", "--message", "x")
-        assert "is no program of Switchyard's: see --from" in run(source=other).output
+        assert "is not a program of Switchyard's: see --from" in run(source=other).output
         assert not (shop / "switchyard").exists()
 
 

@@ -1,5 +1,6 @@
 """The price lists come from a mirror, whole or not at all."""
 
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ class Mirror:
 
     keeps: Callable[[int], int | None] = lambda request: None
     """How many bytes the n-th request gets before the line is cut; None: all."""
+    root: Path = OFFERS
     ranges: bool = True
     status: int = 200
     tag: Callable[[int], str] = lambda request: '"1"'
@@ -58,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         if mirror.status != 200:
             self.send_error(mirror.status)
             return
-        body, tag = (OFFERS / self.path.lstrip("/")).read_bytes(), mirror.tag(count)
+        body, tag = (mirror.root / self.path.lstrip("/")).read_bytes(), mirror.tag(count)
         if partial_answer := mirror.ranges and wanted and self.headers.get("If-Range") == tag:
             body = body[int(wanted.removeprefix("bytes=").rstrip("-")) :] if wanted else body
         self.send_response(206 if partial_answer else 200)
@@ -80,6 +82,28 @@ class TestDownload:
         with served(Mirror()) as (base, mirror):
             self.expect(kept, run(VIRGINIA, offers=base))
         assert [path for path, _ in mirror.requests] == [f"/{each}/current/{VIRGINIA}/index.json" for each in SERVICES]
+
+    def test_every_region_that_has_all_services_each_by_itself(self, kept: Path, lists: Path) -> None:
+        """Milan has not all of the services; Tokyo's list of ECS is broken, which keeps nobody else."""
+        for service in SERVICES:
+            milan = ["eu-south-1"] if service != "AmazonEKS" else []
+            index = {"regions": {each: {"regionCode": each} for each in (VIRGINIA, TOKYO, *milan)}}
+            (lists / service / "current/region_index.json").write_text(json.dumps(index), encoding="utf-8")
+        (lists / f"AmazonECS/current/{TOKYO}/index.json").write_text("{}", encoding="utf-8")
+        before = (kept / f"aws/{TOKYO}.json").read_text(encoding="utf-8")
+        with served(Mirror(root=lists)) as (base, mirror):
+            result = run("--every-region", offers=base)
+        assert result.exit_code == 1
+        assert (kept / f"aws/{VIRGINIA}.json").read_text() == ((EXPECTED / f"{VIRGINIA}.json").read_text())
+        assert (kept / f"aws/{TOKYO}.json").read_text(encoding="utf-8") == before
+        assert not any("eu-south-1" in path for path, _ in mirror.requests)
+        assert "AmazonECS: is not a complete price list" in result.output
+        assert result.output.endswith(f"{VIRGINIA}.json: written\n")
+
+    def test_a_list_of_regions_that_is_none_is_named(self, lists: Path) -> None:
+        (lists / f"{SERVICES[0]}/current/region_index.json").write_text("[]", encoding="utf-8")
+        told = run("--every-region", offers=lists).output
+        assert f"{SERVICES[0]}/current/region_index.json is not a list of regions in AWS's format" in told
 
     def test_it_goes_on_where_it_broke_off(self, kept: Path) -> None:
         with served(Mirror(keeps=lambda request: 1000 if request == 0 else None)) as (base, mirror):
@@ -142,7 +166,8 @@ class TestListing:
         result = CliRunner().invoke(command.prices, [])
         assert result.exit_code == 0
         assert [line.split() for line in result.output.splitlines()] == [
-            ["vendor", "region", "prices", "oldest", "undated", "recorded", "unconfirmed"],
+            ["no", "not"],
+            ["vendor", "region", "prices", "oldest", "date", "recorded", "sure"],
             ["aws", TOKYO, "3", "2026-06", "2", "0", "3"],
             ["docker", "global", "0", "-", "0", "0", "0"],
         ]

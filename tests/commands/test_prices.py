@@ -116,7 +116,7 @@ class TestRefresh:
     def test_what_is_no_region_is_refused(self, name: str) -> None:
         result = run(name)
         assert result.exit_code == 2
-        assert f"'{name}' is no region of AWS" in result.output
+        assert f"'{name}' is not a region of AWS" in result.output
 
     @pytest.mark.parametrize("base", ["https://me:word@mirror.example", "https://mirror.example/?token=1", "ftp://x/y"])
     def test_an_address_with_a_secret_in_it_is_refused_unprinted(self, base: str) -> None:
@@ -196,11 +196,11 @@ class TestNothingChangesWhen:
             (unpriced, "has 0 prices on demand, not one"),
             (two_terms, "has 2 prices on demand, not one"),
             (in_yuan, "is priced in CNY, not in USD"),
-            (by_the_day, "is charged by 'Days', which is no hour"),
+            (by_the_day, "is charged by 'Days', which is not hour"),
             (for_nothing, "costs nothing: look at it yourself"),
             (with_an_end, "has tiers that do not follow each other: 0 to 100"),
             (other_list, "AmazonEC2: is the price list of AmazonRDS"),
-            (no_date, "AmazonEC2: is no complete price list in AWS's format"),
+            (no_date, "AmazonEC2: is not a complete price list in AWS's format"),
         ],
         ids=lambda each: getattr(each, "__name__", ""),
     )
@@ -267,7 +267,7 @@ class TestNothingChangesWhen:
         path.write_bytes(whole[: int(len(whole) * share)])
         result = run(TOKYO, offers=lists)
         assert result.exit_code == 1
-        assert "AmazonEC2: is no complete price list in AWS's format" in result.output
+        assert "AmazonEC2: is not a complete price list in AWS's format" in result.output
 
     @pytest.mark.parametrize(
         "content", [b"<html>", b"[]", b"\xff\xfe", b'{"products": {"A": 1}}', b'{"products": [1]}']
@@ -276,7 +276,7 @@ class TestNothingChangesWhen:
         path_of(lists, "AmazonVPC").write_bytes(content)
         result = run(TOKYO, offers=lists)
         assert result.exit_code == 1
-        assert "AmazonVPC: is no complete price list in AWS's format" in result.output
+        assert "AmazonVPC: is not a complete price list in AWS's format" in result.output
 
     def test_the_file_cannot_be_written(self, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(self: Path, *_: object, **__: object) -> int:

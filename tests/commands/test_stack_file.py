@@ -27,9 +27,9 @@ class TestStackFile:
         [
             (b"a: [", "is not valid YAML"),
             (b"a: 2026-02-30", "is not valid YAML"),
-            (b"- a", "is no map"),
-            (b"config: 5", "is no map"),
-            (b"config: {a: caf\xe9}", "is no text in UTF-8, so save it as such"),
+            (b"- a", "is not a map"),
+            (b"config: 5", "is not a map"),
+            (b"config: {a: caf\xe9}", "is not text in UTF-8, so save it as such"),
             (b"config: {5: x}", "has the key 5 under `config`, and a key is text: take it out"),
             (b"config: {zones: 2, 'switchyard:zones': 3}", "has both zones and switchyard:zones, which are one key"),
         ],

@@ -210,15 +210,18 @@ class TestConfiguration:
         [
             (b"", "has no services, which are what `yard up` builds and runs: edit config/Pulumi.local.yaml"),
             (b"config:", "has no services"),
-            (b"config: {services: {api: x}}", r"services.api in .* is no map, such as {build: \.\./api}"),
+            (b"config: {services: {api: x}}", r"services.api in .* is not a map, such as {build: \.\./api}"),
             (b"config: {services: {api: {}}}", "services.api says neither how its image is built nor which it is"),
             (b"config: {services: {api: {build: nowhere}}}", "services.api.build is nowhere, and there is no folder"),
             (b"config: {services: {api: {build: {}}}}", "says neither how its image is built"),
             (b"config: {services: {api: {build: {dockerfile: x}}}}", "services.api.build.context is not set"),
-            (b"config: {services: x}", "services in .* is no map, such as {key: value}: edit config/Pulumi.local.yaml"),
-            (b"config: {swarm: x}", "swarm in .* is no map"),
-            (b"config: x", "is no map with a map `config` in it"),
-            (b"config: {a: caf\xe9}", "is no text in UTF-8"),
+            (
+                b"config: {services: x}",
+                "services in .* is not a map, such as {key: value}: edit config/Pulumi.local.yaml",
+            ),
+            (b"config: {swarm: x}", "swarm in .* is not a map"),
+            (b"config: x", "is not a map with a map `config` in it"),
+            (b"config: {a: caf\xe9}", "is not text in UTF-8"),
         ],
     )
     def test_up_stops_before_it_makes_anything(self, local: Local, text: bytes, said: str) -> None:

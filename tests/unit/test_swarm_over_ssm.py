@@ -202,7 +202,7 @@ class TestManagers:
     def test_one_that_never_joins_is_an_error_with_the_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(swarm_nodes, "JOINING", 0.05)
         self.engine(monkeypatch, *[NoManagerError("nobody is online")] * 10_000)
-        with pytest.raises(SwarmError, match=r"i-1 is no manager of the swarm after .* nobody is online"):
+        with pytest.raises(SwarmError, match=r"i-1 is not a manager of the swarm after .* nobody is online"):
             ManagerProvider().create(ADDRESS)
 
     def test_it_steps_down_before_it_goes_and_others_see_to_it(self, monkeypatch: pytest.MonkeyPatch) -> None:

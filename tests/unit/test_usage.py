@@ -80,6 +80,6 @@ class TestUsageFile:
 
     def test_a_name_of_nothing_brings_the_nearest_preset(self) -> None:
         with pytest.raises(
-            BadUsage, match=r"^smal is no file, and no preset either: small, medium, large; did you mean small\?$"
+            BadUsage, match=r"^smal is neither a file nor a preset: small, medium, large; did you mean small\?$"
         ):
             read("smal")

@@ -29,7 +29,7 @@ BAD = {
     "900 levels": (f"a: {'[' * 900}{']' * 900}\n", "has more than 100 maps and lists in one another: nest fewer"),
     "99999 levels": (f"a: {'[' * 99999}{']' * 99999}\n", "has more than 100 maps and lists in one another"),
     "a day that is not": ("a: 2026-02-30", "is not valid YAML: "),
-    "no text": ("a: caf\udce9", "is no text in UTF-8, so save it as such"),
+    "no text": ("a: caf\udce9", "is not text in UTF-8, so save it as such"),
 }
 
 

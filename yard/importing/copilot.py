@@ -20,7 +20,7 @@ NONE: Mapping[str, str] = {
     "Scheduled Job": "it is `jobs` of the service whose image it runs: its command, and `on.schedule` as five fields",
     "Static Site": "files alone are no service here: leave them in a bucket behind a CDN, or serve them from an image",
     "Environment": "the network, the load balancer and the cluster are the stack's own, made by its keys",
-    "Pipeline": "a pipeline is no service: call `yard deploy` in it",
+    "Pipeline": "a pipeline is not a service: call `yard deploy` in it",
 }
 """Types that are no services of ours, and why."""
 VARIABLE = re.compile(r"\$\{(\w+)\}")

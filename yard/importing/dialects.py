@@ -103,7 +103,7 @@ def _document(path: Path) -> dict[str, Any]:
     except BadYaml as error:
         raise NoImport(f"{path} {error}") from error
     if not isinstance(found, dict):
-        raise NoImport(f"{path} is no map: want a file of {', '.join(_titles())}")
+        raise NoImport(f"{path} is not a map: want a file of {', '.join(_titles())}")
     return found
 
 

@@ -32,7 +32,7 @@ def read(given: Given) -> tuple[list[Draft], Report]:
     root = Source(report, (), words.texts(given.document, (), report, lambda text: _filled(text, name)))
     container = next((each for each in root.at("containers").inner() if isinstance(each.value, dict)), None)
     if container is None:
-        root.rest_dropped("there is no map of a container in `containers`")
+        root.rest_dropped("there is not a map of a container in `containers`")
         return [], report
     if why := words.kept_elsewhere(container.at("image").value):
         root.rest_dropped(why)

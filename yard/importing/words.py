@@ -45,7 +45,7 @@ def kept_elsewhere(image: Any) -> str:
     if not runs:
         return ""
     return (
-        f"{name.rpartition('/')[2]} keeps data and speaks no HTTP, so it is no service here: let {runs} run it, or"
+        f"{name.rpartition('/')[2]} keeps data and speaks no HTTP, so it is not a service here: let {runs} run it, or"
         " keep it where it is, and give its address to the others in `env` or `secrets`"
     )
 

@@ -1,5 +1,6 @@
 """Where AWS's price lists come from: its own server, a mirror of it, or files that were downloaded before."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,13 +30,30 @@ BUSY = {408, 429, 500, 502, 503, 504}
 @contextmanager
 def fetched(base: str, service: str, region: str, progress: Progress) -> Iterator[IO[bytes]]:
     """A service's list for a region. `base`: a URL or a directory, laid out as at AWS. Raises `PriceListError`."""
-    where = f"{base.rstrip('/')}/{service}/current/{region}/index.json"
+    with _file(base, f"{service}/current/{region}/index.json", f"{region} {service}", progress) as file:
+        yield file
+
+
+def regions(base: str, service: str, progress: Progress) -> set[str]:
+    """The regions for which there is a list of a service (the "region index" of AWS's bulk API). Raises
+    `PriceListError`."""
+    name = f"{service}/current/region_index.json"
+    with _file(base, name, f"regions of {service}", progress) as file:
+        try:
+            return set(json.load(file)["regions"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise PriceListError(f"{base.rstrip('/')}/{name} is not a list of regions in AWS's format") from error
+
+
+@contextmanager
+def _file(base: str, name: str, title: str, progress: Progress) -> Iterator[IO[bytes]]:
+    where = f"{base.rstrip('/')}/{name}"
     if "://" not in base:
         with _local(Path(where)) as file:
             yield file
         return
     with TemporaryFile() as file:
-        Download(where, file, progress, progress.add_task(f"{region} {service}", total=None)).run()
+        Download(where, file, progress, progress.add_task(title, total=None)).run()
         file.seek(0)
         yield file
 

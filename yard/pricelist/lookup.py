@@ -119,7 +119,7 @@ def _check_tier(item: Item, product: Product, tier: Dimension) -> None:
         raise PriceListError(f"SKU {product.sku} is priced in {', '.join(tier.price) or 'nothing'}, not in USD")
     pattern = UNITS.get(item.unit) or UNITS[item.unit.rpartition("-")[2]]
     if not re.fullmatch(pattern, tier.unit, re.IGNORECASE):
-        raise PriceListError(f"SKU {product.sku} is charged by {tier.unit!r}, which is no {item.unit}")
+        raise PriceListError(f"SKU {product.sku} is charged by {tier.unit!r}, which is not {item.unit}")
 
 
 def _check_tiers(product: Product, tiers: list[Dimension]) -> None:

@@ -68,7 +68,7 @@ def read(file: IO[bytes], service: str, usages: Container[str]) -> Offer:
     try:
         offer = _read(file, usages)
     except (ValueError, ijson.JSONError) as error:  # pydantic's are the first
-        raise PriceListError(f"is no complete price list in AWS's format: {_short(error)}") from error
+        raise PriceListError(f"is not a complete price list in AWS's format: {_short(error)}") from error
     if offer.head.service != service:
         raise PriceListError(f"is the price list of {offer.head.service}")
     return offer
@@ -106,7 +106,7 @@ def _head(file: IO[bytes]) -> Head:
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"{value!r:.40} is no object")
+        raise ValueError(f"{value!r:.40} is not an object")
     return value
 
 

@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from components.prices import Row, plain, rows_of
 from yard.pricelist import PriceListError, Unreachable, files, offer
-from yard.pricelist.fetch import fetched
+from yard.pricelist.fetch import fetched, regions
 from yard.pricelist.items import ITEMS, SERVICES
 from yard.pricelist.lookup import look_up
 
@@ -67,6 +67,11 @@ def refresh(region: str, directory: Path, base: str, progress: Progress) -> Refr
     kept = [row["key"] for row in rows if row["key"] not in ITEMS]
     changes = [Change(key, _words(old, key), _words(rows, key) or "") for key in found.rows]
     return Refreshed(region, path, [], found.absent, rows, changes, list(dict.fromkeys(kept)))
+
+
+def offered(base: str, progress: Progress) -> list[str]:
+    """The regions for which AWS lists every service that is looked up. Raises `PriceListError`."""
+    return sorted(set.intersection(*(regions(base, each, progress) for each in SERVICES)))
 
 
 def _offers(region: str, base: str, progress: Progress) -> tuple[dict[str, offer.Offer], list[str]]:

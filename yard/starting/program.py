@@ -63,7 +63,7 @@ def place(project: Path, version: Version, *, as_copy: bool) -> str:
         raise
     if not (program / "yard/here.py").is_file():
         remove(project)
-        raise click.ClickException(f"{version.source} at {version.commit} is no program of Switchyard's: see --from")
+        raise click.ClickException(f"{version.source} at {version.commit} is not a program of Switchyard's: see --from")
     return describe(program)
 
 

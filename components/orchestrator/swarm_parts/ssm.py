@@ -276,7 +276,7 @@ def _manager(adapter: Adapter, problems: list[str]) -> RemoteEngine | None:
         engine = RemoteEngine(adapter)
         if engine.info().get("Swarm", {}).get("ControlAvailable"):
             return engine
-        problems.append(f"{adapter.instance} is no manager")
+        problems.append(f"{adapter.instance} is not a manager")
     except (DockerException, RequestException) as error:
         problems.append(str(error))
     return None
