@@ -78,8 +78,20 @@ def _document(blocks: Iterable[str]) -> str:
 # --- docs/configuration.md ----------------------------------------------------------------------------------------
 
 INTRODUCTION = """\
-A stack's values are in `config/Pulumi.<stack>.yaml`; what it does not say has the default of the tables below. Edit the
-file, or:
+A stack's values are in `config/Pulumi.<stack>.yaml`. This is a whole file. It runs one service on AWS, on ECS with
+Fargate, and keeps its image in ECR:
+
+```yaml
+config:
+  aws:region: us-east-1
+  services:
+    api:
+      build: {context: app}   # a folder with a Dockerfile
+      port: 8080              # where the service listens
+      health: /healthz        # a path that answers 200 when it is well
+```
+
+What a file does not say has the default of the tables below. Edit the file, or type a command:
 
     pulumi config set orchestrator eks
     pulumi config set --path services.api.memory 1024
@@ -87,8 +99,9 @@ file, or:
     pulumi config set --secret --path services.api.secrets.DB_PASSWORD
 
 A key without a namespace is the project's own, whose `name` is in `Pulumi.yaml`: in project `shop`, `zones` and
-`shop:zones` are one key. All values are checked before anything is made; every problem is reported at once, each with
-the key, what it is, what is wanted and how to fix it. A misspelt key is a problem too."""
+`shop:zones` are one key. All values are checked before anything is made. Every problem is told at once, each with the
+key, what it is, what is wanted and how to fix it. A misspelt key is a problem too. What the words mean is in the
+[glossary](glossary.md)."""
 
 COPY = """\
 Every replica also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""

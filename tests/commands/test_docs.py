@@ -22,9 +22,10 @@ from components.registry import REGISTRIES, RegistryArgs
 from components.service import FEATURES, Service
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
-from config.load import load
+from config.load import load, of_file
 from config.reader import Keys
 from config.settings import Settings
+from config.stack_file import StackFile
 from config.usage_file import read as read_usage
 from tests.program import SERVICE, as_pulumi
 from tools import docs, keys
@@ -245,6 +246,18 @@ def test_the_costs_and_rows_in_the_guide_are_the_third_partys() -> None:
     assert any("@refuses(" in line for line in lines)
     known = {line.strip() for file in theirs for line in file.read_text().splitlines()}
     assert not [line for line in lines if line not in known]
+
+
+def test_the_configuration_begins_with_one_that_is_whole(tmp_path: Path) -> None:
+    (example,) = re.findall(
+        r"^```yaml\n(config:.*?)^```", (docs.ROOT / "docs/configuration.md").read_text(), re.M | re.S
+    )
+    (tmp_path / "config").mkdir()
+    (tmp_path / "Pulumi.yaml").write_bytes((docs.ROOT / "Pulumi.yaml").read_bytes())
+    (tmp_path / "config/Pulumi.dev.yaml").write_text(example, encoding="utf-8")
+    settings = of_file(StackFile(tmp_path, "dev"))
+    assert (settings.config.registry, settings.config.orchestrator) == ("ecr", "ecs-fargate")
+    assert settings.services["api"].port == 8080
 
 
 def test_the_usage_in_the_guide_is_one(tmp_path: Path) -> None:
