@@ -45,7 +45,9 @@ class ManagerProvider(Provider):
             except SwarmError as error:  # the first one: nobody answers before it has booted
                 problem = str(error)
             time.sleep(POLL)
-        raise SwarmError(f"{props['instance']} is not a manager of the swarm after {JOINING / 60:.0f} minutes: {problem}")
+        raise SwarmError(
+            f"{props['instance']} is not a manager of the swarm after {JOINING / 60:.0f} minutes: {problem}"
+        )
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """Is it still a node?"""

@@ -84,7 +84,7 @@ class TestWhatItWrites:
 
     def test_a_field_that_must_be_given_is_required(self) -> None:
         text = dict(docs.documents())["docs/configuration.md"]
-        assert re.search(r"^\| `zone` \|.*\| required \|", text, re.MULTILINE)
+        assert re.search(r"^\| `listener` \|.*\| required \|", text, re.MULTILINE)
 
     def test_max_replicas_are_min_where_they_are_not_given(self) -> None:
         assert Service.model_validate({"replicas": {"min": 3}}).replicas.max == 3

@@ -18,6 +18,7 @@ import pytest
 from botocore import xform_name
 
 from components import backends
+from components.edge import EDGES
 from components.orchestrator import ORCHESTRATORS
 from components.registry import REGISTRIES
 from config.reader import Keys
@@ -108,6 +109,7 @@ def no_key(words: Words) -> Iterator[str]:
     names = {each.alias or name for name, each in Keys.model_fields.items()}
     known = {
         *names,
+        *EDGES,
         *REGISTRIES,
         *ORCHESTRATORS,
         *OF_THE_READERS,
