@@ -24,13 +24,13 @@ POD = {
 class Land:
     """A cloud's state, made by hand."""
 
-    def __init__(self) -> None:
+    def __init__(self, health: str = "/up") -> None:
         self.state = CloudState()
         self.state.registers[types.ECS_SERVICE] = Registers(
             "loadBalancers.targetGroupArn", "loadBalancers.containerPort", "desiredCount", "securityGroups"
         )
         self.make(types.LISTENER, "http", loadBalancerArn="balancer")
-        asked = {"path": "/up", "matcher": "200-299", "interval": 10, "healthyThreshold": 2}
+        asked = {"path": health, "matcher": "200-299", "interval": 10, "healthyThreshold": 2}
         for name in ("api-old", "api-new"):
             self.make(types.TARGET_GROUP, name, deregistrationDelay=30, healthCheck=asked, port=8080)
 

@@ -1,11 +1,11 @@
 """The pictures of the README, made anew of real runs: `make up`, a rehearsed switch, `make down`.
 
-    python -m tools.pictures [pages]
+    python -m tools.pictures [pages|load]
 
 docs/run.svg is what they print, docs/rehearsal.svg the lanes of the switch. docs/pages/ has the pages of `yard compare`
 and of `yard rehearse` as a browser shows them, light, dark and on a phone; `pages` makes these alone. Needs chromium
 and chromium-driver; without `pages` a Docker engine too, and a checkout in which stack local is not up: it is brought
-up and taken away again.
+up and taken away again. `load` makes docs/load.svg alone, the requests through a switch, and needs Go.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ WITHOUT_FONTS = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, fla
 
 def main() -> int:
     """Make all, or those of the pages; the exit code."""
+    if sys.argv[1:] == ["load"]:
+        load()
+        return 0
     if missing := browser.missing():
         print(f"pictures: no {' and no '.join(missing)}: install chromium and chromium-driver", file=sys.stderr)
         return 1
@@ -68,6 +71,14 @@ def pages() -> str:
         photograph(files)
         write("rehearsal.svg", lanes(files["rehearse"].read_text(encoding="utf-8")))
     return printed
+
+
+def load() -> None:
+    """The requests through a switch."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "load.html"
+        print(run(*SWITCH, "--load", "--html", str(file)))
+        write("load.svg", lanes(file.read_text(encoding="utf-8")))
 
 
 def photograph(files: dict[str, Path]) -> None:

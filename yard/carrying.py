@@ -22,6 +22,7 @@ from rehearsal.traffic.figures import Bar, Carried
 from rehearsal.traffic.mistakes import mistakes
 from rehearsal.traffic.plane import Plane
 from rehearsal.traffic.replica import Pace
+from rehearsal.traffic.starts import Start, container, process
 from rehearsal.traffic.wanted import Workload
 from yard import exits
 
@@ -47,6 +48,8 @@ class Load:
     """At least so many in each switch."""
     run: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Service -> the command that is a replica of it, which listens on $PORT."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Service -> the image on this machine's Docker engine that its replicas are containers of."""
     paths: Sequence[str] = ()
     """What is asked for besides each service's own path."""
     pace: float = 1.0
@@ -82,7 +85,7 @@ class Carrier:
         self._pace = Pace(load.pace)
         self._begun: dict[int, float] = {}
         self._bars: list[Bar] = []
-        self.plane = Plane(Balancer(programs.proxy, place), self._command, place, self._pace)
+        self.plane = Plane(Balancer(programs.proxy, place), self._start, place, self._pace)
 
     def settles(self, gate: Mapping[str, object]) -> dict[str, float]:
         """How long the gate lets the old replicas stay, by the stack's key `gate`: requests under way feel that."""
@@ -134,19 +137,36 @@ class Carrier:
                 )
             yield path, host
 
-    def _command(self, workload: Workload) -> Sequence[str]:
-        return self._load.run.get(workload.service) or [str(self._programs.example)]
+    def _start(self, workload: Workload, port: int) -> Start:
+        if image := self._load.images.get(workload.service):
+            return container(image, workload, port)
+        return process(self._load.run.get(workload.service) or [str(self._programs.example)], workload, port)
 
 
 def check(load: Load, services: Mapping[str, object]) -> Iterator[str]:
     """What keeps a stack's services from being run here, by the keys of its configuration."""
-    for name in sorted(load.run.keys() - services.keys()):
-        yield f"--run {name}=...: there is no service {name}, but {', '.join(sorted(services)) or 'none at all'}"
+    for option, given in (("--run", load.run), ("--image", load.images)):
+        for name in sorted(given.keys() - services.keys()):
+            known = ", ".join(sorted(services)) or "none at all"
+            yield f"{option} {name}=...: there is no service {name}, but {known}"
+    for image in sorted(set(load.images.values())):
+        if why := _missing(image):
+            yield f"--image: {image} is not on the Docker engine here, so build it or pull it: {why}"
     for name, each in services.items():
         health = each.get("health", EXAMPLE_HEALTH) if isinstance(each, dict) else EXAMPLE_HEALTH
         public = each.get("public", True) if isinstance(each, dict) else True
-        if public and health != EXAMPLE_HEALTH and name not in load.run:
+        if public and health != EXAMPLE_HEALTH and name not in {**load.run, **load.images}:
             yield (
                 f"services.{name}.health is {health}, which the example does not answer that would stand for it:"
-                f" say how a replica is run, which listens on $PORT: --run {name}='node server.js'"
+                f" give its image, --image {name}=IMAGE, or a command that listens on $PORT, --run"
+                f" {name}='node server.js'"
             )
+
+
+def _missing(image: str) -> str:
+    """Why an image cannot be run here; empty: it can."""
+    try:
+        asked = subprocess.run(["docker", "image", "inspect", image], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error)
+    return asked.stderr.strip() if asked.returncode else ""

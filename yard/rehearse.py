@@ -55,6 +55,13 @@ ROOT = here.ROOT
     metavar="SERVICE=COMMAND",
     help="With --load: what is a replica of a service here, and listens on $PORT; else the example. May be repeated.",
 )
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="SERVICE=IMAGE",
+    help="With --load: run an image that is on this machine's Docker engine. May be repeated.",
+)
 def rehearse(
     stack: str, to: str | None, verbose: bool, page: str | None, as_json: bool, speed: float, **of_load: Any
 ) -> None:
@@ -76,12 +83,16 @@ def rehearse(
         raise SystemExit(1 if report.begun else exits.Misused.exit_code)
 
 
-def _load(carries: bool, rate: int, requests: int, paths: tuple[str, ...], runs: tuple[str, ...]) -> Load | None:
+Texts = tuple[str, ...]
+
+
+def _load(carries: bool, rate: int, requests: int, paths: Texts, runs: Texts, images: Texts) -> Load | None:
     """What is to be carried, by the call; raises `UsageError` for what makes no sense."""
     if not carries:
         given = click.get_current_context()
-        for name, option in {"rate": "rate", "requests": "requests", "paths": "path", "runs": "run"}.items():
+        for name in ("rate", "requests", "paths", "runs", "images"):
             if given.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+                option = name if name == "requests" else name.removesuffix("s")
                 raise click.UsageError(f"--{option} is about the requests of --load: give that too")
         return None
     if requests > rate * LONGEST:
@@ -90,7 +101,14 @@ def _load(carries: bool, rate: int, requests: int, paths: tuple[str, ...], runs:
     for each in paths:
         if not each.startswith("/"):
             raise click.UsageError(f"--path {each}: want a path that begins with /, such as /orders")
-    return Load(rate, requests, dict(map(_run, runs)), paths)
+    return Load(rate, requests, dict(map(_run, runs)), dict(map(_image, images)), paths)
+
+
+def _image(text: str) -> tuple[str, str]:
+    service, _, image = text.partition("=")
+    if not (service and image):
+        raise click.UsageError(f"--image {text}: want SERVICE=IMAGE, such as --image api=acme/api:latest")
+    return service, image
 
 
 def _run(text: str) -> tuple[str, list[str]]:

@@ -18,7 +18,8 @@ from urllib.request import Request
 
 from components.direct import open_directly
 from components.edge.proxy_routes import LAST, REVISION_HEADER, header
-from rehearsal.traffic.replica import HOST, free_port
+from rehearsal.traffic.replica import free_port
+from rehearsal.traffic.starts import HOST
 from rehearsal.traffic.wanted import Rule
 
 WATCHED, ACCESS = "routes.yml", "access.log"

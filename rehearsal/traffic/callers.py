@@ -17,7 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from rehearsal.traffic.replica import HOST
+from rehearsal.traffic.starts import HOST
 from rehearsal.traffic.wanted import Rule
 
 LONGEST = 1800

@@ -12,10 +12,9 @@ from rehearsal.aws import health, types
 from rehearsal.state import CloudResource, CloudState
 from rehearsal.traffic.balancer import Balancer, ProxyFailed
 from rehearsal.traffic.replica import Pace, Replica
+from rehearsal.traffic.starts import Starts
 from rehearsal.traffic.wanted import Group, Rule, Wanted, Workload, wanted
 
-Command = Callable[[Workload], Sequence[str]]
-"""What is run here as a replica of a workload."""
 TRIES = 3
 """Replicas that may end by themselves before no other is started: as many failures as ECS's circuit breaker takes at
 least (ECS developer guide, "Deployment circuit breaker")."""
@@ -42,7 +41,7 @@ class Plane:
     """Replicas, and a proxy before them, that follow a cloud's state."""
 
     balancer: Balancer
-    command: Command
+    starts: Starts
     place: Path
     """A folder for what they write."""
     pace: Pace = field(default_factory=Pace)
@@ -204,7 +203,7 @@ class Plane:
         for _ in range(count):
             number = len(self.replicas) + 1
             log = self.place / f"replica-{number}.log"
-            replica = Replica(number, key, workload, self.command(workload), log, self.look)
+            replica = Replica(number, key, workload, self.starts, log, self.look)
             self.replicas.append(replica)
             self._of[key].append(replica)
             replica.start(check, now.idle, self.pace)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Literal
 
+from rehearsal.traffic.starts import HOST, Starts
 from rehearsal.traffic.wanted import Check, Workload
 
-HOST = "127.0.0.1"
 FIRST_INTERVAL = 1.0
 """Seconds between two first checks, whatever the target group's interval is: who waits for them are no callers."""
 LOOK = 0.05
@@ -75,7 +74,7 @@ class Replica:
     """A process of one workload, on a port of the loopback interface. It lives in a thread of its own."""
 
     def __init__(
-        self, number: int, key: str, workload: Workload, command: Sequence[str], log: Path, changed: Callable[[], None]
+        self, number: int, key: str, workload: Workload, starts: Starts, log: Path, changed: Callable[[], None]
     ) -> None:
         self.number = number
         self.key = key
@@ -84,7 +83,7 @@ class Replica:
         self.port = free_port()
         self.life = Life()
         self.state: State = "initial"
-        self._command = command
+        self._start = starts(workload, self.port)
         self._log = log
         self._changed = changed
         self._leave = threading.Event()
@@ -116,8 +115,9 @@ class Replica:
     def kill(self) -> None:
         """End it now, whatever it does."""
         self._leave.set()
-        with suppress(AttributeError, ProcessLookupError):
-            self._process.kill()
+        with suppress(AttributeError):  # it has not begun
+            if self._process.poll() is None:
+                self._kill()
 
     def said(self) -> str:
         """The last line that it wrote."""
@@ -125,11 +125,11 @@ class Replica:
         return lines[-1] if lines else ""
 
     def _live(self, pace: Pace) -> None:
-        env = {**dict(self.workload.container.env), "PORT": str(self.port), "PATH": os.environ.get("PATH", "")}
         with self._log.open("wb") as log:
             self.life.started = time.time()
+            start, nothing = self._start, subprocess.DEVNULL
             self._process = subprocess.Popen(
-                self._command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                start.words, env=start.env, stdin=nothing, stdout=log, stderr=log, start_new_session=True
             )
             while self._process.poll() is None and not self._leave.wait(LOOK):
                 pass
@@ -151,8 +151,13 @@ class Replica:
             self._process.wait(pace(self.workload.grace))
         except subprocess.TimeoutExpired:
             self.life.killed = True
-            self._process.kill()
+            self._kill()
             self._process.wait()
+
+    def _kill(self) -> None:
+        if self._start.remove:
+            subprocess.run(self._start.remove, env=self._start.env, capture_output=True, check=False)
+        self._process.kill()
 
     def _ask(self, check: Check, pace: Pace) -> None:
         """As a load balancer: so many good answers in a row make it healthy, so many bad ones unhealthy."""

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from rehearsal.traffic.figures import Bar, Carried, Second
 from yard.rehearsing import Report, Served, Step
 from yard.story import Phase, clock
 from yard.story.lanes import picture
@@ -28,6 +29,21 @@ STEPS = [
     step("update", "rule", "edge", 676, 677),
     step("delete", "task", "ecs-fargate", 677, 780),
 ]
+
+
+CARRIED = Carried(
+    phase="switch",
+    seconds=2,
+    requests=20,
+    lost={"502": 1},
+    parts=[],
+    latency={"before": None, "during": None},
+    mistakes=[],
+    timeline=[Second(0, {"ecs-fargate": 10}, 0, 5.0), Second(1, {"ecs-fargate": 5, "eks": 4}, 1, 10.0)],
+    began=0.5,
+    ended=2,
+    bars=[Bar("edge", "update", "aws:lb/listenerRule:ListenerRule", "api", 1, 1.5)],
+)
 
 
 def report(**changes: object) -> Report:
@@ -151,6 +167,19 @@ class TestPage:
             ("ecs-fargate", "task"), ("edge", "rule"), ("eks", "cluster"), ("eks", "pods"), ("eks", "role"),
             ("vault", "log"),
         ]  # fmt: skip
+
+    def test_requests_are_drawn_over_what_the_switch_did(self) -> None:
+        page = html("dev", report(load=[CARRIED]))
+        columns = re.findall(r'<rect class="(\w+)" [^>]*height="([\d.]+)"><title>second (\d+): (\S+) (\d+)<', page)
+        assert columns == [
+            ("old", "100.0", "0", "ecs-fargate", "10"),
+            ("old", "50.0", "1", "ecs-fargate", "5"),
+            ("new", "40.0", "1", "eks", "4"),
+            ("lost", "10.0", "1", "lost", "1"),
+        ]
+        assert "update api (aws:lb/listenerRule:ListenerRule), 0:01 to 0:02" in page
+        assert "1 were lost (502 1)" in page
+        assert "The requests" not in html("dev", report())
 
     def test_nothing_is_fetched_and_nothing_runs(self) -> None:
         hostile = [step("create", "<script>alert(1)</script>", "eks", 60, 61)]

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rehearsal.traffic.callers import Answer, Callers
 from rehearsal.traffic.mistakes import mistakes
 from rehearsal.traffic.plane import Plane
 from rehearsal.traffic.replica import Pace
+from rehearsal.traffic.starts import process
 from tests import misbehaving
 from tests.engine.test_rehearse_load import programs  # noqa: F401 - a fixture
 from tests.land import Land
@@ -75,7 +77,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plane, lis
     place = tmp_path_factory.mktemp("plane")
     town, built = Town(), Programs.built()
     command = [sys.executable, misbehaving.__file__]
-    plane = Plane(Balancer(built.proxy, place), lambda _: command, place, PACE)
+    plane = Plane(Balancer(built.proxy, place), partial(process, command), place, PACE)
     plane.start(town.state)
     try:
         until(lambda: len({each.key for each in plane.replicas if each.life.healthy}) == len(MISTAKES))
@@ -125,7 +127,7 @@ def test_replicas_that_are_never_well_are_said(tmp_path: Path) -> None:
     land, built = Land(), Programs.built()
     land.rule(old=1)
     command = ["env", "MISTAKE=sick", sys.executable, misbehaving.__file__]
-    plane = Plane(Balancer(built.proxy, tmp_path), lambda _: command, tmp_path, Pace(0.01))
+    plane = Plane(Balancer(built.proxy, tmp_path), partial(process, command), tmp_path, Pace(0.01))
     plane.start(land.state)
     try:
         service = land.task(1)

@@ -14,6 +14,7 @@ from rehearsal.traffic.callers import Answer, entry
 from rehearsal.traffic.mistakes import mistakes
 from rehearsal.traffic.plane import Shares, missing, surplus
 from rehearsal.traffic.replica import Life, Pace, Replica
+from rehearsal.traffic.starts import Start, container, process
 from rehearsal.traffic.wanted import Check, Container, Rule, Workload, wanted
 from tests.land import Land
 from yard.carrying import Load, check
@@ -79,11 +80,16 @@ class TestWanted:
         assert (found.workloads["one"].drain, found.workloads["one"].grace) == (0, 30)
 
 
+def a_replica(workload: Workload = WORKLOAD) -> Replica:
+    """One that is not started."""
+    return Replica(1, "key", workload, lambda *_: Start([], {}), Path("log"), lambda: None)
+
+
 class TestFollowing:
     """Whom to start and to stop."""
 
     def replicas(self, *workloads: Workload) -> list[Replica]:
-        return [Replica(n, "key", each, [], Path("log"), lambda: None) for n, each in enumerate(workloads)]
+        return [a_replica(each) for each in workloads]
 
     def test_what_is_missing_is_started_and_what_is_too_much_stopped(self) -> None:
         two = self.replicas(WORKLOAD, WORKLOAD)
@@ -95,6 +101,28 @@ class TestFollowing:
         assert (missing([old], new.workload, 1), surplus([old, new], new.workload, 1)) == (1, [])
         new.state = "healthy"
         assert surplus([old, new], new.workload, 1) == [old]
+
+
+class TestStarts:
+    """What a replica is here."""
+
+    def test_a_process_gets_the_environment_of_its_service_and_nothing_of_the_callers(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+        start = process(["api"], WORKLOAD, 4711)
+        assert start.env["PORT"] == "4711"
+        assert start.env["SWITCHYARD_SERVICE"] == "api"
+        assert "AWS_SECRET_ACCESS_KEY" not in start.env
+
+    def test_a_container_answers_on_the_loopback_interface_alone_and_its_values_are_on_no_command_line(self) -> None:
+        workload = replace(WORKLOAD, container=replace(CONTAINER, env=(("TOKEN", "s3cret"),), command=("serve",)))
+        start = container("acme/api", workload, 4711)
+        words = " ".join(start.words)
+        assert "--publish 127.0.0.1:4711:8080 --env TOKEN acme/api serve" in words
+        assert "s3cret" not in words
+        assert start.env["TOKEN"] == "s3cret"
+        assert start.remove[-1] in start.words
 
 
 class TestBalancer:
@@ -177,7 +205,7 @@ class TestMistakes:
     @pytest.mark.parametrize("name", LIVES)
     def test_each_is_said_with_its_fix(self, name: str) -> None:
         life, what, at, code = LIVES[name]
-        replica = Replica(1, "key", WORKLOAD, [], Path("log"), lambda: None)
+        replica = a_replica()
         replica.port, replica.life = 1, life
         took = 32.5 if name == "has longer requests" else 0
         sent = [answer(at, code=code, seconds=took)] if code else []
@@ -188,7 +216,7 @@ class TestMistakes:
         assert "api" in found.service
 
     def test_none_where_all_is_well(self) -> None:
-        replica = Replica(1, "key", WORKLOAD, [], Path("log"), lambda: None)
+        replica = a_replica()
         replica.life = Life(1, 2, 10, 40, 45, code=0, idle_for=60)
         assert mistakes([answer(5)], [replica], 60, Pace()) == []
 
@@ -211,6 +239,7 @@ class TestCall:
             (["--rate", "9"], "--rate is about the requests of --load: give that too"),
             (["--load", "--requests", "1000000"], "take too long: use --rate 667 or more"),
             (["--load", "--path", "slow"], "--path slow: want a path that begins with /"),
+            (["--load", "--image", "api"], "--image api: want SERVICE=IMAGE"),
             (["--load", "--run", "api"], "--run api: want SERVICE=COMMAND"),
             (["--load", "--run", "api=no-such-program x"], "there is no program no-such-program here"),
         ],

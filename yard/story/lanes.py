@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 from math import ceil
+from typing import Protocol
 
-from yard.rehearsing import Served, Step
+from yard.rehearsing import Served
 from yard.story import Phase, clock
 
 WIDTH, LEFT, ROW, HEAD = 1000, 130, 9, 22
@@ -22,16 +23,33 @@ def picture(phases: Sequence[Phase], label: str) -> str:
     if not steps:
         return ""
     start, end = min(each.start for each in steps), max(each.end for each in steps)
-    axis = _Axis(start, max(end - start, 1))
-    rows, height = _lanes(steps, axis)
-    inside = [*_marks(axis, end, height), *_twice(phases, axis, height), *_serving(phases, axis, end), *rows]
+    axis = Axis(start, max(end - start, 1))
+    rows, height = lanes(steps, axis)
+    inside = [*marks(axis, end, height), *_twice(phases, axis, height), *_serving(phases, axis, end), *rows]
     return (
         f'<svg viewBox="0 0 {WIDTH} {height + 24}" role="img" aria-label="{escape(label)}:'
         f' {clock(end - start)} minutes, {len(steps)} operations">{"".join(inside)}</svg>'
     )
 
 
-class _Axis:
+class Bar(Protocol):
+    """What is drawn in a lane: a step in the rehearsal's time, or an operation in real time."""
+
+    @property
+    def part(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def start(self) -> float: ...
+    @property
+    def end(self) -> float: ...
+
+
+class Axis:
     """Where a time is."""
 
     def __init__(self, start: float, seconds: float) -> None:
@@ -42,10 +60,9 @@ class _Axis:
         return LEFT + (time - self.start) / self.seconds * (WIDTH - LEFT - 8)
 
 
-def _lanes(steps: Sequence[Step], axis: _Axis) -> tuple[list[str], int]:
-    """The lanes, one below the other, and how far down they reach."""
+def lanes(steps: Sequence[Bar], axis: Axis, top: int = 2 * HEAD) -> tuple[list[str], int]:
+    """The lanes, one below the other from `top` on, and how far down they reach."""
     drawn: list[str] = []
-    top = 2 * HEAD
     for part in dict.fromkeys(each.part for each in sorted(steps, key=lambda each: each.start)):
         rows = _rows(sorted((each for each in steps if each.part == part), key=lambda each: each.start))
         drawn.append(f'<text x="4" y="{top + 11}">{escape(part)}</text>')
@@ -56,9 +73,9 @@ def _lanes(steps: Sequence[Step], axis: _Axis) -> tuple[list[str], int]:
     return drawn, top
 
 
-def _rows(steps: Sequence[Step]) -> list[list[Step]]:
+def _rows(steps: Sequence[Bar]) -> list[list[Bar]]:
     """Rows in which no two overlap."""
-    rows: list[list[Step]] = []
+    rows: list[list[Bar]] = []
     for step in steps:
         free = next((row for row in rows if row[-1].end <= step.start), None)
         if free is None:
@@ -68,7 +85,7 @@ def _rows(steps: Sequence[Step]) -> list[list[Step]]:
     return rows
 
 
-def _bar(step: Step, axis: _Axis, y: int) -> str:
+def _bar(step: Bar, axis: Axis, y: int) -> str:
     x, end = axis.at(step.start), axis.at(step.end)
     told = f"{step.op} {step.name} ({step.type}), {clock(step.start)} to {clock(step.end)}"
     return (
@@ -77,7 +94,8 @@ def _bar(step: Step, axis: _Axis, y: int) -> str:
     )
 
 
-def _marks(axis: _Axis, end: float, height: int) -> Iterator[str]:
+def marks(axis: Axis, end: float, height: int) -> Iterator[str]:
+    """The time, below it all."""
     every = next((each for each in MARKS if axis.seconds / each <= MOST_MARKS), MARKS[-1])
     for number in range(ceil(axis.start / every), int(end // every) + 1):
         x = axis.at(number * every)
@@ -85,7 +103,7 @@ def _marks(axis: _Axis, end: float, height: int) -> Iterator[str]:
         yield f'<text x="{x:.1f}" y="{height + 16}" class="time">{clock(number * every)}</text>'
 
 
-def _twice(phases: Sequence[Phase], axis: _Axis, height: int) -> Iterator[str]:
+def _twice(phases: Sequence[Phase], axis: Axis, height: int) -> Iterator[str]:
     """The time in which two orchestrators stand, behind all else."""
     for both in filter(None, (phase.twice() for phase in phases)):
         x, end = axis.at(both.start), axis.at(both.end)
@@ -93,7 +111,7 @@ def _twice(phases: Sequence[Phase], axis: _Axis, height: int) -> Iterator[str]:
         yield f"<title>both cost for {clock(both.end - both.start)} minutes</title></rect>"
 
 
-def _serving(phases: Sequence[Phase], axis: _Axis, end: float) -> Iterator[str]:
+def _serving(phases: Sequence[Phase], axis: Axis, end: float) -> Iterator[str]:
     """Who serves the most services, as a band at the top."""
     yield '<text x="4" y="15" class="who">serves</text>'
     served = phases[0].report.served

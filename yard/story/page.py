@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from yard.rehearsing import Report, Step
-from yard.story import Phase, clock
+from yard.story import Phase, clock, flow, requests
 from yard.story.lanes import picture
 from yard.story.screen import SIMULATED
 
@@ -31,6 +31,7 @@ def html(stack: str, report: Report) -> str:
         path="".join(map(_waited, switch.path())),
         resources="".join(_resources(switch)),
         cost=escape(_cost(report)),
+        requests="\n".join(_requests(report)),
     )
 
 
@@ -49,6 +50,22 @@ def _story(report: Report) -> Iterator[str]:
         yield _moment(phase.start, f"<strong>{escape(name)}</strong>: {escape(phase.changes)}")
         for each in phase.moments():
             yield _moment(each.at, escape(each.text))
+
+
+def _requests(report: Report) -> Iterator[str]:
+    """What came of them, and the picture of each switch; nothing where there were none."""
+    if report.load:
+        yield f"<h2>The requests</h2>\n<p>{escape(requests.SIMULATED)}</p>"
+    for each in report.load or []:
+        for line in requests.lines(each):
+            yield f"<p>{escape(line)}</p>"
+        named = zip(flow.COLOURS, flow.orchestrators(each), strict=False)
+        legend = " ".join(f'<span class="{kind}">{escape(key)}</span>' for kind, key in named)
+        label = escape(f"Requests through {each.phase}")
+        yield (
+            f'<p class="legend">{legend} <span class="lost">lost</span></p>\n'
+            f'<div class="wide" tabindex="0" role="region" aria-label="{label}">{flow.picture(each)}</div>'
+        )
 
 
 def _moment(at: float, text: str) -> str:
