@@ -17,8 +17,8 @@ from rehearsal.traffic.replica import Life, Pace, Replica
 from rehearsal.traffic.starts import Start, container, process
 from rehearsal.traffic.wanted import Check, Container, Rule, Workload, wanted
 from tests.land import Land
+from yard.__main__ import main
 from yard.carrying import Load, check
-from yard.rehearse import rehearse
 
 CONTAINER = Container("api", (), (("SWITCHYARD_ORCHESTRATOR", "eks"), ("SWITCHYARD_SERVICE", "api")), 8080)
 WORKLOAD = Workload(CONTAINER, drain=30, grace=60, patience=90)
@@ -245,6 +245,6 @@ class TestCall:
         ],
     )
     def test_of_the_call(self, arguments: list[str], said: str) -> None:
-        result = CliRunner().invoke(rehearse, arguments)
+        result = CliRunner().invoke(main, ["rehearse", *arguments])
         assert result.exit_code == 2
         assert said in " ".join(result.stderr.split())

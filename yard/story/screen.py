@@ -97,7 +97,7 @@ class Screen:
             if each.level == "advisory":  # the others are why it failed
                 say(f"[yellow]{escape(str(each))}[/]", soft_wrap=True)
         for line in requests.story(report.load or []):
-            say(escape(line), soft_wrap=True)
+            say(escape(line))
         if not report.ok:
             say(f"[bold red]The rehearsal failed:[/] {escape(report.reason)}", soft_wrap=True)
             say("AWS was not asked.")
