@@ -116,7 +116,8 @@ class Carrier:
             began = time.time()
             yield
             ended = time.time()
-            time.sleep(max(self._pace(AFTER), self._load.requests / self._load.rate - (ended - start)))
+            least = self._load.requests / self._load.rate + 1  # the callers take a moment to begin
+            time.sleep(max(self._pace(AFTER), least - (ended - start)))
         finally:
             callers.stop()
         answers = callers.answers(self.plane.balancer.access_log)
