@@ -52,11 +52,11 @@ roles: env ## the role that deploys, over every switch and every registry; `make
 	SWITCHYARD_EVERY=1 .venv/bin/python -m pytest --numprocesses auto tests/engine/test_deploy_role.py -k ask_for
 
 .PHONY: fuzz
-fuzz: env ## 10,000 wrong configurations, and 1,000 odd ones, through the whole program; about half an hour
-	SWITCHYARD_FUZZ=10000 .venv/bin/python -m pytest --capture=no tests/conformance/test_fuzz.py
+fuzz: env ## 10,000 wrong configurations and 1,000 odd ones through the whole program, and 100 switched; an hour
+	SWITCHYARD_FUZZ=10000 .venv/bin/python -m pytest --capture=no tests/conformance/test_fuzz.py tests/engine/test_odd_ones.py
 
 .PHONY: faults
-faults: env ## an error, throttling and a late answer at every call of every switch; an hour or two
+faults: env ## something goes wrong at every call of every switch, the engine is killed between any two; an hour
 	.venv/bin/python -m pytest --numprocesses auto -rP tests/engine/every_fault.py
 
 .PHONY: kube

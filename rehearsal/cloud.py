@@ -3,7 +3,7 @@
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -60,7 +60,7 @@ class Cloud:
         self.clock = Clock(self._scale)
         self._operations = Operations(self.clock, self.faults, self._on_call, self.drop, self._plane)
         self._elb = elb.serve(self.targets)
-        self._ssm = ssm.serve(self._online, self._command)
+        self._ssm = ssm.serve(self._online, self._command, lambda action: self._operations.ask(f"ssm:{action}"))
         self._kms = kms.serve()
         self._ecs, self._logs = ecs.serve(self.state), logs.serve(self.state)
         self._eks = kubernetes.serve(self.state, self.targets)
@@ -90,6 +90,11 @@ class Cloud:
     def calls(self) -> list[Call]:
         """The operations so far."""
         return self._operations.calls
+
+    @property
+    def questions(self) -> Mapping[str, int]:
+        """How often each data source, and each action of Systems Manager (ssm:SendCommand), was asked so far."""
+        return self._operations.questions
 
     @property
     def asked(self) -> health.Asked:

@@ -26,7 +26,7 @@ class Fault:
     type: str
     """The resource's type token."""
     op: Op | Literal["invoke"]
-    """`invoke`: a data source is asked, whose token `type` is."""
+    """`invoke`: a data source is asked, whose token `type` is, or Systems Manager: ssm:SendCommand."""
     n: int = 1
     how: Literal["fail", "hang", "drop", "late"] = "fail"
     """`fail` with `message`; `hang` until the engine cancels or dies; `drop` every connection to the provider; `late`:
@@ -137,8 +137,14 @@ class Operations:
         for operation in under_way:
             operation.stop()
 
+    @property
+    def questions(self) -> dict[str, int]:
+        """How often what `ask` is told of was asked."""
+        with self._log:
+            return {type_: count for (type_, op, _), count in self._seen.items() if op == "invoke"}
+
     def ask(self, token: str) -> None:
-        """Ask a data source; raises what the fault says of it."""
+        """Ask a data source, or another API of the cloud; raises what the fault says of it."""
         with self._log:
             self._seen[token, "invoke", None] += 1
             count = self._seen[token, "invoke", None]

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pulumi import automation as auto
 
-from tests.program import ROOT, as_pulumi
+from tests.program import ROOT
 from yard import engine
 
 
@@ -40,7 +40,8 @@ class Stack:
 
     def _write(self) -> None:
         kept = yaml.safe_load(self._file.read_text(encoding="utf-8"))
-        values = {key: yaml.safe_load(value) for key, value in as_pulumi(self._config).items()}
+        known = {key if ":" in key else f"switchyard:{key}": value for key, value in self._config.items()}
+        values = {key: yaml.safe_load(each) if isinstance(each, str) else each for key, each in known.items()}
         self._file.write_text(yaml.safe_dump({**kept, "config": values}), encoding="utf-8")
         for path, value in self._secrets.items():
             self.stack.set_config(path, auto.ConfigValue(value, secret=True), path=True)

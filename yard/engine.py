@@ -346,7 +346,8 @@ def pending(state: Mapping[str, Any]) -> list[str]:
 def unlock(state: Path) -> bool:
     """Take away the locks of runs on this machine that were killed; True when there was one.
 
-    The file backend leaves them, and `pulumi cancel` would take those of living runs as well.
+    The file backend leaves them, and `pulumi cancel` would take those of living runs as well. Killed as it wrote, it
+    leaves the state's attributes empty too, and then reads nothing ("failed to load checkpoint: EOF").
     """
     locks = [
         file for file in state.glob(".pulumi/locks/**/*.json") if is_dead(json.loads(file.read_text(encoding="utf-8")))
@@ -354,6 +355,9 @@ def unlock(state: Path) -> bool:
     for file in locks:
         file.unlink()
         Path(f"{file}.attrs").unlink(missing_ok=True)
+    for file in state.glob(".pulumi/stacks/**/*.attrs") if locks else ():
+        if not file.stat().st_size:
+            file.unlink()
     return bool(locks)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from rehearsal.state import Refused
+
 
 class Endpoint:
     """Answers by `handler` until closed; `known` are attributes of its class, from which it answers."""
@@ -54,14 +56,20 @@ class BadRequest(Exception):
 class JsonHandler(Handler):
     """An API of AWS's JSON protocol: a method `on_<action>` for each action, from its request to its response."""
 
+    asking: Callable[[str], None] = staticmethod(lambda _: None)
+    """Told of each action beforehand; raises `Refused` where it goes wrong."""
+
     def respond(self, body: str) -> None:
         """Answer a request with this body."""
         action = self.headers.get("X-Amz-Target", "").partition(".")[2]
         try:
+            self.asking(action)
             self._answer(200, getattr(self, f"on_{action}", self._unknown(action))(json.loads(body or "{}")))
         except BadRequest as refusal:
             code, message = refusal.args
             self._answer(400, {"__type": code, "message": message})
+        except Refused as refusal:
+            self._answer(400, {"__type": "InternalFailure", "message": str(refusal)})
 
     def _answer(self, status: int, response: Any) -> None:
         self.answer(status, "application/x-amz-json-1.1", json.dumps(response))

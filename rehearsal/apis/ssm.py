@@ -26,14 +26,15 @@ Online = Callable[[str, str], Iterable[str]]
 """(tag, its value) -> the instances that Systems Manager reaches."""
 
 
-def serve(online: Online, run: Run) -> Endpoint:
-    """Answer until closed."""
+def serve(online: Online, run: Run, asking: Callable[[str], None] = lambda _: None) -> Endpoint:
+    """Answer until closed; `asking` is told of each action, and may refuse it."""
     return Endpoint(
         _Handler,
         commands={},
         numbers=itertools.count(),
         instances=staticmethod(online),
         execute=staticmethod(run),
+        asking=staticmethod(asking),
     )
 
 

@@ -113,7 +113,12 @@ def test_only_locks_of_killed_runs_are_taken_away(tmp_path: Path) -> None:
         "elsewhere": {**here, "hostname": "elsewhere.example.com", "pid": 2**22 + 1},
     }.items():
         (locks / f"{name}.json").write_text(json.dumps(lock))
+    stacks = tmp_path / ".pulumi/stacks/switchyard"
+    stacks.mkdir(parents=True)
+    (stacks / "local.json.attrs").touch()  # killed as it wrote
+    (stacks / "other.json.attrs").write_text("{}")
     assert engine.unlock(tmp_path)
+    assert [file.name for file in stacks.iterdir()] == ["other.json.attrs"]
     assert [file.stem for file in locks.iterdir()] == ["elsewhere"]
     assert not engine.unlock(tmp_path)
 

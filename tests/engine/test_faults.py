@@ -2,8 +2,8 @@
 `up` goes on, and nothing is left. Here are a few; `make faults` has every call of every switch (every_fault.py)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,38 +18,61 @@ from yard import engine
 pytestmark = pytest.mark.engine
 
 THROTTLED = "ThrottlingException: Rate exceeded"
-KINDS = {
-    "an error": Fault("", "create"),
-    "throttling": Fault("", "create", message=THROTTLED),
-    "a time-out after the cloud has done it": Fault("", "create", how="late"),
-}
+ERROR = Fault("", "create")
+THROTTLING = Fault("", "create", message=THROTTLED)
+LATE = Fault("", "create", how="late")
+KINDS = {"an error or throttling": (ERROR, THROTTLING), "a time-out after the cloud has done it": (LATE,)}
+"""One kind has two, in turn: the cloud has done neither, and only the words differ."""
 OURS = ("InternalFailure", THROTTLED, "the cloud has done it all the same")
 """What a run may fail by: the rehearsal's own faults."""
 
 
-def everything(place: Path, old: str, new: str) -> tuple[list[Call], int]:
-    """What a stack asks of the cloud that comes up, switches, is refreshed and goes, where nothing goes wrong; and how
-    much of it comes before the switch."""
+@dataclass(frozen=True)
+class Once:
+    """What a stack asks of the cloud that comes up, switches, is refreshed and goes, where nothing goes wrong."""
+
+    calls: list[Call]
+    before: int
+    """How many of them come before the switch."""
+    asked_before: Mapping[str, int]
+    asked: Mapping[str, int]
+    """Look-ups and commands, how often each."""
+
+
+def everything(place: Path, old: str, new: str) -> Once:
+    """Have it once."""
     with passage(place, "ecr", old, more=MORE) as stack:
         stack.up()
-        before = len(stack.cloud.calls)
+        before, asked = len(stack.cloud.calls), stack.cloud.questions
         stack.set(orchestrator=new)
         stack.up()
         stack.stack.refresh()
         stack.destroy()
-        return stack.cloud.calls, before
+        return Once(stack.cloud.calls, before, asked, stack.cloud.questions)
 
 
-def faults(kind: Fault, calls: Iterable[Call], after: int) -> list[Fault]:
-    """One at each call after so many, by its place among its like since the stack began."""
+def faults(kinds: Sequence[Fault], calls: Iterable[Call], after: int) -> list[Fault]:
+    """One at each call after so many, of these in turn, by its place among its like since the stack began."""
     seen: Counter[tuple[str, str, str]] = Counter()
-    found = []
+    found: list[Fault] = []
     for index, call in enumerate(calls):
         seen[call.type, call.op, call.name] += 1
+        kind = kinds[len(found) % len(kinds)]
         if index >= after and (call.op != "read" or kind.how == "fail"):
             n = seen[call.type, call.op, call.name]
             found.append(replace(kind, type=call.type, op=call.op, name=call.name, n=n))
     return found
+
+
+def questions(once: Once) -> list[Fault]:
+    """An error at each look-up, and at every third call to Systems Manager, likewise: those are repeated by themselves,
+    and would all fail one after the other."""
+    asked = {token: range(once.asked_before.get(token, 0), count) for token, count in once.asked.items()}
+    return [
+        Fault(token, "invoke", n + 1)
+        for token, places in asked.items()
+        for n in places[:: 3 if token.startswith("ssm:") else 1]
+    ]
 
 
 def until_it_is_done(run: Callable[[], object], at_the_most: int) -> int:
@@ -67,6 +90,7 @@ def until_it_is_done(run: Callable[[], object], at_the_most: int) -> int:
 
 def survives(place: Path, old: str, new: str, wrong: list[Fault], told: str = "") -> None:
     """A switch, a refresh and a destroy, in which all this goes wrong."""
+    assert wrong
     watch = Watch()
     with passage(place, "ecr", old, more=MORE, on_call=watch) as stack:
         stack.up()
@@ -82,19 +106,20 @@ def survives(place: Path, old: str, new: str, wrong: list[Fault], told: str = ""
         failed += until_it_is_done(stack.destroy, len(wrong))
         assert len(stack.cloud.state) == 0
         hit = sum(call.error is not None for call in stack.cloud.calls)
+        hit += sum(each.n <= stack.cloud.questions.get(each.type, 0) for each in wrong if each.op == "invoke")
         assert hit
         if told:
             print(f"\nfaults: {old} to {new}, {told}: {hit} of {len(wrong)} calls failed, and {failed} runs; survived")
 
 
 def test_a_few_calls_go_wrong_in_each_way(tmp_path: Path) -> None:
-    late = KINDS["a time-out after the cloud has done it"]
     wrong = [
-        replace(late, type=types.AUTO_SCALING_GROUP),
-        replace(late, type=types.ECS_SERVICE, n=2),
-        replace(late, type=types.LISTENER_RULE, op="update", name="api"),
-        replace(KINDS["throttling"], type=types.ECS_SERVICE, op="delete"),
-        replace(late, type=types.AUTO_SCALING_GROUP, op="delete"),
+        replace(LATE, type=types.AUTO_SCALING_GROUP),
+        replace(LATE, type=types.ECS_SERVICE, n=2),
+        replace(LATE, type=types.LISTENER_RULE, op="update", name="api"),
+        replace(THROTTLING, type=types.ECS_SERVICE, op="delete"),
+        replace(LATE, type=types.AUTO_SCALING_GROUP, op="delete"),
+        Fault("aws:ssm/getParameter:getParameter", "invoke"),
     ]
     survives(tmp_path, "ecs-fargate", "ecs-ec2", wrong)
 
