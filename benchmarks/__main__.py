@@ -21,6 +21,8 @@ from yard import engine
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "benchmarks" / "README.md"
+SWITCH = ROOT / "benchmarks" / "switch.md"
+"""What `python -m benchmarks.switching` measured, likewise put down by hand: at 100 services it takes minutes."""
 LOAD = ROOT / "benchmarks" / "load.md"
 """What `make bench-load` measured: it needs a Docker engine and a cluster, and its figures are put down by hand."""
 TURNS = {1: 15, 100: 3, 500: 1}
@@ -143,7 +145,9 @@ def main() -> None:
     """Measure everything and write the page."""
     with Cloud() as cloud:
         found = {count: compare(cloud, count, turns) for count, turns in TURNS.items()}
-    README.write_text(report(found) + LOAD.read_text(encoding="utf-8"), encoding="utf-8")
+    README.write_text(
+        "".join([report(found), *(each.read_text(encoding="utf-8") for each in (SWITCH, LOAD))]), encoding="utf-8"
+    )
     print(README.read_text(encoding="utf-8"))
 
 
