@@ -3,7 +3,8 @@ taken into the state by its id, the rest a refresh clears up."""
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +34,23 @@ class Killer(Watch):
 
 
 def kill_engine() -> None:
-    """As a runner does that loses its machine: no time to say goodbye. The engine is a child of this process."""
+    """As a machine does that dies: no time to say goodbye, and what the engine has started goes with it."""
+    doomed = {os.getpid()}
+    for pid, parent, name in sorted(_processes()):  # children come after their parents
+        if parent in doomed and (parent != os.getpid() or name == "pulumi"):
+            doomed.add(pid)
+    for pid in doomed - {os.getpid()}:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _processes() -> Iterator[tuple[int, int, str]]:
+    """Number, parent and name of each."""
     for process in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = process.read_text(encoding="utf-8").partition(") ")
-        except OSError:
-            continue  # it has just ended
-        pid, _, command = name.partition(" (")
-        if command == "pulumi" and int(rest.split()[1]) == os.getpid():
-            os.kill(int(pid), signal.SIGKILL)
+        with suppress(OSError):  # it has just ended
+            head, _, rest = process.read_text(encoding="utf-8").partition(") ")
+            pid, _, name = head.partition(" (")
+            yield int(pid), int(rest.split()[1]), name
 
 
 def until_it_is_done(stack: Passage, killer: Killer, run: Callable[[], object]) -> int:
