@@ -147,7 +147,7 @@ LOGIN_REFUSED = r"unauthorized|authentication required|no basic auth credentials
 KNOWN = (
     (
         r"address already in use|port is already allocated",
-        "another program of that node has the port: stop it, or publish another with swarm.ports",
+        "another program of that node has the port: stop it, or take another with swarm.ports, or proxy.ports",
     ),
     (
         r"port '\d+' is already in use by service",

@@ -186,10 +186,11 @@ def _backends(settings: Settings) -> Iterator[Contradiction]:
 
 
 def _joins(settings: Settings) -> Iterator[Contradiction]:
-    """Orchestrators that cannot stand behind the edge as they are."""
+    """Orchestrators that cannot stand behind the edge, or without one, as they are."""
     for key, runtime in settings.orchestrators.items():
-        if settings.is_behind_edge(key):
-            yield from ((f"{key}.{path}", value, want) for path, value, want in runtime.joins())
+        behind = settings.is_behind_edge(key)
+        found = runtime.joins() if behind else runtime.alone(settings.services_of(runtime))
+        yield from ((f"{key}.{path}", value, want) for path, value, want in found)
 
 
 def _asked(service: Service, feature: str) -> object:

@@ -107,6 +107,10 @@ class OrchestratorOptions(Options):
         """What in its block keeps it from standing behind an edge that takes its target."""
         yield from ()
 
+    def alone(self, services: Mapping[str, Service]) -> Iterator[Contradiction]:
+        """What in its block keeps services from having addresses of their own, where it stands behind no edge."""
+        yield from ()
+
     def pulls(self, service: str, demand: Demand) -> Decimal:
         """How often a service's image is pulled for one deployment: here once for each replica."""
         return demand.replicas(service)

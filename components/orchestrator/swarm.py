@@ -128,9 +128,12 @@ class SwarmOptions(OrchestratorOptions):
         return Access((Step("Write the SSH key", run=WRITE_SSH_KEY, env=env),), (), (SSH_KEY, SSH_HOSTS))
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
-        """Ports that two services would take, or that no service has."""
-        taken: dict[int, str] = {}
+        """Ports that no service has."""
         yield from of_no_service("ports", self.ports, services)
+
+    def alone(self, services: Mapping[str, Service]) -> Iterator[Contradiction]:
+        """Ports that two services would take."""
+        taken: dict[int, str] = {}
         for name, service in services.items():
             port = self.ports.get(name, service.port)
             if service.public and (other := taken.setdefault(port, name)) != name:

@@ -130,10 +130,11 @@ def test_values_of_secrets_are_hidden_and_in_no_service() -> None:
 def test_ports_are_checked_before_anything_is_made() -> None:
     services = {"api": Service(), "web": Service(), "worker": Service(public=False)}
     options = SwarmOptions(ports={"ghost": 81})
-    problems = {path: want for path, _, want in options.check(services, False)}
-    assert problems["ports.ghost"] == "the name of a service: api, web, worker"
-    assert problems["ports.web"].startswith("another port than api's")
-    assert len(problems) == 2
+    (wrong,) = options.check(services, False)
+    assert wrong == ("ports.ghost", 81, "the name of a service: api, web, worker")
+    (twice,) = options.alone(services)
+    assert (twice[0], twice[2].startswith("another port than api's")) == ("ports.web", True)
+    assert not list(options.joins()), "behind an edge no port is published"
 
 
 @pytest.mark.parametrize(
