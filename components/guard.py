@@ -33,6 +33,12 @@ class GuardOptions(Model):
     samples: int = Field(
         default=100, ge=1, le=1_000_000, description="Requests to the newcomer below which nothing is compared."
     )
+    restarts: int = Field(
+        default=1,
+        ge=0,
+        le=1000,
+        description="How many more of the newcomer's replicas than of the old one's may end by themselves in a step.",
+    )
     patience: Number = Field(
         default=180,
         ge=0,
@@ -66,6 +72,10 @@ SeenOf = Mapping[str, Mapping[str, Seen]]
 """Service -> orchestrator -> what its callers got."""
 
 
+EndedOf = Mapping[str, Mapping[str, Sequence[str]]]
+"""Service -> orchestrator -> why each of its replicas ended that did so by itself, the last one last."""
+
+
 @dataclass(frozen=True)
 class Watch:
     """Who can be asked while a switch watches."""
@@ -74,6 +84,17 @@ class Watch:
     """From when to when -> what callers got."""
     alarms: Callable[[Sequence[str]], Sequence[str]]
     """Names -> those that are in state ALARM, and those that do not exist, each in words."""
+
+
+def falls(options: GuardOptions, to: str, home: str, ended: EndedOf) -> Iterator[str]:
+    """Where too many of the newcomer's replicas end by themselves, in words."""
+    for name, of in ended.items():
+        new, old = of.get(to, ()), of.get(home, ())
+        if len(new) > len(old) + options.restarts:
+            yield (
+                f"{name}: {len(new)} times a replica of {to} ended by itself, {len(old)} times one of {home};"
+                f" `guard.restarts` allows {options.restarts} more. The last one: {new[-1]}"
+            )
 
 
 def few(options: GuardOptions, to: str, seen: SeenOf) -> dict[str, int]:

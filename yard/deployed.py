@@ -1,16 +1,17 @@
 """A stack that is up, opened to be looked at: no program runs, and nothing of it is changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import click
 
-from components.operations import Deployed, Operations
-from components.shell import command
+from components.operations import Deployed, End, Operations
 from config import digests
 from config.load import of_file
 from config.problems import nearest
@@ -72,13 +73,26 @@ def opened(root: Path, stack: str) -> Opened:
     settings = of_file(file)
     resources = _local(Local(root)) if stack == STACK else state.resources(root, stack)
     outputs = next((each.get("outputs", {}) for each in resources if each["type"] == "pulumi:pulumi:Stack"), None)
-    up = suggest.yard("up") if stack == STACK else command("pulumi", "up", "--stack", stack)
+    up = suggest.bring_up(stack)
     if outputs is None:
         raise MachineError(f"stack {stack} is not up: `{up}` brings it up")
     services = digests.resolved(settings.services, {}, outputs.get(DIGESTS) or {})
     settings = replace(settings, config=settings.config.model_copy(update={"services": services}))
     deployed = Deployed(settings.stack, settings.region, settings.profile, settings.services, resources, up)
     return Opened(settings, deployed, outputs)
+
+
+@lru_cache(maxsize=1)
+def _opened_at(root: Path, stack: str, _since: datetime) -> Opened:
+    """To look at a state takes seconds."""
+    return opened(root, stack)
+
+
+def ends(root: Path, stack: str, key: str, since: datetime) -> dict[str, Sequence[End]]:
+    """Service -> its replicas on an orchestrator that ended by themselves since then."""
+    found = _opened_at(root, stack, since)
+    who = found.operations("status", key)
+    return {name: who.ended(name, since) for name in found.running}
 
 
 def _local(local: Local) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ import shutil
 
 import click
 
-from yard import exits, interrupts, machine, progress, suggest
+from yard import exits, interrupts, local_proxy, machine, progress, suggest
 from yard.local import STACK, Local, in_words
 from yard.up import ROOT
 
@@ -30,10 +30,13 @@ def remove(local: Local, say: machine.Say) -> None:
     """Everything in the order opposite to `up`."""
     here = machine.find(local.docker_host, local.notes, say)
     stack = local.open(say)
-    machine.remove_leftovers(here, local.name, local.known_ids())
+    known = local.known_ids()
+    local_proxy.remove_lost(here, local.name, known)
+    machine.remove_leftovers(here, local.name, known)
     progress.run(stack.destroy, say)
     stack.workspace.remove_stack(STACK, preserve_config=True)
     machine.remove_images(here, local.name, local.images)
+    local_proxy.remove_image(here)
     machine.stop_registry(here)
     machine.leave_swarm(here)
     forget(local)

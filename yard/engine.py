@@ -196,23 +196,35 @@ def stack(
     `program` is Switchyard's own unless another is given; `env` is added to the engine's environment.
     `secrets_provider`, a URL as Pulumi takes it, encrypts the secrets of a new stack; else the passphrase does.
     """
+    made = workspace(root, state=state, env=env, program=program, secrets_provider=secrets_provider)
+    try:
+        return Stack(name, made, _mode(state))
+    except auto.CommandError as error:
+        raise EngineError(plain(str(error))) from error
+
+
+def workspace(
+    root: Path,
+    *,
+    state: Path | None,
+    env: Mapping[str, str] | None = None,
+    program: Callable[[], Any] | None = None,
+    secrets_provider: str | None = None,
+) -> auto.LocalWorkspace:
+    """The project in `root` as `stack` opens one of it: by itself it makes no stack, and selects none."""
     tools = HOME / ".tools"
     if not (tools / "bin" / "pulumi").exists():
         raise EngineError(f"there is no Pulumi CLI in {tools}: run `make env`")
     if state:
         state.mkdir(parents=True, exist_ok=True)
         state.chmod(0o700)  # the passphrase is known, so that only its owner may read it
-    workspace = auto.LocalWorkspace(
+    return auto.LocalWorkspace(
         work_dir=str(root),
         pulumi_command=_command(tools.resolve()),
         env_vars={**environment(state), **(env or {})},
         program=program or main_program(root),
         secrets_provider=secrets_provider,
     )
-    try:
-        return Stack(name, workspace, _mode(state))
-    except auto.CommandError as error:
-        raise EngineError(plain(str(error))) from error
 
 
 def _mode(state: Path | None) -> pulumi_internals.StackInitMode:
@@ -221,6 +233,9 @@ def _mode(state: Path | None) -> pulumi_internals.StackInitMode:
         return modes.SELECT
     # To look for the stack takes the CLI a second of its own.
     return modes.CREATE_OR_SELECT if any(state.iterdir()) else modes.CREATE
+
+
+NO_PLUGINS = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
 
 
 def environment(state: Path | None) -> dict[str, str]:
@@ -237,7 +252,7 @@ def environment(state: Path | None) -> dict[str, str]:
     return always | {
         "PULUMI_BACKEND_URL": state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", PASSPHRASE),
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        NO_PLUGINS: "true",
     }
 
 

@@ -1,15 +1,20 @@
-"""While a switch watches a step: is what callers get from the newcomer as good as before?"""
+"""While a switch watches a step: is what callers get from the newcomer as good as before, and do its replicas stay?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from components.guard import GuardOptions, Seen, SeenOf, Watch, breaches, few
+from components.guard import GuardOptions, Seen, SeenOf, Watch, breaches, falls, few
+from components.operations import End, OperationError
+from yard.machine import MachineError
 
 LOOK = 10.0
 """Seconds between two looks."""
 EARLIER = timedelta(minutes=10)
 """How far back the old orchestrator is looked at before the first step."""
+
+Ends = Callable[[str, datetime], Mapping[str, Sequence[End]]]
+"""Orchestrator, and since when -> service -> its replicas that ended by themselves."""
 
 
 def now() -> datetime:
@@ -22,40 +27,33 @@ class Guard:
     """Asks again and again, and says what is wrong."""
 
     options: GuardOptions
-    watch: Watch | None
-    """None: nobody knows what callers get."""
+    watch: Callable[[], Watch | None]
+    """Who knows what callers get; None: nobody does. Asked in each step: before the first the newcomer is not there."""
     say: Callable[[str], None]
     sleep: Callable[[float], None]
     clock: Callable[[], datetime] = now
+    ends: Ends | None = None
+    """Who knows of ends; None: nobody does."""
     before: dict[str, Seen] = field(default_factory=dict)
     """Service -> what the old orchestrator was like when it last had enough requests."""
 
     def look_over(self, home: str, to: str, bake: float) -> list[str]:
         """Watch a step for `bake` seconds, longer while there were too few requests; returns what is wrong."""
-        if self.watch is None or not bake:
+        if not bake:
             self.sleep(bake)
             return []
-        start = self.clock()
-        try:
-            return self._look_over(self.watch, home, to, bake)
-        except Exception as error:  # of boto3 or the network: the figures are no reason to stop
-            left = max(bake - (self.clock() - start).total_seconds(), 0)
-            why = f"{type(error).__name__}: {error}"
-            self.say(f"  what callers get cannot be asked ({why}): waiting for {left:.0f} s instead")
-            self.sleep(left)
-            return []
-
-    def _look_over(self, watch: Watch, home: str, to: str, bake: float) -> list[str]:
-        start = self.clock()
-        enough, last = start + timedelta(seconds=bake), start + timedelta(seconds=bake + self.options.patience)
-        self._remember(home, watch, start - EARLIER, start)
+        step = _Step(self, home, to, self.clock())
+        enough, last = (step.start + timedelta(seconds=each) for each in (bake, bake + self.options.patience))
+        step.open()
         while True:
+            if step.watch is None and self.ends is None:
+                self.sleep(max((enough - self.clock()).total_seconds(), 0))
+                return []
             self.sleep(min(LOOK, bake))
             at = self.clock()
-            seen = self._remember(home, watch, start, at)
-            if wrong := [*breaches(self.options, to, home, seen, self.before), *watch.alarms(self.options.alarms)]:
+            if wrong := [*step.wrong(at), *step.falls()]:
                 return wrong
-            lacking = few(self.options, to, seen)
+            lacking = few(self.options, to, step.seen)
             if at >= (last if lacking else enough):
                 for name, requests in lacking.items():
                     self.say(
@@ -64,9 +62,66 @@ class Guard:
                     )
                 return []
 
-    def _remember(self, home: str, watch: Watch, start: datetime, end: datetime) -> SeenOf:
-        seen = watch.seen(start, end)
+    def remember(self, home: str, seen: SeenOf) -> None:
+        """What the old one is like, by service, where it had enough requests."""
         for name, of in seen.items():
             if home in of and of[home].requests >= self.options.samples:
                 self.before[name] = of[home]
-        return seen
+
+
+@dataclass
+class _Step:
+    """What is seen in one step. Figures that cannot be asked for are no reason to stop: then it is watched without."""
+
+    guard: Guard
+    home: str
+    to: str
+    start: datetime
+    watch: Watch | None = None
+    seen: SeenOf = field(default_factory=dict)
+    ended: dict[str, dict[str, dict[End, None]]] = field(default_factory=dict)
+    """Service -> orchestrator -> ends. Kept from look to look, for a cluster tells of the last one alone."""
+
+    def open(self) -> None:
+        """Find whom to ask, and before the first step ask about the time before."""
+        try:
+            self.watch = self.guard.watch()
+            if self.watch and not self.guard.before:
+                self.guard.remember(self.home, self.watch.seen(self.start - EARLIER, self.start))
+        except Exception as error:  # of boto3 or the network
+            self._give_up(error)
+
+    def wrong(self, at: datetime) -> list[str]:
+        """In what the newcomer's answers are too bad by now, and which alarms ring."""
+        if self.watch is None:
+            return []
+        options = self.guard.options
+        try:
+            self.seen = self.watch.seen(self.start, at)
+            self.guard.remember(self.home, self.seen)
+            found = breaches(options, self.to, self.home, self.seen, self.guard.before)
+            return [*found, *self.watch.alarms(options.alarms)]
+        except Exception as error:
+            self._give_up(error)
+            return []
+
+    def _give_up(self, error: Exception) -> None:
+        self.watch, self.seen = None, {}
+        self.guard.say(f"  what callers get cannot be asked, so this step is watched without: {_words(error)}")
+
+    def falls(self) -> Iterator[str]:
+        """Where too many of the newcomer's replicas end by themselves."""
+        try:
+            for key in (self.home, self.to):
+                for name, found in (self.guard.ends(key, self.start) if self.guard.ends else {}).items():
+                    self.ended.setdefault(name, {}).setdefault(key, {}).update(dict.fromkeys(found))
+        except Exception as error:
+            self.guard.ends = None
+            self.guard.say(f"  whether replicas end by themselves cannot be asked: {_words(error)}")
+        told = {name: {key: [each.why for each in ends] for key, ends in of.items()} for name, of in self.ended.items()}
+        yield from falls(self.guard.options, self.to, self.home, told)
+
+
+def _words(error: Exception) -> str:
+    """Ours speak in words."""
+    return str(error) if isinstance(error, (OperationError, MachineError)) else f"{type(error).__name__}: {error}"

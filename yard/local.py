@@ -1,6 +1,7 @@
 """Stack `local`: where its files are, and what its configuration says."""
 
 import copy
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from components.build import Build, BuildOrFolder
 from components.docker_engine import SwarmError, explain
+from components.edge.proxy import IMAGE, ProxyOptions
 from components.naming import label
 from components.operations import OperationError
 from config.load import of_file
@@ -125,6 +127,17 @@ class Local:
         return [name for name in self.services if not self.image(name)]
 
     @property
+    def edge(self) -> str | None:
+        """What stands before the services; None: nothing."""
+        found = self._written.get("edge")
+        return None if found is None else str(found)
+
+    @property
+    def proxy_image(self) -> str:
+        """The image of the proxy, where there is one."""
+        return str(self.block("proxy").get("image") or self.notes.read().get("proxy") or IMAGE)
+
+    @property
     def docker_host(self) -> str:
         """The engine that runs the stack."""
         return engine_host(self.block("swarm"))
@@ -188,15 +201,23 @@ class Local:
             say("an earlier run was killed; this one goes on from where it was")
         self.lay_out()
         program = engine.main_program(self.root)
-        stack = engine.stack(STACK, self.place, state=self.state, program=program)
+        # On the way to Kubernetes its provider is fetched, unless that is forbidden here.
+        env = {engine.NO_PLUGINS: os.environ.get(engine.NO_PLUGINS, "false")}
+        stack = engine.stack(STACK, self.place, state=self.state, env=env, program=program)
         if pending := engine.pending(self._saved()):
             say(f"an earlier run was ended while it was {', '.join(pending)}: looking at what is there")
             # A creation may be forgotten: `up` takes over a service that is there, `down` removes all with our label.
             engine.Watch().run(stack.refresh, clear_pending_creates=True)
         return stack
 
+    @property
+    def own(self) -> auto.Workspace:
+        """The project itself: what is set there stands in the stack's own file."""
+        return engine.workspace(self.root, state=self.state)
+
     def lay_out(self) -> None:
-        """The project as the engine gets it: the configuration, with the CPU of what was built."""
+        """The project as the engine gets it: the configuration, with the CPU of what was built, and with the proxy that
+        this machine has."""
         ours = self.place / "config" / self.file.name
         salt = read(ours.read_bytes()).get(SALT) if ours.is_file() else None
         if not self.place.exists():
@@ -204,13 +225,22 @@ class Local:
         engine.write_project(self.root, self.place)
         document = copy.deepcopy(self._written.document)
         config = document.setdefault("config", {})
-        key = next((each for each in ("services", f"{self.project}:services") if each in config), "services")
-        for name, service in (config.get(key) or {}).items():
+        for name, service in (self._block_of(config, "services") or {}).items():
             if isinstance(service, dict) and not self.image(name) and (image := self._images.get(name)):
                 service.setdefault("architecture", image["architecture"])
+        if self.edge == ProxyOptions.key:
+            proxy = self._block_of(config, "proxy")
+            proxy.setdefault("host", self.docker_host)  # the proxy and the swarm are on one engine
+            if built := self.notes.read().get("proxy"):
+                proxy.setdefault("image", built)
         if salt:
             document.setdefault(SALT, salt)
         files.write(ours, yaml.safe_dump(document, sort_keys=False))
+
+    def _block_of(self, config: dict[str, Any], key: str) -> Any:
+        """A key of a file's configuration, which may be written with the project's name before it."""
+        full = f"{self.project}:{key}"
+        return config.setdefault(full if full in config else key, {})
 
     def known_ids(self) -> set[str]:
         """The ids of what the state has."""

@@ -24,6 +24,11 @@ def yard(*words: str) -> str:
     return command(name(), *words)
 
 
+def bring_up(stack: str) -> str:
+    """What brings a stack up as it is configured."""
+    return yard("up") if stack == LOCAL else command("pulumi", "up", "--stack", stack)
+
+
 def name() -> str:
     """How `yard` is called here."""
     found = shutil.which("yard")

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from pulumi import automation as auto
 
 from components import edge, orchestrator
 from components.edge import EdgeOptions, Shared
-from components.guard import GuardOptions
+from components.guard import GuardOptions, Watch
 from components.shell import command
 from config.problems import BadConfig, nearest
 from config.reader import default_of
 from config.stack_file import NoStack, StackFile
 from yard import destination, engine, exits, here, interrupts, names, progress, suggest
 from yard.choice import LOCAL, stack_option
+from yard.deployed import ends
 from yard.guarding import Guard
+from yard.local import Local, in_words
+from yard.machine import Misconfigured
 
 ROOT = here.ROOT
 
@@ -65,14 +69,9 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
     """
     if abort == bool(to):
         raise click.UsageError("name the orchestrator to switch to, or --abort")
-    if stack == LOCAL:
-        raise exits.Misused(
-            f"stack {LOCAL} is what this machine's Docker runs, and its state is in .state/: it stays there."
-            " A stack of your own can be switched: `pulumi stack init dev`, and --stack dev"
-        )
     try:
-        opened = engine.stack(stack, ROOT, state=None)
-        here = Switch.of(opened, ROOT, click.echo, bake)
+        here = _local(bake) if stack == LOCAL else Switch.of(_own(stack), ROOT, click.echo, bake)
+        here.guard.ends = partial(ends, ROOT, stack)
         if to is not None:
             here.check(to)
             _check(stack, to)
@@ -81,8 +80,23 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
             here.abort() if to is None else here.run(to)
     except (engine.EngineError, auto.CommandError) as error:
         message = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
+        message = suggest.about(stack, message) if stack == LOCAL else message
         back = command("yard", "switch", "--abort", "--stack", stack)
         raise SwitchError(f"{message}\nMend it and call this again, or `{back}`.") from error
+
+
+def _own(stack: str) -> auto.Stack:
+    return engine.stack(stack, ROOT, state=None)
+
+
+def _local(bake: float) -> "Switch":
+    """Stack local, which the engine runs in a copy of the project: what changes is its own file."""
+    local = Local(ROOT)
+    with in_words(LOCAL):
+        if not local.exists:
+            raise Misconfigured(f"stack {LOCAL} is not up: `{suggest.bring_up(LOCAL)}` brings it up")
+        opened = local.open(click.echo)
+    return Switch.of(opened, ROOT, click.echo, bake, Configuration(local.own, local.lay_out))
 
 
 def _check(stack: str, to: str) -> None:
@@ -91,6 +105,15 @@ def _check(stack: str, to: str) -> None:
         destination.check(StackFile(ROOT, stack), to)
     except (NoStack, BadConfig, destination.Unfit) as error:
         raise exits.Misused(suggest.about(stack, str(error))) from error
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Where a stack's keys are set."""
+
+    project: auto.Workspace
+    changed: Callable[[], object] = lambda: None
+    """Called after each change."""
 
 
 @dataclass
@@ -108,12 +131,15 @@ class Switch:
     bake: float
     guard: Guard
     """What looks at the requests after each step."""
+    configuration: Configuration
     pending: list[str] = field(default_factory=list)
     """What an earlier run was at when it was ended."""
     is_up: bool = True
 
     @classmethod
-    def of(cls, stack: auto.Stack, root: Path, say: Say, bake: float) -> "Switch":
+    def of(
+        cls, stack: auto.Stack, root: Path, say: Say, bake: float, configuration: Configuration | None = None
+    ) -> "Switch":
         """Where a stack is: what is up by its configuration, and the shares by its last `up`, for a run that was
         killed leaves weights in the file that nobody has. A key that it does not set has Pulumi.yaml's default."""
         project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))
@@ -124,9 +150,14 @@ class Switch:
         resources = _resources(deployment)
         sharing = edge.load(values.get("edge") or edge.DEFAULT).Options
         traffic = shares(home, weights, sharing.shared(resources))
-        watch = sharing.watch(resources, values.get("region"), values.get("profile"))
+
+        def watch() -> Watch | None:
+            return sharing.watch(_resources(_deployment(stack)), values.get("region"), values.get("profile"))
+
         guard = Guard(_guard(values.get("guard") or "{}"), watch, say, time.sleep)
-        return cls(stack, home, traffic, sharing, say, bake, guard, engine.pending(deployment), bool(resources))
+        configuration = configuration or Configuration(stack.workspace)
+        pending = engine.pending(deployment)
+        return cls(stack, home, traffic, sharing, say, bake, guard, configuration, pending, bool(resources))
 
     def check(self, to: str) -> None:
         """Refuse what cannot be switched to from here."""
@@ -137,10 +168,13 @@ class Switch:
                     f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}"
                 )
             if orchestrator.load(key).Options.target not in self.edge.takes:
-                raise SwitchError(f"{key} is not behind the load balancer, so no traffic can be shared with it")
+                raise SwitchError(
+                    f"{key} is not behind the load balancer, so no traffic can be shared with it{_others(key)}"
+                )
         if not self.is_up:
-            up = command("pulumi", "up", "--stack", self.stack.name)
-            raise SwitchError(f"{self.stack.name} is not up, so there is nothing to move: `{up}` brings it up")
+            raise SwitchError(
+                f"{self.stack.name} is not up, so there is nothing to move: `{self._bring_up}` brings it up"
+            )
         if self.pending:
             doctor = command("yard", "doctor", "--stack", self.stack.name)
             raise SwitchError(
@@ -152,7 +186,8 @@ class Switch:
     def question(self, to: str) -> str:
         """What somebody is asked before the first step."""
         if to == self.home and not self.traffic:
-            return f"{to} has all the traffic of {self.stack.name}. Run `pulumi up`, which takes away what was left?"
+            up = self._bring_up
+            return f"{to} has all the traffic of {self.stack.name}. Run `{up}`, which takes away what was left?"
         return f"Move {self.stack.name} from {self.home} to {to}, in {len(SHARES) + 2} steps?"
 
     def run(self, to: str) -> None:
@@ -192,10 +227,11 @@ class Switch:
         if under_way:
             self.say(f"all traffic back to {self.home}")
             progress.run(self.stack.up, self.say, target=[each.urn for each in self._shared()])
-        name = ("--stack", self.stack.name)
+        name = self.stack.name
+        without = command("pulumi", "config", "rm", "traffic", "--stack", name)
         self.say(
             f"{' and '.join(others)} has no traffic and stays, to be looked at;"
-            f" `{command('pulumi', 'config', 'rm', 'traffic', *name)} && {command('pulumi', 'up', *name)}` removes it"
+            f" `{suggest.about(name, without)} && {self._bring_up}` removes it"
         )
 
     def stopped(self) -> str:
@@ -215,7 +251,9 @@ class Switch:
     def _write(self, traffic: Mapping[str, int]) -> None:
         self.traffic = dict(traffic)
         weights = {f"traffic.{key}": auto.ConfigValue(str(weight)) for key, weight in traffic.items()}
-        self.stack.set_all_config(weights, path=True)  # in one step: half of it would be no move at all
+        # In one step: half of it would be no move at all.
+        self.configuration.project.set_all_config(self.stack.name, weights, path=True)
+        self.configuration.changed()
 
     def _shift(self, traffic: Mapping[str, int]) -> None:
         """Change weights, and nothing else: whatever else the stack would change is for an `up` of its own."""
@@ -223,10 +261,9 @@ class Switch:
         try:
             self._write(traffic)
             if odd := self._besides_weights():
-                first = command("pulumi", "up", "--stack", self.stack.name)
                 raise SwitchError(
                     f"this step would also change {', '.join(odd)}; nothing was done."
-                    f" Run `{first}` for that first, then call this again."
+                    f" Run `{self._bring_up}` for that first, then call this again."
                 )
             self._up()
         except BaseException as error:
@@ -245,13 +282,25 @@ class Switch:
         return odd
 
     def _settle(self, to: str) -> None:
-        self.stack.set_config("orchestrator", auto.ConfigValue(to))
-        self.stack.remove_config("traffic")
+        self.configuration.project.set_config(self.stack.name, "orchestrator", auto.ConfigValue(to))
+        self.configuration.project.remove_config(self.stack.name, "traffic")
+        self.configuration.changed()
         self.home, self.traffic = to, {}
         self._up()
 
+    @property
+    def _bring_up(self) -> str:
+        return suggest.bring_up(self.stack.name)
+
     def _up(self) -> None:
         progress.run(self.stack.up, self.say)
+
+
+def _others(key: str) -> str:
+    """Which edges could stand before an orchestrator."""
+    target = orchestrator.load(key).Options.target
+    fit = [f"`edge: {each}`" for each in edge.names() if target in edge.load(each).Options.takes]
+    return f"; behind {' or '.join(fit)} it can" if fit else ""
 
 
 def _weights(text: str) -> dict[str, int]:

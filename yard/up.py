@@ -12,8 +12,9 @@ from pulumi.automation.events import OpType
 
 from components.direct import open_url
 from components.docker_engine import SwarmError
+from components.edge.proxy import ProxyOptions
 from components.shell import command
-from yard import exits, here, image, interrupts, machine, progress, suggest
+from yard import exits, here, image, interrupts, local_proxy, machine, progress, suggest
 from yard.given import given
 from yard.local import STACK, Local, in_words
 from yard.state import url_of
@@ -75,6 +76,8 @@ def run(local: Local, here: machine.Machine) -> dict[str, Any]:
     local.check()
     machine.join_swarm(here)
     machine.start_registry(here, local.registry)
+    if local.edge == ProxyOptions.key:
+        local_proxy.have_image(here, local.proxy_image)
     named = local.services.keys() - {*local.built}
     if lost := [problem for name in sorted(named) if (problem := _lost(name, local, here))]:
         raise machine.MachineError("\n".join(lost))

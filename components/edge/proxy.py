@@ -165,11 +165,13 @@ class ProxyOptions(EdgeOptions):
     @classmethod
     def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
         """Its access log, if it has one. Alarms are CloudWatch's."""
-        for each in resources:
+        known = list(resources)
+        services = frozenset(str(each["inputs"]["id"]) for each in known if each["type"] == cls.rule)
+        for each in known:
             if each["type"] == SERVER and each["inputs"].get("access_log"):
                 from components.edge.proxy_asked import AccessLog  # only a stack with a proxy loads docker-py
 
-                log = AccessLog(str(each["inputs"]["host"]), str(each["inputs"]["name"]))
+                log = AccessLog(str(each["inputs"]["host"]), str(each["inputs"]["name"]), services)
                 return Watch(log.seen, lambda _: ())
         return None
 

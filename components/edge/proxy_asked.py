@@ -22,12 +22,15 @@ class AccessLog:
 
     host: str
     server: str
+    services: frozenset[str] = frozenset()
+    """Those whose requests it shares; one that had none is in what was seen too."""
 
     def seen(self, start: datetime, end: datetime) -> SeenOf:
         """What callers got whose requests ended in a time."""
         with engine_at(self.host) as engine:
             lines = engine.logs(self.server, stream=True, follow=False, since=start.timestamp(), until=end.timestamp())
-            return count(read(b"".join(lines).splitlines()))
+            found = count(read(b"".join(lines).splitlines()))
+        return {**{name: {} for name in self.services}, **found}
 
 
 def read(lines: Iterable[bytes]) -> Iterator[Mapping[str, Any]]:

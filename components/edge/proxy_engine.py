@@ -230,6 +230,7 @@ def start(engine: APIClient, props: Props) -> None:
             binds=[f"{name}:{HOME}"],
             port_bindings=bindings(props),
             network_mode=name,
+            extra_hosts={"host.docker.internal": "host-gateway"},  # the machine itself, as in Docker Desktop
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],

@@ -73,6 +73,16 @@ class Replica:
 
 
 @dataclass(frozen=True)
+class End:
+    """How a replica ended that nobody had told to."""
+
+    replica: str
+    at: datetime
+    """With its time zone."""
+    why: str
+
+
+@dataclass(frozen=True)
 class Running:
     """How a service does on one orchestrator."""
 
@@ -104,6 +114,11 @@ class Operations(ABC, Generic[Of]):
     @abstractmethod
     def status(self, service: str) -> Running:
         """How many replicas there should be, and how each does."""
+
+    def ended(self, service: str, since: datetime) -> Sequence[End]:
+        """Replicas that ended by themselves since then, as far as that is told; of one that ends again and again, at
+        least the last time."""
+        return ()
 
     @abstractmethod
     def logs(self, service: str, since: datetime, follow: bool) -> Iterator[Line]:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from components.operations import Deployed, Line, OperationError, Operations, Replica, Running
+from components.operations import Deployed, End, Line, OperationError, Operations, Replica, Running
 from components.operations.aws import Api
 from components.operations.log_group import LogGroup
 from components.orchestrator.ecs import EcsOptions
@@ -20,10 +20,9 @@ RECENT = timedelta(days=7)
 SERVICE = "aws:ecs/service:Service"
 AT_ONCE = 100
 """Tasks that one request may ask about (ECS API, DescribeTasks)."""
-UNASKED = (
-    *("TaskFailedToStart", "EssentialContainerExited", "SpotInterruption"),
-    *("TerminationNotice", "InfrastructureHealth"),
-)
+OF_THE_MACHINE = ("SpotInterruption", "TerminationNotice", "InfrastructureHealth")
+"""Codes of a task that ended for what is below it."""
+UNASKED = ("TaskFailedToStart", "EssentialContainerExited", *OF_THE_MACHINE)
 """Codes of a task that ended although nobody wanted it to (ECS API, Task.stopCode)."""
 
 
@@ -42,6 +41,14 @@ class OnEcs(Operations[EcsOptions]):
         health = self._health(found)
         tasks = self._tasks(found, "RUNNING")
         return Running(found["desiredCount"], [_replica(each, service, health) for each in tasks], self._failure(found))
+
+    def ended(self, service: str, since: datetime) -> Sequence[End]:
+        stopped = self._tasks(self._service(service), "STOPPED")
+        return [
+            End(_last(each["taskArn"]), each["stoppedAt"], _why(each))
+            for each in stopped
+            if _unasked(each) and each.get("stopCode") not in OF_THE_MACHINE and each["stoppedAt"] >= since
+        ]
 
     def logs(self, service: str, since: datetime, follow: bool) -> Iterator[Line]:
         return self._group.lines(service, since, follow)

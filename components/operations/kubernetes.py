@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from components.operations import Line, OperationError, Operations, Running, pods
+from components.operations import End, Line, OperationError, Operations, Running, pods
 from components.operations.kubectl import Access, Kubectl, Refused
 from components.operations.one_pod import OnePod
 from components.operations.pod_logs import PodLogs
@@ -47,6 +47,11 @@ class ClusterOperations(Operations[Of]):
         deployment = self._deployment(kubectl, service)
         found = kubectl.get(f"{self._core}/pods", labelSelector=self._selector(service))["items"]
         return pods.running(service, deployment, found, self._warnings(kubectl, found))
+
+    def ended(self, service: str, since: datetime) -> Sequence[End]:
+        """Of each container the last time, which is all that a cluster keeps."""
+        found = Kubectl(self.access()).get(f"{self._core}/pods", labelSelector=self._selector(service))["items"]
+        return [each for each in pods.ends(service, found) if each.at >= since]
 
     def logs(self, service: str, since: datetime, follow: bool) -> Iterator[Line]:
         """Of all pods, by time. Those of a pod that is gone are gone as well."""

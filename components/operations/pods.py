@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
-from components.operations import Replica, Running
+from components.operations import End, Replica, Running
 
 Object = Mapping[str, Any]
 WORDS = 300
@@ -157,6 +158,15 @@ def _last_end(service: str, pods: list[Object]) -> str:
     at, name, last = max(ends, key=lambda each: each[0])
     told = _told(last) if "exitCode" in last else f"Evicted: {shown(last['status'].get('message', ''))}"
     return f"{name} ended at {at or 'a time that is not told'}: {told}"
+
+
+def ends(service: str, pods: list[Object]) -> Iterator[End]:
+    """The last end of each container that nobody had told to end."""
+    for pod in pods:
+        status = status_of(service, pod)
+        ended = end_of(status.get("state", {})) or end_of(status.get("lastState", {}))
+        if ended and ended.get("finishedAt") and not _leaves(pod):
+            yield End(pod["metadata"]["name"], datetime.fromisoformat(ended["finishedAt"]), _told(ended))
 
 
 def _evicted(pod: Object) -> bool:

@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from abc import abstractmethod
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from components.docker_engine import Engine, SwarmError, explain
-from components.operations import Line, OperationError, Operations, Replica, Running
+from components.operations import End, Line, OperationError, Operations, Replica, Running
 from components.operations.swarm_log import ServiceLog, lines
 from components.orchestrator import Of
 from components.orchestrator.swarm import SwarmOptions
@@ -52,6 +52,11 @@ class OnAnySwarm(Operations[Of]):
         wanted = [each for each in tasks if each["DesiredState"] == "running" and not is_over(each)]
         replicas = int(live["Spec"]["Mode"]["Replicated"]["Replicas"])
         return Running(replicas, [_replica(each) for each in wanted], _failure(live, tasks))
+
+    def ended(self, service: str, since: datetime) -> Sequence[End]:
+        with self._engine(service) as (engine, name):
+            found = [(_ended(each), each) for each in _failed(engine.tasks_of(name))]
+        return [End(each["ID"], at, _last_words(each["Status"])) for at, each in found if at >= since]
 
     def run(self, service: str, command: Sequence[str]) -> Generator[str | int, None, None]:
         with self._engine(service) as (engine, name):
@@ -151,11 +156,24 @@ def _failure(live: Any, tasks: Sequence[Task]) -> str:
     update = live.get("UpdateStatus") or {}
     if update.get("State") in WENT_BACK:
         return explain(update.get("Message", ""))
-    failed = [each for each in tasks if each["Status"]["State"] in ("failed", "rejected")]
+    failed = _failed(tasks)
     if not failed:
         return ""
-    last = max(failed, key=lambda task: str(task["Status"]["Timestamp"]))["Status"]
-    return f"{explain(last.get('Err') or last.get('Message', ''))} ({last['Timestamp'][:19]} UTC)"
+    last = max(failed, key=_ended)["Status"]
+    return f"{_last_words(last)} ({last['Timestamp'][:19]} UTC)"
+
+
+def _failed(tasks: Sequence[Task]) -> list[Task]:
+    return [each for each in tasks if each["Status"]["State"] in ("failed", "rejected")]
+
+
+def _ended(task: Task) -> datetime:
+    """When; the engine tells it to the nanosecond."""
+    return datetime.fromisoformat(f"{task['Status']['Timestamp'][:19]}+00:00")
+
+
+def _last_words(status: Mapping[str, Any]) -> str:
+    return explain(status.get("Err") or status.get("Message", ""))
 
 
 def _exit_code(task: Task) -> int:

@@ -22,7 +22,8 @@ CALLS = {"up": ["up"], "deploy": ["deploy", "--stack", "dev"], "down": ["down", 
 PHASES = [
     *(("up", each) for each in ("join_swarm", "start_registry", BUILD, "build", "push", "open", "run", "call")),
     *(("deploy", each) for each in ("stack", "find", BUILD, "build", "push", "run", "call")),
-    *(("down", each) for each in ("open", "remove_leftovers", "run", "remove_images", "stop_registry", "leave_swarm")),
+    *(("down", each) for each in ("open", "remove_lost", "remove_leftovers", "run", "remove_images", "stop_registry")),
+    ("down", "leave_swarm"),
 ]
 
 
@@ -75,7 +76,7 @@ def test_other_signals_end_it_in_the_same_way(project: Path, command: str, phase
 DRIVER = """
 import sys, time
 from types import SimpleNamespace as Fake
-from yard import deploy, engine, image, machine, progress, up
+from yard import deploy, engine, image, local_proxy, machine, progress, up
 from yard.__main__ import main
 from yard.local import Local
 
@@ -104,6 +105,7 @@ steps = {
     "open": (Local, lambda *_: stack),
     "stack": (engine, lambda *_, **__: stack),
     "run": (progress, lambda *_, **__: Fake(outputs=urls, summary=Fake(resource_changes={}))),
+    "remove_lost": (local_proxy, lambda *_: None),
     "remove_leftovers": (machine, lambda *_: None),
     "remove_images": (machine, lambda *_: None),
     "stop_registry": (machine, lambda *_: None),

@@ -14,6 +14,7 @@ from components.guard import GuardOptions
 from yard import engine
 from yard.__main__ import main
 from yard.guarding import Guard
+from yard.local import Local
 from yard.switch import Switch, _guard, _weights, shares
 
 
@@ -76,7 +77,7 @@ class Opened:
     [
         (["eks", "--stack", "dev", "--bake", "-1"], 2, "-1.0 is not in the range"),
         (["--stack", "dev"], 2, "name the orchestrator to switch to, or --abort"),
-        (["kubernetes", "--stack", "local"], 2, "A stack of your own can be switched"),
+        (["kubernetes", "--stack", "local"], 2, "stack local is not up"),
         (["eks", "--stack", "dev"], 1, "Error: passphrase must be set\nMend it and call this again"),
     ],
 )
@@ -84,6 +85,7 @@ def test_what_cannot_be_done_is_said_in_words(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, said: str
 ) -> None:
     monkeypatch.setattr(engine, "stack", lambda *_, **__: Opened())
+    monkeypatch.setattr(Local, "exists", False)
     result = CliRunner().invoke(main, ["switch", *arguments])
     assert (result.exit_code, said in result.output) == (code, True), result.output
 
@@ -95,8 +97,9 @@ def test_a_guard_that_is_not_as_it_should_be_is_no_traceback() -> None:
 
 def opened() -> Switch:
     """A stack that is up, on Fargate."""
-    guard = Guard(GuardOptions(), None, print, lambda _: None)
-    return Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0, guard)  # type: ignore[arg-type]
+    guard = Guard(GuardOptions(), lambda: None, print, lambda _: None)
+    settings: Any = None
+    return Switch(Opened(), "ecs-fargate", {}, AlbOptions, print, 0, guard, settings)  # type: ignore[arg-type]
 
 
 def test_a_name_that_is_near_is_told() -> None:

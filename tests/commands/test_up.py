@@ -5,20 +5,22 @@ import re
 import socket
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
 import pytest
 import yaml
 from click.testing import CliRunner
-from docker.errors import APIError
+from docker.errors import APIError, DockerException, ImageNotFound
 from requests import Response
 
 from components.build import Build
+from components.edge.proxy import IMAGE
 from config.releases import Change
 from config.stack_file import NoStack
 from tests.program import ROOT
-from yard import engine, image, machine
+from yard import engine, image, local_proxy, machine
 from yard.__main__ import COMMANDS
 from yard.down import down
 from yard.local import Local
@@ -323,3 +325,93 @@ def test_down_removes_names_of_its_own_alone_and_goes_on_where_an_image_is_used(
     machine.remove_images(machine.Machine("unix:///none", client, local.notes, said.append), "switchyard-local", [ours])
     assert images.names == [f"{ours}:1", "theirs:latest", f"{ours}-other:1"]
     assert said == [f"{ours}:1 stays: another container uses it"]
+
+
+class TestProxy:
+    def test_the_engine_gets_the_one_of_this_machine(self, local: Local) -> None:
+        document = yaml.safe_load(local.file.read_text(encoding="utf-8"))
+        document["config"]["switchyard:swarm"] = {"host": "unix:///run/other.sock"}
+        local.file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        local.notes.write(proxy=local_proxy.BUILT)
+        local.lay_out()
+        (written,) = [yaml.safe_load(file.read_text()) for file in local.place.glob("config/*.yaml")]
+        proxy = written["config"]["switchyard:proxy"]
+        assert proxy == {"ports": {"http": 8080}, "host": "unix:///run/other.sock", "image": local_proxy.BUILT}
+        assert local.proxy_image == local_proxy.BUILT
+
+    def test_without_one_nothing_is_added(self, local: Local) -> None:
+        document = yaml.safe_load(local.file.read_text(encoding="utf-8"))
+        for key in ("edge", "proxy", "gate"):
+            del document["config"][f"switchyard:{key}"]
+        local.file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        local.lay_out()
+        (written,) = [yaml.safe_load(file.read_text()) for file in local.place.glob("config/*.yaml")]
+        assert written == document
+
+    @pytest.mark.parametrize(
+        ("wanted", "there", "pulls", "asked", "noted"),
+        [
+            (IMAGE, [IMAGE], False, [], None),
+            (IMAGE, [], True, ["pull"], None),
+            (IMAGE, [], False, ["pull", "build"], local_proxy.BUILT),
+            (IMAGE, [local_proxy.BUILT], False, ["pull"], local_proxy.BUILT),
+            (local_proxy.BUILT, [local_proxy.BUILT], True, [], None),
+            (local_proxy.BUILT, [], True, ["build"], local_proxy.BUILT),
+            ("traefik:v3", [], True, [], None),  # the stack's own choice, which its provider pulls
+        ],
+    )
+    def test_its_image_is_pulled_or_else_built(
+        self,
+        local: Local,
+        monkeypatch: pytest.MonkeyPatch,
+        wanted: str,
+        there: list[str],
+        pulls: bool,
+        asked: list[str],
+        noted: str | None,
+    ) -> None:
+        done: list[str] = []
+
+        def get(name: str) -> None:
+            if name not in there:
+                raise ImageNotFound("no such image")
+
+        def pull(name: str) -> None:
+            done.append("pull")
+            if not pulls:
+                raise DockerException("no route to host")
+
+        def build(command: list[str], **_: Any) -> Any:
+            done.append("build")
+            return subprocess.CompletedProcess(command, 0)
+
+        monkeypatch.setattr(subprocess, "run", build)
+        client: Any = type("Client", (), {"images": SimpleNamespace(get=get, pull=pull)})()
+        local_proxy.have_image(machine.Machine("unix:///none", client, local.notes, print), wanted)
+        notes = local.notes.read()
+        assert (done, notes.get("proxy")) == (asked, noted)
+        assert notes.get("proxy_is_ours", False) == ("build" in done), "what was there before stays after `down`"
+
+    def test_what_cannot_be_had_is_said_with_the_way_without(
+        self, local: Local, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local_proxy, "is_there", lambda *_: False)
+        monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
+        here = machine.Machine("unix:///none", None, local.notes, print)  # type: ignore[arg-type]
+        with pytest.raises(machine.MachineError, match=r"neither be pulled nor built, and why is above\. Without"):
+            local_proxy.have_image(here, local_proxy.BUILT)
+
+    def test_what_an_interrupted_run_left_of_it_goes(self, local: Local) -> None:
+        removed: list[str] = []
+
+        def named(name: str, **labels: str) -> SimpleNamespace:
+            return SimpleNamespace(name=name, labels=labels, remove=lambda **_: removed.append(name))
+
+        task = named("api.1", **{"com.docker.swarm.service.id": "x"})
+        containers, volumes = [task, named("shop-edge"), named("shop-kept")], [named("shop-volume")]
+        client: Any = SimpleNamespace(
+            containers=SimpleNamespace(list=lambda **_: containers), volumes=SimpleNamespace(list=lambda **_: volumes)
+        )
+        here = machine.Machine("unix:///none", client, local.notes, lambda _: None)
+        local_proxy.remove_lost(here, "shop", {"shop-kept"})
+        assert removed == ["shop-edge", "shop-volume"]

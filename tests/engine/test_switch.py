@@ -131,7 +131,7 @@ def test_a_newcomer_that_answers_worse_gives_all_of_it_back(tmp_path: Path) -> N
             new = here.traffic.get("eks", 0)
             return {"api": {"ecs-fargate": Seen(9000, 9, 0.1, 2), "eks": Seen(90 * new, 18 * new * (new > 1), 0.1, 2)}}
 
-        here.guard.watch = Watch(seen, lambda _: ())
+        here.guard.watch = lambda: Watch(seen, lambda _: ())
         here.guard.options = GuardOptions(samples=50)
         here.guard.clock = lambda: START + timedelta(seconds=10 * len(diary.served))
         mark = len(stack.cloud.calls)
@@ -211,5 +211,7 @@ def test_to_where_all_traffic_is_nobody_is_asked_for_six_steps(tmp_path: Path) -
     with passage(tmp_path) as stack:
         stack.up()
         here = Diary(stack).open()
-        assert here.question("ecs-fargate").startswith("ecs-fargate has all the traffic of dev. Run `pulumi up`")
+        assert here.question("ecs-fargate").startswith(
+            "ecs-fargate has all the traffic of dev. Run `pulumi up --stack dev`"
+        )
         assert here.question("eks") == "Move dev from ecs-fargate to eks, in 6 steps?"

@@ -14,6 +14,7 @@ from components.edge import alb_asked
 from components.edge.alb import GROUP, RULE, AlbOptions
 from components.edge.alb_asked import METRICS, Group, Metrics
 from components.guard import GuardOptions, Seen, SeenOf, Watch, breaches
+from components.operations import End
 from yard.guarding import EARLIER, Guard
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,9 +60,8 @@ class Hour:
     ) -> None:
         self.at, self.said, self.spans = START, list[str](), list[tuple[datetime, datetime]]()
         self.seen, self.alarms = seen, alarms
-        self.guard = Guard(
-            options, Watch(self.ask, lambda _: self.alarms), self.said.append, self.sleep, lambda: self.at
-        )
+        watch = Watch(self.ask, lambda _: self.alarms)
+        self.guard = Guard(options, lambda: watch, self.said.append, self.sleep, lambda: self.at)
 
     def ask(self, start: datetime, end: datetime) -> SeenOf:
         self.spans.append((start, end))
@@ -108,15 +108,63 @@ class TestGuard:
 
     def test_what_cannot_be_asked_is_waited_for(self) -> None:
         hour = Hour({})
-        hour.guard.watch = Watch(lambda *_: 1 / 0, lambda _: ())  # type: ignore[arg-type]
+        hour.guard.watch = lambda: 1 / 0  # type: ignore[assignment, return-value]
         assert hour.look() == []
         assert (hour.at - START).total_seconds() == 60
-        assert "cannot be asked (ZeroDivisionError: division by zero): waiting for 60 s" in hour.said[0]
+        assert hour.said == [
+            "  what callers get cannot be asked, so this step is watched without: ZeroDivisionError: division by zero"
+        ]
+
+    def test_the_newcomer_that_came_with_the_first_step_is_known_in_it(self) -> None:
+        """Before it is prepared, no state has a group of it."""
+        hour = Hour({"eks": GOOD, "ecs-fargate": GOOD})
+        known = Watch(lambda *_: {"api": {"ecs-fargate": GOOD}}, lambda _: ())
+        hour.guard.watch = lambda: known
+        hour.look()
+        assert "api: 0 requests came to eks" in hour.said[0]
+        known = Watch(hour.ask, lambda _: ())
+        hour.seen = {"eks": Seen(500, 400, 0.1), "ecs-fargate": GOOD}
+        assert "80 % of 500 requests to eks failed" in hour.look()[0]
+
+    @pytest.mark.parametrize("asked", [True, False], ids=["with-figures", "without"])
+    def test_a_newcomer_whose_replicas_end_is_too_bad(self, asked: bool) -> None:
+        hour = Hour({"eks": GOOD, "ecs-fargate": GOOD})
+        ended = dict[str, list[End]]()
+        hour.guard.ends = lambda key, _: {"api": ended.get(key, [])}
+        if not asked:
+            hour.guard.watch = lambda: None
+        assert hour.look() == []
+        ended["eks"] = [End("one", START, "exit code 1 (Error)")]
+        assert hour.look() == [], "one may have had an accident"
+        ended["eks"] *= 2
+        assert hour.look() == [], "that is the same one"
+        ended["eks"].append(End("one", START + timedelta(seconds=9), "exit code 137 (OOMKilled)"))
+        assert hour.look() == [
+            "api: 2 times a replica of eks ended by itself, 0 times one of ecs-fargate; `guard.restarts` allows 1 more."
+            " The last one: exit code 137 (OOMKilled)"
+        ]
+        ended["ecs-fargate"] = [End("two", START, "exit code 1")]
+        assert hour.look() == []
+
+    def test_ends_are_kept_from_look_to_look(self) -> None:
+        """A cluster tells of the last one alone."""
+        hour = Hour({"eks": GOOD, "ecs-fargate": GOOD})
+        hour.guard.ends = lambda key, _: {"api": [End("one", hour.at, "exit code 1")] if key == "eks" else []}
+        assert "2 times a replica of eks ended" in hour.look()[0]
+        assert (hour.at - START).total_seconds() == 20
+
+    def test_ends_that_cannot_be_asked_for_are_said_once(self) -> None:
+        hour = Hour({"eks": GOOD, "ecs-fargate": GOOD})
+        hour.guard.ends = lambda *_: 1 / 0  # type: ignore[assignment]
+        assert hour.look() == hour.look() == []
+        assert hour.said == [
+            "  whether replicas end by themselves cannot be asked: ZeroDivisionError: division by zero"
+        ]
 
     @pytest.mark.parametrize("bake", [0, 60])
     def test_nobody_to_ask_is_as_before(self, bake: float) -> None:
         hour = Hour({})
-        hour.guard.watch = None
+        hour.guard.watch = lambda: None
         assert hour.guard.look_over("ecs-fargate", "eks", bake) == []
         assert (hour.at - START).total_seconds() == bake
 

@@ -1,13 +1,14 @@
 """What the daily verbs make of the answers of ECS, of CloudWatch and of a Docker engine."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from components.operations import Deployed, OperationError, aws, ecs, swarm, swarm_log
+from components.operations import Deployed, End, OperationError, aws, ecs, swarm, swarm_log
 from components.operations.log_group import LogGroup
 from components.operations.swarm import OnSwarm
 from components.orchestrator.ecs_fargate import EcsFargateOptions
@@ -117,6 +118,33 @@ def test_a_rollout_that_was_taken_back_is_told_and_goes_before_a_task_that_ended
     assert operations.status("api").failure == "Essential container exited"
     operations, _ = on_ecs(list_service_deployments={"serviceDeployments": []}, list_tasks=[])
     assert operations.status("api").failure == ""
+
+
+def test_ends_on_ecs_are_those_of_the_service_itself() -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    crashed = task(stopCode="EssentialContainerExited", stoppedReason="it exited", stoppedAt=since)
+    others = [
+        {**crashed, "stoppedAt": since - timedelta(seconds=1)},
+        {**crashed, "stopCode": "SpotInterruption"},
+        {**crashed, "stopCode": "ServiceSchedulerInitiated", "stoppedReason": "Scaling activity"},
+    ]
+    operations, _ = on_ecs(list_tasks=["arn"], describe_tasks={"tasks": [crashed, *others]})
+    assert operations.ended("api", since) == [End("abc", since, "it exited")]
+
+
+def test_ends_on_a_swarm_are_tasks_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(state: str, second: int) -> Any:
+        at = f"2026-01-01T00:00:0{second}.123456789Z"
+        return {"ID": f"{state}{second}", "Status": {"State": state, "Timestamp": at, "Err": "task: non-zero exit (2)"}}
+
+    class Told:
+        def tasks_of(self, service: str) -> list[Any]:
+            return [ended("failed", 1), ended("failed", 5), ended("shutdown", 6), ended("running", 7)]
+
+    operations = OnSwarm(SwarmOptions(), deployed())
+    monkeypatch.setattr(operations, "_engine", lambda _: nullcontext((Told(), "shop-api")))
+    since = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+    assert operations.ended("api", since) == [End("failed5", since, "task: non-zero exit (2)")]
 
 
 def test_a_command_that_never_ran_has_a_reason_and_no_code() -> None:

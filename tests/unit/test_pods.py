@@ -1,7 +1,9 @@
 """What a pod's own words mean for the replica that it is."""
 
-from components.operations import Replica, pods
-from tests.pods import DIGEST, RUNNING, WANTED, pod
+from datetime import UTC, datetime
+
+from components.operations import End, Replica, pods
+from tests.pods import BACK_OFF, CRASHED, DIGEST, RUNNING, WANTED, pod
 
 
 class TestPods:
@@ -34,6 +36,17 @@ class TestPods:
         found = pods.running("api", WANTED, [gone], {})
         assert found.replicas == []
         assert found.failure == "api-1 ended at 2026: Evicted: low on memory"
+
+    def test_ends_are_those_that_nobody_asked_for(self) -> None:
+        again = pod("api-1", BACK_OFF, lastState={"terminated": CRASHED}, restartCount=3)
+        over = pod("api-2", {"terminated": {**CRASHED, "exitCode": 0, "reason": "Completed", "message": ""}})
+        leaves = pod("api-3", {"terminated": CRASHED})
+        leaves["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        at = datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)
+        assert list(pods.ends("api", [again, over, leaves, pod("api-4", RUNNING, ready=True)])) == [
+            End("api-1", at, "exit code 2 (Error): no such flag"),
+            End("api-2", at, "exit code 0 (Completed)"),
+        ]
 
     def test_by_tag_the_node_names_the_digest(self) -> None:
         tagged = pod("api-1", RUNNING, imageID=f"acme/api@{DIGEST}")

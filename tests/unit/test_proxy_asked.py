@@ -11,7 +11,7 @@ import pytest
 
 from components.edge import proxy_asked
 from components.edge.proxy import SERVER, ProxyOptions
-from components.guard import Seen
+from components.guard import GuardOptions, Seen, few
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
 
@@ -56,9 +56,12 @@ def test_the_log_is_read_by_way_of_the_engine(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(proxy_asked, "engine_at", engine_at)
     server = {"type": SERVER, "inputs": {"host": "ssh://me@shop", "name": "shop-dev-edge", "access_log": True}}
-    watch = ProxyOptions.watch([{"type": "other", "inputs": {}}, server], None, None)
+    rules = [{"type": ProxyOptions.rule, "inputs": {"id": name, "shares": []}} for name in ("web", "idle")]
+    watch = ProxyOptions.watch([{"type": "other", "inputs": {}}, server, *rules], None, None)
     assert watch is not None
-    assert watch.seen(START, END)["web"] == {"swarm": Seen(1, 0, 0.1)}
+    seen = watch.seen(START, END)
+    assert seen["web"] == {"swarm": Seen(1, 0, 0.1)}
+    assert few(GuardOptions(), "kubernetes", seen) == {"api": 1, "web": 0, "idle": 0}, "one without requests is named"
     assert asked == [
         ("shop-dev-edge", {"stream": True, "follow": False, "since": START.timestamp(), "until": END.timestamp()})
     ]
