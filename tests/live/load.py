@@ -30,8 +30,9 @@ class Load:
         """The replicas that answered."""
         self._stop = threading.Event()
         self._noting = threading.Lock()
-        self._kept = [HTTPConnection(urlsplit(url).netloc, timeout=10) for _ in range(kept)]
-        asking = [partial(call, url)] * callers + [partial(ask_on, each) for each in self._kept]
+        parts = urlsplit(url)
+        self._kept = [HTTPConnection(parts.netloc, timeout=10) for _ in range(kept)]
+        asking = [partial(call, url)] * callers + [partial(ask_on, each, parts.path or "/") for each in self._kept]
         self._threads = [threading.Thread(target=self._run, args=[ask]) for ask in asking]
 
     def __enter__(self) -> Self:
@@ -83,10 +84,10 @@ class Load:
         return max(self.failed) - min(self.failed) if self.failed else 0.0
 
 
-def ask_on(connection: HTTPConnection) -> Any:
-    """What a service answers at its root, on a connection that stays for as long as it works."""
+def ask_on(connection: HTTPConnection, path: str) -> Any:
+    """What a service answers at a path, on a connection that stays for as long as it works."""
     try:
-        connection.request("GET", "/")
+        connection.request("GET", path)
         response = connection.getresponse()
         text = response.read()
     except OSError:

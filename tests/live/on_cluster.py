@@ -3,7 +3,7 @@
 import io
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,14 @@ class Images:
         text = f"FROM {self.repository}:good\n{line}\n"
         self._machine.client.images.build(fileobj=io.BytesIO(text.encode()), tag=f"{self.repository}:bad", rm=True)
         return image.push(self._machine, self.repository, "bad")
+
+    def built(self, folder: Path, services: Iterable[str]) -> str:
+        """The digest of another image, of the Dockerfile in a folder, as that of each of these services."""
+        made, _ = self._machine.client.images.build(path=str(folder), tag=f"{self.repository}:other", rm=True)
+        for repository in (f"{self.host}/acme/{name}" for name in services):
+            made.tag(repository, "other")
+            digest = image.push(self._machine, repository, "other")
+        return digest
 
     def remove(self) -> None:
         """Take them from the Docker engine again."""

@@ -81,6 +81,19 @@ class Project:
             del where[key]
         self.local.file.write_text(yaml.safe_dump(file), encoding="utf-8")
 
+    def set(self, key: str, value: Any) -> None:
+        """Set a whole key of the stack's configuration."""
+        file = yaml.safe_load(self.local.file.read_text(encoding="utf-8"))
+        file["config"][f"switchyard:{key}"] = value
+        self.local.file.write_text(yaml.safe_dump(file), encoding="utf-8")
+
+    def leave_out(self, *keys: str) -> None:
+        """Take whole keys out of the stack's configuration."""
+        file = yaml.safe_load(self.local.file.read_text(encoding="utf-8"))
+        for key in keys:
+            del file["config"][f"switchyard:{key}"]
+        self.local.file.write_text(yaml.safe_dump(file), encoding="utf-8")
+
     def _python(self, *arguments: str, env: dict[str, str]) -> Result:
         done = subprocess.run(
             [sys.executable, *arguments],
@@ -93,8 +106,9 @@ class Project:
         return Result(done.returncode, done.stdout, done.stderr)
 
 
-def copy_of_project(target: Path, docker_host: str) -> Project:
-    """The working tree as git sees it, new files included; what set-up made is shared with the original."""
+def copy_of_project(target: Path, docker_host: str, *, proxied: bool = False) -> Project:
+    """The working tree as git sees it, new files included; what set-up made is shared with the original. Each service
+    has a port of its own unless it is `proxied`."""
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(listing, cwd=ROOT, capture_output=True, check=True).stdout.decode()
     for name in filter(None, listed.split("\0")):
@@ -106,6 +120,8 @@ def copy_of_project(target: Path, docker_host: str) -> Project:
     project = Project(target)
     project.configure("oci", host=f"localhost:{free_port()}")
     project.configure("swarm", host=docker_host, ports={"api": free_port()}, timeout=120)
+    if not proxied:
+        project.leave_out("edge", "proxy", "gate")
     project.configure("services", env={"SWITCHYARD_DRAIN": "0s"})  # nothing to drain to: it would only take time
     return project
 

@@ -1,0 +1,110 @@
+// A service with one mistake, which the environment names: MISTAKE, and ON, the orchestrator that it is made on.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// What callers wait for, and how much longer those of the slow one do.
+const (
+	usual = 50 * time.Millisecond
+	slow  = 10
+)
+
+var (
+	mistake = os.Getenv("MISTAKE")
+	began   = time.Now()
+	asked   atomic.Int64
+)
+
+func main() {
+	if on := os.Getenv("ON"); on != "" && on != os.Getenv("SWITCHYARD_ORCHESTRATOR") {
+		mistake = ""
+	}
+	port := os.Getenv("PORT")
+	switch mistake {
+	case "slow to start":
+		time.Sleep(6 * time.Second)
+	case "wrong port":
+		port = "9999"
+	case "exits after start":
+		go func() {
+			time.Sleep(time.Second)
+			fmt.Fprintln(os.Stderr, "cannot reach the database")
+			os.Exit(2)
+		}()
+	}
+	server := &http.Server{Addr: ":" + port, Handler: http.HandlerFunc(answer)}
+	if mistake == "closes kept connections early" {
+		server.IdleTimeout = 50 * time.Millisecond
+	}
+	if mistake != "dies at SIGTERM" {
+		go untilToldToStop(server)
+	}
+	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	select {} // what is under way ends first, and the process with it
+}
+
+// untilToldToStop drains, as a service should.
+func untilToldToStop(server *http.Server) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	<-told
+	limit, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	defer cancel()
+	server.Shutdown(limit)
+	os.Exit(0)
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Orchestrator", os.Getenv("SWITCHYARD_ORCHESTRATOR"))
+	if r.URL.Path == "/healthz" {
+		health(w, r)
+		return
+	}
+	wait := usual
+	count := asked.Add(1)
+	switch mistake {
+	case "healthy before ready":
+		if time.Since(began) < 10*time.Minute {
+			http.Error(w, "still loading", http.StatusServiceUnavailable)
+			return
+		}
+	case "500 after health":
+		if count%5 == 0 {
+			http.Error(w, "no such table", http.StatusInternalServerError)
+			return
+		}
+	case "slow":
+		wait = slow * usual
+	case "longer than the drain":
+		if strings.HasPrefix(r.URL.Path, "/slow") {
+			wait = 20 * time.Second
+		}
+	}
+	time.Sleep(wait)
+	host, _ := os.Hostname()
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]string{"orchestrator": os.Getenv("SWITCHYARD_ORCHESTRATOR"), "host": host})
+}
+
+func health(w http.ResponseWriter, r *http.Request) {
+	switch mistake {
+	case "health path 404":
+		http.NotFound(w, r)
+	case "health hangs":
+		time.Sleep(time.Minute)
+	}
+}
