@@ -7,7 +7,6 @@ from typing import Any
 import docker
 import pytest
 
-from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.apply import ApplyServicer
 from tests.live.conftest import HOST
 from tests.live.on_cluster import Images, exposed, namespaces, served
@@ -17,7 +16,6 @@ from tools.kube.api import Api
 from tools.proxy.__main__ import TAG, kept, load
 from yard.machine import Machine, Notes, join_swarm, leave_swarm
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 GATE = {"polls": 2, "interval": 0.5, "timeout": 60, "settle": 2}
 
 

@@ -19,6 +19,7 @@ import docker
 import pytest
 
 from components.direct import open_directly
+from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.attack import Attack
 from tests.live.behind_the_proxy import proxy, stack, swarm  # noqa: F401 - fixtures
 from tests.live.misbehaving import image_of
@@ -29,6 +30,7 @@ from tools.kube.api import Api
 from yard import engine
 from yard.switch import Switch
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 RATE = int(os.environ.get("SWITCHYARD_RATE", "200"))
 LONGEST = 400.0
 BAKE = 10.0

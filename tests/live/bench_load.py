@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from math import sqrt
 from pathlib import Path
 
+import pytest
+
+from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.attack import Attack
 from tests.live.behind_the_proxy import proxy, stack, swarm  # noqa: F401 - fixtures
 from tests.program import ROOT
@@ -20,6 +23,7 @@ from tools.kube import node
 from tools.kube.api import Api
 from yard.switch import Switch
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 REQUESTS = int(os.environ.get("SWITCHYARD_REQUESTS", "100000"))
 RATE = int(os.environ.get("SWITCHYARD_RATE", "500"))
 BAKE = 5.0

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.behind_the_proxy import proxy, stack, swarm  # noqa: F401 - fixtures
 from tests.live.load import Load
 from tests.live.misbehaving import image_of
@@ -18,6 +19,7 @@ from tests.stack import Stack
 from yard import engine, switch
 from yard.switch import Switch, TakenBack
 
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 REFUSED = {
     "port": ("wrong port", r"the traffic of port stays where it is: .*/healthz answers 502"),
     "lost": ("health path 404", r"the traffic of lost stays where it is: .*/healthz answers 404"),
