@@ -38,7 +38,7 @@ func main() {
 		port = "9999"
 	case "exits after start":
 		go func() {
-			time.Sleep(time.Second)
+			time.Sleep(100 * time.Millisecond)
 			fmt.Fprintln(os.Stderr, "cannot reach the database")
 			os.Exit(2)
 		}()
