@@ -23,10 +23,10 @@ from components.edge.proxy_routes import Https
 from components.service import Service
 from components.testing.promises.checks import service_of
 from tests.certificates import Authority
+from tests.live.behind_the_proxy import proxy  # noqa: F401 - the image, on the engine
 from tests.live.conftest import HOST
 from tests.live.load import Load
 from tests.live.project import free_port
-from tests.live.test_cluster_behind_the_proxy import proxy  # noqa: F401 - the image, on the engine
 
 NAME, SERVICE = "switchyard-https-edge", service_of({"health": "/up"})
 
