@@ -113,10 +113,9 @@ bench: env ## measure, and write the figures to benchmarks/README.md
 	.venv/bin/python -m benchmarks
 
 .PHONY: bench-load
-bench-load: env need-go ## REQUESTS=100000 through real switches, RATE=500 a second; then with faults. Needs make kube, make proxy
+bench-load: env need-go ## REQUESTS=100000 through real switches, RATE=500 a second. Needs make kube, make proxy
 	SWITCHYARD_LIVE=1 SWITCHYARD_REQUESTS=$(or $(REQUESTS),100000) SWITCHYARD_RATE=$(or $(RATE),500) \
 		.venv/bin/python -m pytest -q -s tests/live/bench_load.py
-	SWITCHYARD_LIVE=1 .venv/bin/python -m pytest -q -s tests/live/bench_faults.py
 
 .PHONY: bench-rehearsal
 bench-rehearsal: env load ## requests through each switch on the rehearsed AWS, REQUESTS=100000 in each at RATE=500 a second
