@@ -160,7 +160,7 @@ down.ROOT = Path(folder)
 (down.ROOT / ".state").mkdir()
 engine.stack = lambda *_, **__: None
 rollback.Rollback.of = lambda *_: Fake(plan=list)
-switch.Switch.of = lambda *_: Fake(check=lambda to: None, question=lambda to: f"Move dev to {to}?")
+switch.Switch.of = lambda *_: Fake(check=lambda to: None, question=lambda to: f"Move dev to {to}?", guard=Fake())
 main([name, *{"switch": ["eks", "--stack", "dev"], "rollback": ["--stack", "dev"]}.get(name, [])])
 """
 

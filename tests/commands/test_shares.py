@@ -39,7 +39,7 @@ def test_the_last_up_says_what_each_has(
 
 @pytest.mark.parametrize("text", ["eks", "[1]", '{"eks": "much"}', '{"eks": null}', "1"])
 def test_weights_that_are_no_map_are_refused(text: str) -> None:
-    with pytest.raises(click.ClickException, match="no map of weights"):
+    with pytest.raises(click.ClickException, match="is not a map of weights"):
         _weights(text)
 
 
@@ -78,7 +78,7 @@ class Opened:
         (["eks", "--stack", "dev", "--bake", "-1"], 2, "-1.0 is not in the range"),
         (["--stack", "dev"], 2, "name the orchestrator to switch to, or --abort"),
         (["kubernetes", "--stack", "local"], 2, "stack local is not up"),
-        (["eks", "--stack", "dev"], 1, "Error: passphrase must be set\nMend it and call this again"),
+        (["eks", "--stack", "dev"], 1, "Error: passphrase must be set\nFix it and call this again"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(

@@ -34,10 +34,9 @@ def moves(draw: st.DrawFn) -> dict[str, Any]:
     services = {name: draw(odd_service(f"/p{index}")) for index, name in enumerate(names)}
     ports = {name: 21_000 + index for index, name in enumerate(names)}
     more = {key: BLOCKS[key] for key in ("ecs-ec2", "eks")} | login(registry)
-    more |= {"swarm-ec2": ROOMY | {"ports": ports}, "protect": False, "plain-http": True}
-    if draw(st.booleans()):
-        more = {**more, "domain": DOMAIN}
-        del more["plain-http"]
+    https = preset == "production" or draw(st.booleans())  # production has a domain unless it says otherwise
+    more |= {"swarm-ec2": ROOMY | {"ports": ports}, "protect": False}
+    more |= {"domain": DOMAIN} if https else {"plain-http": True}
     return {"old": old, "new": new, "registry": registry, "preset": preset, "services": services, "more": more}
 
 

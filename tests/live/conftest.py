@@ -98,9 +98,9 @@ def provider() -> ApplyServicer:
     return provider
 
 
-@pytest.fixture(scope="session")
-def vacancy(client: docker.DockerClient) -> None:
-    """No stack `local` runs on the engine; skips when one does."""
+@pytest.fixture(scope="module")
+def vacancy(client: docker.DockerClient, one_swarm: None) -> None:
+    """No stack `local` runs on the engine; skips when one does. Asked when no other file's can run."""
     if client.networks.list(filters={"label": "switchyard.stack=switchyard-local"}):
         (pytest.fail if REQUIRED else pytest.skip)("a stack local runs on this engine: run `yard down` first")
 
