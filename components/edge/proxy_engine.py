@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.request import Request
 
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -31,11 +30,10 @@ from pulumi.dynamic import (
 )
 
 from components import dynamic
-from components.direct import open_directly
 from components.docker_engine import SwarmError, connect, explain
 from components.docker_host import address
 from components.dynamic import Props, whole
-from components.edge.proxy_routes import RESOLVER, REVISION_HEADER, Route, configuration
+from components.edge.proxy_routes import RESOLVER, Route, behind, configuration
 from components.pulumi_internals import speak_in_words
 from components.shell import command
 
@@ -337,16 +335,12 @@ def published(engine: APIClient, container: str, port: int) -> int:
 def wait_for(url: str, revision: str, container: str) -> None:
     """Return once the proxy has gone over to a revision."""
     deadline = time.monotonic() + TAKEN
-    while True:
-        try:
-            with open_directly(Request(url, headers={REVISION_HEADER: revision}), timeout=5):
-                return
-        except OSError as error:  # an `HTTPError` is one: 404 from those before it
-            if time.monotonic() >= deadline:
-                raise SwarmError(
-                    f"the proxy at {url} has not gone over to its new routes within {TAKEN:g} s ({error}):"
-                    f" {command('docker', 'logs', container)} says why"
-                ) from error
+    while why := behind(url, revision):
+        if time.monotonic() >= deadline:
+            raise SwarmError(
+                f"the proxy at {url} has not gone over to its new routes within {TAKEN:g} s ({why}):"
+                f" {command('docker', 'logs', container)} says why"
+            )
         time.sleep(0.05)
 
 

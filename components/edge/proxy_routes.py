@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import Request
 
+from components.direct import open_directly
 from components.edge import WARM_UP_HEADER
 from components.service import Service
 
@@ -155,12 +157,11 @@ def priority(service: Service) -> int:
 
 def configuration(routes: Iterable[Route], revision: str) -> dict[str, Any]:
     """What Traefik is given: all routes, and one by which it is asked whether it has gone over to this revision."""
-    asked = {"rule": header(REVISION_HEADER, revision), "priority": LAST + 1, "service": "ping@internal"}
-    routers: dict[str, Any] = {"revision": {**asked, "entryPoints": ["http"]}}
+    routers: dict[str, Any] = {}
     middlewares: dict[str, Any] = {"again": {"retry": ATTEMPTS}}
     services: dict[str, Any] = {}
     tls: dict[str, Any] = {}
-    for route in routes:
+    for route in (revised(revision), *routes):
         routers |= route.get("routers", {})
         middlewares |= route.get("middlewares", {})
         services |= route.get("services", {})
@@ -171,3 +172,27 @@ def configuration(routes: Iterable[Route], revision: str) -> dict[str, Any]:
         "http": {**http, **({"services": services} if services else {})},
         **({"tls": tls} if tls else {}),
     }
+
+
+def revised(revision: str) -> Route:
+    """By which Traefik is asked whether it has gone over to a revision. Until it has, a service gets the question, and
+    may well answer 200: so the answer has a header of its own."""
+    asked = {"rule": header(REVISION_HEADER, revision), "priority": LAST + 1, "service": "ping@internal"}
+    return {
+        "routers": {"revision": {**asked, "middlewares": ["revised"], "entryPoints": ["http"]}},
+        "middlewares": {"revised": {"headers": {"customResponseHeaders": {REVISION_HEADER: _taken(revision)}}}},
+    }
+
+
+def behind(url: str, revision: str) -> str:
+    """Why the proxy that answers there has not gone over to a revision; empty: it has."""
+    try:
+        with open_directly(Request(url, headers={REVISION_HEADER: revision}), timeout=5) as response:
+            return "" if response.headers.get(REVISION_HEADER) == _taken(revision) else "it has its former routes"
+    except OSError as error:  # an `HTTPError` is one: 404 from routes that lead nowhere
+        return str(error)
+
+
+def _taken(revision: str) -> str:
+    """Another text than the question's, which a service might send back."""
+    return f"{revision} is taken"

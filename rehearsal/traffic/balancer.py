@@ -14,10 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.request import Request
 
-from components.direct import open_directly
-from components.edge.proxy_routes import LAST, REVISION_HEADER, header
+from components.edge.proxy_routes import LAST, behind, header, revised
 from rehearsal.traffic.replica import free_port
 from rehearsal.traffic.starts import HOST
 from rehearsal.traffic.wanted import Rule
@@ -92,7 +90,7 @@ class Balancer:
             return
         self._write(http, revision)
         deadline = time.monotonic() + TAKEN
-        while not self._has(revision):
+        while behind(self.url, revision):
             if time.monotonic() > deadline or self._process.poll() is not None:
                 wrote = (self._place / "proxy.log").read_text(encoding="utf-8", errors="replace")
                 raise ProxyFailed(f"the proxy did not go over to other routes: {wrote[-1000:] or 'it wrote nothing'}")
@@ -100,26 +98,13 @@ class Balancer:
         self._revision = revision
 
     def _write(self, http: Mapping[str, Any], revision: str) -> None:
-        asked = {"rule": header(REVISION_HEADER, revision), "priority": LAST + 1, "service": "ping@internal"}
-        routers = {"revision": {**asked, "middlewares": ["taken"]}, **http.get("routers", {})}
-        # Until it is taken a service answers this request, and might well send back a header that it was sent.
-        told = {"taken": {"headers": {"customResponseHeaders": {REVISION_HEADER: _taken(revision)}}}}
-        document = {"http": {**http, "routers": routers, "middlewares": told}}
+        asked = revised(revision)
+        routers = {**asked["routers"], **http.get("routers", {})}
+        document = {"http": {**http, "routers": routers, "middlewares": asked["middlewares"]}}
         # In one step: a file that is being written would be read as it is.
         following = self._place / f"next-{WATCHED}"
         following.write_text(json.dumps(document), encoding="utf-8")
         following.replace(self._place / WATCHED)
-
-    def _has(self, revision: str) -> bool:
-        try:
-            with open_directly(Request(self.url, headers={REVISION_HEADER: revision}), timeout=2) as response:
-                return bool(response.headers.get(REVISION_HEADER) == _taken(revision))
-        except OSError:
-            return False
-
-
-def _taken(revision: str) -> str:
-    return f"{revision} is taken"
 
 
 def routes(names: Mapping[str, str], servers: Servers, rules: Sequence[Rule], idle: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import io
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -141,20 +141,32 @@ def test_what_traefik_watches_is_there_at_once_and_whole(volume: Any) -> None:
 
 
 def test_a_proxy_that_stays_as_it_was_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[OSError | None] = [not_found(), None]
+    (told,) = proxy_routes.revised("r1")["middlewares"]["revised"]["headers"]["customResponseHeaders"].values()
+    by_a_service: tuple[Mapping[str, str], ...] = ({}, {proxy_routes.REVISION_HEADER: "r1"})  # with 200
+    answers: list[OSError | Mapping[str, str]] = [not_found(), *by_a_service, {proxy_routes.REVISION_HEADER: told}]
 
     def answer(request: Any, timeout: float) -> Any:
         assert request.get_header(proxy_routes.REVISION_HEADER.capitalize()) == "r1"
-        if error := answers.pop(0):
-            raise error
-        return io.BytesIO()
+        if isinstance(found := answers.pop(0), OSError):
+            raise found
+        return Response(found)
 
-    monkeypatch.setattr(proxy_engine, "open_directly", answer)
+    monkeypatch.setattr(proxy_routes, "open_directly", answer)
     proxy_engine.wait_for("http://engine.example", "r1", "edge")
-    answers[:] = [not_found()]
+    assert not answers
     monkeypatch.setattr(proxy_engine, "TAKEN", 0.0)
-    with pytest.raises(SwarmError, match=r"has not gone over .* `?docker logs edge"):
-        proxy_engine.wait_for("http://engine.example", "r1", "edge")
+    for each in (not_found(), *by_a_service):
+        answers[:] = [each]
+        with pytest.raises(SwarmError, match=r"has not gone over .* `?docker logs edge"):
+            proxy_engine.wait_for("http://engine.example", "r1", "edge")
+
+
+class Response(io.BytesIO):
+    """What somebody answers."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        super().__init__()
+        self.headers = headers
 
 
 def not_found() -> HTTPError:
