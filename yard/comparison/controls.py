@@ -180,23 +180,26 @@ def with_replicas(stack: Settings, replicas: int | None) -> Settings:
     """The stack with as many replicas of each service; the room up to `max` stays as it is."""
     if replicas is None:
         return stack
-    services = {name: _of(each, replicas) for name, each in stack.services.items()}
-    return replace(stack, config=stack.config.model_copy(update={"services": services}))
+    return _with(stack, services={name: _of(each, replicas) for name, each in stack.services.items()})
 
 
 def with_architecture(stack: Settings, architecture: Architecture | None) -> Settings:
     """The stack with every image for one CPU architecture; None: as it is."""
     if architecture is None:
         return stack
-    services = {
-        name: each.model_copy(update={"architecture": architecture}) for name, each in stack.config.services.items()
-    }
-    return replace(stack, config=stack.config.model_copy(update={"services": services}))
+    services = stack.config.services.items()
+    changed = {name: each.model_copy(update={"architecture": architecture}) for name, each in services}
+    return _with(stack, services=changed)
 
 
 def with_network(stack: Settings, network: Kind | None) -> Settings:
     """The stack with another way out for its replicas; None: as it is."""
-    return stack if network is None else replace(stack, config=stack.config.model_copy(update={"network": network}))
+    return stack if network is None else _with(stack, network=network)
+
+
+def _with(stack: Settings, **keys: Any) -> Settings:
+    """The stack with other values of some keys, which are known to be right."""
+    return replace(stack, config=stack.config.model_copy(update=keys))
 
 
 def _of(service: Service, replicas: int) -> Service:
