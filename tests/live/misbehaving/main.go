@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -89,10 +88,6 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		}
 	case "slow":
 		wait = slow * usual
-	case "longer than the drain":
-		if strings.HasPrefix(r.URL.Path, "/slow") {
-			wait = 20 * time.Second
-		}
 	}
 	time.Sleep(wait)
 	host, _ := os.Hostname()
@@ -101,10 +96,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func health(w http.ResponseWriter, r *http.Request) {
-	switch mistake {
-	case "health path 404":
+	if mistake == "health path 404" {
 		http.NotFound(w, r)
-	case "health hangs":
-		time.Sleep(time.Minute)
 	}
 }
