@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from yard import interrupts
+from yard.groups import Group
 
 COMMANDS = {
     "init": "Make a project for an app in a folder of its own: four files, and the program at a version.",
@@ -38,11 +39,18 @@ COMMANDS = {
 }
 
 
-class Lazy(click.Group):
+PREFIX = "Error: "
+"""What click prints before a message."""
+
+
+class Lazy(Group):
     """Imports a command only when it is called: `yard --help` needs none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def purposes(self, ctx: click.Context) -> dict[str, str]:
+        return COMMANDS
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Their names with what they are for; click's own would import each."""
@@ -65,20 +73,25 @@ class Lazy(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with interrupts.explained(lambda: ""), interrupts.heard():  # a command that has more to say says it itself
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except click.exceptions.NoArgsIsHelpError:  # it is the help
+                raise
+            except click.ClickException as error:
+                raise _fitting(error) from error
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args[0] not in COMMANDS and not ctx.resilient_parsing:
-            from config.problems import nearest  # it loads the SDK, which the help must not wait for
 
-            ctx.fail(f"there is no command {args[0]!r}: use one of {', '.join(COMMANDS)}{nearest(args[0], COMMANDS)}")
-        return super().resolve_command(ctx, args)
+def _fitting(error: click.ClickException) -> click.ClickException:
+    """The same, with its message as broad as the terminal."""
+    from rich.console import Console  # only what goes wrong waits for it
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+    from yard import terminal
+
+    shown = terminal.wrapped(f"{PREFIX}{error.format_message()}", terminal.width(Console(stderr=True)))
+    text = shown.removeprefix(PREFIX)
+    if error.exit_code == click.UsageError.exit_code:  # with the usage before it, if it has one
+        return click.UsageError(text, error.ctx if isinstance(error, click.UsageError) else None)
+    return click.ClickException(text)
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

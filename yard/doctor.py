@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from textwrap import fill, indent
+from textwrap import indent
 
 import click
 from rich.console import Console
@@ -143,7 +143,7 @@ def _aws(file: StackFile, settings: Settings) -> Iterator[Finding]:
 
 def _line(finding: Finding, width: int) -> str:
     """What was found, wrapped; the fix is not, for it is there to be pasted."""
-    said = fill(f"{finding.name}: {finding.says}", width - INDENT, break_on_hyphens=False, break_long_words=False)
+    said = terminal.wrapped(f"{finding.name}: {finding.says}", width - INDENT)
     name, _, says = escape(indent(said, " " * INDENT).lstrip()).partition(":")
     line = f"{SIGNS[finding.status]} [bold]{name}[/]:{says}"
     return f"{line}\n{' ' * INDENT}{escape(finding.fix)}" if finding.fix else line

@@ -36,8 +36,8 @@ def have_image(here: Machine, wanted: str) -> None:
     done = subprocess.run(tool, cwd=HOME, env=env, stdout=subprocess.DEVNULL)  # what it says goes to standard error
     if done.returncode:
         raise MachineError(
-            "the proxy's image can neither be pulled nor built, and why is above. Without `edge`, `proxy` and `gate` in"
-            " config/Pulumi.local.yaml each service has a port of its own, and none is needed"
+            "the proxy's image can neither be pulled nor built, and why is above. Without `edge`, `proxy`,"
+            " `plain-http` and `gate` in config/Pulumi.local.yaml each service has a port of its own, and none is needed"
         )
 
 

@@ -17,6 +17,7 @@ from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
 from yard import exits, files, here
 from yard.choice import stack_option
+from yard.groups import Group
 from yard.pricelist import PriceListError
 from yard.pricelist.fetch import AWS
 from yard.pricelist.refresh import Refreshed, offered
@@ -28,7 +29,7 @@ REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
 SIGNS = {"new": "[green]+[/]", "changed": "[yellow]~[/]"}
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def prices(context: click.Context) -> None:
     """List the price files: how many prices each has, of when, and how each is known."""

@@ -11,6 +11,7 @@ from config.stack_file import StackFile
 from yard import exits, here, interrupts, suggest
 from yard.checks.project import backend
 from yard.choice import LOCAL, stack_option
+from yard.groups import Group
 from yard.local import in_words
 from yard.machine import Misconfigured
 from yard.sharing.account import Account, Found
@@ -20,7 +21,7 @@ from yard.sharing.parts import Home
 ROOT = here.ROOT
 
 
-@click.group("state")
+@click.group("state", cls=Group)
 def state_() -> None:
     """Keep the state of stacks where a team reaches it."""
 

@@ -3,14 +3,20 @@
 from click.testing import CliRunner
 
 from tests.imports import imported
-from yard.__main__ import COMMANDS, main
+from yard import suggest
+from yard.__main__ import main
 
 
 def test_a_misspelt_command_is_told_the_nearest() -> None:
     result = CliRunner().invoke(main, ["doctr"])
     assert result.exit_code == 2
-    known = ", ".join(COMMANDS)
-    assert f"there is no command 'doctr': use one of {known}; did you mean doctor?" in result.stderr
+    assert (
+        result.stderr
+        == f"Error: there is no command 'doctr'; did you mean doctor? `{suggest.yard('help')}` lists them\n"
+    )
+    result = CliRunner().invoke(main, ["ci", "zzz"])
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: there is no command 'ci zzz'. `{suggest.yard('help', 'ci')}` lists them\n"
 
 
 def test_the_help_waits_for_no_command() -> None:

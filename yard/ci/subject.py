@@ -17,7 +17,7 @@ from components.workflow import Access, Push, Setting
 from config.load import of_file
 from config.settings import Settings
 from config.stack_file import BadStack, StackFile
-from yard import exits, git
+from yard import exits, git, suggest
 from yard.local import STACK
 
 STATE = Setting("PULUMI_BACKEND_URL", "where the state is, such as s3://BUCKET?region=REGION")
@@ -51,7 +51,7 @@ class Subject:
             file = StackFile(root, stack)
             found = cls(Path(top).resolve(), root.resolve(), file, of_file(file))
         except (BadStack, pulumi.RunError) as error:
-            raise exits.Misused(str(error)) from error
+            raise exits.Misused(suggest.about(stack, str(error))) from error
         if not found.built:
             raise exits.Misused(
                 f"no service of stack {stack} is built from a folder and free of a pinned digest, so a push would"

@@ -180,7 +180,7 @@ def settings_of(root: Path, stack: str) -> Settings:
         return of_file(StackFile(root, stack))
     except (NoStack, pulumi.RunError) as error:
         why = str(error) if isinstance(error, NoStack) else f"stack {stack} cannot be priced: {error}"
-        raise exits.Misused(why) from error
+        raise exits.Misused(suggest.about(stack, why)) from error
 
 
 def _order(found: Estimate) -> tuple[object, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import indent
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,7 @@ from yard.differing import told
 from yard.differing.result import Cost, Report, StackDiff
 from yard.differing.told import Block, Code, Said
 
+INDENT = " " * 4
 STYLES = {"created": "green", "updated": "yellow", "replaced": "bold red", "deleted": "bold red"}
 
 
@@ -35,8 +37,9 @@ def show(report: Report) -> None:
 def _stack(console: Console, stack: StackDiff) -> None:
     for note in told.notes(stack):
         if isinstance(note, Block):
-            for line in note.text.splitlines():
-                console.print(Text(f"    {told.visible(line)}", "red"))
+            text = "\n".join(map(told.visible, note.text.splitlines()))
+            shown = indent(terminal.wrapped(text, console.width - len(INDENT)), INDENT)
+            console.print(Text(shown, "red"), soft_wrap=True)
         else:
             console.print(_said(note))
     _list(console, "Resources", [(each.fate, " ", *told.named(each)) for each in told.ordered(stack)])

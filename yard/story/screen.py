@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from yard import terminal
 from yard.rehearsing import Listener, Report, Step
 from yard.story import Phase, clock, requests
 
@@ -16,6 +17,7 @@ SIMULATED = (
     " Times are estimates, without the gate's own waiting."
 )
 SIGNS = {"create": "[green]+[/]", "update": "[yellow]~[/]", "delete": "[red]-[/]"}
+FAILED = "The rehearsal failed:"
 LONGEST = 3
 """Steps of the switch that are named, as what its time went into."""
 NAME = 34
@@ -99,7 +101,8 @@ class Screen:
         for line in requests.story(report.load or []):
             say(escape(line))
         if not report.ok:
-            say(f"[bold red]The rehearsal failed:[/] {escape(report.reason)}", soft_wrap=True)
+            why = terminal.wrapped(f"{FAILED} {report.reason}", terminal.width(self._console))
+            say(f"[bold red]{FAILED}[/]{escape(why.removeprefix(FAILED))}", soft_wrap=True)
             say("AWS was not asked.")
             return
         say(escape(_took(Phase("switch", report))))
