@@ -192,7 +192,9 @@ class Service(Model):
         "platform": "architecture",
     }
 
-    port: Port = Field(default=8080, description="Port the process listens on; it runs as non-root, so 1024 or above.")
+    port: Port = Field(
+        default=8080, examples=[8080], description="Port the process listens on; it runs as non-root, so 1024 or above."
+    )
     cpu: Cpu = Field(default=0.25, description="vCPU for each replica.")
     memory: Memory = Field(default=512, description="Memory for each replica, in MiB.")
     replicas: Annotated[Replicas, BeforeValidator(_number_to_range)] = Field(
@@ -200,7 +202,9 @@ class Service(Model):
         description="Replicas: a number, or {min, max, cpu} with the average CPU percent to aim for.",
     )
     health: UrlPath = Field(default="/healthz", description="Path that answers 200 when the replica can take requests.")
-    env: dict[EnvName, EnvValue] = Field(default={}, description="Environment variables, in the clear.")
+    env: dict[EnvName, EnvValue] = Field(
+        default={}, examples=[{"LOG_LEVEL": "info"}], description="Environment variables, in the clear."
+    )
     secrets: dict[EnvName, SecretStr] = Field(
         default={},
         description="Environment variables that are secret; set them with `pulumi config set --secret --path`.",
@@ -210,7 +214,9 @@ class Service(Model):
         description="env: the process finds each secret in its environment, under its name. file: in a file, whose path"
         " is in NAME_FILE. By default what the orchestrator does by itself: file on Swarm, env on all others.",
     )
-    command: tuple[PlainText, ...] = Field(default=(), description="Arguments in place of the image's own command.")
+    command: tuple[PlainText, ...] = Field(
+        default=(), examples=[["npm", "start"]], description="Arguments in place of the image's own command."
+    )
     release: tuple[PlainText, ...] = Field(
         default=(),
         description="Arguments in place of the image's own command, for one task that runs before the replicas of a new"

@@ -240,7 +240,7 @@ def _https(settings: Settings) -> Iterator[Contradiction]:
         yield (
             "domain",
             None,
-            f"with `protect` (preset production), {settings.edge.for_https}, for HTTPS; or `plain-http` true, if"
+            f"{settings.edge.for_https} for HTTPS, since `protect` is on (preset production); or `plain-http` true, if"
             " callers shall have plain HTTP",
         )
 
@@ -271,7 +271,8 @@ def _aws(settings: Settings) -> Iterator[Contradiction]:
     if not settings.region:
         yield "aws:region", None, "the AWS region to run in, such as us-east-1 or ap-northeast-1"
     elif settings.region not in regions():
-        yield "aws:region", settings.region, "a region that AWS has, such as us-east-1 or ap-northeast-1"
+        which = nearest(settings.region, sorted(regions())) or ", such as us-east-1 or ap-northeast-1"
+        yield "aws:region", settings.region, f"a region that AWS has{which}"
     if not keys.vpc.private_subnets if keys.vpc else keys.network == "public":
         for runtime in settings.orchestrators.values():
             if want := runtime.needs_way_out:

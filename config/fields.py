@@ -29,12 +29,20 @@ def keys_at(annotation: Any, steps: Iterable[str | int]) -> list[str]:
 
 
 def example_at(annotation: Any, steps: Sequence[str | int]) -> Any:
-    """The first example that the field at `steps` gives; None: it gives none."""
-    for model in at(annotation, steps[:-1]):
-        for name, field in model.model_fields.items() if _is(model, BaseModel) else ():
+    """The first example that the field at `steps` gives, or the first field in it; None: there is none."""
+    for model in filter(_is_model, at(annotation, steps[:-1])):
+        for name, field in model.model_fields.items():
             if steps[-1] == (field.alias or name) and field.examples:
                 return field.examples[0]
+    for model in filter(_is_model, at(annotation, steps)):
+        for name, field in model.model_fields.items():
+            if field.examples:
+                return {field.alias or name: field.examples[0]}
     return None
+
+
+def _is_model(annotation: Any) -> bool:
+    return _is(annotation, BaseModel)
 
 
 def is_secret(annotation: Any) -> bool:

@@ -37,7 +37,7 @@ class Problem:
     @property
     def says(self) -> str:
         """What is wrong."""
-        if self.value is CONTRADICTION:
+        if self.value is TOLD:
             return f"{shown(self.key)}: {self.want}"
         return f"{shown(self.key)} {_is(self.value)}; want {self.want}"
 
@@ -94,7 +94,11 @@ def _path_option(key: str) -> list[str]:
 def _is(value: object) -> str:
     if value is None:
         return "is not set"
-    if isinstance(value, str | int | float | bool):
+    if value is HIDDEN:
+        return "is hidden, for it may be secret"
+    if isinstance(value, bool):
+        return f"is {str(value).lower()}"
+    if isinstance(value, str | int | float):
         text = repr(value)
         return f"is {text if len(text) <= 80 else text[:77] + '...'}"
     if isinstance(value, dict):
@@ -115,9 +119,10 @@ class BadConfig(pulumi.RunError):
 def near(word: str, known: Iterable[str]) -> str | None:
     """The known word that is meant, as far as one can tell."""
     plain, words = word.lower().replace("_", "-"), list(known)
-    match = get_close_matches(plain, words, n=1)
+    close = get_close_matches(plain, words)
+    swapped = [each for each in close if sorted(each) == sorted(plain)]
     begun = [each for each in words if len(plain) > 2 and each.startswith(plain)]
-    return match[0] if match else begun[0] if len(begun) == 1 else None
+    return next(iter(swapped or close or (begun if len(begun) == 1 else ())), None)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -128,7 +133,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def translate(error: ValidationError, root: str, model: type[BaseModel]) -> list[Problem]:
     """pydantic's findings as ours. `root` is the full key that the model stands under."""
-    return [_problem(each, root, model) for each in error.errors(include_url=False)]
+    found = error.errors(include_url=False)
+    unknown = [each["loc"] for each in found if each["type"] == "extra_forbidden"]
+    # What a key is missed for that is there by another name: that is the mistake.
+    there = {(*way[:-1], _meant_key(model, way)) for way in unknown}
+    return [_problem(each, root, model) for each in found if each["type"] != "missing" or each["loc"] not in there]
 
 
 class Words:
@@ -145,8 +154,8 @@ UNKNOWN = Words("unknown")
 HIDDEN = Words("hidden")
 PLAIN = Words("in plain text")
 ENCRYPTED = Words("encrypted")
-CONTRADICTION = Words("a contradiction")
-"""Of a value whose parts do not go together: what is wanted says what they are."""
+TOLD = Words("told")
+"""Where there is nothing to say of the value: what is wanted says all."""
 
 
 def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
@@ -166,12 +175,21 @@ def _problem(error: ErrorDetails, root: str, model: type[BaseModel]) -> Problem:
     meant = None if hidden else _meant(error)
     if meant and error["loc"][-1] == "[key]":
         return Problem(key, value, f"{_want(error, hidden)}; did you mean {meant}?", rename(key, meant))
-    if kind in MAPS and steps and not hidden and (example := example_at(model, steps)) is not None:
-        return Problem(key, _shown(value, hidden), f"a map, such as {flow(example)}", types=types)
+    if kind in HOLDERS and steps and not hidden and (example := example_at(model, steps)) is not None:
+        return Problem(
+            key, _shown(value, hidden), f"{HOLDERS[kind].partition(',')[0]}, such as {flow(example)}", types=types
+        )
     if kind == "value_error" and not hidden:
-        return Problem(key, CONTRADICTION, str(error["ctx"]["error"]), types=types)
+        return Problem(key, TOLD, str(error["ctx"]["error"]), types=types)
     want = f"{_want(error, hidden)}{f'; did you mean {meant}?' if meant else ''}"
     return Problem(key, _shown(value, hidden), want, types=types)
+
+
+def _meant_key(model: type[BaseModel], steps: Sequence[int | str]) -> str | None:
+    """The key that is meant by one that does not exist."""
+    name = str(steps[-1])
+    called = (getattr(parent, "also", {}).get(name) for parent in at(model, steps[:-1]))
+    return next(filter(None, called), None) or near(name, keys_at(model, steps[:-1]))
 
 
 def _extra(key: str, model: type[BaseModel], steps: Sequence[int | str]) -> Problem:
@@ -179,12 +197,13 @@ def _extra(key: str, model: type[BaseModel], steps: Sequence[int | str]) -> Prob
     name, known = str(steps[-1]), keys_at(model, steps[:-1])
     for parent in at(model, steps[:-1]):
         if hint := getattr(parent, "elsewhere", {}).get(name):
-            return Problem(key, UNKNOWN, f"no such key: {hint}", remove_command(key))
+            return Problem(key, TOLD, f"there is no such key: {hint}", remove_command(key))
         if ours := getattr(parent, "also", {}).get(name):
-            return Problem(key, UNKNOWN, f"{ours}, which is what it is called here", rename(key, ours))
+            return Problem(key, TOLD, f"it is called {ours} here", rename(key, ours))
     meant = near(name, known)
     fix = rename(key, meant) if meant else remove_command(key)
-    return Problem(key, UNKNOWN, f"a key that exists: {', '.join(known)}{nearest(name, known)}", fix)
+    which = nearest(name, known) or f": {', '.join(known)}"
+    return Problem(key, UNKNOWN, f"a key that exists{which}", fix)
 
 
 def _meant(error: ErrorDetails) -> str | None:
@@ -211,13 +230,16 @@ TYPES = {
     "float_type": "a number",
     "string_type": TEXT,
     "bool_type": "true or false",
-    "dict_type": "a map, such as {key: value}",
-    "model_type": "a map, such as {key: value}",
-    "model_attributes_type": "a map, such as {key: value}",
-    "tuple_type": "a list, such as [one, two]",
-    "list_type": "a list, such as [one, two]",
 }
-MAPS = ("dict_type", "model_type", "model_attributes_type")
+MAP, LIST = "a map, such as {key: value}", "a list, such as [one, two]"
+HOLDERS = {
+    "dict_type": MAP,
+    "model_type": MAP,
+    "model_attributes_type": MAP,
+    "tuple_type": LIST,
+    "list_type": LIST,
+}
+"""What holds other values, with an example for fields that give none."""
 LIMITS = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
@@ -249,4 +271,6 @@ def _want(error: ErrorDetails, hidden: bool) -> str:
         words = str(context["expected"]).replace(" or ", ", ").replace("'", "")
         written = error["input"]
         return f"one of {words}{nearest(written, words.split(', ')) if isinstance(written, str) and not hidden else ''}"
-    return TYPES.get(kind, "what its field takes" if hidden else error["msg"])  # a validator may repeat a value
+    return {**TYPES, **HOLDERS}.get(
+        kind, "what its field takes" if hidden else error["msg"]
+    )  # a validator may repeat a value

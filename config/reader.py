@@ -27,6 +27,7 @@ from config.fields import at, is_guarded, secrets_in
 from config.problems import (
     ENCRYPTED,
     HIDDEN,
+    TOLD,
     UNKNOWN,
     Problem,
     Words,
@@ -112,8 +113,8 @@ class Keys(Model):
         " With `protect` (preset production), a stack needs `domain` or this.",
     )
     network: Kind | None = Field(default=None, description="How replicas reach the outside. Or `preset`, the preset's.")
-    zones: int | None = Field(
-        default=None, ge=2, le=3, description="Availability zones to use. Or `preset`, the preset's."
+    zones: Annotated[int, Field(ge=2, le=3), Wanted("2 or 3, the number of availability zones to use")] | None = Field(
+        default=None, description="Availability zones to use. Or `preset`, the preset's."
     )
     vpc: ExistingVpc | None = Field(
         default=None,
@@ -283,7 +284,7 @@ class Reader:
     def _unknown(self, key: str, known: Sequence[str]) -> Problem:
         full, meant = self.config.full_key(key), near(key, known)
         if ours := Keys.also.get(key):
-            return Problem(full, UNKNOWN, f"{ours}, which is what it is called here", rename(full, ours))
+            return Problem(full, TOLD, f"it is called {ours} here", rename(full, ours))
         file = self.encrypted.written
         there = meant is not None and file is not None and file.get(meant) is not None
         # Taken out where it only looks like a key, or that is set as well; else its default would hold, unseen.

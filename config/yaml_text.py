@@ -31,6 +31,17 @@ DEEPEST = 100
 """Maps and lists in one another."""
 LARGEST = 100_000
 """Values, those behind an alias counted again wherever it stands."""
+OFTEN = {
+    "unexpected end of stream": "line {began} opens a quote that is never closed",
+    "expected ',' or '}'": "line {began} opens a `{{` that is never closed, or has no comma between two keys",
+    "expected ',' or ']'": "line {began} opens a `[` that is never closed, or has no comma between two entries",
+    "mapping values are not allowed": "line {line} has one `:` too many, or does not begin in the column of the lines"
+    " beside it: put quotes around text with a `:` in it",
+    "expected ':'": "line {line} has no `:` after a key",
+    "did not find expected key": "line {line} does not begin in the column of the lines beside it",
+    "cannot start any token": "line {line} has a value that begins with a sign of YAML's own: put quotes around it",
+}
+"""What libyaml says, and what is meant, with the line where it began and the one where it was noticed."""
 TOO_DEEP = f"has more than {DEEPEST} maps and lists in one another: nest fewer"
 
 
@@ -75,7 +86,12 @@ def _words(error: MarkedYAMLError, text: bytes) -> str:
     lines = text.decode("utf-8", "replace").splitlines()
     if lines[mark.line : mark.line + 1] and lines[mark.line][mark.column : mark.column + 1] == "\t":
         return f"line {mark.line + 1} has a tab where YAML takes only spaces: put spaces in its place"
-    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
+    said = f"{error.problem or error.context}"
+    for words, meant in OFTEN.items():
+        if words in said:
+            began = error.context_mark or mark
+            return meant.format(line=mark.line + 1, began=began.line + 1)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {said}"
 
 
 def _nesting(text: bytes, kind: Any) -> None:

@@ -1,5 +1,5 @@
 """What follows from the code and the prices: `docs/configuration.md`, `docs/support.md`, `docs/first-user.md`,
-`docs/importing-fields.md`, `docs/scale.md`, `docs/controls.md`, and Switchyard's own `Pulumi.yaml`.
+`docs/importing-fields.md`, `docs/scale.md`, `docs/controls.md`, `docs/mistakes.md`, and Switchyard's own `Pulumi.yaml`.
 
 `python -m tools.docs` writes them; with `--check` it changes nothing, names those that are out of date and exits 1.
 Only this project's own backends are in them, not what third parties have installed.
@@ -29,7 +29,7 @@ from components.usage import Usage
 from config.load import FROM_PRESET
 from config.presets import PRESETS
 from config.reader import Keys
-from tools import controls, keys, scale, support
+from tools import controls, keys, mistakes, scale, support
 from tools.markdown import one_of, table
 from yard.comparison import seed, seed_page
 from yard.importing.dialects import DIALECTS
@@ -64,6 +64,7 @@ def documents() -> Iterator[tuple[str, str]]:
     yield "docs/importing-fields.md", _document(importing())
     yield "docs/scale.md", _document(scale.blocks())
     yield "docs/controls.md", _document(controls.document())
+    yield "docs/mistakes.md", _document(mistakes.document())
     yield "Pulumi.yaml", keys.project()
 
 

@@ -37,7 +37,7 @@ def have_image(here: Machine, wanted: str) -> None:
     if done.returncode:
         raise MachineError(
             "the proxy's image can neither be pulled nor built, and why is above. Without `edge`, `proxy`,"
-            " `plain-http` and `gate` in config/Pulumi.local.yaml each service has a port of its own, and none is needed"
+            " `plain-http` and `gate` in config/Pulumi.local.yaml each service has a port of its own and needs none"
         )
 
 

@@ -13,8 +13,8 @@ from components.sdk import aws
 
 OPEN = ("0.0.0.0/0",)
 NAMED = (
-    "with `protect` (preset production), a list of the public address ranges that may reach the cluster's API: your"
-    " office, your VPN, your CI runners. `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
+    "the public address ranges that may reach the cluster's API (your office, your VPN, your CI runners), since"
+    " `protect` is on (preset production). `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
 )
 PUBLIC = "public addresses: EKS takes no reserved ones; from inside the network the API is reached anyway"
 PRIVATE = "private addresses, such as the VPC's or a VPN's: the API has no other then"

@@ -57,7 +57,11 @@ class TestMessages:
     @pytest.mark.parametrize(
         ("config", "said"),
         [
-            ({"zones": 9}, "shop:zones is 9; want at most 3\n      pulumi config set shop:zones <value>"),
+            (
+                {"zones": 9},
+                "shop:zones is 9; want 2 or 3, the number of availability zones to use\n"
+                "      pulumi config set shop:zones <value>",
+            ),
             ({"regsitry": "ecr"}, "shop:regsitry is unknown;"),
             (
                 {"services": {"api": {**SERVICE, "prot": 1}}},

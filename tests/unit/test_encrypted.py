@@ -146,7 +146,7 @@ def test_a_map_in_place_of_a_text_does_not_show_what_is_encrypted_in_it(write: A
     config = {**BASE, key: {"host": "registry.example.com", "password": VALUE}}
     write(config)
     said = complaint(config, (key,))
-    assert f"switchyard:{key} is hidden; want " in said
+    assert f"switchyard:{key} is hidden, for it may be secret; want " in said
     assert VALUE not in said
 
 
@@ -207,7 +207,7 @@ class TestWhereNoFileSaysWhatIsEncrypted:
         config = {**BASE, **services(secrets={"A": "x"}, **wrong), "domain": {"name": "e.org", "zone": "e.org"}}
         said = complaint(config, ("services",))
         assert VALUE not in said
-        assert "is hidden; want " in said
+        assert "is hidden, for it may be secret; want " in said
 
     def test_no_text_of_a_key_is_shown_in_what_is_wanted(self) -> None:
         config = {**BASE, **services(secrets={"A": "x"}, env={"A": VALUE, "B": f"{VALUE} "})}
@@ -343,11 +343,11 @@ class TestAThirdPartysSecret:
         said = complaint(acme(**block), ("acme",))
         path = shlex.quote(f"switchyard:acme.{field}")
         assert VALUE not in said
-        assert f"\n  switchyard:acme.{field} is hidden; want " in said
+        assert f"\n  switchyard:acme.{field} is hidden, for it may be secret; want " in said
         assert f"\n      pulumi config set --secret --path {path} <value>" in said
 
     def test_has_its_limit_told(self) -> None:
-        assert "switchyard:acme.token is hidden; want at least 12 characters\n" in complaint(
+        assert "switchyard:acme.token is hidden, for it may be secret; want at least 12 characters\n" in complaint(
             acme(token=VALUE), ("acme",)
         )
 
@@ -393,7 +393,7 @@ class TestAThirdPartysSecret:
 def test_a_number_for_a_secret_is_to_be_encrypted() -> None:
     config = {**BASE, **services(secrets={"A": 12345})}
     said = complaint(config, ("services",))
-    assert f"{API}.secrets.A is hidden; want text" in said
+    assert f"{API}.secrets.A is hidden, for it may be secret; want text" in said
     assert said.endswith(f"      pulumi config set --secret --path {API}.secrets.A <value>")
 
 

@@ -198,7 +198,7 @@ MISTAKES: list[tuple[Mapping[str, Any], Mapping[str, Any], str]] = [
     (
         {"kubeconfig": "[1]", "kubeconfig-file": None},
         {},
-        "kubernetes.kubeconfig is hidden; want a kubeconfig that can be read",
+        "kubernetes.kubeconfig is hidden, for it may be secret; want a kubeconfig that can be read",
     ),
     ({"kubeconfig": "{}", "kubeconfig-file": None}, {}, "it has none"),
     ({"exposure": "nodeport"}, {}, "kubernetes.address is not set; want the name or address"),

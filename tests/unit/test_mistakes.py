@@ -44,8 +44,8 @@ IMAGE = (
 )
 ORCHESTRATORS = f"one of {', '.join(orchestrator.names())}"
 NAMED = (
-    "with `protect` (preset production), a list of the public address ranges that may reach the cluster's API: your"
-    " office, your VPN, your CI runners. `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
+    "the public address ranges that may reach the cluster's API (your office, your VPN, your CI runners), since"
+    " `protect` is on (preset production). `curl https://checkip.amazonaws.com` says your own; one address ends in /32"
 )
 MISTAKES = {
     "misspelt key": (
@@ -71,7 +71,7 @@ MISTAKES = {
         only(
             "switchyard:ecr.kep",
             "is unknown",
-            "a key that exists: keep, repositories; did you mean keep?",
+            "a key that exists; did you mean keep?",
             "rename switchyard:ecr.kep to keep in config/Pulumi.<stack>.yaml",
         ),
     ),
@@ -80,7 +80,7 @@ MISTAKES = {
         only(
             "switchyard:gate.poll",
             "is unknown",
-            "a key that exists: polls, interval, timeout, settle; did you mean polls?",
+            "a key that exists; did you mean polls?",
             "rename switchyard:gate.poll to polls in config/Pulumi.<stack>.yaml",
         ),
     ),
@@ -108,7 +108,7 @@ MISTAKES = {
         only(f"{ONE}.cpu", "is '1 vCPU'", CPU),
     ),
     "text for a flag": ({"protect": "yes"}, only("switchyard:protect", "is 'yes'", "true or false")),
-    "text for a list": (api(command="run"), only(f"{ONE}.command", "is 'run'", "a list, such as [one, two]", EDIT)),
+    "text for a list": (api(command="run"), only(f"{ONE}.command", "is 'run'", "a list, such as [npm, start]", EDIT)),
     "number in a list": (
         api(command=["a", 1]),
         only(
@@ -126,7 +126,7 @@ MISTAKES = {
         api(env={"A": True}),
         only(
             f"{ONE}.env.A",
-            "is True",
+            "is true",
             "text (put quotes around it)",
             f"pulumi config set --type string --path {ONE}.env.A <value>",
         ),
@@ -373,7 +373,7 @@ MISTAKES = {
         {**EXISTING, "access-logs": True},
         only(
             "switchyard:access-logs",
-            "is True",
+            "is true",
             "nothing beside `load-balancer`: what exists already has its own",
             "pulumi config rm switchyard:access-logs",
         ),
@@ -392,8 +392,8 @@ MISTAKES = {
         only(
             "switchyard:domain",
             "is not set",
-            "with `protect` (preset production), {name, zone} of a public zone in Route 53, for HTTPS; or `plain-http`"
-            " true, if callers shall have plain HTTP",
+            "{name, zone} of a public zone in Route 53 for HTTPS, since `protect` is on (preset production); or"
+            " `plain-http` true, if callers shall have plain HTTP",
             EDIT,
         ),
     ),
@@ -401,7 +401,7 @@ MISTAKES = {
         {"plain-http": True, "domain": {"name": "api.example.com", "zone": "example.com"}},
         only(
             "switchyard:plain-http",
-            "is True",
+            "is true",
             "nothing beside `domain`: with it callers have HTTPS",
             "pulumi config rm switchyard:plain-http",
         ),

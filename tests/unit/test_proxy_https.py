@@ -81,7 +81,11 @@ def test_a_domain_changes_no_container_whose_port_is_open_already(pem: tuple[str
         ({"ports": {"http": 443}, **ACME}, {}, "proxy.ports.https is 443; want another port than that for http"),
         ({"ports": {"metrics": 80}}, {}, "proxy.ports.metrics is 80; want another port than that for http"),
         ({}, {"tls-policy": "ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"}, "want another edge than proxy"),
-        ({}, {"preset": "production"}, "domain is not set; want with `protect` (preset production), {name}, with"),
+        (
+            {},
+            {"preset": "production"},
+            "domain is not set; want {name}, with `proxy.acme` or `proxy.certificate` for HTTPS, since",
+        ),
         (ACME, {"domain": {"name": NAMES[0]}, "plain-http": True}, "nothing beside `domain`"),
     ],
 )
@@ -94,13 +98,17 @@ def test_a_certificate_that_does_not_do_is_refused_and_its_key_never_told(pem: t
     chain, key = pem
     _, another = Authority.at(tmp_path / "ca").certificate("x.example.com")
     tried = {
-        "proxy.certificate.key is hidden; want the private key of the first": (chain, another, NAMES[0]),
-        "chain is hidden; want a certificate that callers of www.example.com": (
+        "proxy.certificate.key is hidden, for it may be secret; want the private key of the first": (
+            chain,
+            another,
+            NAMES[0],
+        ),
+        "chain is hidden, for it may be secret; want a certificate that callers of www.example.com": (
             chain,
             key,
             "www.example.com",
         ),
-        "proxy.certificate.chain is hidden; want certificates in PEM": (key, key, NAMES[0]),
+        "proxy.certificate.chain is hidden, for it may be secret; want certificates in PEM": (key, key, NAMES[0]),
         "domain is not set; want {name} beside `proxy.certificate`": (chain, key, None),
     }
     for wanted, (given, secret, name) in tried.items():

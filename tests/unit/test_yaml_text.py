@@ -17,7 +17,7 @@ CHAIN = "\n".join(["a0: &a0 []", *(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 
 BAD = {
     "a tab": ("config:\n\tkey: 1\n", "is not valid YAML: line 2 has a tab where YAML takes only spaces: put spaces"),
     "a tab after spaces": ("a:\n  b: 1\n \tc: 2\n", "is not valid YAML: line 3 has a tab where YAML takes only spaces"),
-    "an open quote": ("a: 1\nb: 'c\n", "is not valid YAML: line 3, column 1: "),
+    "an open quote": ("a: 1\nb: 'c\n", "is not valid YAML: line 2 opens a quote that is never closed"),
     "a key twice": ("a:\n  b: 1\n  c: 2\n  b: 3\n", "has the key b twice, in lines 2 and 4: take one out"),
     "aliases that multiply": (ALIASES, "has more than 100000 values, with those that its aliases repeat"),
     "aliases that lengthen": (CHAIN, "has more than 100 maps and lists in one another"),
