@@ -54,7 +54,7 @@ class Problem:
             return set_command(self.key, "--secret")  # what Pulumi decrypts is text
         plain = ["--plaintext"] if self.value is ENCRYPTED else []
         kind = ["--type", "string"] if self.want == TEXT else []
-        return set_command(self.key, *plain, *kind)
+        return set_command(self.key, *plain, *kind, value=_offered(self.want))
 
 
 def shown(key: str) -> str:
@@ -118,7 +118,9 @@ class BadConfig(pulumi.RunError):
 
 def near(word: str, known: Iterable[str]) -> str | None:
     """The known word that is meant, as far as one can tell."""
-    plain, words = word.lower().replace("_", "-"), list(known)
+    plain, words = _plain(word), list(known)
+    if len(_kinds(plain, words)) > 1:
+        return None
     close = get_close_matches(plain, words)
     swapped = [each for each in close if sorted(each) == sorted(plain)]
     begun = [each for each in words if len(plain) > 2 and each.startswith(plain)]
@@ -127,8 +129,24 @@ def near(word: str, known: Iterable[str]) -> str | None:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean ...?`, or nothing when no known word is near."""
-    match = near(word, known)
+    words = list(known)
+    match = near(word, words) or " or ".join(_kinds(_plain(word), words))
     return f"; did you mean {match}?" if match else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "-")
+
+
+def _kinds(plain: str, words: Iterable[str]) -> list[str]:
+    """Known words that say more than a word does, as `ecs-fargate` says more than `ecs`."""
+    return [each for each in words if each.startswith(f"{plain}-")]
+
+
+def _offered(want: str) -> str:
+    """What stands behind `set` in a command: the word that `nearest` found, or what a person has to put in."""
+    found = re.search(r"; did you mean (\S+)\?$", want)
+    return found[1] if found else VALUE
 
 
 def translate(error: ValidationError, root: str, model: type[BaseModel]) -> list[Problem]:

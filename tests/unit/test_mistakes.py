@@ -87,19 +87,33 @@ MISTAKES = {
     "unknown registry": ({"registry": "quay"}, only("switchyard:registry", "is 'quay'", REGISTRIES)),
     "near registry": (
         {"registry": "ecr_public"},
-        only("switchyard:registry", "is 'ecr_public'", f"{REGISTRIES}; did you mean ecr-public?"),
+        only(
+            "switchyard:registry",
+            "is 'ecr_public'",
+            f"{REGISTRIES}; did you mean ecr-public?",
+            "pulumi config set switchyard:registry ecr-public",
+        ),
     ),
     "unknown orchestrator": (
         {"orchestrator": "ecs"},
-        only("switchyard:orchestrator", "is 'ecs'", f"{ORCHESTRATORS}; did you mean eks?"),
+        only("switchyard:orchestrator", "is 'ecs'", f"{ORCHESTRATORS}; did you mean ecs-ec2 or ecs-fargate?"),
     ),
     "unknown preset": (
         {"preset": "prod"},
-        only("switchyard:preset", "is 'prod'", "one of trial, standard, production; did you mean production?"),
+        only(
+            "switchyard:preset",
+            "is 'prod'",
+            "one of trial, standard, production; did you mean production?",
+            "pulumi config set switchyard:preset production",
+        ),
     ),
     "unknown network": (
         {"network": "nat"},
-        only("switchyard:network", "is 'nat'", "one of public, nat-single, nat-per-az, endpoints"),
+        only(
+            "switchyard:network",
+            "is 'nat'",
+            "one of public, nat-single, nat-per-az, endpoints; did you mean nat-single or nat-per-az?",
+        ),
     ),
     "text for a number": (api(port="8080"), only(f"{ONE}.port", "is '8080'", PORT)),
     "privileged port": (api(port=80), only(f"{ONE}.port", "is 80", PORT)),
@@ -230,6 +244,7 @@ MISTAKES = {
             f"{ONE}.host",
             "is 'API.example.com'",
             "a host name in lower case, such as api.example.com; did you mean api.example.com?",
+            f"pulumi config set --path {ONE}.host api.example.com",
         ),
     ),
     "engine without a host that can be read": (
