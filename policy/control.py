@@ -46,11 +46,11 @@ class Resource:
 
     def every(self, path: str) -> list[Any]:
         """All values at a dotted path; lists on the way are followed into every element."""
-        return [*_values(self.inputs, path)]
+        return [*values(self.inputs, path)]
 
     def get(self, path: str, default: Any = None) -> Any:
         """The first of them."""
-        return next(_values(self.inputs, path), default)
+        return next(values(self.inputs, path), default)
 
     def on(self, path: str) -> bool:
         """Whether something is switched on there: AWS has fields in which that is text."""
@@ -70,16 +70,17 @@ class Resource:
         return component in self.urn.split("::")[2].split("$")[:-1]
 
 
-def _values(value: Any, path: str) -> Iterator[Any]:
+def values(value: Any, path: str) -> Iterator[Any]:
+    """What is at a dotted path; lists on the way are followed into every element, and a missing key gives nothing."""
     if is_list(value):
         for each in value:
-            yield from _values(each, path)
+            yield from values(each, path)
     elif not path:
         if value is not None:
             yield value
     elif isinstance(value, Mapping):
         key, _, rest = path.partition(".")
-        yield from _values(value.get(key), rest)
+        yield from values(value.get(key), rest)
 
 
 def is_list(value: Any) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from policy.control import values
 from rehearsal import wire
 from rehearsal.tasks import Tasks
 
@@ -47,11 +48,11 @@ class CloudResource:
 
     def all(self, path: str) -> list[Any]:
         """Every value at a dotted path."""
-        return list(wire.values(self.plain, path))
+        return list(values(self.plain, path))
 
     def get(self, path: str, default: Any = None) -> Any:
         """The first value at a dotted path."""
-        return next(wire.values(self.plain, path), default)
+        return next(values(self.plain, path), default)
 
     def same(self, other: "CloudResource") -> bool:
         """Whether the other is this one, though perhaps as it would be after a change."""

@@ -76,19 +76,6 @@ def _map(value: Any) -> bool:
     return isinstance(value, dict) and not rpc.is_rpc_secret(value)
 
 
-def values(plain: Any, path: str) -> Iterator[Any]:
-    """What is at a dotted path; lists on the way are followed into every element, and a missing key gives nothing."""
-    if isinstance(plain, list):
-        for each in plain:
-            yield from values(each, path)
-    elif not path:
-        if plain is not None:
-            yield plain
-    elif isinstance(plain, dict):
-        key, _, rest = path.partition(".")
-        yield from values(plain.get(key), rest)
-
-
 def changes(olds: Properties, news: Properties) -> dict[str, str]:
     """Path -> "add", "delete" or "update" for each difference; an unknown differs from everything."""
     return dict(_changes("", reveal(olds), reveal(news)))

@@ -19,10 +19,9 @@ from components.shell import command
 from config.problems import BadConfig, nearest
 from config.reader import default_of
 from config.stack_file import NoStack, StackFile
-from yard import destination, engine, exits, here, interrupts, names, progress, suggest
+from yard import deployed, destination, engine, exits, here, interrupts, names, progress, suggest
 from yard.choice import LOCAL, stack_option
-from yard.deployed import ends
-from yard.guarding import Guard
+from yard.guarding import Ends, Guard
 from yard.local import Local, in_words
 from yard.machine import Misconfigured
 
@@ -70,8 +69,7 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
     if abort == bool(to):
         raise click.UsageError("name the orchestrator to switch to, or --abort")
     try:
-        here = _local(bake) if stack == LOCAL else Switch.of(_own(stack), ROOT, click.echo, bake)
-        here.guard.ends = partial(ends, ROOT, stack)
+        here = _local(bake) if stack == LOCAL else _of(_own(stack), bake)
         if to is not None:
             here.check(to)
             _check(stack, to)
@@ -89,6 +87,10 @@ def _own(stack: str) -> auto.Stack:
     return engine.stack(stack, ROOT, state=None)
 
 
+def _of(stack: auto.Stack, bake: float, configuration: "Configuration | None" = None) -> "Switch":
+    return Switch.of(stack, ROOT, click.echo, bake, configuration, partial(deployed.ends, ROOT, stack.name))
+
+
 def _local(bake: float) -> "Switch":
     """Stack local, which the engine runs in a copy of the project: what changes is its own file."""
     local = Local(ROOT)
@@ -96,7 +98,7 @@ def _local(bake: float) -> "Switch":
         if not local.exists:
             raise Misconfigured(f"stack {LOCAL} is not up: `{suggest.bring_up(LOCAL)}` brings it up")
         opened = local.open(click.echo)
-    return Switch.of(opened, ROOT, click.echo, bake, Configuration(local.own, local.lay_out))
+    return _of(opened, bake, Configuration(local.own, local.lay_out))
 
 
 def _check(stack: str, to: str) -> None:
@@ -138,7 +140,13 @@ class Switch:
 
     @classmethod
     def of(
-        cls, stack: auto.Stack, root: Path, say: Say, bake: float, configuration: Configuration | None = None
+        cls,
+        stack: auto.Stack,
+        root: Path,
+        say: Say,
+        bake: float,
+        configuration: Configuration | None = None,
+        ends: Ends | None = None,
     ) -> "Switch":
         """Where a stack is: what is up by its configuration, and the shares by its last `up`, for a run that was
         killed leaves weights in the file that nobody has. A key that it does not set has Pulumi.yaml's default."""
@@ -154,7 +162,7 @@ class Switch:
         def watch() -> Watch | None:
             return sharing.watch(_resources(_deployment(stack)), values.get("region"), values.get("profile"))
 
-        guard = Guard(_guard(values.get("guard") or "{}"), watch, say, time.sleep)
+        guard = Guard(_guard(values.get("guard") or "{}"), watch, say, time.sleep, ends=ends)
         configuration = configuration or Configuration(stack.workspace)
         pending = engine.pending(deployment)
         return cls(stack, home, traffic, sharing, say, bake, guard, configuration, pending, bool(resources))

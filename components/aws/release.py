@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import pulumi
 
+from components.aws import ecs_task
 from components.gate import INTERRUPTED
 from components.release import PATIENCE
 
@@ -51,12 +52,12 @@ class Releases:
 
     def run(self, name: str, service: Mapping[str, Any]) -> None:
         """Return once the command has ended well; `service` is the ECS service as it will be."""
-        cluster, task = service["cluster"], self._start(name, service)
+        cluster, task, ecs = service["cluster"], self._start(name, service), partial(self.ask, "ecs")
         deadline = self.clock() + PATIENCE
-        while (found := self._look(cluster, task))["lastStatus"] != "STOPPED":
+        while (found := ecs_task.look(ecs, cluster, task))["lastStatus"] != "STOPPED":
             if INTERRUPTED.is_set() or self.clock() >= deadline:
                 why = "this run was interrupted" if INTERRUPTED.is_set() else f"it took longer than {PATIENCE} s"
-                self.ask("ecs", "stop_task", cluster=cluster, task=task, reason=why)
+                ecs("stop_task", cluster=cluster, task=task, reason=why)
                 raise ReleaseFailed(f"the release command of {name} was stopped: {why}. {KEPT}")
             self.sleep(self.interval)
         if why := _why(found, name):
@@ -65,33 +66,27 @@ class Releases:
 
     def _start(self, name: str, service: Mapping[str, Any]) -> str:
         network = service["networkConfiguration"]
-        answer = self.ask(
-            "ecs",
-            "run_task",
-            cluster=service["cluster"],
-            taskDefinition=service["taskDefinition"],
-            capacityProviderStrategy=[*map(_strategy, service["capacityProviderStrategies"])],
-            networkConfiguration={
-                "awsvpcConfiguration": {
-                    "subnets": network["subnets"],
-                    "securityGroups": network["securityGroups"],
-                    "assignPublicIp": "ENABLED" if network.get("assignPublicIp") else "DISABLED",
-                }
-            },
-            overrides={"containerOverrides": [{"name": name, "command": list(self.commands[name])}]},
-            startedBy="switchyard-release",
-            enableECSManagedTags=True,
-            propagateTags="TASK_DEFINITION",
-        )
-        for failure in answer["failures"]:
-            told = f"{failure.get('reason')} {failure.get('detail', '')}".rstrip()
-            raise ReleaseFailed(f"the release command of {name} did not start: {told}. {KEPT}")
-        return str(answer["tasks"][0]["taskArn"])
-
-    def _look(self, cluster: str, task: str) -> Mapping[str, Any]:
-        """How a task stands. Of one that has just begun, ECS may know nothing yet."""
-        found = self.ask("ecs", "describe_tasks", cluster=cluster, tasks=[task])["tasks"]
-        return dict(found[0]) if found else {"lastStatus": "PENDING"}
+        try:
+            return ecs_task.start(
+                partial(self.ask, "ecs"),
+                name,
+                self.commands[name],
+                cluster=service["cluster"],
+                taskDefinition=service["taskDefinition"],
+                capacityProviderStrategy=[*map(_strategy, service["capacityProviderStrategies"])],
+                networkConfiguration={
+                    "awsvpcConfiguration": {
+                        "subnets": network["subnets"],
+                        "securityGroups": network["securityGroups"],
+                        "assignPublicIp": "ENABLED" if network.get("assignPublicIp") else "DISABLED",
+                    }
+                },
+                startedBy="switchyard-release",
+                enableECSManagedTags=True,
+                propagateTags="TASK_DEFINITION",
+            )
+        except ecs_task.NotStarted as why:
+            raise ReleaseFailed(f"the release command of {name} did not start: {why}. {KEPT}") from why
 
     def _tail(self, name: str, task: str) -> list[str]:
         """The last lines that it wrote, as far as there are any."""

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from components.aws import ecs_task
 from components.operations import Deployed, End, Line, OperationError, Operations, Replica, Running
 from components.operations.aws import Api
 from components.operations.log_group import LogGroup
@@ -62,7 +63,7 @@ class OnEcs(Operations[EcsOptions]):
             stream = self._group.stream(f"{service}/{self.options.key}/{service}/{_last(task)}")
             while not over:
                 time.sleep(POLL)
-                (now,) = self._ecs("describe_tasks", cluster=found["clusterArn"], tasks=[task])["tasks"]
+                now = ecs_task.look(self._ecs, found["clusterArn"], task)
                 over = now["lastStatus"] == "STOPPED"
                 yield from stream.new()
             time.sleep(POLL)  # the last lines may be on their way still
@@ -114,20 +115,19 @@ class OnEcs(Operations[EcsOptions]):
 
     def _start(self, service: Any, container: str, command: Sequence[str], mark: str) -> str:
         """Start a task as the service's are; its ARN."""
-        answer = self._ecs(
-            "run_task",
-            cluster=service["clusterArn"],
-            taskDefinition=service["taskDefinition"],
-            capacityProviderStrategy=service["capacityProviderStrategy"],
-            networkConfiguration=service["networkConfiguration"],
-            overrides={"containerOverrides": [{"name": container, "command": list(command)}]},
-            startedBy=mark,
-        )
-        for failure in answer["failures"]:
-            raise OperationError(
-                f"ECS does not start the task: {failure.get('reason')} {failure.get('detail', '')}".rstrip()
+        try:
+            return ecs_task.start(
+                self._ecs,
+                container,
+                command,
+                cluster=service["clusterArn"],
+                taskDefinition=service["taskDefinition"],
+                capacityProviderStrategy=service["capacityProviderStrategy"],
+                networkConfiguration=service["networkConfiguration"],
+                startedBy=mark,
             )
-        return str(answer["tasks"][0]["taskArn"])
+        except ecs_task.NotStarted as why:
+            raise OperationError(f"ECS does not start the task: {why}") from why
 
     def _stop(self, cluster: str, task: str, mark: str) -> None:
         """Stop what `run` has started. The answer that tells its ARN may never have come: then it has its mark."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from components.model import is_example, is_public
-from rehearsal import wire
+from policy.control import values
 from rehearsal.aws import types
 from rehearsal.aws.data_source import Question, data_source
 from rehearsal.aws.keys import ENCRYPTION, other_key, under
@@ -17,7 +17,7 @@ ANYWHERE = "0.0.0.0/0"
 
 
 def _cluster(facts: Facts) -> Properties:
-    subnets = [facts.state.find(types.SUBNET, each) for each in wire.values(facts.inputs, "vpcConfig.subnetIds")]
+    subnets = [facts.state.find(types.SUBNET, each) for each in values(facts.inputs, "vpcConfig.subnetIds")]
     vpc, digits = next((each.get("vpcId") for each in subnets if each), ""), facts.hex(32).upper()
     issuer = f"https://oidc.eks.{facts.region}.amazonaws.com/id/{digits}"
     return computed(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rehearsal import wire
+from policy.control import values
 from rehearsal.aws import types
 from rehearsal.aws.account import allows
 from rehearsal.aws.data_source import Question, data_source
@@ -63,5 +63,5 @@ def may_decrypt(state: CloudState, role: str, reference: str) -> bool:
 
 def secrets_of(definition: Properties) -> Iterator[str]:
     """What a container of a task takes from Secrets Manager."""
-    yield from wire.values(definition, "secrets.valueFrom")
-    yield from wire.values(definition, "repositoryCredentials.credentialsParameter")
+    yield from values(definition, "secrets.valueFrom")
+    yield from values(definition, "repositoryCredentials.credentialsParameter")

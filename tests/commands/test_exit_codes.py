@@ -158,9 +158,9 @@ from yard.ci import ci
 name, folder = sys.argv[1:]
 down.ROOT = Path(folder)
 (down.ROOT / ".state").mkdir()
-engine.stack = lambda *_, **__: None
+engine.stack = lambda *_, **__: Fake(name="dev")
 rollback.Rollback.of = lambda *_: Fake(plan=list)
-switch.Switch.of = lambda *_: Fake(check=lambda to: None, question=lambda to: f"Move dev to {to}?", guard=Fake())
+switch.Switch.of = lambda *_: Fake(check=lambda to: None, question=lambda to: f"Move dev to {to}?")
 main([name, *{"switch": ["eks", "--stack", "dev"], "rollback": ["--stack", "dev"]}.get(name, [])])
 """
 
