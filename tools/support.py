@@ -29,8 +29,11 @@ KEYS = """\
 Keys of the stack that say what stands around its services. Where an edge can be chosen, the table is of the one that an
 orchestrator has by default; `edge: proxy` reads the keys that are named for it. What each key means, and what it does
 on which backend, is in [configuration](configuration.md); what a KMS key covers, in
-[security](security.md#a-kms-key-of-your-own). A key of a backend's own block, such as `eks.private-access`, is for that
-backend alone."""
+[security](security.md#a-kms-key-of-your-own). A key of an orchestrator's own block is for that one alone: the
+table has those that regulated companies ask for. Another orchestrator does not read the block, which may stand there
+for a switch."""
+OF_ITS_OWN = {"eks": "private-access"}
+"""Orchestrator -> such a key of its block."""
 
 
 def document() -> Iterator[str]:
@@ -138,9 +141,12 @@ def _keys(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:
         yield [f"`{key.replace('_', '-')}`", *works]
     for key in AT_THE_EDGE:
         yield [f"`{key.replace('_', '-')}`", *[_at_the_edge(key, each) for each in runtimes.values()]]
+    for name, key in OF_ITS_OWN.items():
+        yield [f"`{name}.{key}`", *["honoured" if each == name else NOT_READ for each in runtimes]]
     yield ["`exceptions`", *["honoured"] * len(runtimes)]
 
 
+NOT_READ = "not read"
 NOT_ON_AWS = "**refused**: nothing of it is on AWS"
 
 

@@ -61,7 +61,8 @@ class SwarmOptions(OrchestratorOptions):
     }
     capabilities = {
         "port": translated(
-            "published on the engine's host, under `swarm.ports` where that is given; behind an edge not"
+            "published on the engine's host, under `swarm.ports` where that is given; behind an edge it is not,"
+            " and `swarm.ports` is refused"
         ),
         "cpu": HONOURED,
         "memory": translated("reserved and limited: a replica that needs more is killed"),
@@ -130,6 +131,10 @@ class SwarmOptions(OrchestratorOptions):
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:
         """Ports that no service has."""
         yield from of_no_service("ports", self.ports, services)
+
+    def joins(self) -> Iterator[Contradiction]:
+        if self.ports:
+            yield "ports", self.ports, "nothing behind an edge: it finds the replicas itself, and no port is published"
 
     def alone(self, services: Mapping[str, Service]) -> Iterator[Contradiction]:
         """Ports that two services would take."""

@@ -119,8 +119,9 @@ def copy_of_project(target: Path, docker_host: str, *, proxied: bool = False) ->
         (target / shared).symlink_to(ROOT / shared)
     project = Project(target)
     project.configure("oci", host=f"localhost:{free_port()}")
-    project.configure("swarm", host=docker_host, ports={"api": free_port()}, timeout=120)
+    project.configure("swarm", host=docker_host, timeout=120)
     if not proxied:
+        project.configure("swarm", ports={"api": free_port()})
         project.leave_out("edge", "proxy", "gate")
     project.configure("services", env={"SWITCHYARD_DRAIN": "0s"})  # nothing to drain to: it would only take time
     return project

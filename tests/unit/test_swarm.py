@@ -134,7 +134,8 @@ def test_ports_are_checked_before_anything_is_made() -> None:
     assert wrong == ("ports.ghost", 81, "the name of a service: api, web, worker")
     (twice,) = options.alone(services)
     assert (twice[0], twice[2].startswith("another port than api's")) == ("ports.web", True)
-    assert not list(options.joins()), "behind an edge no port is published"
+    assert [each[0] for each in options.joins()] == ["ports"], "behind an edge no port is published"
+    assert not list(SwarmOptions().joins())
 
 
 @pytest.mark.parametrize(
