@@ -43,6 +43,10 @@ CONSEQUENCES = """\
   beforehand.
 - Each service's port on `swarm-ec2` follows from its name; among 100 services two may have the same, which is refused
   with the key that gives one of them another.
+- `yard` has Pulumi do 32 operations at once, where a machine has fewer than 8 cores: by itself it does four a core, and
+  waits for AWS in most of them. AWS's provider tries again where AWS throttles. `PULUMI_PARALLEL` in your environment,
+  or `--parallel` of `yard pulumi`, says another number; `pulumi up` without `yard` keeps Pulumi's own. Services on a
+  swarm come four at once in any case.
 
 One load balancer and no more: [why](decisions/0045-one-load-balancer.md)."""
 
