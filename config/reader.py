@@ -196,7 +196,7 @@ class Keys(Model):
     guard: GuardOptions = Field(
         default=GuardOptions(),
         description="How much worse the newcomer's answers may be while `yard switch` watches, before all traffic goes"
-        " back: {errors, latency, samples, patience, alarms}.",
+        " back: {errors, latency, samples, restarts, patience, alarms}.",
     )
     usage: Usage = Field(
         default=Usage.model_validate({}),

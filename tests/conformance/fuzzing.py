@@ -6,11 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.conformance.every_key import SECRETS, every
 from tests.conformance.pairs import LOGINS, ON_AWS, PAIRS
 from tests.program import BLOCKS, DIGEST, DOMAIN, config_for
 
-SECRETS = ("correct-horse-battery-staple", "tr0ub4dor-and-3-more")
-"""What may never be shown: of a service, and of a registry."""
 Steps = tuple[str | int, ...]
 HOSTILE = (
     *(
@@ -60,9 +59,14 @@ def login(registry: str) -> dict[str, Any]:
     return {registry: {**BLOCKS.get(registry, {}), **secret}} if secret else {}
 
 
+def right() -> st.SearchStrategy[dict[str, Any]]:
+    """A configuration that is right: of any pair and preset, or one that has all that it can say."""
+    return of_a_pair() | st.deferred(lambda: st.sampled_from(every()))
+
+
 @st.composite
-def right(draw: st.DrawFn) -> dict[str, Any]:
-    """A configuration that is right, of any pair and preset."""
+def of_a_pair(draw: st.DrawFn) -> dict[str, Any]:
+    """One of any pair and preset."""
     registry, orchestrator = draw(st.sampled_from(PAIRS))
     preset = draw(st.sampled_from(["trial", "standard", "production"]))
     api = {"digest": DIGEST, "secrets": {"KEY": SECRETS[0]}, "env": {"LEVEL": "debug"}, "command": ["serve"]}

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 from config import place
-from tests.conformance.fuzzing import SECRETS, harmed, odd, secret_keys, written
+from tests.conformance.every_key import SECRETS, every, has, known
+from tests.conformance.fuzzing import harmed, odd, secret_keys, written
 from tests.program import ROOT, as_pulumi
 
 TIMES = int(os.environ.get("SWITCHYARD_FUZZ", "0"))
@@ -57,6 +58,11 @@ def run(project: Path, config: Mapping[str, Any]) -> str | None:
     shown = "".join(str(each.clear) for each in engine.graph) + str(engine.graph.exports())
     assert not [each for each in SECRETS if each in shown]
     return None
+
+
+def test_every_key_there_is_is_among_what_is_harmed(project: Path) -> None:
+    assert [path for path in known() if not any(has(each, path) for each in every())] == []
+    assert [run(project, each) for each in every()] == [None] * len(every())
 
 
 @settings(SETTINGS, max_examples=TIMES or 120)

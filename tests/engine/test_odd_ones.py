@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from rehearsal.aws import health
-from tests.conformance.fuzzing import NAME, SECRETS, login, odd_service
+from tests.conformance.every_key import SECRETS
+from tests.conformance.fuzzing import NAME, login, odd_service
 from tests.conformance.pairs import ON_AWS, PAIRS
 from tests.engine.passage import passage
 from tests.program import BLOCKS, DOMAIN

@@ -181,6 +181,13 @@ class TestWhereNoFileSaysWhatIsEncrypted:
             load_settings()
         assert f"\n  {key} is encrypted; want {TEXT}\n      {SET} {key} <value>" in str(error.value)
 
+    def test_no_text_of_theirs_is_shown_where_another_key_is_told(self) -> None:
+        waf = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/a1b2c3d4-5678-90ab-cdef-1234567890ab"
+        start(Cloud(), as_pulumi({**BASE, "waf": waf, "aws:region": VALUE}), ("aws:region",))
+        with pytest.raises(BadConfig) as error:
+            load_settings()
+        assert VALUE not in str(error.value)
+
     @pytest.mark.parametrize(
         ("change", "key"),
         [
