@@ -3,12 +3,13 @@
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
 from rehearsal import swarm
-from rehearsal.apis import ecs, elb, kms, kubernetes, logs, ssm
+from rehearsal.apis import cloudwatch, ecs, elb, kms, kubernetes, logs, ssm
 from rehearsal.aws import health, types
 from rehearsal.aws.package import Aws, RowPackage
 from rehearsal.aws.rows import load
@@ -19,6 +20,7 @@ from rehearsal.package import Package
 from rehearsal.server import CloudServicer, EksServicer, Server
 from rehearsal.state import CloudState
 from rehearsal.tasks import Ending, Ends
+from rehearsal.traffic.passed import Minute
 from rehearsal.traffic.plane import Plane
 
 
@@ -63,6 +65,7 @@ class Cloud:
         self._ssm = ssm.serve(self._online, self._command, lambda action: self._operations.ask(f"ssm:{action}"))
         self._kms = kms.serve()
         self._ecs, self._logs = ecs.serve(self.state), logs.serve(self.state)
+        self._cloudwatch = cloudwatch.serve(self._passed)
         self._eks = kubernetes.serve(self.state, self.targets)
         self._servers = {each.name: Server(CloudServicer(each, self._operations)) for each in packages}
         self._servers["eks"] = Server(EksServicer("eks"))
@@ -80,7 +83,8 @@ class Cloud:
         self._operations.cancel()
         for server in self._servers.values():
             server.stop()
-        for endpoint in (self._elb, self._ssm, self._kms, self._ecs, self._logs, self._eks):
+        known = (self._elb, self._ssm, self._kms, self._ecs, self._logs, self._cloudwatch, self._eks)
+        for endpoint in known:
             endpoint.close()
         self.clock.close()
         if self._plane:
@@ -116,6 +120,7 @@ class Cloud:
             "AWS_ENDPOINT_URL_KMS": self._kms.url,
             "AWS_ENDPOINT_URL_ECS": self._ecs.url,
             "AWS_ENDPOINT_URL_EKS": self._eks.url,
+            "AWS_ENDPOINT_URL_CLOUDWATCH": self._cloudwatch.url,
             "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": self._logs.url,
             "PULUMI_CLOUD_SECRET_OVERRIDE": "",  # the caller's, which would go before the stack's own
         }
@@ -137,6 +142,12 @@ class Cloud:
         if any(each.state == "initial" for each in targets):
             self.clock.remind(health.FIRST_CHECKS)
         return targets
+
+    def _passed(self, group: str, start: float, end: float) -> Mapping[float, Minute]:
+        """What came to the target group whose ARN ends so. Where no requests are carried there were none."""
+        with self.state.lock:
+            names = [each.name for each in self.state.every(types.TARGET_GROUP) if each.id.endswith(f":{group}")]
+        return self._plane.passed.between(names[0], start, end, time.time()) if self._plane and names else {}
 
     def _online(self, tag: str, value: str) -> list[str]:
         with self.state.lock:

@@ -1,8 +1,11 @@
 """A small service that makes one of the mistakes that `yard rehearse --load` must find; $MISTAKE says which.
 
-Below its path it answers at once, and after a second where the path ends with /slow.
+Below its path it answers at once, and after a second where the path ends with /slow. What is sent to it it answers, and
+where the path ends with /ws it is a WebSocket that answers pings.
 """
 
+import base64
+import hashlib
 import os
 import signal
 import threading
@@ -14,6 +17,7 @@ MISTAKE = os.environ.get("MISTAKE", "")
 START, UNREADY, IDLE, CRASH, SLOW = 4.0, 4.0, 1.0, 1.0, 1.0
 """Seconds: until `slow` listens, `unready` is ready, `idle` closes, `crashes` ends; and of a slow request."""
 BORN = time.monotonic()
+CLOSE, PING, PONG = 8, 9, 10
 going = threading.Event()
 busy: set[int] = set()
 """The threads that answer."""
@@ -25,21 +29,51 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = IDLE if MISTAKE == "idle" else None
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(200, b"you said " + body)
+
     def do_GET(self) -> None:
+        if self.headers.get("Upgrade") == "websocket":
+            self.talk()
+            return
         busy.add(threading.get_ident())
         ready = self.path == "/healthz" or MISTAKE != "unready" or time.monotonic() - BORN > UNREADY
         if self.path.endswith("/slow"):
             time.sleep(SLOW)
         if MISTAKE == "sick":
             ready = False
-        self.send_response(200 if ready else 500)
-        self.send_header("Content-Length", "2")
+        if MISTAKE == "sour" and os.environ["SWITCHYARD_ORCHESTRATOR"] == "eks":
+            ready = self.path == "/healthz"
+        self.answer(200 if ready else 500, b"OK")
+        busy.discard(threading.get_ident())
+
+    def answer(self, code: int, body: bytes) -> None:
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
         if going.is_set():
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(b"OK")
+        self.wfile.write(body)
         self.wfile.flush()
-        busy.discard(threading.get_ident())
+
+    def talk(self) -> None:
+        """A WebSocket (RFC 6455): what comes is masked and short."""
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.close_connection = True
+        while head := self.rfile.read(2):
+            mask = self.rfile.read(4)
+            body = bytes(each ^ mask[n % 4] for n, each in enumerate(self.rfile.read(head[1] & 0x7F)))
+            code = {PING: PONG, CLOSE: CLOSE}.get(head[0] & 0xF)
+            if code:
+                self.wfile.write(bytes([0x80 | code, len(body)]) + body)
+            if code == CLOSE:
+                return
 
     def log_message(self, *_: Any) -> None:
         """Nothing."""

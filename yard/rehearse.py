@@ -1,6 +1,8 @@
 """`yard rehearse`: what a stack makes, moves and deletes, in what order and how long it should take."""
 
 import json
+import mimetypes
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 import click
 
 from config.stack_file import NoStack
+from rehearsal.traffic.callers import Request
 from yard import exits, here, interrupts, names
 from yard.carrying import LONGEST, Load
 from yard.choice import stack_option
@@ -17,6 +20,10 @@ from yard.rehearsing import rehearse as run
 from yard.story.screen import Screen
 
 ROOT = here.ROOT
+PATH = re.compile(r"/[\w.~!$&'()*+,;=:@%/?-]*", re.ASCII)
+"""A path and its query as they are in a request (RFC 3986)."""
+JSON, FORM, BINARY = "application/json", "application/x-www-form-urlencoded", "application/octet-stream"
+"""Media types of what is sent."""
 
 
 @click.command()
@@ -47,7 +54,37 @@ ROOT = here.ROOT
     type=click.IntRange(0, 2_000_000),
     help="With --load: at least so many in each switch; else as many as it is long.",
 )
+@click.option(
+    "--bake",
+    default=0.0,
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, max=LONGEST),
+    help="With --load: switch in the steps of `yard switch`, each watched so long by its guard; else in one `up`.",
+)
 @click.option("--path", "paths", multiple=True, metavar="PATH", help="With --load: call this too; may be repeated.")
+@click.option(
+    "--post",
+    "posts",
+    nargs=2,
+    multiple=True,
+    metavar="PATH BODY",
+    help="With --load: send this there by POST; @FILE is what is in a file. May be repeated.",
+)
+@click.option(
+    "--expect",
+    "expects",
+    nargs=2,
+    multiple=True,
+    metavar="PATH TEXT",
+    help="With --load: call this, and each answer must have TEXT in its first 4,096 bytes. May be repeated.",
+)
+@click.option(
+    "--websocket",
+    "websockets",
+    multiple=True,
+    metavar="PATH",
+    help="With --load: keep WebSockets to this open. May be repeated.",
+)
 @click.option(
     "--run",
     "runs",
@@ -84,24 +121,61 @@ def rehearse(
 
 
 Texts = tuple[str, ...]
+Pairs = tuple[tuple[str, str], ...]
 
 
-def _load(carries: bool, rate: int, requests: int, paths: Texts, runs: Texts, images: Texts) -> Load | None:
+def _load(carries: bool, **of_load: Any) -> Load | None:
     """What is to be carried, by the call; raises `UsageError` for what makes no sense."""
-    if not carries:
-        given = click.get_current_context()
-        for name in ("rate", "requests", "paths", "runs", "images"):
-            if given.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
-                option = name if name == "requests" else name.removesuffix("s")
-                raise click.UsageError(f"--{option} is about the requests of --load: give that too")
-        return None
+    if carries:
+        return _carried(**of_load)
+    here = click.get_current_context()
+    for each in here.command.params:
+        name = str(each.name)
+        if name in of_load and here.get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{each.opts[0]} is about the requests of --load: give that too")
+    return None
+
+
+def _carried(rate: int, requests: int, bake: float, runs: Texts, images: Texts, **of_calls: Any) -> Load:
     if requests > rate * LONGEST:
         least = -(-requests // LONGEST)
         raise click.UsageError(f"{requests} requests at {rate} a second take too long: use --rate {least} or more")
-    for each in paths:
-        if not each.startswith("/"):
-            raise click.UsageError(f"--path {each}: want a path that begins with /, such as /orders")
-    return Load(rate, requests, dict(map(_run, runs)), dict(map(_image, images)), paths)
+    return Load(rate, requests, dict(map(_run, runs)), dict(map(_image, images)), bake=bake, **_calls(**of_calls))
+
+
+def _calls(paths: Texts, posts: Pairs, expects: Pairs, websockets: Texts) -> dict[str, Any]:
+    """What is called, and what it is answered."""
+    for option, each in [
+        *(("--path", path) for path in paths),
+        *(("--post", path) for path, _ in posts),
+        *(("--expect", path) for path, _ in expects),
+        *(("--websocket", path) for path in websockets),
+    ]:
+        if not PATH.fullmatch(each):
+            raise click.UsageError(f"{option} {each}: want a path that begins with /, as in a URL: /orders?of=a%20b")
+    sent = [_post(path, body) for path, body in posts]
+    told = {path: tuple(text for of, text in expects if of == path) for path, _ in expects}
+    asked = dict.fromkeys([*paths, *(path for path in told if path not in {each.path for each in sent})])
+    return {"calls": [*map(Request, asked), *sent], "expects": told, "websockets": tuple(dict.fromkeys(websockets))}
+
+
+def _post(path: str, body: str) -> Request:
+    """What is sent; of which media type, its file's name says or itself."""
+    if not body.startswith("@"):
+        return Request(path, body=body.encode(), kind=JSON if _is_json(body) else FORM)
+    try:
+        content = Path(body[1:]).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"--post {path} {body}: {body[1:]} cannot be read: {error.strerror}") from error
+    return Request(path, body=content, kind=mimetypes.guess_type(body)[0] or BINARY)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _image(text: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ for secrets and for the digests of images that were never pushed; its state is m
 import logging
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -27,9 +28,10 @@ from rehearsal.state import CloudState, Refused
 from rehearsal.traffic.balancer import ProxyFailed
 from rehearsal.traffic.figures import Carried
 from yard import destination, engine, here, policies, suggest
-from yard.carrying import Carrier, Load, NothingAnswers, Programs, check
+from yard.carrying import CUT, Carrier, Load, NothingAnswers, carrying, fit
 from yard.rehearsable import GATE, StackConfig
 from yard.serving import shares, told
+from yard.switch import SHARES, Switch, SwitchError
 
 JOB = "kubernetes:batch/v1:Job"
 STATE = "state"
@@ -148,38 +150,18 @@ def rehearse(
         for note in config.prepare():
             listener.note(note)
         if load:
-            _can_carry(config, load, edge)
+            fit(load, config, edge)
             report.load = []
-        with _carrier(load) as carrier:
+            if load.websockets:
+                listener.note(CUT)
+        with carrying(load) as carrier:
             _Rehearsal(root, config, to, edge, report, listener, carrier).run(1 / speed)
         report.ok = True
     except (BadStack, BadConfig, destination.Unfit) as error:
         report.reason, report.begun = suggest.about(name, str(error)), False
-    except (Broken, NothingAnswers, ProxyFailed, Refused, engine.EngineError) as error:
+    except (Broken, NothingAnswers, ProxyFailed, Refused, SwitchError, engine.EngineError) as error:
         report.reason = suggest.about(name, str(error))
     return report
-
-
-def _can_carry(config: StackConfig, load: Load, edge: bool) -> None:
-    """Raises `Unfit` where no requests can be carried, with all that keeps them."""
-    services = config.get("services")
-    wrong = [*check(load, services if isinstance(services, dict) else {})]
-    if not edge:
-        wrong.append(
-            "--load: not both orchestrators stand behind the load balancer, so there is no one way for requests"
-        )
-    if wrong:
-        raise destination.Unfit("\n".join(wrong))
-
-
-@contextmanager
-def _carrier(load: Load | None) -> Iterator[Carrier | None]:
-    if load is None:
-        yield None
-        return
-    programs = Programs.built()
-    with tempfile.TemporaryDirectory(prefix="switchyard-load-") as place:
-        yield Carrier(load, programs, Path(place))
 
 
 def _behind_edge(stack: str, at: str, to: str) -> bool:
@@ -298,9 +280,8 @@ class _Rehearsal:
         self._report.url["before"], self._report.cost["before"] = self._url(), self._cost()
         before = self._lasting()
         self._no_change("preview", "look again: nothing may change")
-        self._choose(self._to)
         with self._carried("switch"):
-            self._up("switch", f"to {self._to}, in one `pulumi up`")
+            self._switch()
         self._judge()
         self._report.url["after"], self._report.cost["after"] = self._url(), self._cost()
         self._same_url()
@@ -324,6 +305,19 @@ class _Rehearsal:
         if self._carrier is None or self._report.load is None:
             return nullcontext()
         return self._carrier.through(phase, self._report.load)
+
+    def _switch(self) -> None:
+        if not (self._carrier and self._carrier.load.bake):
+            self._choose(self._to)
+            self._up("switch", f"to {self._to}, in one `pulumi up`")
+            return
+        self._begin("switch", f"to {self._to}, in the steps of `yard switch`: {', '.join(map(str, SHARES))} %")
+        switch = Switch.of(self._stack, self._root, lambda _: None, self._carrier.bake)
+        switch.guard = self._carrier.guard(switch.guard, self._note)
+        switch.run(self._to)
+        self._outputs = self._stack.outputs()
+        steps = [each.op for each in self._report.steps if each.phase == self._phase]
+        self._finish(Counter(steps))
 
     def _judge(self) -> None:
         """What the policies say of what is up, and did not say before."""
@@ -358,7 +352,7 @@ class _Rehearsal:
         self._phase = phase
         self._listener.phase(phase, what)
 
-    def _finish(self, changes: Mapping[auto.OpType, int] | None) -> None:
+    def _finish(self, changes: Mapping[Any, int] | None) -> None:
         self._report.changes[self._phase] = {str(op): count for op, count in (changes or {}).items()}
         if self._broken:
             raise Broken(self._broken)

@@ -6,6 +6,8 @@ the proxy has written of it, which says whose it is.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import signal
 import subprocess
@@ -27,6 +29,48 @@ TIMEOUT = 65
 BODY = 4096
 """Bytes of an answer that are looked at."""
 KEPT, NEW = "kept", "new"
+UNEXPECTED = "not what is expected"
+"""Why an answer counts as lost that looks well and says something else."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for again and again."""
+
+    path: str
+    host: str = ""
+    """That is asked for; empty: none in particular."""
+    body: bytes | None = None
+    """What is sent by POST; None: it is a GET."""
+    kind: str = ""
+    """The media type of that."""
+    expects: tuple[str, ...] = ()
+    """What an answer must have in it, among its first `BODY` bytes."""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}{f' of {self.host}' if self.host else ''}"
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.body is None else "POST"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        found = {"Host": self.host, "Content-Type": self.kind}
+        return {name: value for name, value in found.items() if value}
+
+    def misses(self, answer: bytes) -> list[str]:
+        """What is expected of an answer and is not in it."""
+        return [each for each in self.expects if each.encode() not in answer]
+
+    def target(self, url: str, place: Path) -> str:
+        """In Vegeta's words; what is sent is put into a folder."""
+        lines = [f"{self.method} {url}{self.path}", *(f"{name}: {value}" for name, value in self.headers.items())]
+        if self.body is not None:
+            file = place / f"body-{hashlib.sha256(self.body).hexdigest()[:12]}"
+            file.write_bytes(self.body)
+            lines.append(f"@{file}")
+        return "".join(f"{line}\n" for line in lines)
 
 
 @dataclass(frozen=True)
@@ -47,6 +91,8 @@ class Answer:
     """The target group that it went to."""
     address: str = ""
     """The replica's."""
+    right: bool = True
+    """Whether it has in it what is expected."""
 
     @property
     def end(self) -> float:
@@ -56,7 +102,8 @@ class Answer:
     def lost(self) -> str:
         """Why it counts as lost; empty: it does not. The codes are those that its caller got."""
         if self.code:
-            return "" if self.code < 400 and self.address else str(self.code)
+            answered = self.code < 400 and self.address
+            return ("" if self.right else UNEXPECTED) if answered else str(self.code)
         error = self.error.lower()
         return "timeout" if "timeout" in error or "deadline" in error else "reset"
 
@@ -64,14 +111,15 @@ class Answer:
 class Callers:
     """Processes of Vegeta, from `start` to `stop`."""
 
-    def __init__(self, program: Path, place: Path, url: str, targets: Sequence[tuple[str, str]], rate: int) -> None:
-        """`targets` are paths, each with the host that is asked for (empty: none); `rate` is requests a second."""
+    def __init__(self, program: Path, place: Path, url: str, requests: Sequence[Request], rate: int) -> None:
+        """`rate` is requests a second."""
         self._program = program
         self._place = place
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._rates = {KEPT: rate - rate // 2, NEW: rate // 2}
-        lines = (f"GET {url}{path}\n" + (f"Host: {host}\n" if host else "") for path, host in targets)
-        (place / "targets").write_text("\n".join(lines), encoding="utf-8")
+        self._requests = {(each.method, each.path): each for each in requests}
+        targets = "\n".join(each.target(url, place) for each in requests)
+        (place / "targets").write_text(targets, encoding="utf-8")
 
     def start(self) -> None:
         for kind, rate in self._rates.items():
@@ -98,9 +146,8 @@ class Callers:
 
     def answers(self, access_log: Path) -> list[Answer]:
         """All answers since `start`, in the order in which their requests were sent; call it after `stop`."""
-        with access_log.open("rb") as lines:
-            seen = dict(_seen(lines))
-        found = [_answer(each, seen) for name in self._running for each in self._results(name)]
+        seen = ways(access_log)
+        found = [self._answer(each, seen) for name in self._running for each in self._results(name)]
         return sorted(found, key=lambda each: each.at)
 
     def _results(self, name: str) -> Iterator[Mapping[str, Any]]:
@@ -110,6 +157,22 @@ class Callers:
             for line in process.stdout:
                 yield json.loads(line)
 
+    def _answer(self, result: Mapping[str, Any], seen: Mapping[Key, Way]) -> Answer:
+        rule, group, address = seen.get((result["attack"], str(result["seq"])), ("", "", ""))
+        path = "/" + result["url"].split("/", 3)[-1]
+        request = self._requests[result["method"], path]
+        return Answer(
+            at=datetime.fromisoformat(result["timestamp"]).timestamp(),
+            seconds=result["latency"] / 1e9,
+            code=result["code"],
+            error=result["error"] or "",
+            path=path,
+            rule=rule,
+            group=group,
+            address=address,
+            right=not request.expects or not request.misses(base64.b64decode(result["body"] or "")),
+        )
+
 
 def entry(rule: Rule) -> tuple[str, str]:
     """A path that a rule is for, and its host; empty: any."""
@@ -117,14 +180,15 @@ def entry(rule: Rule) -> tuple[str, str]:
     return path or "/", rule.hosts[0] if rule.hosts else ""
 
 
-def status(port: int, path: str, host: str) -> int:
-    """The status that a call is answered with by way of the proxy; 0: it is not."""
+def ask(port: int, request: Request) -> tuple[int, bytes]:
+    """The status that a call is answered with by way of the proxy, and the answer; 0: it is not."""
     connection = HTTPConnection(HOST, port, timeout=TIMEOUT)
     try:
-        connection.request("GET", path, headers={"Host": host} if host else {})
-        return connection.getresponse().status
+        connection.request(request.method, request.path, request.body, request.headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read(BODY)
     except (OSError, HTTPException):
-        return 0
+        return 0, b""
     finally:
         connection.close()
 
@@ -135,6 +199,12 @@ Way = tuple[str, str, str]
 """The rule, the group and the address by which a request went."""
 
 
+def ways(access_log: Path) -> dict[Key, Way]:
+    """How each request went, by what the proxy has written."""
+    with access_log.open("rb") as lines:
+        return dict(_seen(lines))
+
+
 def _seen(lines: Iterable[bytes]) -> Iterator[tuple[Key, Way]]:
     for line in lines:
         with suppress(ValueError):  # the last line, where the proxy was ended while it wrote it
@@ -142,17 +212,3 @@ def _seen(lines: Iterable[bytes]) -> Iterator[tuple[Key, Way]]:
             rule, group = (str(found.get(key, "")).removesuffix("@file") for key in ("RouterName", "ServiceName"))
             key = found.get("request_X-Vegeta-Attack", ""), found.get("request_X-Vegeta-Seq", "")
             yield key, (rule, group, str(found.get("ServiceAddr", "")))
-
-
-def _answer(result: Mapping[str, Any], seen: Mapping[Key, Way]) -> Answer:
-    rule, group, address = seen.get((result["attack"], str(result["seq"])), ("", "", ""))
-    return Answer(
-        at=datetime.fromisoformat(result["timestamp"]).timestamp(),
-        seconds=result["latency"] / 1e9,
-        code=result["code"],
-        error=result["error"] or "",
-        path="/" + result["url"].split("/", 3)[-1],
-        rule=rule,
-        group=group,
-        address=address,
-    )

@@ -11,6 +11,7 @@ from typing import Any
 from rehearsal.traffic.callers import Answer
 from rehearsal.traffic.mistakes import Mistake
 from rehearsal.traffic.plane import Plane, Shares
+from rehearsal.traffic.sockets import Kept
 
 DEVIATIONS = 3.0
 """Standard deviations from its weight that a share may be off: by chance it is more in 1 of 370 cases."""
@@ -87,14 +88,22 @@ class Carried:
     ended: float
     bars: Sequence[Bar]
     """What the switch did, from and to in seconds since the first request."""
+    websockets: Sequence[Kept] = ()
 
     @property
     def broken(self) -> str:
         """What must not be, in words; empty where all is well."""
+        return "; ".join(self._broken())
+
+    def _broken(self) -> Iterator[str]:
         if count := sum(self.lost.values()):
-            return f"{count:,} of {self.requests:,} requests were lost in {self.phase}: {told(self.lost)}"
-        odd = [each for each in self.parts if abs(each.deviations) > DEVIATIONS]
-        return "; ".join(f"{each.service}: {told(each.got)} by weights {told(each.weights)}" for each in odd)
+            yield f"{count:,} of {self.requests:,} requests were lost in {self.phase}: {told(self.lost)}"
+        for kept in self.websockets:
+            if kept.lost:
+                yield f"WebSockets to {kept.path} were lost in {self.phase}: {told(kept.lost)}"
+        if not count:
+            odd = [each for each in self.parts if abs(each.deviations) > DEVIATIONS]
+            yield from (f"{each.service}: {told(each.got)} by weights {told(each.weights)}" for each in odd)
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
@@ -107,6 +116,7 @@ def carried(
     switch: tuple[float, float],
     mistakes: Sequence[Mistake],
     bars: Sequence[Bar],
+    websockets: Sequence[Kept],
 ) -> Carried:
     """All of it, of a switch that began and ended at times since the epoch."""
     began, ended = switch
@@ -127,6 +137,7 @@ def carried(
         began=round(began - first, 2),
         ended=round(ended - first, 2),
         bars=[replace(each, start=round(each.start - first, 2), end=round(each.end - first, 2)) for each in within],
+        websockets=websockets,
     )
 
 

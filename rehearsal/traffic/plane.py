@@ -11,6 +11,7 @@ from pathlib import Path
 from rehearsal.aws import health, types
 from rehearsal.state import CloudResource, CloudState
 from rehearsal.traffic.balancer import Balancer, ProxyFailed
+from rehearsal.traffic.passed import Passed
 from rehearsal.traffic.replica import Pace, Replica
 from rehearsal.traffic.starts import Starts
 from rehearsal.traffic.wanted import Group, Rule, Wanted, Workload, wanted
@@ -49,6 +50,7 @@ class Plane:
     def __post_init__(self) -> None:
         self.replicas: list[Replica] = []
         """All that ever were."""
+        self.passed = Passed(self.balancer.access_log, self.pace)
         self.idle = 0.0
         self.failed = ""
         """Why nothing is carried any more."""
@@ -119,6 +121,11 @@ class Plane:
                 return "unhealthy" if self._ended_early(owner) >= TRIES else "initial"
             # A node leads to any replica of its swarm's service.
             return alive[nth % len(alive)].state
+
+    def gone(self, timeout: float) -> None:
+        """Return when all replicas have ended that are to, or after so many seconds: pods outlive their cluster."""
+        with self._turn:
+            self._turn.wait_for(lambda: not any(each.leaving and not each.over for each in self.replicas), timeout)
 
     # --- what whoever looks back on it asks
 

@@ -12,10 +12,11 @@ import pytest
 from rehearsal.aws import types
 from rehearsal.state import CloudResource
 from rehearsal.traffic.balancer import Balancer
-from rehearsal.traffic.callers import Answer, Callers
+from rehearsal.traffic.callers import Answer, Callers, Request, ways
 from rehearsal.traffic.mistakes import mistakes
 from rehearsal.traffic.plane import Plane
 from rehearsal.traffic.replica import Pace
+from rehearsal.traffic.sockets import EACH, Kept, Sockets, kept
 from rehearsal.traffic.starts import process
 from tests import misbehaving
 from tests.engine.test_rehearse_load import programs  # noqa: F401 - a fixture
@@ -25,6 +26,8 @@ from yard.carrying import Programs
 pytestmark = pytest.mark.engine
 
 PACE = Pace(0.1)
+POST = Request("/well/echo", body=b"hello", expects=("you said hello",))
+Found = tuple[Plane, list[Answer], list[Kept]]
 MISTAKES = {
     "well": "",
     "dies": "it does not handle SIGTERM",
@@ -72,7 +75,7 @@ class Town(Land):
 
 
 @pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plane, list[Answer]]]:
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
     """What was, after a release under load."""
     place = tmp_path_factory.mktemp("plane")
     town, built = Town(), Programs.built()
@@ -82,18 +85,22 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Plane, lis
     try:
         until(lambda: len({each.key for each in plane.replicas if each.life.healthy}) == len(MISTAKES))
         plane.felt(town.state.every(types.LISTENER)[0], lambda: False)  # the proxy knows it too
-        targets = [(f"/{name}/{path}", "") for name in MISTAKES for path in ("", "slow")]
+        targets = [Request(f"/{name}/{path}") for name in MISTAKES for path in ("", "slow")]
         (place / "calls").mkdir()
-        callers = Callers(built.callers, place / "calls", plane.balancer.url, targets, rate=80)
+        callers = Callers(built.callers, place / "calls", plane.balancer.url, [*targets, POST], rate=80)
+        sockets = Sockets("sockets", plane.balancer.port, [Request("/well/ws")])
         callers.start()
+        sockets.start()
         try:
             time.sleep(1.5)
             town.release(plane)
             until(lambda: all(each.over for each in plane.replicas if each.workload.container.image == "first"))
             time.sleep(1)
         finally:
+            sockets.stop()
             callers.stop()
-        yield plane, callers.answers(plane.balancer.access_log)
+        log = plane.balancer.access_log
+        yield plane, callers.answers(log), [*kept(sockets, ways(log), plane.replicas)]
     finally:
         plane.stop()
 
@@ -108,8 +115,8 @@ def until(so: object) -> None:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_it_is_found_and_no_other(plane: tuple[Plane, list[Answer]], name: str) -> None:
-    ran, answers = plane
+def test_it_is_found_and_no_other(plane: Found, name: str) -> None:
+    ran, answers, _ = plane
     replicas = [each for each in ran.replicas if each.workload.service == name]
     mine = [each for each in answers if each.rule == name]
     found = mistakes(mine, replicas, ran.idle, PACE)
@@ -121,6 +128,14 @@ def test_it_is_found_and_no_other(plane: tuple[Plane, list[Answer]], name: str) 
         assert not [each for each in mine if each.lost]
     if name in ("dies", "cuts", "unready"):
         assert sum(each.lost for each in found) > 0
+
+
+def test_what_is_sent_arrives_and_websockets_end_with_their_replica_alone(plane: Found) -> None:
+    _, answers, (sockets,) = plane
+    sent = [each for each in answers if each.path == POST.path]
+    assert sent
+    assert all(each.right for each in sent)
+    assert (sum(sockets.cut.values()), sockets.lost, sockets.opened) == (EACH, {}, 2 * EACH)
 
 
 def test_replicas_that_are_never_well_are_said(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from rehearsal.traffic.callers import Callers
+from rehearsal.traffic.callers import Callers, Request
 from tools.load import vegeta
 
 
@@ -43,7 +43,7 @@ class Attack(Callers):
         assert program, "Vegeta was not built, and why is above"
         self._results_in, self._vegeta, self.rate = place / f"{time.time():.0f}", program, rate
         self._results_in.mkdir()
-        super().__init__(program, self._results_in, url, [("", "")], rate)
+        super().__init__(program, self._results_in, url, [Request("")], rate)
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()

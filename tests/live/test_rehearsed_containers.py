@@ -12,7 +12,7 @@ import pytest
 
 from rehearsal.aws import types
 from rehearsal.traffic.balancer import Balancer
-from rehearsal.traffic.callers import status
+from rehearsal.traffic.callers import Request, ask
 from rehearsal.traffic.mistakes import mistakes
 from rehearsal.traffic.plane import Plane
 from rehearsal.traffic.replica import Pace
@@ -56,7 +56,7 @@ def test_it_lives_and_ends_as_a_process_does(programs: Programs, client: docker.
         service = land.task(2)
         assert plane.felt(service, lambda: False) == ""
         assert plane.felt(land.state.every(types.LISTENER)[0], lambda: False) == ""
-        assert status(plane.balancer.port, "/", "") == 200
+        assert ask(plane.balancer.port, Request("/"))[0] == 200
         assert len(client.containers.list(filters={"ancestor": TAG})) == 2
         service.ready = False
         assert plane.felt(service, lambda: False) == ""

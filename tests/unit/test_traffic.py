@@ -18,7 +18,7 @@ from rehearsal.traffic.starts import Start, container, process
 from rehearsal.traffic.wanted import Check, Container, Rule, Workload, wanted
 from tests.land import Land
 from yard.__main__ import main
-from yard.carrying import Load, check
+from yard.carrying import Load, _too_long, check
 
 CONTAINER = Container("api", (), (("SWITCHYARD_ORCHESTRATOR", "eks"), ("SWITCHYARD_SERVICE", "api")), 8080)
 WORKLOAD = Workload(CONTAINER, drain=30, grace=60, patience=90)
@@ -233,6 +233,14 @@ class TestCall:
         (unknown,) = check(Load(run={"wep": ["node"]}), {"api": {}})
         assert unknown == "--run wep=...: there is no service wep, but api"
 
+    def test_steps_that_outlast_the_callers(self) -> None:
+        assert not [*_too_long(Load(bake=195), {})]
+        (wrong,) = _too_long(Load(bake=60), {"patience": 316})
+        assert wrong.startswith("--bake 60: with `guard.patience`, which is 316 here, 4 steps can take longer than")
+        assert wrong.endswith("use --bake 59 or less")
+        (longer,) = _too_long(Load(bake=60), {"patience": 600})
+        assert longer.endswith("set it to less than 315")
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
@@ -241,6 +249,11 @@ class TestCall:
             (["--load", "--path", "slow"], "--path slow: want a path that begins with /"),
             (["--load", "--image", "api"], "--image api: want SERVICE=IMAGE"),
             (["--load", "--run", "api"], "--run api: want SERVICE=COMMAND"),
+            (["--post", "/orders", "{}"], "--post is about the requests of --load: give that too"),
+            (["--load", "--post", "orders", "{}"], "--post orders: want a path that begins with /"),
+            (["--load", "--post", "/orders", "@no-such"], "--post /orders @no-such: no-such cannot be read"),
+            (["--load", "--expect", "/a b", "x"], "--expect /a b: want a path that begins with /"),
+            (["--load", "--websocket", "ws"], "--websocket ws: want a path that begins with /"),
             (["--load", "--run", "api=no-such-program x"], "there is no program no-such-program here"),
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rehearsal.traffic.figures import Carried, Latency, Part, told
+from rehearsal.traffic.sockets import Kept
 
 SIMULATED = (
     "The requests are real: they go through a proxy on this machine that stands for the load balancer, to replicas that"
@@ -30,6 +31,8 @@ def lines(carried: Carried) -> Iterator[str]:
     before, during = carried.latency["before"], carried.latency["during"]
     if before and during:
         yield f"  before the switch {_latency(before)}; while it ran {_latency(during)}"
+    for kept in carried.websockets:
+        yield f"  {_kept(kept)}"
     for mistake in carried.mistakes:
         yield f"  {mistake}"
 
@@ -42,3 +45,11 @@ def _part(part: Part) -> str:
 
 def _latency(latency: Latency) -> str:
     return f"half took {latency.p50:g} ms at most, 99 of 100 {latency.p99:g} ms, the longest {latency.longest:g} ms"
+
+
+def _kept(kept: Kept) -> str:
+    cut, lost = (sum(each.values()) for each in (kept.cut, kept.lost))
+    ended = f"{cut:,} ended with their replica ({told(kept.cut)})" if cut else "none ended with its replica"
+    again = f", and another was open within {kept.again:g} s" if kept.again else ""
+    outcome = f"{lost:,} were lost ({told(kept.lost)})" if lost else "none was lost"
+    return f"WebSockets to {kept.path}: of {kept.opened:,} that were opened {ended}{again}; {outcome}"

@@ -51,7 +51,7 @@ class Screen:
 
     def _note(self, text: str) -> None:
         self._begin()
-        self._console.print(escape(f"- {text}"))
+        self._console.print(escape(self._fit(f"- {text}")), soft_wrap=True)
 
     def _begin(self) -> None:
         """What it is, before the first that is told of it."""
@@ -91,6 +91,9 @@ class Screen:
         line.add_row(time, text)
         self._console.print(line)
 
+    def _fit(self, text: str) -> str:
+        return terminal.wrapped(text, terminal.width(self._console))
+
     def end(self, report: Report) -> None:
         """What it came to."""
         say = self._console.print
@@ -99,9 +102,9 @@ class Screen:
             if each.level == "advisory":  # the others are why it failed
                 say(f"[yellow]{escape(str(each))}[/]", soft_wrap=True)
         for line in requests.story(report.load or []):
-            say(escape(line))
+            say(escape(self._fit(line)), soft_wrap=True)
         if not report.ok:
-            why = terminal.wrapped(f"{FAILED} {report.reason}", terminal.width(self._console))
+            why = self._fit(f"{FAILED} {report.reason}")
             say(f"[bold red]{FAILED}[/]{escape(why.removeprefix(FAILED))}", soft_wrap=True)
             say("AWS was not asked.")
             return
