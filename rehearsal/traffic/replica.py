@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from itertools import cycle
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +23,9 @@ FIRST_INTERVAL = 1.0
 """Seconds between two first checks, whatever the target group's interval is: who waits for them are no callers."""
 LOOK = 0.05
 """Seconds between two looks at a process."""
+PORTS = cycle(random.sample(range(20_000, 30_000), 10_000))
+"""Below the ports that systems give to outgoing connections (Linux: from 32768, others: from 49152): callers open
+hundreds of these a second, and one could take a port away before its replica listens there."""
 State = Literal["initial", "healthy", "unhealthy"]
 
 
@@ -210,10 +215,16 @@ class Replica:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.create_server((HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """A port of the loopback interface that nobody listens on, and that nobody else is given here."""
+    return next(filter(_is_free, PORTS))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def answer(address: str, path: str, timeout: float) -> int:
