@@ -1,4 +1,4 @@
-"""A stack: config -> delivery, network, vault, edge -> registry -> orchestrators -> services -> traffic -> outputs."""
+"""A stack: config -> delivery, network, vault -> registry -> orchestrators, edge -> services -> traffic -> outputs."""
 
 from components import orchestrator, registry, transform
 from components.orchestrator import OrchestratorArgs
@@ -19,9 +19,8 @@ transform.register([*limits(stack), *transforms()])
 # Who GitHub is, and what its workflows may do; the boundary of all roles that come after it
 github = delivery(stack)
 
-# What outlives every orchestrator: the URL, and on AWS network and vault
+# What outlives every orchestrator on AWS
 aws = foundation(stack, github)
-edge = edges.of(stack, aws)
 
 # One registry, or while images move to another both
 registries = {
@@ -55,6 +54,9 @@ runtimes = {
     )
     for key, options in stack.orchestrators.items()
 }
+
+# The URL, which outlives them too; an edge may stand on an instance of theirs
+edge = edges.of(stack, aws, runtimes.values())
 
 urls, digests = {}, {}
 for name, service in stack.services.items():

@@ -96,7 +96,7 @@ class Domain(Model):
     name: Annotated[Host, AfterValidator(_certifiable)]
     """The host name that callers use."""
     zone: Host | None = Field(default=None, examples=["example.com"])
-    """The Route 53 public zone it is in, which must exist in this account. Only for edge alb, and required there."""
+    """The Route 53 public zone it is in, of this account. The edges alb and proxy-ec2 require it, proxy refuses it."""
 
     def lookups(self) -> Iterator[Lookup]:
         """What the program asks for before it makes anything."""

@@ -192,6 +192,21 @@ def _joins(settings: Settings) -> Iterator[Contradiction]:
         behind = settings.is_behind_edge(key)
         found = runtime.joins() if behind else runtime.alone(settings.services_of(runtime))
         yield from ((f"{key}.{path}", value, want) for path, value, want in found)
+        if behind and settings.edge and settings.edge.keeps:
+            services, protect = settings.services_of(runtime), settings.protects(runtime)
+            for path, value, want in runtime.bears(services, protect, settings.edge.keeps):
+                yield f"{key}.{path}", value, want
+    if settings.edge and settings.edge.keeps:
+        yield from _reached(settings)
+
+
+def _reached(settings: Settings) -> Iterator[Contradiction]:
+    """An instance that callers do not come to, where the edge stands on it."""
+    keys, want = settings.config, "where `edge` is {}: callers come to its instance by an address of the instance's own"
+    if keys.vpc and keys.vpc.private_subnets:
+        yield "vpc.private-subnets", keys.vpc.private_subnets, f"none {want.format(keys.edge)}"
+    elif not keys.vpc and keys.network != "public":
+        yield "network", keys.network, f"public {want.format(keys.edge)}"
 
 
 def _asked(service: Service, feature: str) -> object:

@@ -1,14 +1,16 @@
 """From settings to the edge."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from components import edge, orchestrator
 from components.aws.foundation import Foundation
 from components.edge import Edge, EdgeArgs
+from components.orchestrator import Orchestrator
 from config.settings import Settings
 
 
-def of(stack: Settings, foundation: Foundation | None) -> Edge[Any] | None:
+def of(stack: Settings, foundation: Foundation | None, runtimes: Iterable[Orchestrator[Any]]) -> Edge[Any] | None:
     """Make the edge that the stack chose; None where each service has an address of its own."""
     if stack.edge is None:
         return None
@@ -19,6 +21,7 @@ def of(stack: Settings, foundation: Foundation | None) -> Edge[Any] | None:
             stack=stack.stack,
             options=stack.edge,
             foundation=foundation,
+            place=next((each.place for each in runtimes if each.place), None),
             routes={name: service for name, service in stack.services.items() if service.public},
             orchestrators=orchestrator.names(),
             hosts=tuple(sorted({service.host for service in stack.services.values() if service.host})),

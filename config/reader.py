@@ -83,9 +83,9 @@ class Keys(Model):
     )
     edge: str | None = Field(
         default=None,
-        description="Where callers come in: alb, an Application Load Balancer on AWS, or proxy, a Traefik on a Docker"
-        " engine. By default alb, where it can stand before an orchestrator of the stack; else each service has an"
-        " address of its own.",
+        description="Where callers come in: alb, an Application Load Balancer on AWS; proxy, a Traefik on a Docker"
+        " engine; or proxy-ec2, the same on the one instance of swarm-ec2. By default alb, where it can stand before an"
+        " orchestrator of the stack; else each service has an address of its own.",
     )
     preset: Literal["trial", "standard", "production"] = Field(
         default="trial",

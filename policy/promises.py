@@ -43,6 +43,8 @@ OBJECTS = tuple(
 )
 LONGEST = {GROUP[0]: 32, BALANCER[0]: 32, "aws:iam/role:Role": 64, SERVICE: 255, "kubernetes:core/v1:Service": 63}
 """Type -> the characters that a name may have."""
+ON_AN_INSTANCE = "switchyard:edge:ProxyEc2"
+"""The edge that was chosen to stand on an orchestrator's instance, and goes with it."""
 PINNED = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 
 
@@ -62,7 +64,7 @@ def _part(resource: Resource | None, kind: str) -> str:
 
 
 def _knows_no_orchestrator(at_edge: Resource, graph: Graph) -> bool:
-    ahead = graph.ahead(at_edge) if _part(at_edge, "edge") else ()
+    ahead = graph.ahead(at_edge) if _part(at_edge, "edge") not in ("", ON_AN_INSTANCE) else ()
     return not any(_part(graph.find(urn), "orchestrator") for urn in ahead)
 
 
@@ -132,7 +134,8 @@ ROWS = (
     Control(
         "P4",
         (*BALANCER, *LISTENER, *GROUP, *CERTIFICATE, *INGRESS),
-        "The edge outlives every orchestrator: nothing of it waits for one, but the shares of traffic",
+        "The edge outlives every orchestrator: nothing of it waits for one, but the shares of traffic. `proxy-ec2` is"
+        " one that does not",
         _knows_no_orchestrator,
         _depending,
         wired=True,

@@ -80,6 +80,8 @@ class Swarm:
     networks: dict[str, Any] = field(default_factory=dict)
     secrets: dict[str, Any] = field(default_factory=dict)
     services: dict[str, Any] = field(default_factory=dict)
+    volumes: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Name -> the files in it."""
 
     def publisher(self, port: int) -> str:
         """The id of the service for which its nodes answer on a port; empty where they do not."""

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from components.orchestrator.swarm_parts.boot import TAG
-from components.orchestrator.swarm_parts.ssm import Request
+from components.orchestrator.swarm_parts.ssm import Question, Request
+from rehearsal import swarm_proxy
 from rehearsal.apis import ssm
 from rehearsal.aws import types
 from rehearsal.aws.instances import has_quorum, living
@@ -61,11 +62,14 @@ def run(state: CloudState, instance: str, script: str) -> ssm.CommandResult:
         if resource is None:
             return ssm.CommandResult(1, "", f"{instance} does not exist")
         try:
+            if question := Question.read(script):
+                return swarm_proxy.answer(state, resource, question, swarm_of(state, resource.get("tags", {})[TAG]))
             status, answer = _Manager(state, resource, Request.read(script)).answer()
         except Refused as refusal:
             return ssm.CommandResult(254, "", str(refusal))
     head = f"HTTP/1.1 {status} {responses[status]}\r\nContent-Type: application/json\r\n\r\n"
-    text = base64.b64encode(gzip.compress(head.encode() + json.dumps(answer).encode())).decode()
+    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    text = base64.b64encode(gzip.compress(head.encode() + body)).decode()
     return ssm.CommandResult(0, f"{len(text)} /run/answer\n{text}")
 
 
@@ -183,6 +187,26 @@ class _Manager:
     def containers(self) -> Json:
         return []
 
+    def container(self, identity: str) -> Json:
+        return {"Id": self.service(identity)["ID"]}
+
+    # --- volumes
+
+    def files(self, identity: str) -> Json:
+        (volume,) = _container(self.service(identity)["Spec"])["Mounts"]
+        files = self.swarm.volumes.setdefault(volume["Source"], {})
+        if self.request.method == "PUT":
+            swarm_proxy.unpack(files, self.request.raw())
+            return None
+        if (name := self.query["path"].rpartition("/")[2]) in files:
+            return swarm_proxy.pack(name, files[name])
+        raise EngineRefusal(404, f"Could not find the file {self.query['path']} in container {identity}")
+
+    def remove_volume(self, name: str) -> Json:
+        self._unused("volume", name, lambda spec: _container(spec).get("Mounts", []), "Source")
+        if self.swarm.volumes.pop(name, None) is None:
+            raise EngineRefusal(404, f"get {name}: no such volume")
+
     # --- nodes
 
     def nodes(self) -> Json:
@@ -231,7 +255,7 @@ class _Manager:
 
     def _unused(self, what: str, identity: str, users: Callable[[Json], list[Json]], key: str) -> None:
         for each in self.swarm.services.values():
-            if any(user[key] == identity for user in users(each["Spec"])):
+            if any(user.get(key) == identity for user in users(each["Spec"])):
                 raise EngineRefusal(400, f"{what} {identity} is in use by service {each['Spec']['Name']}")
 
     def _may_run(self, spec: Json, own: str) -> None:
@@ -319,6 +343,10 @@ ROUTES: list[tuple[str, str, Act]] = [
     ("GET", "/tasks", _Manager.tasks),
     ("GET", "/distribution/(.+)/json", _Manager.image),
     ("GET", "/containers/json", _Manager.containers),
+    ("GET", "/containers/([^/]+)/json", _Manager.container),
+    ("GET", "/containers/([^/]+)/archive", _Manager.files),
+    ("PUT", "/containers/([^/]+)/archive", _Manager.files),
+    ("DELETE", "/volumes/([^/]+)", _Manager.remove_volume),
     ("GET", "/nodes", _Manager.nodes),
     ("GET", "/nodes/([^/]+)", _Manager.node),
     ("POST", "/nodes/([^/]+)/update", _Manager.change_node),

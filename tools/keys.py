@@ -38,7 +38,7 @@ def with_options(rows: Mapping[str, str]) -> Iterator[tuple[str, type[BaseModel]
 
 LATER = frozenset(
     {"edge", "exceptions", "flow-logs", "github", "guard", "permissions-boundary", "plain-http", "proxy", "tls-policy"}
-    | {"kms-key", "security-groups", "waf"}
+    | {"kms-key", "proxy-ec2", "security-groups", "waf"}
 )
 """Keys that came when the file needed none any more: a provider of swarms would see a change in its configuration."""
 PROJECT = """\

@@ -27,7 +27,8 @@ computed in `components/pulling.py`, as the check before each `up` is. More in [
 REFUSED = "These are refused:"
 KEYS = """\
 Keys of the stack that say what stands around its services. Where an edge can be chosen, the table is of the one that an
-orchestrator has by default; `edge: proxy` reads the keys that are named for it. What each key means, and what it does
+orchestrator has by default; `edge: proxy` reads the keys that are named for it, `edge: proxy-ec2` reads `domain`,
+`plain-http`, `access-logs` and `gate`. What each key means, and what it does
 on which backend, is in [configuration](configuration.md); what a KMS key covers, in
 [security](security.md#a-kms-key-of-your-own). A key of an orchestrator's own block is for that one alone: the
 table has those that regulated companies ask for. Another orchestrator does not read the block, which may stand there

@@ -51,15 +51,13 @@ GROUPS = AwsAccess(
 BALANCER = AwsAccess(
     types=frozenset({"aws:lb/loadBalancer:LoadBalancer", "aws:lb/listener:Listener", LET_IN, *GROUP}),
 )
-DOMAIN = AwsAccess(
-    types=frozenset(
-        {
-            "aws:acm/certificate:Certificate",
-            "aws:acm/certificateValidation:CertificateValidation",
-            "aws:route53/record:Record",
-        }
-    ),
+RECORD = AwsAccess(
+    types=frozenset({"aws:route53/record:Record"}),
     looks_up=dict.fromkeys(("route53:GetHostedZone", "route53:ListHostedZones", "route53:ListTagsForResource"), "*"),
+)
+"""Of a name in a zone."""
+DOMAIN = RECORD | AwsAccess(
+    types=frozenset({"aws:acm/certificate:Certificate", "aws:acm/certificateValidation:CertificateValidation"}),
 )
 WAF = AwsAccess(types=frozenset({"aws:wafv2/webAclAssociation:WebAclAssociation"}))
 ACCESS_LOGS = AwsAccess(

@@ -6,7 +6,7 @@ An edge outlives every orchestrator. For each service and orchestrator: target -
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -15,6 +15,7 @@ import pulumi
 from components import backends
 from components.aws.access import AwsAccess
 from components.aws.foundation import Foundation
+from components.aws.network import Group
 from components.cost import Demand, Item, Unpriced
 from components.gate import Expected, Gate, GateOptions, Health
 from components.guard import Watch
@@ -28,6 +29,7 @@ from components.workload import Registration, Target, TargetKind, Workload
 EDGES = {
     "alb": "components.edge.alb:Alb",
     "proxy": "components.edge.proxy:Proxy",
+    "proxy-ec2": "components.edge.proxy_ec2:ProxyEc2",
 }
 DEFAULT = "alb"
 """What a stack has that names none, where an orchestrator registers something that it takes."""
@@ -78,6 +80,8 @@ class EdgeOptions(Options):
     error."""
     for_https: ClassVar[str] = "{name}"
     """What `domain` is told in order to have HTTPS, for messages."""
+    keeps: ClassVar[int] = 0
+    """MiB that it takes of an instance of the orchestrator's, on which it stands; 0: it stands on none."""
     rule: ClassVar[str]
     """The type of the resources that share requests, one for each service. A step of `yard switch` changes no other."""
 
@@ -118,6 +122,26 @@ Of = TypeVar("Of", bound=EdgeOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """An instance of an orchestrator's, on which an edge can stand."""
+
+    engine: Mapping[str, pulumi.Input[str]]
+    """By what a resource on its engine is reached, and of which swarm it is: on another one it is another."""
+    network: pulumi.Input[str]
+    """The id of the engine's network on which services are found by name."""
+    cpu: str
+    """As the engine calls it, such as arm64."""
+    logs: Mapping[str, Any]
+    """Where it writes, as the engine is told."""
+    address: pulumi.Output[str]
+    """Where callers from everywhere reach it; it stays when the instance is replaced."""
+    group: Group
+    """The security group that it is in."""
+    ask: Callable[[str, Mapping[str, str]], str]
+    """A URL and headers -> the status that the instance itself is answered, or why there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EdgeArgs(Generic[Of]):
     """What every edge is given. Of the stack's own keys it reads those that its options name in `reads`."""
 
@@ -126,6 +150,8 @@ class EdgeArgs(Generic[Of]):
     options: Of
     foundation: Foundation | None = None
     """Given to those on AWS."""
+    place: Place | None = None
+    """Given to those that stand on an orchestrator's instance."""
     routes: Mapping[str, Service]
     """Every public service of the stack, by name."""
     orchestrators: list[str]

@@ -19,6 +19,7 @@ from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, Traffic, 
 from components.edge.access_logs import access_logs
 from components.edge.alb_asked import Group, Metrics, aws_health
 from components.edge.priorities import LAST, priorities
+from components.edge.zones import in_zone, zone_id
 from components.gate import Health
 from components.guard import Watch
 from components.model import Contradiction
@@ -65,15 +66,7 @@ class AlbOptions(EdgeOptions):
 
     def check_domain(self, domain: Domain | None, hosts: Mapping[str, str]) -> Iterator[Contradiction]:
         """Names in the zone alone."""
-        if domain is None:
-            return
-        if domain.zone is None:
-            yield "domain.zone", None, "the public zone in Route 53 that the name is in, such as example.com"
-            return
-        for path, host in {"domain.name": domain.name, **hosts}.items():
-            if host != domain.zone and not host.endswith(f".{domain.zone}"):
-                want = f"a name in the zone {domain.zone}, where its DNS record and certificate proof go"
-                yield path, host, want
+        yield from in_zone(domain, hosts)
 
     def quotas(self, traffic: Traffic) -> Iterator[Quota]:
         return alb_quotas.of(traffic)
@@ -245,7 +238,7 @@ class Alb(Edge[AlbOptions]):
         for host in _hosts(args.domain, args.hosts):
             aws.route53.Record(
                 f"{name}-{host}",
-                zone_id=self._zone(args.domain),
+                zone_id=zone_id(self, args.domain),
                 name=host,
                 type="A",
                 aliases=[{"name": balancer.dns_name, "zone_id": balancer.zone_id, "evaluate_target_health": True}],
@@ -336,13 +329,6 @@ class Alb(Edge[AlbOptions]):
         )
         return secure.arn
 
-    def _zone(self, domain: Domain) -> pulumi.Output[str]:
-        if domain.zone is None:
-            raise TypeError("the domain of a load balancer has a zone")
-        return aws.route53.get_zone_output(
-            name=domain.zone, private_zone=False, opts=pulumi.InvokeOutputOptions(parent=self)
-        ).zone_id
-
     def _certificate(self, name: str, domain: Domain, hosts: tuple[str, ...]) -> pulumi.Output[str]:
         child = pulumi.ResourceOptions(parent=self)
         names = _hosts(domain, hosts)
@@ -357,7 +343,7 @@ class Alb(Edge[AlbOptions]):
         records = [
             aws.route53.Record(
                 f"{name}-validation-{host}",
-                zone_id=self._zone(domain),
+                zone_id=zone_id(self, domain),
                 name=proof.resource_record_name,
                 type=proof.resource_record_type,
                 records=[proof.resource_record_value],

@@ -1,14 +1,12 @@
 """Traefik in a container of a Docker engine, given by host: an edge that runs anywhere.
 
-For each service and orchestrator: the workload, healthy -> group, reachable by the warm-up header -> traffic rule. Each
-group and rule is one route in a file that Traefik watches, in a volume that outlives its container.
+Each group and rule is one route in a file that Traefik watches, in a volume that outlives its container.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.error import HTTPError
 from urllib.request import Request
@@ -20,15 +18,16 @@ from components import dynamic
 from components.cost import Demand, Item, Unpriced
 from components.direct import open_unverified
 from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
-from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, proxy_routes
+from components.edge import WARM_UP_HEADER, proxy_routes
 from components.edge.certificates import fault
 from components.edge.proxy_routes import Https, certificate
+from components.edge.routed import CERTIFICATE, Routed, RoutedOptions, names
 from components.gate import Health
 from components.guard import Watch
 from components.model import Contradiction, Model, Text
 from components.network_options import Domain
 from components.service import Service
-from components.workload import Registration, Target, Workload
+from components.workload import Workload
 
 SERVER = "pulumi-python:dynamic/proxy:Server"
 VERSION = "3.5.3"
@@ -40,8 +39,6 @@ PEM = r"(?s)^\s*-----BEGIN [A-Z0-9 ]+-----.+-----END [A-Z0-9 ]+-----\s*$"
 LARGEST = 32_000
 """Characters of PEM: less than a pipe takes at once."""
 Certificates = Annotated[str, Text(PEM, "certificates in PEM, as in a file that begins with -----BEGIN", LARGEST)]
-CERTIFICATE = ".certificate"
-"""The id of its route, which no service has."""
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
@@ -61,12 +58,13 @@ class ProxyPorts(Model):
     )
 
 
+Email = Annotated[str, Text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address, such as ops@example.com")]
+
+
 class Acme(Model):
     """Certificates from a CA that speaks ACME (RFC 8555), renewed by the proxy. Who uses it agrees to its terms."""
 
-    email: Annotated[str, Text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address, such as ops@example.com")] = Field(
-        description="Whom the CA writes to."
-    )
+    email: Email = Field(description="Whom the CA writes to.")
     server: Annotated[str, Text(r"^https://\S+$", "the URL of a CA's directory, such as " + LETS_ENCRYPT)] = Field(
         default=LETS_ENCRYPT,
         description="The CA's directory. Let's Encrypt's for trials:"
@@ -91,14 +89,13 @@ class Certificate(Model):
     key: SecretStr = Field(max_length=LARGEST, description="Its private key, in PEM, without a passphrase.")
 
 
-class ProxyOptions(EdgeOptions):
+class ProxyOptions(RoutedOptions):
     """`proxy`."""
 
     key = "proxy"
     takes = frozenset({"address"})
     reads = frozenset({"domain", "plain_http", "gate", "guard", "access_logs"})
     for_https = "{name}, with `proxy.acme` or `proxy.certificate`"
-    rule = "pulumi-python:dynamic/proxy:Rule"
 
     host: EngineAddress | None = Field(
         default=None,
@@ -152,17 +149,6 @@ class ProxyOptions(EdgeOptions):
         return self.ports.https or (443 if domain or self.acme else None)
 
     @classmethod
-    def groups(cls, rule: Mapping[str, Any]) -> dict[str, int]:
-        return {each["group"]: int(each["weight"]) for each in rule.get("shares", [])}
-
-    @classmethod
-    def shared(cls, resources: Iterable[Mapping[str, Any]]) -> Iterator[Shared]:
-        for each in resources:
-            if each["type"] == cls.rule:
-                weights = {group: weight for group, weight in cls.groups(each["inputs"]).items() if weight > 0}
-                yield Shared(each["urn"], {group.partition("/")[2]: weight for group, weight in weights.items()})
-
-    @classmethod
     def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
         """Its access log, if it has one. Alarms are CloudWatch's."""
         known = list(resources)
@@ -211,10 +197,11 @@ class Rule(dynamic.Resource, module="proxy", name="Rule"):
     kept_by = "components.edge.proxy_engine:RouteProvider"
 
 
-class Proxy(Edge[ProxyOptions]):
+class Proxy(Routed[ProxyOptions]):
     """A Traefik with routes for each service."""
 
     token = "switchyard:edge:Proxy"
+    group, shares = Group, Rule
 
     def build(self, name: str, child: pulumi.ResourceOptions) -> None:
         self._host = self.options.host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
@@ -223,7 +210,7 @@ class Proxy(Edge[ProxyOptions]):
         port = options.https_port(args.domain is not None)
         # Told only where it is asked for: a stack without it has the container that it had.
         more = {"https": port, "metrics": options.ports.metrics, "acme": options.acme and options.acme.model_dump()}
-        self._server = Server(
+        self.server = Server(
             name,
             {
                 "host": self._host,
@@ -236,73 +223,32 @@ class Proxy(Edge[ProxyOptions]):
             },
             child,
         )
-        self._https = Https(names(args.domain, args.hosts), port) if args.domain and port else None
-        self._certificate = [self._shown(name, self._https, child)] if self._https else []
-        self._base = base(self._host, options.ports.http, self._https)
-        url = self._https.url if self._https else self._base
-        self.url = pulumi.Output.all(each.id for each in (self._server, *self._certificate)).apply(lambda _: url)
+        self.https = Https(names(args.domain, args.hosts), port) if args.domain and port else None
+        self.certified = [self._shown(name, self.https, child)] if self.https else []
+        self._base = base(self._host, options.ports.http, self.https)
+        url = self.https.url if self.https else self._base
+        self.url = pulumi.Output.all(each.id for each in (self.server, *self.certified)).apply(lambda _: url)
 
     def _shown(self, name: str, https: Https, child: pulumi.ResourceOptions) -> Certified:
         """The certificate: before it is there, no service's callers are sent to HTTPS."""
         given = self.options.certificate
         route = certificate(https, (given.chain, given.key.get_secret_value()) if given else None)
-        props = {**self._where, "id": CERTIFICATE, "names": https.names}
+        props = {**self.where, "id": CERTIFICATE, "names": https.names}
         opts = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(additional_secret_outputs=["route"]))
         return Certified(name, {**props, "route": pulumi.Output.secret(route) if given else route}, opts)
 
-    def target(self, service_name: str, service: Service, orchestrator: str, registration: Registration) -> Target:
-        # The address is one target, however many replicas the orchestrator finds behind it.
-        group = pulumi.Output.from_input(f"{service_name}/{orchestrator}")
-        return Target(group, self._server, replace(registration, nodes=1))
-
-    def share(
-        self,
-        service_name: str,
-        service: Service,
-        weights: Mapping[str, int],
-        workloads: Mapping[str, Workload],
-        opts: pulumi.ResourceOptions,
-    ) -> None:
-        made = {key: self._group(service_name, service, key, each) for key, each in workloads.items()}
-        groups = [made[key] for key in workloads if weights[key] > 0]
-        shares = {key: weights[key] for key in workloads}
-        Rule(
-            service_name,
-            {
-                **self._where,
-                "id": service_name,
-                "shares": [{"group": f"{service_name}/{key}", "weight": weight} for key, weight in shares.items()],
-                "route": proxy_routes.shared(service_name, service, shares, self._https),
-            },
-            pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=groups)),
-        )
-
-    def _group(self, service_name: str, service: Service, orchestrator: str, workload: Workload) -> Group:
-        """The way to a newcomer, before it gets a share."""
-        if workload.address is None:
-            raise TypeError("a workload behind a proxy has an address")
-        route = workload.address.dial.apply(
-            lambda dial: proxy_routes.group(service_name, service, orchestrator, dial, self._https)
-        )
-        before = [*workload.healthy, *self._join(orchestrator, workload), *self._certificate]
-        return Group(
-            f"{service_name}-{orchestrator}",
-            {**self._where, "id": f"{service_name}/{orchestrator}", "route": route},
-            pulumi.ResourceOptions(parent=self, depends_on=before),
-        )
-
-    def _join(self, orchestrator: str, workload: Workload) -> list[Join]:
+    def before(self, orchestrator: str, workload: Workload) -> list[pulumi.Resource]:
         """The proxy on the network of an orchestrator's services, where it must be on one."""
         if workload.address is None or workload.address.network is None:
             return []
         if orchestrator not in self._joins:
-            props = {**self._where, "network": workload.address.network}
+            props = {**self.where, "network": workload.address.network}
             self._joins[orchestrator] = Join(orchestrator, props, pulumi.ResourceOptions(parent=self))
         return [self._joins[orchestrator]]
 
     @property
-    def _where(self) -> dict[str, Any]:
-        return {"host": self._host, "server": self._server.id}
+    def where(self) -> dict[str, Any]:
+        return {"host": self._host, "server": self.server.id}
 
     def health(self, group: str) -> list[Health]:
         """Asked by way of the proxy itself: what it answers is what callers would get."""
@@ -317,11 +263,6 @@ class Proxy(Edge[ProxyOptions]):
             return [(group, "unhealthy", f"{path} answers {error.code}")]
         except OSError as error:
             return [(group, "unhealthy", str(error))]
-
-
-def names(domain: Domain, hosts: Iterable[str]) -> tuple[str, ...]:
-    """Those on the certificate."""
-    return (domain.name, *sorted({*hosts} - {domain.name}))
 
 
 def base(host: str, http: int, https: Https | None) -> str:

@@ -15,9 +15,9 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, NamedTuple
 
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -33,37 +33,15 @@ from components import dynamic
 from components.docker_engine import SwarmError, connect, explain
 from components.docker_host import address
 from components.dynamic import Props, whole
-from components.edge.proxy_routes import RESOLVER, Route, behind, configuration
+from components.edge.proxy_routes import Route, behind, configuration
+from components.edge.traefik import CA, HOME, INSIDE, METRICS, NEXT, PROGRAM, ROUTES, SECURE, STOP, WATCHED, arguments
 from components.pulumi_internals import speak_in_words
 from components.shell import command
 
-INSIDE, SECURE, METRICS = 8080, 8443, 9100
-"""The ports that Traefik listens on in its container: HTTP, HTTPS, figures for Prometheus."""
-PROGRAM = "/usr/local/bin/traefik"
-"""Where the official image has it."""
-HOME = "/switchyard"
-ROUTES, NEXT, WATCHED = "routes.json", "next.json", "traefik.yml"
-"""Ours; the configuration of all of them; and the name under which Traefik reads it, for which JSON is YAML."""
-ISSUED, CA = "acme.json", "acme-ca.pem"
-"""What was got by ACME, with the keys; and whom Traefik takes for the CA."""
 CHANGING = threading.Lock()
 """A change reads the routes and puts them back; the providers of one run share a process."""
 TAKEN = 15.0
 """Seconds that Traefik may take to go over to a configuration."""
-STOP = 60
-"""Seconds that requests under way have when the container stops."""
-STATIC = (
-    f"--providers.file.filename={HOME}/{WATCHED}",
-    "--providers.file.watch=true",
-    "--providers.providersthrottleduration=0s",
-    "--ping=true",
-    "--ping.manualrouting=true",
-    "--log.level=WARN",
-    "--log.nocolor=true",
-    "--global.checknewversion=false",
-    "--global.sendanonymoususage=false",
-)
-ACCESS_LOG = ("--accesslog=true", "--accesslog.format=json")
 
 
 class Provider(dynamic.Provider):
@@ -149,44 +127,68 @@ class JoinProvider(Provider):
                 return
 
 
+class Reached(NamedTuple):
+    """A proxy, as long as the way to its engine is open."""
+
+    engine: APIClient
+    container: str
+    behind: Callable[[str], str]
+    """A revision -> why the proxy has not gone over to it; empty: it has."""
+
+
 class RouteProvider(Provider):
     """One route."""
 
     watched = ("host", "server", "id", "route", "shares")
     fixed = frozenset({"host", "server", "id"})
 
+    def reach(self, props: Props) -> AbstractContextManager[Reached]:
+        """The way to the proxy; raises `NotFound` where there is none."""
+        return by_host(props)
+
     def create(self, props: Props) -> CreateResult:
         """Add it."""
-        put(props)
+        self.put(props)
         return CreateResult(props["id"], props)
 
     def read(self, id_: str, props: Props) -> ReadResult:
         """What the proxy has now: a difference is drift."""
-        with engine_at(props["host"]) as engine:
-            try:
-                found = kept(engine, props["server"]).get(id_)
-            except NotFound:
-                found = None
+        try:
+            with self.reach(props) as proxy:
+                found = kept(proxy.engine, proxy.container).get(id_)
+        except NotFound:
+            found = None
         return ReadResult(id_, {**props, "route": found}) if found else ReadResult("", {})
 
     def update(self, _id: str, _olds: Props, news: Props) -> UpdateResult:
         """Put the new one in its place."""
-        put(news)
+        self.put(news)
         return UpdateResult(news)
 
     def delete(self, id_: str, props: Props) -> None:
         """Take it out."""
-        with engine_at(props["host"]) as engine:
-            try:
-                change(engine, props["server"], {id_: None}, address(props["host"]))
-            except NotFound:
-                return
+        try:
+            with self.reach(props) as proxy:
+                change(proxy, {id_: None})
+        except NotFound:
+            return
+
+    def put(self, props: Props) -> None:
+        """Have the route as it is wanted."""
+        with self.reach(props) as proxy:
+            change(proxy, {props["id"]: whole(props["route"])})
 
 
-def put(props: Props) -> None:
-    """Have a route as it is wanted."""
+@contextmanager
+def by_host(props: Props) -> Iterator[Reached]:
+    """The proxy of an engine given by host, which answers on the ports that the container publishes there."""
+    name = props["server"]
     with engine_at(props["host"]) as engine:
-        change(engine, props["server"], {props["id"]: whole(props["route"])}, address(props["host"]))
+
+        def why(revision: str) -> str:
+            return behind(f"http://{address(props['host'])}:{published(engine, name, INSIDE)}", revision)
+
+        yield Reached(engine, name, why)
 
 
 @contextmanager
@@ -244,41 +246,6 @@ def start(engine: APIClient, props: Props) -> None:
     engine.start(name)
 
 
-def arguments(props: Props) -> Iterator[str]:
-    """What Traefik is told once and for all: where it listens, what it writes, and who certifies its names."""
-    yield from STATIC
-    yield from entry_point("http", INSIDE)
-    if props["access_log"]:
-        yield from ACCESS_LOG
-    if props.get("https"):
-        yield from entry_point("https", SECURE)
-    if props.get("metrics"):
-        yield f"--entrypoints.metrics.address=:{METRICS}"
-        yield "--metrics.prometheus.entrypoint=metrics"
-        yield "--metrics.prometheus.addrouterslabels=true"
-    if acme := props.get("acme"):
-        told = f"--certificatesresolvers.{RESOLVER}.acme"
-        yield f"{told}.email={acme['email']}"
-        yield f"{told}.caserver={acme['server']}"
-        yield f"{told}.storage={HOME}/{ISSUED}"
-        yield f"{told}.keytype=EC256"
-        yield f"{told}.tlschallenge=true" if acme["challenge"] == "tls" else f"{told}.httpchallenge.entrypoint=http"
-        if acme.get("root"):
-            yield f"{told}.cacertificates={HOME}/{CA}"
-
-
-def entry_point(name: str, port: int) -> Iterator[str]:
-    """A port for callers, and their limits. An end for those that send a request slowly: it is for the whole of it, so
-    uploads set the measure. An idle connection and the headers have what a load balancer of AWS has (ELB user guide,
-    "Quotas")."""
-    point = f"--entrypoints.{name}"
-    yield f"{point}.address=:{port}"
-    yield f"{point}.transport.respondingtimeouts.readtimeout=300s"
-    yield f"{point}.transport.respondingtimeouts.idletimeout=60s"
-    yield f"{point}.http.maxheaderbytes={64 * 1024}"
-    yield f"{point}.transport.lifecycle.gracetimeout={STOP - 10}s"
-
-
 def bindings(props: Props) -> dict[int | str, Any]:
     """Port in the container -> of its host. Figures are for the host alone."""
     found: dict[int | str, Any] = {INSIDE: int(props["port"])}
@@ -318,12 +285,12 @@ def networks(engine: APIClient, container: str) -> dict[str, str]:
     return {each["NetworkID"] or engine.inspect_network(name)["Id"]: name for name, each in found.items()}
 
 
-def change(engine: APIClient, container: str, wanted: Mapping[str, Route | None], host: str) -> None:
-    """Put routes in, by id, and take out those that are None. Done when requests to `host` go by them."""
+def change(proxy: Reached, wanted: Mapping[str, Route | None]) -> None:
+    """Put routes in, by id, and take out those that are None. Done when requests go by them."""
     with CHANGING:
-        routes = {id_: each for id_, each in {**kept(engine, container), **wanted}.items() if each is not None}
-        revision = write(engine, container, routes)
-        wait_for(f"http://{host}:{published(engine, container, INSIDE)}", revision, container)
+        found = {**kept(proxy.engine, proxy.container), **wanted}
+        routes = {id_: each for id_, each in found.items() if each is not None}
+        wait_for(proxy, write(proxy.engine, proxy.container, routes))
 
 
 def published(engine: APIClient, container: str, port: int) -> int:
@@ -332,14 +299,14 @@ def published(engine: APIClient, container: str, port: int) -> int:
     return int(found)
 
 
-def wait_for(url: str, revision: str, container: str) -> None:
+def wait_for(proxy: Reached, revision: str) -> None:
     """Return once the proxy has gone over to a revision."""
     deadline = time.monotonic() + TAKEN
-    while why := behind(url, revision):
+    while why := proxy.behind(revision):
         if time.monotonic() >= deadline:
             raise SwarmError(
-                f"the proxy at {url} has not gone over to its new routes within {TAKEN:g} s ({why}):"
-                f" {command('docker', 'logs', container)} says why"
+                f"the proxy has not gone over to its new routes within {TAKEN:g} s ({why}):"
+                f" {command('docker', 'logs', proxy.container)} says why"
             )
         time.sleep(0.05)
 
@@ -377,9 +344,9 @@ def put_files(
     engine: APIClient, container: str, files: Mapping[str, bytes], links: Mapping[str, str] | None = None
 ) -> None:
     """Put files into the container's volume, which only their owner may read, and links to them: a link is there at
-    once and whole, where a file that is still being written would be read too."""
+    once and whole, where a file that is still being written would be read too. All of it small: it may be a command."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o600

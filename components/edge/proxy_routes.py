@@ -180,7 +180,7 @@ def revised(revision: str) -> Route:
     asked = {"rule": header(REVISION_HEADER, revision), "priority": LAST + 1, "service": "ping@internal"}
     return {
         "routers": {"revision": {**asked, "middlewares": ["revised"], "entryPoints": ["http"]}},
-        "middlewares": {"revised": {"headers": {"customResponseHeaders": {REVISION_HEADER: _taken(revision)}}}},
+        "middlewares": {"revised": {"headers": {"customResponseHeaders": {REVISION_HEADER: taken(revision)}}}},
     }
 
 
@@ -188,11 +188,11 @@ def behind(url: str, revision: str) -> str:
     """Why the proxy that answers there has not gone over to a revision; empty: it has."""
     try:
         with open_directly(Request(url, headers={REVISION_HEADER: revision}), timeout=5) as response:
-            return "" if response.headers.get(REVISION_HEADER) == _taken(revision) else "it has its former routes"
+            return "" if response.headers.get(REVISION_HEADER) == taken(revision) else "it has its former routes"
     except OSError as error:  # an `HTTPError` is one: 404 from routes that lead nowhere
         return str(error)
 
 
-def _taken(revision: str) -> str:
+def taken(revision: str) -> str:
     """Another text than the question's, which a service might send back."""
     return f"{revision} is taken"

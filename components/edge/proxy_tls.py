@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from docker import APIClient
 from pulumi.dynamic import CreateResult, UpdateResult
@@ -17,16 +17,9 @@ from components.docker_engine import SwarmError
 from components.docker_host import address
 from components.dynamic import Props
 from components.edge import certificates
-from components.edge.proxy_engine import (
-    ISSUED,
-    SECURE,
-    RouteProvider,
-    engine_at,
-    file_of,
-    published,
-    put,
-)
+from components.edge.proxy_engine import Reached, RouteProvider, file_of, published
 from components.edge.proxy_routes import RESOLVER
+from components.edge.traefik import ISSUED, SECURE
 from components.shell import command
 
 PATIENCE = 120.0
@@ -43,9 +36,9 @@ class CertificateProvider(RouteProvider):
 
     def create(self, props: Props) -> CreateResult:
         """Put it in; one that is not shown is taken out again, so that the next time the proxy asks for it anew."""
-        put(props)
+        self.put(props)
         try:
-            wait_for(props)
+            self.wait_for(props)
         except SwarmError:
             self.delete(props["id"], props)
             raise
@@ -53,36 +46,38 @@ class CertificateProvider(RouteProvider):
 
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         """Put the new one in its place; where it is not shown, the old one again."""
-        put(news)
+        self.put(news)
         try:
-            wait_for(news)
+            self.wait_for(news)
         except SwarmError:
-            put(olds)
+            self.put(olds)
             raise
         return UpdateResult(news)
 
+    def wait_for(self, props: Props) -> None:
+        """Return once the proxy shows the certificate for every name."""
+        deadline = time.monotonic() + PATIENCE
+        with self.reach(props) as proxy:
+            while problem := self.missing(proxy, props):
+                if time.monotonic() >= deadline:
+                    look = command("docker", "logs", proxy.container)
+                    why = "".join(f"\n    | {line}" for line in refusals(proxy.engine, proxy.container))
+                    raise SwarmError(f"the proxy shows no certificate for {problem}; `{look}` says more{why}")
+                time.sleep(0.5)
 
-def wait_for(props: Props) -> None:
-    """Return once the proxy shows the certificate for every name."""
-    deadline = time.monotonic() + PATIENCE
-    with engine_at(props["host"]) as engine:
-        while problem := missing(engine, props):
-            if time.monotonic() >= deadline:
-                look = command("docker", "logs", props["server"])
-                why = "".join(f"\n    | {line}" for line in refusals(engine, props["server"]))
-                raise SwarmError(f"the proxy shows no certificate for {problem}; `{look}` says more{why}")
-            time.sleep(0.5)
+    def missing(self, proxy: Reached, props: Props) -> str:
+        """The first name for which it is not shown, and why; empty: it is shown for each."""
+        names, host = props["names"], address(props["host"])
+        given = props["route"]["tls"]["stores"]["default"].get("defaultCertificate")
+        chain = given["certFile"] if given else issued(proxy.engine, proxy.container, names)
+        if not chain:
+            return f"{', '.join(names)}: the CA has not given it within {PATIENCE:g} s"
+        port = published(proxy.engine, proxy.container, SECURE)
+        return first((name, certificates.shown(host, port, name, chain)) for name in names)
 
 
-def missing(engine: APIClient, props: Props) -> str:
-    """The first name for which it is not shown, and why; empty: it is shown for each."""
-    names, host = props["names"], address(props["host"])
-    given = props["route"]["tls"]["stores"]["default"].get("defaultCertificate")
-    chain = given["certFile"] if given else issued(engine, props["server"], names)
-    if not chain:
-        return f"{', '.join(names)}: the CA has not given it within {PATIENCE:g} s"
-    port = published(engine, props["server"], SECURE)
-    problems = ((name, certificates.shown(host, port, name, chain)) for name in names)
+def first(problems: Iterable[tuple[str, str]]) -> str:
+    """The first name that has a problem, with it; empty: none has."""
     return next((f"{name}: {why}" for name, why in problems if why), "")
 
 

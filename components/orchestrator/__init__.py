@@ -13,7 +13,7 @@ import pulumi
 from components import backends
 from components.aws.foundation import Foundation
 from components.cost import Demand, Item, Unpriced
-from components.edge import Edge
+from components.edge import Edge, Place
 from components.model import Contradiction
 from components.options import Options, WithOptions
 from components.release import Standing
@@ -107,6 +107,10 @@ class OrchestratorOptions(Options):
         """What in its block keeps it from standing behind an edge that takes its target."""
         yield from ()
 
+    def bears(self, services: Mapping[str, Service], protect: bool, memory: int) -> Iterator[Contradiction]:
+        """What in its block keeps an edge that takes so many MiB from standing on an instance of its own."""
+        yield from ()
+
     def alone(self, services: Mapping[str, Service]) -> Iterator[Contradiction]:
         """What in its block keeps services from having addresses of their own, where it stands behind no edge."""
         yield from ()
@@ -183,6 +187,8 @@ class Orchestrator(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
     """The type in the URN. It outlives the class's name, so it is written out."""
     Options: ClassVar[type[OrchestratorOptions]]
     """The class of its options: what it is generic over."""
+    place: Place | None = None
+    """Where an edge can stand on it; `build` sets it."""
 
     def __init__(self, name: str, args: OrchestratorArgs[Of], opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(self.token, name, None, opts)

@@ -20,9 +20,11 @@ from components.aws.fleet import architecture
 from components.cost import Demand, Item, Note, secrets
 from components.cost import instances as rented
 from components.docker_host import Port
+from components.edge import Place
 from components.model import Contradiction
 from components.orchestrator import HONOURED, AwsOrchestrator, aws_logs, refused, translated
 from components.orchestrator.swarm import (
+    PLATFORMS,
     Network,
     Secret,
     SwarmOptions,
@@ -36,7 +38,7 @@ from components.orchestrator.swarm_parts.nodes import NodeOptions, Nodes
 from components.pull import Anonymous, AwsRole, Login, Pull
 from components.sdk import aws
 from components.service import Name, Service, of_no_service
-from components.workload import Image, Registration, Target, Workload
+from components.workload import Address, Image, Registration, Target, Workload
 
 FIRST_PORT, LAST_PORT = 20_000, 29_999
 """Published ports that nobody chose: below those of outgoing connections (32768 on) and of NodePorts."""
@@ -154,6 +156,7 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
             {**self.on_swarm, "prefix": self.args.stack, "encrypt": False},
             child,
         )
+        self.place = next(map(self._place, self.nodes.public), None)
         return {"host": self.host, "swarm": self.nodes.cluster.swarm}
 
     @property
@@ -164,7 +167,9 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
     def run(self, name: str, service: Service, image: Image, target: Target | None) -> Workload:
         """A Swarm service, done when every replica is healthy; then every node joins the target group."""
         allowed = self._allow(name, image.pull)
-        opened = self._open(name, target) if target else []
+        # A proxy on the instance finds the replicas on the overlay network, by name, and no port is opened for it.
+        balanced = target if target and target.security_group_id else None
+        opened = self._open(name, balanced) if balanced else []
         login, may_log_in = self._login(name, image)
         wanted = spec(self, name, service, image, self.options.port(name) if target else None)
         props = {
@@ -185,7 +190,27 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
         ]
         released = self.release(name, service, image, props, before)
         workload = SwarmService(name, props, pulumi.ResourceOptions(parent=self, depends_on=[*before, *released]))
-        return Workload(healthy=(workload, *(self._join(name, target, workload) if target else ())))
+        return Workload(
+            healthy=(workload, *(self._join(name, balanced, workload) if balanced else ())),
+            address=Address(workload.id.apply(lambda _: f"tasks.{self.args.stack}-{name}:{service.port}")),
+        )
+
+    def _place(self, address: pulumi.Output[str]) -> Place:
+        """The manager's instance, where an edge can be a service of the swarm."""
+        return Place(
+            engine=self.on_swarm,
+            network=self.overlay.id,
+            cpu=PLATFORMS[architecture(self.options.instance_type)],
+            logs=self.log_driver("--edge"),  # no service's name begins with a dash
+            address=address,
+            group=self.nodes.group,
+            ask=self._ask,
+        )
+
+    def _ask(self, url: str, headers: Mapping[str, str]) -> str:
+        from components.orchestrator.swarm_proxy import status  # only for a proxy's gate is docker-py loaded here
+
+        return status(self.host, self.profile, url, headers)
 
     def secret(self, service: str, variable: str, value: str) -> Secret:
         """The Swarm secret behind one variable of one service; the manager fetches the value from Secrets Manager."""

@@ -98,6 +98,7 @@ RESOURCES: dict[str, Compute] = {
     },
     "aws:ecs/cluster:Cluster": lambda name, _: {"arn": arn("ecs", f"cluster/{name}-0a1b2c3")},
     "aws:ec2/launchTemplate:LaunchTemplate": lambda *_: {"latestVersion": 1},
+    "aws:ec2/eip:Eip": lambda name, _: {"publicIp": f"public-address-of-{name}"},
     "aws:ec2/networkInterface:NetworkInterface": lambda name, _: {"privateIp": f"address-of-{name}"},
     "aws:lb/loadBalancer:LoadBalancer": lambda name, _: {
         "dnsName": f"{name}-1234567890.{REGION}.elb.amazonaws.com",

@@ -282,7 +282,7 @@ def _record(facts: Facts) -> Properties:
     return {"id": f"{facts.inputs['zoneId']}_{name}_{facts.inputs['type']}", "fqdn": name.rstrip(".")}
 
 
-RECORD = ResourceType("aws:route53/record:Record", _record, (35, 35, 35), "zoneId name setIdentifier")
+RECORD = ResourceType(types.RECORD, _record, (35, 35, 35), "zoneId name setIdentifier")
 
 
 @data_source("aws:route53/getZone:getZone")

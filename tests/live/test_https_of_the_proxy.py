@@ -17,9 +17,10 @@ import docker
 import pytest
 
 from components.docker_engine import SwarmError
-from components.edge import WARM_UP_HEADER, proxy_engine, proxy_routes, proxy_tls
-from components.edge.proxy import CERTIFICATE, Proxy, base
+from components.edge import WARM_UP_HEADER, proxy_engine, proxy_routes, proxy_tls, traefik
+from components.edge.proxy import Proxy, base
 from components.edge.proxy_routes import Https
+from components.edge.routed import CERTIFICATE
 from components.service import Service
 from components.testing.promises.checks import service_of
 from tests.certificates import Authority
@@ -70,7 +71,7 @@ class Edge:
             "api": proxy_routes.shared("api", service, {"one": 1}, https),
         }
         for id_, route in parts.items():
-            proxy_engine.put({**self.where, "id": id_, "route": route})
+            proxy_engine.RouteProvider().put({**self.where, "id": id_, "route": route})
 
     def certificate(self, chain: str, key: str) -> dict[str, Any]:
         """What its provider is given."""
@@ -186,14 +187,14 @@ def look(edge: Edge, trusting: ssl.SSLContext) -> None:
 def keep_the_key(edge: Edge, given: dict[str, Any], key: str) -> None:
     """Only the proxy may read it, and it is gone with the certificate."""
     provider, api = proxy_tls.CertificateProvider(), edge.client.api
-    proxy_engine.put(given)
+    provider.put(given)
     assert provider.read(CERTIFICATE, given).outs == given
-    for name in (proxy_engine.ROUTES, proxy_engine.WATCHED):
-        stream, _ = api.get_archive(NAME, f"{proxy_engine.HOME}/{name}")
+    for name in (traefik.ROUTES, traefik.WATCHED):
+        stream, _ = api.get_archive(NAME, f"{traefik.HOME}/{name}")
         with tarfile.open(fileobj=BytesIO(b"".join(stream))) as archive:
             assert [(each.mode & 0o777, each.uid) for each in archive] == [(0o600, 0)]
     seen = json.dumps(api.inspect_container(NAME)) + api.logs(NAME).decode()
     assert all(line not in seen for line in key.splitlines()[1:-1])
-    assert api.port(NAME, proxy_engine.METRICS)[0]["HostIp"] == "127.0.0.1"
+    assert api.port(NAME, traefik.METRICS)[0]["HostIp"] == "127.0.0.1"
     provider.delete(CERTIFICATE, given)
-    assert key.splitlines()[1] not in proxy_engine.file_of(api, NAME, proxy_engine.WATCHED).decode()
+    assert key.splitlines()[1] not in proxy_engine.file_of(api, NAME, traefik.WATCHED).decode()

@@ -322,7 +322,7 @@ class TestChosen:
         ("orchestrator", "named", "said"),
         [
             ("swarm", "alb", "switchyard:edge is 'alb'; want an orchestrator that can stand behind it, not swarm"),
-            ("ecs-fargate", "albb", "switchyard:edge is 'albb'; want one of alb, proxy; did you mean alb?"),
+            ("ecs-fargate", "albb", "switchyard:edge is 'albb'; want one of alb, proxy, proxy-ec2; did you mean alb?"),
         ],
     )
     def test_one_that_cannot_stand_there_is_refused(self, orchestrator: str, named: str, said: str) -> None:

@@ -4,6 +4,7 @@ import io
 import re
 import tarfile
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ import yaml
 from docker.errors import NotFound
 
 from components.docker_engine import SwarmError
-from components.edge import proxy, proxy_engine, proxy_routes
+from components.edge import proxy, proxy_engine, proxy_routes, traefik
 from components.testing.promises.checks import service_of
 from yard.machine import Machine, Notes, remove_leftovers
 
@@ -95,6 +96,8 @@ class Volume:
 
     def inspect_container(self, _name: str) -> None: ...
 
+    def close(self) -> None: ...
+
     def port(self, _name: str, _port: int) -> list[dict[str, str]]:
         return [{"HostIp": "0.0.0.0", "HostPort": "8090"}, {"HostIp": "::", "HostPort": "8090"}]
 
@@ -120,15 +123,18 @@ def volume(tmp_path: Path) -> Any:
 
 def test_a_change_leaves_all_other_routes(volume: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
-    monkeypatch.setattr(proxy_engine, "wait_for", lambda url, revision, _name: asked.append((url, revision)))
+    monkeypatch.setattr(proxy_engine, "connect", lambda _: volume)
+    monkeypatch.setattr(proxy_engine, "behind", lambda *about: asked.append(about))
+    provider, where = proxy_engine.RouteProvider(), {"host": "ssh://engine.example", "server": "edge"}
     for id_, route in ROUTES.items():
-        proxy_engine.change(volume, "edge", {id_: route}, "engine.example")
-    proxy_engine.change(volume, "edge", {"shop": None, "shop/one": None}, "engine.example")
+        provider.create({**where, "id": id_, "route": route})
+    for id_ in ("shop", "shop/one"):
+        provider.delete(id_, where)
     left = {id_: route for id_, route in ROUTES.items() if not id_.startswith("shop")}
     assert proxy_engine.kept(volume, "edge") == left
     url, revision = asked[-1]
     assert url == "http://engine.example:8090"
-    watched = yaml.safe_load((volume.folder / proxy_engine.WATCHED).read_text())
+    watched = yaml.safe_load((volume.folder / traefik.WATCHED).read_text())
     assert watched == proxy_routes.configuration(left.values(), revision)
     assert asked[-1] != asked[-2]
 
@@ -136,7 +142,7 @@ def test_a_change_leaves_all_other_routes(volume: Any, monkeypatch: pytest.Monke
 def test_what_traefik_watches_is_there_at_once_and_whole(volume: Any) -> None:
     proxy_engine.write(volume, "edge", ROUTES)
     *files, link = volume.put[0]
-    assert (link.name, link.islnk(), link.linkname) == (proxy_engine.WATCHED, True, files[-1].name)
+    assert (link.name, link.islnk(), link.linkname) == (traefik.WATCHED, True, files[-1].name)
     assert all(each.mode == 0o600 for each in files)
 
 
@@ -153,13 +159,14 @@ def test_a_proxy_that_stays_as_it_was_is_told(monkeypatch: pytest.MonkeyPatch) -
         return Response(found)
 
     monkeypatch.setattr(proxy_routes, "open_directly", answer)
-    proxy_engine.wait_for("http://engine.example", "r1", "edge")
+    reached = proxy_engine.Reached(SimpleNamespace(), "edge", partial(proxy_routes.behind, "http://engine.example"))  # type: ignore[arg-type]
+    proxy_engine.wait_for(reached, "r1")
     assert not answers
     monkeypatch.setattr(proxy_engine, "TAKEN", 0.0)
     for each in wrong:
         answers[:] = [each]
         with pytest.raises(SwarmError, match=r"has not gone over .* `?docker logs edge"):
-            proxy_engine.wait_for("http://engine.example", "r1", "edge")
+            proxy_engine.wait_for(reached, "r1")
 
 
 class Response(io.BytesIO):

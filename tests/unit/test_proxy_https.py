@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.edge import certificates, proxy_engine, proxy_routes
+from components.edge import certificates, proxy_engine, proxy_routes, traefik
 from components.edge.proxy_routes import Https
 from components.testing.engine import HIDDEN, Graph
 from components.testing.promises.checks import service_of
@@ -150,7 +150,7 @@ def test_without_https_nothing_is_said_of_it() -> None:
 def test_traefik_is_told_once_where_it_listens_and_who_certifies(challenge: str) -> None:
     acme = {"email": "a@b.c", "server": "https://ca/dir", "challenge": challenge, "root": "PEM"}
     props = {"port": 80.0, "https": 443.0, "metrics": 9100.0, "access_log": False, "acme": acme}
-    told = {name: value for name, _, value in (each.partition("=") for each in proxy_engine.arguments(props))}
+    told = {name: value for name, _, value in (each.partition("=") for each in traefik.arguments(props))}
     client = "--certificatesresolvers.acme.acme."
     assert {name.removeprefix(client): value for name, value in told.items() if name.startswith(client)} == {
         "email": "a@b.c",

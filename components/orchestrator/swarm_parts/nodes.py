@@ -120,6 +120,27 @@ class NodeOptions(OrchestratorOptions):
                 f" {round(needed * room) - spare} MiB, and {spare} MiB more during an update",
             )
 
+    def bears(self, services: Mapping[str, Service], protect: bool, memory: int) -> Iterator[Contradiction]:
+        if self.managers_there(protect) != 1:
+            yield (
+                "managers",
+                self.managers,
+                "1 with an edge on its instance: a fixed address is one instance's, and callers come to that alone",
+            )
+        known = least([self.instance_type])
+        if known is None or not services or any(self.too_small(services, protect)):
+            return
+        room = (known.memory - FLEET.keeps_memory) * self.nodes(protect)
+        replicas = sum(each.memory * each.replicas.min for each in services.values())
+        needed = replicas + sum(each.memory * round(count) for each, count in _for_an_update(services))
+        if needed + memory > room:
+            yield (
+                "instance-type",
+                self.instance_type,
+                f"a larger type: {room} MiB are for replicas, which take {needed} MiB with one more during an update,"
+                f" and the edge on the instance takes {memory} MiB",
+            )
+
 
 def _for_an_update(services: Mapping[str, Service]) -> list[tuple[Service, float]]:
     """The replica that must fit besides: an update starts a new one before it stops an old one."""
@@ -207,6 +228,7 @@ class Nodes(Generic[N]):
                 self.parent,
             )
         homes = [self._address(index, subnets[index % len(subnets)]) for index in range(count)]
+        self.public = [address.public_ip for *_, way_out in homes for address in way_out]
         known = self._parameter(
             "managers", "StringList", pulumi.Output.all(*[ip for _, ip, _ in homes]).apply(",".join)
         )
@@ -245,7 +267,7 @@ class Nodes(Generic[N]):
 
     def _address(
         self, index: int, subnet: pulumi.Output[str]
-    ) -> tuple[aws.ec2.NetworkInterface, pulumi.Output[str], list[pulumi.Resource]]:
+    ) -> tuple[aws.ec2.NetworkInterface, pulumi.Output[str], list[aws.ec2.Eip]]:
         """An interface whose address outlives the instance on it, and its way out in a public subnet."""
         child = pulumi.ResourceOptions(parent=self.parent)
         interface = aws.ec2.NetworkInterface(

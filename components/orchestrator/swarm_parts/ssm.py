@@ -15,6 +15,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -78,6 +79,11 @@ head -c %(piece)d "$answer"
 if ((size <= %(piece)d)); then rm -f "$answer"; fi
 """.replace("%(piece)d", str(PIECE))
 
+CURL = (
+    *("curl", "--silent", "--show-error", "--noproxy", "*", "--http1.1", "--max-time", "10"),
+    *("--output", "/dev/null", "--dump-header", "-"),
+)
+
 
 class NoManagerError(SwarmError):
     """Nobody answers for a swarm."""
@@ -114,11 +120,42 @@ class Request:
         pairs = ("".join(shlex.split(line)).split("=", 1) for line in lines)
         return cls(**dict((name, value) for name, value in pairs))
 
-    def body(self, value: str = "") -> Any:
-        """What it says, with `value` as the secret's."""
+    def raw(self, value: str = "") -> bytes:
+        """Its body, with `value` as the secret's."""
         parts = (base64.b64decode(self.before), base64.b64encode(value.encode()), base64.b64decode(self.after))
-        text = b"".join(parts)
+        return b"".join(parts)
+
+    def body(self, value: str = "") -> Any:
+        """What it says, likewise."""
+        text = self.raw(value)
         return json.loads(text) if text else None
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request that an instance makes of itself, as a command: it needs no way from here to what it asks."""
+
+    url: str
+    headers: tuple[str, ...] = ()
+    """Each as `name: value`. None may be a secret: commands are kept."""
+    verified: bool = False
+    """True: only with a certificate that callers of the URL's name take."""
+
+    def script(self) -> str:
+        """What the instance runs; it prints the head of the answer."""
+        as_callers = ["--resolve", f"{urlsplit(self.url).hostname}:443:127.0.0.1"]
+        headers = [word for each in self.headers for word in ("--header", each)]
+        words = [*CURL, *(as_callers if self.verified else ["--insecure"]), *headers, self.url]
+        return f"#!/bin/bash\n{shlex.join(words)}"
+
+    @classmethod
+    def read(cls, script: str) -> Question | None:
+        """The question that a script asks, for whoever stands in for an instance; None: it asks none."""
+        words = shlex.split(script.partition("\n")[2]) if script.startswith("#!/bin/bash\ncurl ") else []
+        if words[: len(CURL)] != [*CURL]:
+            return None
+        headers = [after for word, after in pairwise(words) if word == "--header"]
+        return cls(words[-1], tuple(headers), "--insecure" not in words)
 
 
 def request_of(prepared: PreparedRequest) -> Request:
@@ -150,18 +187,19 @@ class Adapter(BaseAdapter):
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Have the instance make the request."""
-        head, _, text = self._run(request_of(request).script()).partition("\n")
+        head, _, text = self.run(request_of(request).script()).partition("\n")
         size, path = head.split(" ", 1)
         if not re.fullmatch(r"/[\w./-]+", path):
             raise NoConnection(f"{self.instance} answers {head!r}")
         while len(text) < int(size):
-            text += self._run(piece(path, len(text), int(size)))
+            text += self.run(piece(path, len(text), int(size)))
         return response(gzip.decompress(base64.b64decode(text)), request)
 
     def close(self) -> None:
         """There is nothing open."""
 
-    def _run(self, script: str) -> str:
+    def run(self, script: str) -> str:
+        """What a command on the instance prints; raises `NoConnection` for one that fails."""
         try:
             sent = self._ssm.send_command(
                 InstanceIds=[self.instance],
@@ -222,6 +260,15 @@ class RemoteEngine(Engine):
         self.adapter = adapter
         super().__init__("http://manager:2375", version="auto", timeout=REQUEST_TIMEOUT)
 
+    def ask(self, question: Question) -> tuple[str, dict[str, str]]:
+        """The status and headers that the instance is answered; or why there is no answer, and no headers."""
+        try:
+            head, *lines = self.adapter.run(question.script()).splitlines()
+        except NoConnection as error:
+            return str(error), {}
+        pairs = (line.partition(": ") for line in lines)
+        return head.split(" ")[1], {name.lower(): value for name, _, value in pairs}
+
     def get_adapter(self, url: str) -> BaseAdapter:
         """The only way there is."""
         return self.adapter
@@ -230,6 +277,10 @@ class RemoteEngine(Engine):
         """Frames of a log from an answer that is here, where docker-py would read on from its socket."""
         helper: Any = super()
         return helper._multiplexed_buffer_helper(response)
+
+    def _stream_raw_result(self, response: Response, chunk_size: int = 1, decode: bool = True) -> Iterator[bytes]:
+        """A file, likewise."""
+        yield response.content
 
     def create_secret(self, name: str, data: str | bytes, labels: Any = None, driver: Any = None) -> Any:
         """A Swarm secret with the value of a secret in Secrets Manager: `data` is its `ARN:::VERSION`."""

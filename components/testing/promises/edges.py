@@ -10,9 +10,9 @@ import pulumi
 
 from components import edge
 from components.aws.foundation import Foundation
-from components.aws.network import Network, NetworkArgs
+from components.aws.network import Group, Network, NetworkArgs
 from components.aws.vault import Vault, VaultArgs
-from components.edge import EdgeArgs, EdgeOptions
+from components.edge import EdgeArgs, EdgeOptions, Place
 from components.gate import GateOptions
 from components.pull import Anonymous
 from components.service import Service
@@ -172,10 +172,24 @@ def _args(options: EdgeOptions, services: Mapping[str, Service]) -> EdgeArgs[Any
         stack=STACK,
         options=options,
         foundation=_foundation() if options.platform == "aws" else None,
+        place=_place() if options.keeps else None,
         routes=services,
         orchestrators=list(WEIGHTS),
         protect=False,
         gate=GateOptions(),
+    )
+
+
+def _place() -> Place:
+    """An instance that somebody else has."""
+    return Place(
+        engine={"host": "ssh://promise.example", "swarm": "promise"},
+        network=pulumi.CustomResource(NETWORK, "place", {}).id,
+        cpu="amd64",
+        logs={"Name": "local"},
+        address=pulumi.Output.from_input("192.0.2.1"),
+        group=Group("sg-promise", own=True, ready=[]),
+        ask=lambda _url, _headers: "200",
     )
 
 
