@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import pulumi
@@ -98,14 +98,41 @@ def pairs(stack: Settings, region: str) -> Iterator[Pair | Unset]:
     def options(name: str, model: type[M]) -> M | None:
         return reader.block(name, model, model.example(region))
 
-    runtimes = {
-        key: stack.orchestrators.get(key) or options(key, orchestrator.load(key).Options)
-        for key in orchestrator.names()
-    }
+    runtimes = _runtimes(stack, reader, region)
     for name in registry.names():
         images = stack.registries.get(name) or options(name, registry.load(name).Options)
         for key, runtime in runtimes.items():
             yield Pair(images, (runtime,)) if images and runtime else Unset(name, key, not images, not runtime)
+
+
+def with_smaller_nodes(stack: Settings) -> Settings:
+    """The stack with the smallest nodes on which its services have room, where an orchestrator has nodes to choose."""
+    known = _runtimes(stack, Reader(pulumi.Config()), stack.region)
+    found = {key: next(_roomy(stack, each), each) for key, each in known.items() if each}
+    return replace(stack, orchestrators={**stack.orchestrators, **found})
+
+
+def _runtimes(stack: Settings, reader: Reader, region: str) -> dict[str, OrchestratorOptions | None]:
+    """Each orchestrator as the stack has it, or its block says, or as its example is; None: nobody says."""
+    known = {key: orchestrator.load(key).Options for key in orchestrator.names()}
+    return {
+        key: stack.orchestrators.get(key) or reader.block(key, model, model.example(region))
+        for key, model in known.items()
+    }
+
+
+def _roomy(stack: Settings, runtime: OrchestratorOptions) -> Iterator[OrchestratorOptions]:
+    """Those with smaller nodes that the services, and an edge that would stand on one, have room on."""
+    protect = stack.protects(runtime)
+    for each in runtime.smaller(stack.services):
+        if not any(each.check(stack.services, protect)) and _may_stand(stack, each):
+            yield each
+
+
+def _may_stand(stack: Settings, runtime: OrchestratorOptions) -> bool:
+    """Whether the stack's edge, if it stands on an orchestrator's instance, can stand there."""
+    keeps = stack.edge.keeps if stack.edge else 0
+    return not keeps or not any(runtime.bears(stack.services, stack.protects(runtime), keeps))
 
 
 def of_pair(stack: Settings, pair: Pair | Unset, usage: Usage, region: str) -> Estimate:
@@ -164,10 +191,16 @@ def _estimate(stack: Settings, pair: Pair, services: Mapping[str, Service], usag
 def _edge(stack: Settings, pair: Pair) -> EdgeOptions | None:
     """The stack's edge, where it can stand before the pair; else what a stack has that names none."""
     registered = [each.target for each in pair.runtimes]
-    if stack.edge and stack.edge.takes.intersection(registered):
+    if stack.edge and stack.edge.takes.intersection(registered) and _stands(stack, pair):
         return stack.edge
     key = edge.chosen(None, registered)
     return edge.load(key).Options.model_validate({}) if key else None
+
+
+def _stands(stack: Settings, pair: Pair) -> bool:
+    """Whether the stack's edge, if it stands on an instance, can stand on the pair's, where callers come to it."""
+    reached = not (stack.edge and stack.edge.keeps) or _network(stack, pair) == "public"
+    return reached and all(_may_stand(stack, each) for each in pair.runtimes)
 
 
 def _network(stack: Settings, pair: Pair) -> Kind:

@@ -80,6 +80,8 @@ class EdgeOptions(Options):
     error."""
     for_https: ClassVar[str] = "{name}"
     """What `domain` is told in order to have HTTPS, for messages."""
+    loses: ClassVar[str] = ""
+    """What is lost by it, beside a load balancer."""
     keeps: ClassVar[int] = 0
     """MiB that it takes of an instance of the orchestrator's, on which it stands; 0: it stands on none."""
     rule: ClassVar[str]

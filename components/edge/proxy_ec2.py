@@ -59,6 +59,7 @@ class ProxyEc2Options(RoutedOptions):
     for_https = "{name, zone} of a public zone in Route 53, with `proxy-ec2.acme`"
     aws_access = AwsAccess(types=frozenset({parts.LET_IN}))
     keeps = 128
+    loses = "callers come to one instance, so nobody answers for minutes when it is replaced or fails"
 
     acme: InstanceAcme | None = Field(
         default=None,
@@ -84,10 +85,7 @@ class ProxyEc2Options(RoutedOptions):
         if demand.domain:
             yield Line("load balancer", "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")
         yield Line("transfer", "responses", demand.usage.served, "GB", "transfer.internet", free="transfer.free")
-        yield Note(
-            "the proxy stands on the one instance: while that is replaced or fails, minutes, nobody answers;"
-            " it has no web ACL, and no orchestrator but swarm-ec2 stands behind it"
-        )
+        yield Note(f"edge {self.key}: {self.loses}; it has no web ACL, and no orchestrator but swarm-ec2 behind it")
 
 
 class Server(dynamic.Resource, module="proxy", name="OnInstance"):

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import pulumi
 
@@ -109,6 +109,11 @@ class OrchestratorOptions(Options):
 
     def bears(self, services: Mapping[str, Service], protect: bool, memory: int) -> Iterator[Contradiction]:
         """What in its block keeps an edge that takes so many MiB from standing on an instance of its own."""
+        yield from ()
+
+    def smaller(self, services: Mapping[str, Service]) -> Iterator[Self]:
+        """The same with smaller nodes for these services, the smallest first; whether they have room is not looked
+        at."""
         yield from ()
 
     def alone(self, services: Mapping[str, Service]) -> Iterator[Contradiction]:

@@ -107,6 +107,20 @@ class TestBudget:
         assert "-23.72 a load balancer that exists already" in output
         assert "With all of it: ~10.95 for ecr-public with ecs-fargate, still 0.95 too much." in output
 
+    def test_a_small_stack_without_a_load_balancer_is_the_first_answer(self, project: Project) -> None:
+        project(services={"api": {**SERVICE, "replicas": 2, "memory": 256}})
+        found = document("--budget", "11")["budget"]
+        assert found["changes"][0]["what"].startswith("edge proxy-ec2 in place of alb: callers come to one instance")
+        best = found["with_all_changes"]
+        assert (best["registry"], best["orchestrator"], best["total"]["usd"]) == ("ecr-public", "swarm-ec2", "10.43")
+
+    def test_what_cannot_stand_on_an_instance_is_priced_with_a_load_balancer(self, project: Project) -> None:
+        """Three managers, or no public network: the settings refuse the proxy there."""
+        for keys in ({"preset": "production", "plain-http": True}, {"network": "nat-single"}):
+            project(services={"api": {**SERVICE, "memory": 256}}, **keys)
+            found = {each["what"]: each for each in document("--budget", "11")["budget"]["changes"]}
+            assert not [what for what in found if what.startswith("edge proxy-ec2")], keys
+
     def test_what_it_saves_is_what_the_stack_saves_when_it_is_changed(self, project: Project) -> None:
         project(services={"api": {**SERVICE, "replicas": 2}})
         said = {each["what"]: Decimal(each["usd_saved"]) for each in document("--budget", "10")["budget"]["changes"]}

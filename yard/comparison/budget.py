@@ -10,6 +10,7 @@ from typing import Any
 from components import edge
 from components.estimate import Estimate, cents
 from components.network_options import ExistingLoadBalancer
+from config.estimates import with_smaller_nodes
 from config.settings import Settings
 from yard.comparison import Comparison
 from yard.comparison.answer import gaps
@@ -50,9 +51,9 @@ class Budget:
 
     def at_best(self) -> Estimate | None:
         """The cheapest pair with all that `changes` names."""
-        settings, by = self.found.settings, levers()
-        for each in self.changes():
-            settings = by[each.what](settings)
+        settings, changes = self.found.settings, {each.what for each in self.changes()}
+        for what, by in levers().items():
+            settings = by(settings) if what in changes else settings
         return _cheapest(self.found.priced(settings))
 
     def _saved(self, settings: Settings) -> Decimal:
@@ -112,5 +113,12 @@ def levers() -> dict[str, Callable[[Settings], Settings]]:
         "one replica of each service: when it fails, nobody answers": _one_replica,
         "images for arm64 (`architecture`)": _arm,
         "replicas with public addresses (`network: public`)": _public_network,
-        **{f"edge {name} in place of {edge.DEFAULT}": _edge(name) for name in edge.names() if name != edge.DEFAULT},
+        **{_said(name): _edge(name) for name in edge.names() if name != edge.DEFAULT},
+        # The last: how small they can be, the others decide.
+        "the smallest nodes that hold the replicas (`instance-type`, `disk`)": with_smaller_nodes,
     }
+
+
+def _said(name: str) -> str:
+    loses = edge.load(name).Options.loses
+    return f"edge {name} in place of {edge.DEFAULT}" + (f": {loses}" if loses else "")

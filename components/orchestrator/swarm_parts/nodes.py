@@ -6,14 +6,25 @@ import base64
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import chain
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Self, TypeVar
 
 import pulumi
 from pydantic import Field
 
 from components import dynamic, quotas
 from components.aws import iam, instances
-from components.aws.fleet import SMALL, Ami, Architecture, Fleet, TypeName, architecture, least, on_demand, whole
+from components.aws.fleet import (
+    INSTANCE_TYPES,
+    SMALL,
+    Ami,
+    Architecture,
+    Fleet,
+    TypeName,
+    architecture,
+    least,
+    on_demand,
+    whole,
+)
 from components.aws.network import Group
 from components.cost import Demand
 from components.model import Contradiction
@@ -31,6 +42,8 @@ IMAGES: Mapping[Architecture, str] = {
 """AWS's public parameters with the newest Amazon Linux 2023, which has the SSM agent and the AWS CLI."""
 FLEET = Fleet(keeps_memory=300)
 """What the system and the engine keep of a node."""
+LEAST_DISK = 8
+"""GiB that the image of Amazon Linux 2023 wants."""
 ROLES = ("manager", "worker")
 AGENT = (
     *("ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel"),
@@ -57,7 +70,7 @@ class NodeOptions(OrchestratorOptions):
         le=100,
         description="Nodes besides the managers, kept at this number by an Auto Scaling group.",
     )
-    disk: int = Field(default=30, ge=8, le=1000, description="Root volume of each node, in GiB; encrypted.")
+    disk: int = Field(default=30, ge=LEAST_DISK, le=1000, description="Root volume of each node, in GiB; encrypted.")
     ami: Ami | None = Field(
         default=None,
         description="Image of the nodes, an Amazon Linux 2023. Unset: AWS's newest when a node is made, kept from then"
@@ -119,6 +132,13 @@ class NodeOptions(OrchestratorOptions):
                 f"more or larger nodes: {nodes} x {self.instance_type} have {room * nodes} MiB for replicas, which take"
                 f" {round(needed * room) - spare} MiB, and {spare} MiB more during an update",
             )
+
+    def smaller(self, services: Mapping[str, Service]) -> Iterator[Self]:
+        wanted = {each.architecture for each in services.values()}
+        kind = self.instance_type if architecture(self.instance_type) in wanted else SMALL[min(wanted, default="arm64")]
+        for size in ("micro", "small", "medium"):  # a nano holds little besides the system and the engine
+            if (name := f"{kind.partition('.')[0]}.{size}") in INSTANCE_TYPES:
+                yield self.model_copy(update={"instance_type": name, "disk": LEAST_DISK})
 
     def bears(self, services: Mapping[str, Service], protect: bool, memory: int) -> Iterator[Contradiction]:
         if self.managers_there(protect) != 1:
