@@ -1,7 +1,7 @@
 """A small service that makes one of the mistakes that `yard rehearse --load` must find; $MISTAKE says which.
 
-Below its path it answers at once, and after a second where the path ends with /slow. What is sent to it it answers, and
-where the path ends with /ws it is a WebSocket that answers pings.
+It answers at once, or after so many seconds as the path ends with: /20. What is sent to it it sends back, and to
+whoever wants a WebSocket it is one that answers pings.
 """
 
 import base64
@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 MISTAKE = os.environ.get("MISTAKE", "")
-START, UNREADY, IDLE, CRASH, SLOW = 4.0, 4.0, 1.0, 1.0, 1.0
-"""Seconds: until `slow` listens, `unready` is ready, `idle` closes, `crashes` ends; and of a slow request."""
+START, UNREADY, IDLE, CRASH = 4.0, 4.0, 1.0, 1.0
+"""Seconds: until `slow` listens, `unready` is ready, `idle` closes, `crashes` ends."""
 BORN = time.monotonic()
 CLOSE, PING, PONG = 8, 9, 10
 going = threading.Event()
@@ -39,8 +39,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         busy.add(threading.get_ident())
         ready = self.path == "/healthz" or MISTAKE != "unready" or time.monotonic() - BORN > UNREADY
-        if self.path.endswith("/slow"):
-            time.sleep(SLOW)
+        last = self.path.rpartition("/")[2]
+        if last.isdigit():
+            time.sleep(int(last))
         if MISTAKE == "sick":
             ready = False
         if MISTAKE == "sour" and os.environ["SWITCHYARD_ORCHESTRATOR"] == "eks":

@@ -21,7 +21,7 @@ from rehearsal.traffic.starts import HOST
 from rehearsal.traffic.wanted import Rule
 
 WATCHED, ACCESS = "routes.yml", "access.log"
-TAKEN = 15.0
+TAKEN = 60.0
 """Seconds that it may take to start, or to go over to other routes."""
 MARKS = ("X-Vegeta-Attack", "X-Vegeta-Seq")
 """The headers by which a request in the access log is known again."""

@@ -85,7 +85,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
     try:
         until(lambda: len({each.key for each in plane.replicas if each.life.healthy}) == len(MISTAKES))
         plane.felt(town.state.every(types.LISTENER)[0], lambda: False)  # the proxy knows it too
-        targets = [Request(f"/{name}/{path}") for name in MISTAKES for path in ("", "slow")]
+        targets = [Request(f"/{name}/{path}") for name in MISTAKES for path in ("", "1")]
         (place / "calls").mkdir()
         callers = Callers(built.callers, place / "calls", plane.balancer.url, [*targets, POST], rate=80)
         sockets = Sockets("sockets", plane.balancer.port, [Request("/well/ws")])
