@@ -312,12 +312,17 @@ class _Rehearsal:
             self._up("switch", f"to {self._to}, in one `pulumi up`")
             return
         self._begin("switch", f"to {self._to}, in the steps of `yard switch`: {', '.join(map(str, SHARES))} %")
-        switch = Switch.of(self._stack, self._root, lambda _: None, self._carrier.bake)
+        switch = Switch.of(self._stack, self._root, self._tell_step, self._carrier.bake)
         switch.guard = self._carrier.guard(switch.guard, self._note)
         switch.run(self._to)
         self._outputs = self._stack.outputs()
         steps = [each.op for each in self._report.steps if each.phase == self._phase]
         self._finish(Counter(steps))
+
+    def _tell_step(self, text: str) -> None:
+        """What is indented below a step is the engine's progress, which is in the report."""
+        if not text.startswith(" "):
+            self._note(text)
 
     def _judge(self) -> None:
         """What the policies say of what is up, and did not say before."""

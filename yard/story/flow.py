@@ -43,8 +43,7 @@ def _requests(timeline: Sequence[Second], keys: Sequence[str], axis: Axis) -> It
     most = max(sum(each.got.values()) + each.lost for each in timeline) or 1
     yield from _named("requests", f"to {most} a second", HEAD)
     for key in keys:
-        first = next(each.at for each in timeline if each.got.get(key))
-        yield f'<text x="{axis.at(first):.1f}" y="15">{escape(key)}</text>'
+        yield f'<text x="{axis.at(_serves(timeline, key)):.1f}" y="15">{escape(key)}</text>'
     for each in timeline:
         stack = [*((COLOURS[n], key, each.got.get(key, 0)) for n, key in enumerate(keys)), ("lost", "lost", each.lost)]
         y = float(HEAD + HIGH)
@@ -52,6 +51,13 @@ def _requests(timeline: Sequence[Second], keys: Sequence[str], axis: Axis) -> It
             if count:
                 y -= count / most * HIGH
                 yield _column(each.at, axis, y, count / most * HIGH, kind, f"second {each.at:.0f}: {key} {count}")
+
+
+def _serves(timeline: Sequence[Second], key: str) -> float:
+    """From when on it answers half of them; where it never does, at all."""
+    answered = [each for each in timeline if each.got.get(key)]
+    half = (each.at for each in answered if 2 * each.got[key] >= sum(each.got.values()))
+    return next(half, answered[0].at)
 
 
 def _named(name: str, scale: str, top: int) -> Iterator[str]:
