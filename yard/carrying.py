@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from components.edge import DEFAULT
 from components.gate import GateOptions
 from components.guard import GuardOptions
 from components.operations import End
@@ -233,7 +234,7 @@ def fit(load: Load, config: StackFile, edge: bool) -> None:
     behind the load balancer."""
     services, guard = config.get("services"), config.get("guard", {})
     wrong = [*check(load, services if isinstance(services, dict) else {}), *_too_long(load, guard)]
-    if not edge:
+    if not edge or config.get("edge", DEFAULT) != DEFAULT:
         wrong.append(
             "--load: not both orchestrators stand behind the load balancer, so there is no one way for requests"
         )
@@ -269,15 +270,20 @@ def check(load: Load, services: Mapping[str, object]) -> Iterator[str]:
     for image in sorted(set(load.images.values())):
         if why := _missing(image):
             yield f"--image: {image} is not on the Docker engine here, so build it or pull it: {why}"
+    if services and not any(_public(each) for each in services.values()):
+        yield f"--load: nobody calls {', '.join(sorted(services))}: requests go to services that are public"
     for name, each in services.items():
         health = each.get("health", EXAMPLE_HEALTH) if isinstance(each, dict) else EXAMPLE_HEALTH
-        public = each.get("public", True) if isinstance(each, dict) else True
-        if public and health != EXAMPLE_HEALTH and name not in {**load.run, **load.images}:
+        if _public(each) and health != EXAMPLE_HEALTH and name not in {**load.run, **load.images}:
             yield (
                 f"services.{name}.health is {health}, which the example does not answer that would stand for it:"
                 f" give its image, --image {name}=IMAGE, or a command that listens on $PORT, --run"
                 f" {name}='node server.js'"
             )
+
+
+def _public(service: object) -> bool:
+    return not isinstance(service, dict) or bool(service.get("public", True))
 
 
 def _missing(image: str) -> str:

@@ -232,6 +232,8 @@ class TestCall:
         assert [*check(Load(run={"web": ["node"]}), services)] == []
         (unknown,) = check(Load(run={"wep": ["node"]}), {"api": {}})
         assert unknown == "--run wep=...: there is no service wep, but api"
+        (nobody,) = check(Load(), {"job": {"public": False}})
+        assert nobody == "--load: nobody calls job: requests go to services that are public"
 
     def test_steps_that_outlast_the_callers(self) -> None:
         assert not [*_too_long(Load(bake=195), {})]
