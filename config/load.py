@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 import pulumi
 
@@ -11,7 +12,7 @@ from components.naming import label
 from config import digests
 from config.checks import contradictions, room, superfluous
 from config.presets import PRESETS
-from config.problems import BadConfig, Problem, remove_command
+from config.problems import MOST, BadConfig, Problem, remove_command
 from config.reader import Keys, Reader, problem
 from config.release_commands import RELEASED
 from config.releases import History
@@ -79,7 +80,7 @@ def load(file: StackFile | None = None) -> Settings:
     choices = reader.read()
     problems = reader.problems
     if choices is None:
-        raise BadConfig([*map(reader.encrypted.hide, problems)])
+        raise BadConfig([*map(reader.encrypted.hide, problems[: MOST + 1])])
     settings = Settings(
         stack=label(f"{pulumi.get_project()}-{pulumi.get_stack()}"),
         region=aws.get("region") or "",
@@ -92,13 +93,13 @@ def load(file: StackFile | None = None) -> Settings:
     )
     given = digests.Given.of_environment() if file is None else digests.Given("{}")
     problems += given.problems(settings.services)
-    for path, value, want in contradictions(settings, reader.encrypted):
+    for path, value, want in islice(contradictions(settings, reader.encrypted), MOST + 1):
         problems.append(problem(config, path, value, want))
     for path, value, want in superfluous(settings):
         key = config.full_key(path)
         problems.append(Problem(key, value, want, fix=remove_command(key)))
     if problems:
-        raise BadConfig([*map(reader.encrypted.hide, problems)])
+        raise BadConfig([*map(reader.encrypted.hide, problems[: MOST + 1])])
     return settings
 
 

@@ -106,14 +106,23 @@ def _is(value: object) -> str:
     return "is a list" if isinstance(value, list | tuple) else f"is {value!r}"
 
 
+MOST = 100
+"""Problems that are told at once. Nobody reads more, and a few lines with aliases may have a hundred thousand."""
+
+
 class BadConfig(pulumi.RunError):
-    """Every problem of a configuration at once. A RunError, so that Pulumi prints the words and no stack trace."""
+    """Every problem of a configuration at once, but for more than MOST. A RunError, so that Pulumi prints the words and
+    no stack trace."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         count = f"{len(problems)} things need" if len(problems) > 1 else "one thing needs"
-        lines = "\n".join(str(problem) for problem in problems)
+        self.more = len(problems) > MOST
+        """Whether there is more than what is told."""
+        if self.more:
+            count = f"more than {MOST} things need"
+        self.problems = tuple(problems[:MOST])
+        lines = "\n".join(map(str, self.problems))
         super().__init__(f"{count} a change in the stack's configuration; nothing was made.\n{lines}")
-        self.problems = tuple(problems)
 
 
 def near(word: str, known: Iterable[str]) -> str | None:
@@ -150,8 +159,8 @@ def _offered(want: str) -> str:
 
 
 def translate(error: ValidationError, root: str, model: type[BaseModel]) -> list[Problem]:
-    """pydantic's findings as ours. `root` is the full key that the model stands under."""
-    found = error.errors(include_url=False)
+    """pydantic's findings as ours, of more than MOST the first. `root` is the full key that the model stands under."""
+    found = error.errors(include_url=False)[: MOST + 1]
     unknown = [each["loc"] for each in found if each["type"] == "extra_forbidden"]
     # What a key is missed for that is there by another name: that is the mistake.
     there = {(*way[:-1], _meant_key(model, way)) for way in unknown}

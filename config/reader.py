@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 import pulumi
@@ -27,6 +28,7 @@ from config.fields import at, is_guarded, secrets_in
 from config.problems import (
     ENCRYPTED,
     HIDDEN,
+    MOST,
     TOLD,
     UNKNOWN,
     Problem,
@@ -276,6 +278,8 @@ class Reader:
             want = f"a key of this project, which is called {prefix.removesuffix(':')}"
             self.problems.append(Problem(full, UNKNOWN, want, rename(full, key)))
         for key in [each.removeprefix(prefix) for each in there if each.startswith(prefix)]:
+            if len(self.problems) > MOST:
+                return
             if key not in known:
                 self.problems.append(self._unknown(key, known))
                 continue
@@ -316,14 +320,14 @@ class Reader:
         """Our own keys without what is encrypted where no secret belongs, which is a problem."""
         kept = dict(own)
         for key in own:
-            for steps, problem in self.encrypted.misplaced(key, Keys, (key,)):
+            for steps, problem in islice(self.encrypted.misplaced(key, Keys, (key,)), MOST + 1):
                 self.problems.append(problem)
                 kept = _without(kept, [*steps])
         return kept
 
     def _block(self, key: str, model: type[M], value: Any) -> M | None:
         """A backend's block, likewise, as a model."""
-        for steps, problem in self.encrypted.misplaced(key, model, ()):
+        for steps, problem in islice(self.encrypted.misplaced(key, model, ()), MOST + 1):
             self.problems.append(problem)
             value = _without(value, [*steps])
         return self._model(model, value, key)
@@ -342,6 +346,8 @@ class Reader:
             return _parse(model, value)
         except ValidationError as error:
             self.problems += filter(self._is_new, translate(error, self.config.full_key(path), model))
+            if error.error_count() > MOST:
+                return None  # to leave out each of them, too, takes long
             for found in error.errors():
                 value = _without(value, [step for step in found["loc"] if step != "[key]"])
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,11 @@ class StackFile:
 
     def encrypted(self, key: str) -> list[Steps]:
         """The way to each encrypted value of one of the project's keys, from below the key on."""
-        return [steps[1:] for steps in self.without_secrets()[1] if steps[0] == self.prefix + key]
+        return [steps[1:] for steps in self._secrets if steps[0] == self.prefix + key]
+
+    @cached_property
+    def _secrets(self) -> list[Steps]:
+        return self.without_secrets()[1]
 
     def handed(self) -> tuple[dict[str, str], list[str]]:
         """What Pulumi hands to the program, placeholders for secrets: the values, and the keys that have a secret."""

@@ -31,6 +31,8 @@ DEEPEST = 100
 """Maps and lists in one another."""
 LARGEST = 100_000
 """Values, those behind an alias counted again wherever it stands."""
+REPEATED = 20_000
+"""Values that stand nowhere but behind an alias: a few lines may make as many mistakes."""
 OFTEN = {
     "unexpected end of stream": "line {began} opens a quote that is never closed",
     "expected ',' or '}'": "line {began} opens a `{{` that is never closed, or has no comma between two keys",
@@ -67,7 +69,7 @@ def read(text: bytes, kind: Any = LOADER) -> Any:
             node = loader.get_single_node()
             if node is None:
                 return None
-            _weigh(node, {})
+            _weigh_all(node)
             return loader.construct_document(node)
         finally:
             loader.dispose()
@@ -76,7 +78,8 @@ def read(text: bytes, kind: Any = LOADER) -> Any:
     except MarkedYAMLError as error:
         raise BadYaml(f"is not valid YAML: {_words(error, text)}") from error
     except (yaml.YAMLError, ValueError) as error:  # of a date that does not exist there is only the latter
-        raise BadYaml(f"is not valid YAML: {error}") from error
+        what = "it has a number with thousands of digits" if "set_int_max_str_digits" in str(error) else error
+        raise BadYaml(f"is not valid YAML: {what}") from error
 
 
 def _words(error: MarkedYAMLError, text: bytes) -> str:
@@ -101,6 +104,13 @@ def _nesting(text: bytes, kind: Any) -> None:
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
         if depth > DEEPEST:
             raise BadYaml(TOO_DEEP)
+
+
+def _weigh_all(node: Node) -> None:
+    known: dict[int, tuple[int, int]] = {}
+    size, _ = _weigh(node, known)
+    if size - len(known) > REPEATED:
+        raise BadYaml(f"has aliases that repeat more than {REPEATED} values: write fewer")
 
 
 def _weigh(node: Node, known: dict[int, tuple[int, int]], depth: int = 0) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """YAML that nobody should have written: told in words and in time, by whoever reads a file of the user's."""
 
+import re
 import time
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from config.stack_file import BadStack, StackFile
 from config.usage_file import BadUsage
 from config.usage_file import read as read_usage
 from config.yaml_text import PLAIN_LOADER, BadYaml, read
+from tests.program import SERVICE
+from tests.unit.test_settings import BASE, complaint
 
 ALIASES = "\n".join(
     ["a0: &a0 [x, x, x, x, x, x, x, x, x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12))]
@@ -20,6 +23,11 @@ BAD = {
     "an open quote": ("a: 1\nb: 'c\n", "is not valid YAML: line 2 opens a quote that is never closed"),
     "a key twice": ("a:\n  b: 1\n  c: 2\n  b: 3\n", "has the key b twice, in lines 2 and 4: take one out"),
     "aliases that multiply": (ALIASES, "has more than 100000 values, with those that its aliases repeat"),
+    "aliases that repeat": (
+        "a: &a [1, 2, 3, 4, 5, 6]\nb: [" + "*a, " * 3000 + "]",
+        "has aliases that repeat more than 20000",
+    ),
+    "a number that no key takes": (f"a: {'9' * 5000}", "is not valid YAML: it has a number with thousands of digits"),
     "aliases that lengthen": (CHAIN, "has more than 100 maps and lists in one another"),
     "a map that holds itself": (
         "a: &a\n  b: *a\n",
@@ -104,3 +112,12 @@ def test_a_key_outside_of_config_is_refused(tmp_path: Path) -> None:
         f"{file} has switchyard:registry, zones outside `config`, where nobody reads it: move it there"
     )
     assert StackFile(tmp_path, "dev", lenient=True).values == {}
+
+
+def test_of_a_great_many_mistakes_the_first_are_told_and_that_there_are_more() -> None:
+    services = {f"s{place}": {**SERVICE, "port": "x", "path": f"/{place}"} for place in range(150)}
+    unknown = {f"k{place}": 1 for place in range(150)}
+    for many in ({"services": services}, unknown, {"services": {key: SERVICE for key in services}}):
+        said = complaint({**BASE, **many})
+        assert said.startswith("more than 100 things need a change in the stack's configuration; nothing was made.")
+        assert len(re.findall(r"; want |: .* below ", said)) == 100

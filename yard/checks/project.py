@@ -31,6 +31,8 @@ def settings(file: StackFile) -> tuple[Settings | None, list[Finding]]:
         hidden = {dotted(steps) for steps in file.without_secrets()[1]}
         problems = [each for each in error.problems if each.value is ENCRYPTED or each.key not in hidden]
         found = [fail("config", each.says, each.remedy) for each in problems]
+        if error.more:
+            found.append(fail("config", "there is more like this", "fix these first, then call this again"))
         return None, found or [_hidden(sorted(hidden))]
     except pulumi.RunError as error:
         return None, [fail("config", str(error), f"see docs/configuration.md, and edit {file.path.name}")]
