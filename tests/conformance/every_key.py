@@ -146,6 +146,13 @@ PROXY = {
     "guard": GUARD,
     "access-logs": True,
 }
+ON_THE_INSTANCE = {
+    "edge": "proxy-ec2",
+    "network": "public",
+    "domain": DOMAIN,
+    "proxy-ec2": {"acme": {"email": "ops@example.com", "challenge": "tls"}, "image": f"traefik@{DIGEST}"},
+    "swarm-ec2": {**ON_SWARM, "managers": 1, "workers": 0},
+}
 PORTS = {"http": 8080, "https": 8443, "metrics": 9100}
 
 
@@ -176,6 +183,7 @@ def every() -> tuple[dict[str, Any], ...]:
         _whole("ecr", "ecs-fargate", IN_PRODUCTION, **ON_ECS),
         _whole("dockerhub", "ecs-ec2", THEIRS, **PLATFORMS, **{"secrets-as": "env"}),
         _whole("ghcr", "swarm-ec2", A_MOVE),
+        _whole("ecr", "swarm-ec2", ON_THE_INSTANCE),
         _whole("artifact-registry", "eks", PRIVATE, **{"secrets-as": "env"}),
         _whole("oci", "swarm", {"oci": HARBOR, "swarm": {**ENGINE, "ports": {"api": 8081}}}),
         _whole("oci", "swarm", {**PROXY, "oci": HARBOR, "swarm": ENGINE, "proxy": {**behind, "acme": acme}}),

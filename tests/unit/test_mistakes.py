@@ -431,13 +431,7 @@ MISTAKES = {
         ),
     ),
     "load balancer without its vpc": (
-        {
-            "load-balancer": {
-                "listener": "arn:aws:elasticloadbalancing:us-east-1:123456789012:listener/app/theirs/1/2",
-                "security-group": "sg-1",
-                "url": "http://x",
-            }
-        },
+        {"load-balancer": EXISTING["load-balancer"]},
         only("switchyard:vpc", "is not set", "the VPC of the existing load balancer: {id, public-subnets}", EDIT),
     ),
     "secret in plain text": (
