@@ -19,11 +19,8 @@ def only(key: str, is_: str, want: str, fix: str | None = None) -> str:
     path = "--path " if "." in key or "[" in key else ""
     if "a map" in want or fix == EDIT:
         fix = f"{EDIT} {key} in config/Pulumi.<stack>.yaml"
-    return (
-        "one thing needs a change in the stack's configuration; nothing was made.\n"
-        f"  {key} {is_}; want {want}\n"
-        f"      {fix or f'pulumi config set {path}{quote(key)} <value>'}"
-    )
+    first = "one thing needs a change in the stack's configuration; nothing was made.\n"
+    return f"{first}  {key} {is_}; want {want}\n      {fix or f'pulumi config set {path}{quote(key)} <value>'}"
 
 
 def contradiction(key: str, text: str) -> str:
