@@ -14,7 +14,7 @@ OPTIONS = (
     "hide-scrollbars",
     "disable-background-networking",
     "disable-component-update",
-    "host-resolver-rules=MAP * ~NOTFOUND",
+    "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # where a test serves its own pages
 )
 
 

@@ -23,6 +23,7 @@ PACKAGES = Path(__file__).with_name("requirements.txt")
 PLACE = CHECKOUT / ".tools" / "site"
 ENVIRONMENT, SOURCES, PAGES = PLACE / "environment", PLACE / "docs", PLACE / "pages"
 PICTURES = ("*.svg", "*.webp")
+THEME = Path(__file__).with_name("theme")
 LINK = re.compile(r"(?<!!)\[([^\]\[]+)\]\(([^)#\s:]+)(#[^)\s]*)?\)")
 """A link to another file: its text, the file, the anchor."""
 
@@ -31,9 +32,17 @@ SETTINGS = """
 site_name = "Switchyard"
 site_dir = "{pages}"
 use_directory_urls = false
+extra_css = ["theme/access.css"]
+extra_javascript = ["theme/access.js"]
 nav = [
 {nav}
 ]
+[project.markdown_extensions.toc]
+permalink = true
+[project.markdown_extensions.pymdownx.highlight]
+anchor_linenums = false  # a link without a text for each line
+[project.markdown_extensions.pymdownx.superfences]
+[project.markdown_extensions.pymdownx.magiclink]
 [project.theme]
 features = ["navigation.top", "content.code.copy", "search.highlight"]
 font = false  # nothing is fetched from elsewhere
@@ -84,6 +93,7 @@ def collect(place: Path) -> None:
         (place / page).parent.mkdir(parents=True, exist_ok=True)
         text = (CHECKOUT / page).read_text(encoding="utf-8")
         (place / page).write_text(LINK.sub(partial(_within, CHECKOUT / page, known), text), encoding="utf-8")
+    shutil.copytree(THEME, place / THEME.name)
     for picture in (each for kind in PICTURES for each in (CHECKOUT / "docs").rglob(kind)):
         (place / picture.relative_to(CHECKOUT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(picture, place / picture.relative_to(CHECKOUT))
