@@ -1,4 +1,4 @@
-"""The site of the documents in a real browser, where axe-core finds nothing, by all of its rules. `make site` builds it."""
+"""The site of the documents in a real browser: axe-core finds nothing, by all of its rules. `make site` builds it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
