@@ -8,30 +8,30 @@ from policy.control import EVERY, Control
 from tools.markdown import table
 
 INTRODUCTION = """\
-What stacks are held to: AWS's own [Foundational Security Best
-Practices](https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html), as far as they are about types
-of resources that Switchyard makes; Pod Security, level *restricted*; and promises of Switchyard's own, as far as one
-stack's resources show them. A broken one is *advisory* with presets `trial` and `standard`: it is said. With preset
-`production` it is *mandatory*: it stops.
+Every stack is held to these controls: AWS's [Foundational Security Best
+Practices](https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html) for the types of resources that
+Switchyard makes; Pod Security, level *restricted*; and those promises of Switchyard's own that one stack's resources
+can show. With presets `trial` and `standard` they are *advisory*: a broken one is told. With preset `production` they
+are *mandatory*: a broken one stops.
 
-They are looked at in three places, from one table (`policy/`):
+They are checked in three places, from one table (`policy/`):
 
-- `yard rehearse` looks at what a stack makes, and fails where a mandatory one is broken.
-- `yard diff`, and with it the comment on a pull request, names those that a change breaks and its base does not. A
+- `yard rehearse` checks what a stack makes, and fails if a mandatory one is broken.
+- `yard diff`, and so the comment on a pull request, names those that a change breaks and its base does not. A
   mandatory one makes it exit 1, so the check of the pull request fails.
 - `pulumi up --policy-pack policy` and `pulumi preview --policy-pack policy`: a policy pack for Pulumi's own command
-  line. `make pack` sets it up, once. (In a project of your own the folder is `switchyard/policy`.) During a
-  preview of what is not there yet some cannot be looked at; `up` does. Where a command line does not tell the pack
-  which preset the stack has, all are advisory, and `--policy-pack-config policy/mandatory.json` makes them mandatory.
+  line. `make pack` sets it up, once. (In a project of your own the folder is `switchyard/policy`.) A preview
+  cannot check all of them before the resources are there; `up` can. If the command line does not tell the pack which
+  preset the stack has, all are advisory; `--policy-pack-config policy/mandatory.json` makes them mandatory.
 
-A stack that does not meet one on purpose says so, with the reason, and is not held to it:
+If a stack does not meet one on purpose, say so with the reason; then it is not held to it:
 
     pulumi config set --path 'exceptions["ELB.5"]' 'the proxy in front of it keeps the logs'"""
 
 UNSEEN_HEAD = """\
 ## Not applicable
 
-Controls of AWS's on the same types of resources, and promises, that one stack's resources cannot show."""
+Controls of AWS's for the same types of resources, and promises, that one stack's resources cannot show."""
 
 
 def document() -> Iterator[str]:

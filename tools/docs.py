@@ -92,7 +92,7 @@ config:
       health: /healthz        # a path that answers 200 when it is well
 ```
 
-What a file does not say has the default of the tables below. Edit the file, or type a command:
+If a file does not have a key, the default in the tables below holds. Edit the file, or type a command:
 
     pulumi config set orchestrator eks
     pulumi config set --path services.api.memory 1024
@@ -100,15 +100,15 @@ What a file does not say has the default of the tables below. Edit the file, or 
     pulumi config set --secret --path services.api.secrets.DB_PASSWORD
 
 A key without a namespace is the project's own, whose `name` is in `Pulumi.yaml`: in project `shop`, `zones` and
-`shop:zones` are one key. All values are checked before anything is made. Every problem is told at once, each with the
-key, what it is, what is wanted and how to fix it. A misspelt key is a problem too. What the words mean is in the
-[glossary](glossary.md)."""
+`shop:zones` are one key. All values are checked before anything is made. All problems are told at once, each with the
+key, what it is, what is wanted and how to fix it; a misspelt key is a problem too ([likely mistakes](mistakes.md)). The
+[glossary](glossary.md) says what the words mean."""
 
 COPY = """\
 Every replica also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
 
 AWS = """\
-Settings of AWS's own package work as ever. Those that matter here: `aws:region` (required on AWS), `aws:profile`, and
+Keys of Pulumi's AWS package work as usual. Those that matter here: `aws:region` (required on AWS), `aws:profile`, and
 `aws:defaultTags`, which `Pulumi.yaml` sets to `{tags: {managed-by: switchyard}}`."""
 
 BLOCKS: Mapping[str, type[BaseModel]] = {
@@ -137,7 +137,7 @@ def configuration() -> Iterator[str]:
     yield table(["key", "values", "default", "meaning"], _keys())
     yield AWS
     yield "## Presets"
-    yield "What keys are where the stack does not set them itself, or sets them to `preset`."
+    yield "The values of keys that the stack does not set itself, or sets to `preset`."
     yield table(["key", *PRESETS], _presets())
     yield "## services"
     yield f"{_first_line(Service)} The name: {NAME.words}; at most {NAME.max_length}."
@@ -293,7 +293,7 @@ TYPES: Mapping[str, Callable[[Schema], str]] = {
 
 STORY = """\
 Someone built a Go API as a hobby, and chose a registry and an orchestrator for it with a table of prices. Here is each
-of their figures as they wrote it, beside what holds now, and why the two differ. Theirs are worked out from their own
+of their figures as they wrote it, beside today's figure, and why the two differ. Theirs are worked out from their own
 numbers, today's from the files in [components/prices/](../components/prices/). `yard compare --seed` shows the same."""
 
 
@@ -307,8 +307,8 @@ def first_user() -> Iterator[str]:
 # --- docs/importing-fields.md -------------------------------------------------------------------------------------
 
 IMPORTING = """\
-What `yard import` does with each field that it knows; how to use it is in [importing](importing.md). A field that is
-in no table here is dropped too, and said to be."""
+This page says what `yard import` does with each field that it knows; [importing](importing.md) says how to use it. A
+field that is in no table here is dropped too, and the report says so."""
 
 
 def importing() -> Iterator[str]:

@@ -22,43 +22,42 @@ SERVICE = Service(cpu=0.25, memory=512)
 INTRODUCTION = """\
 # Scale
 
-How many services a stack has room for. Each quota that grows with them is in one table (`components/quotas.py`), which
-is read here, by the checks of a configuration and by `yard doctor`:
+This page says how many services a stack has room for. Each quota that grows with the services is in one table,
+`components/quotas.py`. This page, the checks of a configuration, and `yard doctor` read it:
 
-- What nobody raises is **refused before anything is made**, with the figures, also in the move from one orchestrator to
-  another.
-- What AWS raises when asked is looked up by `yard doctor`, which prints the command that asks.
+- If nobody can raise a quota, a stack that needs more is **refused before anything is made**, with the figures. So is a
+  move from one orchestrator to another.
+- If AWS raises a quota when asked, `yard doctor` looks it up, and prints the command that asks.
 
-The figures below are of so many public services of one replica with 0.25 vCPU and 512 MiB."""
+The figures below are for so many public services, each with one replica of 0.25 vCPU and 512 MiB."""
 CONSEQUENCES = """\
 ## What follows
 
 - **Up to 50 public services** a stack can do everything, and move between all orchestrators behind the load balancer.
-- **From 51 to 100** it comes up, changes and goes, but cannot move: both orchestrators would have a target group for
-  each service on one load balancer, which takes 100. `yard doctor` warns; a move is refused.
+- **From 51 to 100** a stack can come up, change and go, but not move: both orchestrators would have a target group for
+  each service on one load balancer, which takes 100. `yard doctor` warns, and a move is refused.
 - **From 101 on** it is refused. Two stacks, each with a load balancer of its own, have room for twice as many.
 - Services with `public: false` take no room on the load balancer.
-- `swarm-ec2` with workers stops at 50 public services, and a swarm at about 125 services of one replica: addresses.
-- From 33 services on, a move needs more rules on the load balancer than an account starts with: ask AWS for them
-  beforehand.
-- Each service's port on `swarm-ec2` follows from its name; among 100 services two may have the same, which is refused
-  with the key that gives one of them another.
-- `yard` has Pulumi do 32 operations at once, where a machine has fewer than 8 cores: by itself it does four a core, and
-  waits for AWS in most of them. AWS's provider tries again where AWS throttles. `PULUMI_PARALLEL` in your environment,
-  or `--parallel` of `yard pulumi`, says another number; `pulumi up` without `yard` keeps Pulumi's own. Services on a
-  swarm come four at once in any case.
+- `swarm-ec2` with workers has room for 50 public services. A swarm has addresses for about 125 services of one replica.
+- From 33 services on, a move needs more rules on the load balancer than an account starts with: ask AWS for them first.
+- Each service's port on `swarm-ec2` follows from its name. Among 100 services two may have the same port. That is
+  refused, and the message names the key that gives one of them another.
+- Where a machine has fewer than 8 cores, `yard` has Pulumi do 32 operations at once, since most of them wait for AWS;
+  Pulumi by itself does four for each core. If AWS throttles, its provider tries again. `PULUMI_PARALLEL` in your
+  environment, or `--parallel` of `yard pulumi`, sets another number; `pulumi up` without `yard` keeps Pulumi's own.
+  Services on a swarm come four at once in any case.
 
-One load balancer and no more: [why](decisions/0045-one-load-balancer.md)."""
+A stack has one load balancer and no more: [why](decisions/0045-one-load-balancer.md)."""
 
 
 def blocks() -> Iterator[str]:
     """The document."""
     yield INTRODUCTION
     yield "## On the load balancer"
-    yield table(["", *_heads(), "nobody has more", "written"], _of_edge())
+    yield table(["quota", *_heads(), "nobody has more", "written"], _of_edge())
     yield "A move has two orchestrators side by side."
     yield "## Of each orchestrator"
-    yield table(["", "", *_heads(), "nobody has more", "written"], _of_orchestrators())
+    yield table(["orchestrator", "quota", *_heads(), "nobody has more", "written"], _of_orchestrators())
     yield CONSEQUENCES
 
 

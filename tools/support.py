@@ -16,18 +16,18 @@ from tools.markdown import one_of, table
 
 Schema = Mapping[str, Any]
 SUPPORT = """\
-What each backend does with what a stack can ask for. *Honoured*: done as asked. *Translated*: done by other means,
-which are named. *Refused*: an error that names the key, before anything is made. Nothing is ignored."""
+This page says what each backend does with what a stack can ask for. *Honoured*: done as asked. *Translated*: done by
+other means, which are named. *Refused*: an error that names the key, before anything is made. Nothing is ignored."""
 
 PULLING = """\
-What each orchestrator gets, so that it can pull the images of each registry. *Anonymous*: nothing. *Native role*:
-statements for its own role, on the very repositories. *Cache*: the same, on an ECR pull-through cache, which alone has
-the login. *Secret*: a reference to the login. *Refresher*: a login that it renews before it ends. The table is
-computed in `components/pulling.py`, as the check before each `up` is. More in [registries](registries.md)."""
+This is what each orchestrator gets, so that it can pull the images of each registry. *Anonymous*: nothing. *Native
+role*: statements for its own role, on the stack's own repositories. *Cache*: the same, on an ECR pull-through cache,
+which alone has the login. *Secret*: a reference to the login. *Refresher*: a login that it renews before it ends.
+`components/pulling.py` computes the table, and the check before each `up`. More in [registries](registries.md)."""
 REFUSED = "These are refused:"
 KEYS = """\
-Keys of the stack that say what stands around its services. Where an edge can be chosen, the table is of the one that an
-orchestrator has by default; `edge: proxy` reads the keys that are named for it, `edge: proxy-ec2` reads `domain`,
+These keys of the stack say what stands around its services. If an edge can be chosen, the table is about the one that
+an orchestrator has by default; `edge: proxy` reads the keys that are named for it, `edge: proxy-ec2` reads `domain`,
 `plain-http`, `access-logs` and `gate`. What each key means, and what it does
 on which backend, is in [configuration](configuration.md); what a KMS key covers, in
 [security](security.md#a-kms-key-of-your-own). A key of an orchestrator's own block is for that one alone: the
@@ -65,14 +65,14 @@ def document() -> Iterator[str]:
     yield REFUSED
     yield _refused(pulls)
     yield "## The orchestrators beside each other"
-    yield table(["", *columns], _places(runtimes))
+    yield table(["orchestrators", *columns], _places(runtimes))
     yield "## Keys of the stack on each orchestrator"
     yield KEYS
     yield table(["key", *columns], _keys(runtimes))
     yield "## `network: endpoints`"
     yield "A network without any way out reaches only what has a VPC endpoint. These are made for the backends chosen:"
     on_aws = {name: each for name, each in runtimes.items() if each.platform == "aws"}
-    yield table(["", "endpoints"], _endpoints({**registries, **on_aws}))
+    yield table(["backend", "endpoints"], _endpoints({**registries, **on_aws}))
 
 
 def _support(support: Support) -> str:

@@ -153,6 +153,14 @@ class TestEveryPage:
             if "://" not in link:
                 assert (page.parent / link).exists(), link
 
+    def test_a_screen_reader_finds_its_way(self, page: Path) -> None:
+        """As axe-core wants it, which tests/live/test_site.py asks of few pages: no heading is skipped, no head empty."""
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        depths = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+        assert all(after <= before + 1 for before, after in itertools.pairwise([0, *depths]))
+        heads = re.findall(r"^\|(.*)\|\n\| ?-", text, re.MULTILINE)
+        assert not [head for head in heads if not all(cell.strip() for cell in head.split("|"))]
+
     def test_the_targets_of_make_exist(self, page: Path) -> None:
         targets = set(re.findall(r"^([a-z]+):", (docs.ROOT / "Makefile").read_text(), re.MULTILINE))
         assert set(re.findall(r"(?:^ {4}|`)make ([a-z]+)", page.read_text(), re.MULTILINE)) <= targets
