@@ -154,7 +154,7 @@ class TestEveryPage:
                 assert (page.parent / link).exists(), link
 
     def test_a_screen_reader_finds_its_way(self, page: Path) -> None:
-        """As axe-core wants it, which tests/live/test_site.py asks of few pages: no heading is skipped, no head empty."""
+        """As axe-core wants it, of which tests/live/test_site.py asks about few pages."""
         text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
         depths = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
         assert all(after <= before + 1 for before, after in itertools.pairwise([0, *depths]))
