@@ -106,7 +106,7 @@ pictures: env ## run and rehearse for real, and write the pictures of README and
 
 .PHONY: snapshots
 snapshots: $(VENV) ## write anew what commands print, as the tests hold it; look at the difference
-	SWITCHYARD_SNAPSHOTS=1 .venv/bin/python -m pytest -q tests/commands/test_snapshots.py
+	SWITCHYARD_SNAPSHOTS=1 .venv/bin/python -m pytest -q tests/commands/test_snapshots*.py
 
 .PHONY: bench
 bench: env ## measure, and write the figures to benchmarks/README.md

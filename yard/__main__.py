@@ -88,7 +88,7 @@ def _fitting(error: click.ClickException) -> click.ClickException:
     from yard import terminal
 
     shown = terminal.wrapped(f"{PREFIX}{error.format_message()}", terminal.width(Console(stderr=True)))
-    text = shown.removeprefix(PREFIX)
+    text = shown[len(PREFIX) :]
     if error.exit_code == click.UsageError.exit_code:  # with the usage before it, if it has one
         return click.UsageError(text, error.ctx if isinstance(error, click.UsageError) else None)
     return click.ClickException(text)

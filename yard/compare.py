@@ -154,10 +154,10 @@ def _only(found: Comparison, named: Sequence[str]) -> Comparison:
     pairs = {f"{each.registry}+{each.orchestrators[0]}": each for each in found.estimates}
     for name in named:
         if name not in pairs:
-            known = (" or ".join(sorted({each.split("+")[place] for each in pairs})) for place in (0, 1))
-            raise click.UsageError(f"there is no pair {name!r}: give REGISTRY+ORCHESTRATOR, {'; '.join(known)}")
+            known = (f"one of {', '.join(sorted({each.split('+')[place] for each in pairs}))}" for place in (0, 1))
+            raise click.UsageError(f"there is no pair {name!r}: use REGISTRY+ORCHESTRATOR, with {' and '.join(known)}")
         if refused := pairs[name].refused:
-            raise click.UsageError(f"{name.replace('+', ' with ')} cannot be: {'; '.join(refused)}")
+            raise click.UsageError(f"{name.replace('+', ' cannot go with ')}: {'; '.join(refused)}")
     return replace(found, estimates=tuple(pairs[name] for name in dict.fromkeys(named)))
 
 

@@ -16,7 +16,7 @@ from config.load import of_file
 from config.place import HOME
 from config.problems import BadConfig, nearest
 from config.stack_file import StackFile
-from yard import files, git, names, suggest
+from yard import files, git, names, suggest, terminal
 from yard.starting import program
 from yard.starting.files import FILES, IGNORED, NOT_SENT, PROGRAM, Answers, with_lines
 from yard.starting.services import BadService, Begun, found, told
@@ -173,12 +173,11 @@ def make(root: Path, answers: Answers, version: program.Version, *, as_copy: boo
 def tell(root: Path, answers: Answers) -> None:
     """What to do next."""
     for note in _notes(root, answers):
-        click.echo(f"\n{note}")
+        terminal.say(f"\n{note}")
     click.echo("\nNext:")
     if root != Path.cwd():
         click.echo(f"  {command('cd', str(root))}")
-    for words, what in FOLLOWING.items():
-        click.echo(f"  {_yard(*words.split()):<44} {what}")
+    terminal.listed({_yard(*words.split()): what for words, what in FOLLOWING.items()})
 
 
 FOLLOWING = {

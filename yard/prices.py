@@ -15,7 +15,7 @@ from rich.table import Table
 
 from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
-from yard import exits, files, here
+from yard import exits, files, here, terminal
 from yard.choice import stack_option
 from yard.groups import Group
 from yard.pricelist import PriceListError
@@ -125,7 +125,7 @@ def _json(found: Refreshed, changed: bool) -> dict[str, Any]:
 
 
 def _tell(found: list[Refreshed], changed: list[Refreshed], dry_run: bool) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, width=terminal.width(Console()))
     for each in found:
         console.print(f"[bold]{each.region}[/]")
         for line in _lines(each):
@@ -135,7 +135,7 @@ def _tell(found: list[Refreshed], changed: list[Refreshed], dry_run: bool) -> No
         return
     for each in (each for each in found if not each.problems):
         verb = "same as before" if each not in changed else "not written (--dry-run)" if dry_run else "written"
-        console.print(f"{escape(str(each.path))}: {verb}")
+        console.print(f"{escape(str(each.path))}: {verb}", soft_wrap=True)
 
 
 def _lines(found: Refreshed) -> Iterator[str]:
@@ -146,7 +146,8 @@ def _lines(found: Refreshed) -> Iterator[str]:
         if each.kind in SIGNS:
             old = f"{each.old} -> " if each.old else ""
             yield f"{SIGNS[each.kind]} {each.key}: {old}{each.new} USD"
-    yield f"{sum(each.kind == 'same' for each in found.changes)} prices as they were"
+    same = sum(each.kind == "same" for each in found.changes)
+    yield f"{same} {'price' if same == 1 else 'prices'} as before"
     if found.kept:
         yield f"kept as they are, since they are not looked up: {', '.join(found.kept)}"
     if found.absent:

@@ -192,7 +192,9 @@ def _run(text: str) -> tuple[str, list[str]]:
     except ValueError as error:
         raise click.UsageError(f"--run {text}: {error}") from error
     if not (service and words and shutil.which(words[0])):
-        missing = f"there is no program {words[0]} here" if service and words else "want SERVICE=COMMAND"
+        missing = (
+            f"there is no program {words[0]} here; want one that is" if service and words else "want SERVICE=COMMAND"
+        )
         raise click.UsageError(f"--run {text}: {missing}, such as --run api='node server.js'")
     return service, words
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
+from rich.console import Console
 
 from config.problems import nearest
 from config.releases import DIGESTS, Release, parsed
-from yard import here, names, state, suggest
+from yard import here, names, state, suggest, terminal
 from yard.choice import stack_option
 from yard.local import STACK, in_words
 from yard.machine import MachineError
@@ -37,11 +38,12 @@ def releases(service: str | None, stack: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     elif rows:
-        for line in table(rows):
-            click.echo(line)
+        lines = [*table(rows)]
+        fits = max(map(len, lines)) <= terminal.width(Console())
+        click.echo("\n".join(lines if fits else narrow(rows)))
     else:
         first = suggest.yard("up") if stack == STACK else suggest.yard("deploy", "--stack", stack)
-        click.echo(f"stack {stack} has no releases yet: `{first}` makes the first")
+        terminal.say(f"stack {stack} has no releases yet: `{first}` makes the first")
 
 
 def unknown(service: str, stack: str, outputs: Mapping[str, Any]) -> str:
@@ -78,6 +80,16 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def narrow(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The same where a table has no room: two lines for each."""
+    for row in rows:
+        number, when, service, digest, commit, by, notes = _cells(row)
+        yield f"{number:>4}  {when}  {service}"
+        yield f"      {digest}, commit {commit}, by {by}"
+        if notes:
+            yield f"      {notes}"
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

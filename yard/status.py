@@ -8,7 +8,7 @@ import click
 
 from components.operations import OperationError, Replica
 from config import estimates
-from yard import here, suggest
+from yard import here, suggest, terminal
 from yard.choice import stack_option
 from yard.deployed import Opened, opened
 from yard.local import STACK, in_words
@@ -33,7 +33,7 @@ def status(stack: str, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
     else:
         for line in told(stack, found):
-            click.echo(line)
+            terminal.say(line)
     if any("error" in on for each in found["services"].values() for on in each["on"].values()):
         raise SystemExit(1)
 

@@ -19,7 +19,7 @@ from components.shell import command
 from config.problems import BadConfig, nearest
 from config.reader import default_of
 from config.stack_file import NoStack, StackFile
-from yard import deployed, destination, engine, exits, here, interrupts, names, progress, suggest
+from yard import deployed, destination, engine, exits, here, interrupts, names, progress, suggest, terminal
 from yard.choice import LOCAL, stack_option
 from yard.guarding import Ends, Guard
 from yard.local import Local, in_words
@@ -88,7 +88,7 @@ def _own(stack: str) -> auto.Stack:
 
 
 def _of(stack: auto.Stack, bake: float, configuration: "Configuration | None" = None) -> "Switch":
-    return Switch.of(stack, ROOT, click.echo, bake, configuration, partial(deployed.ends, ROOT, stack.name))
+    return Switch.of(stack, ROOT, terminal.say, bake, configuration, partial(deployed.ends, ROOT, stack.name))
 
 
 def _local(bake: float) -> "Switch":

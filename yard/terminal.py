@@ -2,8 +2,10 @@
 
 import os
 import re
+from collections.abc import Mapping
 from textwrap import fill
 
+import click
 from rich.console import Console
 
 UNBROKEN = 10_000
@@ -17,6 +19,23 @@ QUOTED = re.compile(r"`[^`\n]+`")
 def width(here: Console, otherwise: int = UNBROKEN) -> int:
     """The terminal's columns, or what COLUMNS says; `otherwise` where nobody looks."""
     return here.width if here.is_terminal or "COLUMNS" in os.environ else otherwise
+
+
+def say(text: str) -> None:
+    """Print text as broad as the terminal."""
+    click.echo(wrapped(text, width(Console())))
+
+
+def listed(rows: Mapping[str, str]) -> None:
+    """Print commands, each with what it is for: beside it where there is room for all, else below it."""
+    columns, longest = width(Console()), max(map(len, rows))
+    beside = [f"  {words:<{longest}}  {what}" for words, what in rows.items()]
+    if max(map(len, beside)) <= columns:
+        click.echo("\n".join(beside))
+        return
+    for words, what in rows.items():
+        click.echo(f"  {words}")
+        click.echo(wrapped(f"      {what}", columns))
 
 
 def wrapped(text: str, columns: int) -> str:

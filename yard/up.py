@@ -14,7 +14,7 @@ from components.direct import open_url
 from components.docker_engine import SwarmError
 from components.edge.proxy import ProxyOptions
 from components.shell import command
-from yard import exits, here, image, interrupts, local_proxy, machine, progress, suggest
+from yard import exits, here, image, interrupts, local_proxy, machine, progress, suggest, terminal
 from yard.given import given
 from yard.local import STACK, Local, in_words
 from yard.state import url_of
@@ -149,7 +149,7 @@ def tell(outcome: Mapping[str, Any]) -> None:
         click.secho(f"  {each['url'] or name:<{width}}", bold=True, nl=False)
         click.echo(f"  answers  {json.dumps(each['answer'])}" if each["url"] else "  runs; it is not public")
     for note in outcome["notes"]:
-        click.echo(f"\n{note}")
+        terminal.say(f"\n{note}")
     following = {
         suggest.yard("up"): "after a change: build, push and roll out what changed",
         suggest.yard("rehearse", "--to", "eks"): "rehearse stack dev, and its switch to another orchestrator",
@@ -159,6 +159,5 @@ def tell(outcome: Mapping[str, Any]) -> None:
     logs = {str(each["logs"]): f"see the log of {name}" for name, each in services.items() if each["logs"]}
     calls = {f"curl {each['url']}": "call it yourself" for each in services.values() if each["url"]}
     click.echo("\nNext:")
-    for words, what in {**calls, **logs, **following}.items():
-        click.echo(f"  {words:<52} {what}")
+    terminal.listed({**calls, **logs, **following})
     click.echo("On AWS: see README.md")

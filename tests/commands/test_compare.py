@@ -374,11 +374,15 @@ class TestRefusals:
             (["--usage", "smal"], 1, r"smal is neither a file nor a preset: .*did you mean small\?"),
             (["--json", "--csv"], 2, r"--json or --csv: choose one"),
             (["--pair", "ecr+eks"], 2, r"--pair goes with --by-line"),
-            (["--by-line", "--pair", "ecr"], 2, r"there is no pair 'ecr': give REGISTRY\+ORCHESTRATOR.*or ecr or"),
+            (
+                ["--by-line", "--pair", "ecr"],
+                2,
+                r"there is no pair 'ecr': use REGISTRY\+ORCHESTRATOR, with one of .*, ecr, .* and one of ecs-ec2, ",
+            ),
             (
                 ["--by-line", "--pair", "ecr+swarm", "--json"],
                 2,
-                r"ecr with swarm cannot be: its nodes have no AWS role",
+                r"ecr cannot go with swarm: its nodes have no AWS role",
             ),
             (["--change", "--region", "us-east-1"], 2, r"--change has nothing to do with --region"),
             (["--change", "--csv"], 2, r"--change has nothing to do with --csv"),

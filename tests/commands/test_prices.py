@@ -62,7 +62,7 @@ class TestRefresh:
         output = run(TOKYO).output
         assert "  ~ alb.hour: 0.03 -> 0.0243 USD\n" in output
         assert "  + nat.data: 0.062 USD\n" in output
-        assert "  1 prices as they were\n" in output
+        assert "  1 price as before\n" in output
         assert "kept as they are, since they are not looked up: logs.free\n" in output
         assert output.endswith(f"{TOKYO}.json: written\n")
 

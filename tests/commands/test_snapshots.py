@@ -30,7 +30,9 @@ WIDTHS = (60, 80, 120)
 GROUPS = ("ci init", "ci check", "prices refresh", "state init", "state move", "switch", "import")
 """Commands whose help a group has, besides the groups' own."""
 KEPT = click.Command.get_help_option
-PASTED = re.compile(r"https?://|sha256:|^\s*(- all of it: |\w+: .*`|\w+: +)?(yard|pulumi|make|docker|aws)\b|^Usage: ")
+PASTED = re.compile(
+    r"^\$ |^`[^`]+`|https?://|sha256:|^\s*(- all of it: |\w+: .*`|\w+: +)?(yard|pulumi|make|docker|aws)\b|^Usage: "
+)
 """What is not broken over lines, for then it could not be pasted."""
 
 

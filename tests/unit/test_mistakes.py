@@ -72,15 +72,6 @@ MISTAKES = {
             "rename switchyard:ecr.kep to keep in config/Pulumi.<stack>.yaml",
         ),
     ),
-    "misspelt key of the gate": (
-        {"gate": {"poll": 3}},
-        only(
-            "switchyard:gate.poll",
-            "is unknown",
-            "a key that exists; did you mean polls?",
-            "rename switchyard:gate.poll to polls in config/Pulumi.<stack>.yaml",
-        ),
-    ),
     "unknown registry": ({"registry": "quay"}, only("switchyard:registry", "is 'quay'", REGISTRIES)),
     "near registry": (
         {"registry": "ecr_public"},

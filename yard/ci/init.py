@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from components.shell import command
-from yard import exits, here, suggest
+from yard import exits, here, suggest, terminal
 from yard.choice import stack_option
 from yard.ci import written
 from yard.ci.subject import Subject
@@ -53,11 +53,12 @@ def _tell(subject: Subject, found: Sequence[Written]) -> None:
     for each in found:
         click.echo(f"{SAID[each.state]} {each.path}")
     for why in subject.needed.lacks:
-        click.echo(f"\nA runner of GitHub's cannot deploy it yet: {why}.")
+        terminal.say(f"\nA runner of GitHub's cannot deploy it yet: {why}.")
     click.echo("\nNext:")
     git = command("git", "-C", str(subject.top), "add", ".github")
-    for words, what in {
-        suggest.yard("ci", "check", "--stack", subject.stack): "what GitHub and the stack still lack for them",
-        git: f"then commit and push: from then on a push to {subject.branch} deploys",
-    }.items():
-        click.echo(f"  {words:<44} {what}")
+    terminal.listed(
+        {
+            suggest.yard("ci", "check", "--stack", subject.stack): "what GitHub and the stack still lack for them",
+            git: f"then commit and push: from then on a push to {subject.branch} deploys",
+        }
+    )

@@ -166,12 +166,19 @@ def _changes(here: Console, budget: Budget) -> None:
         return
     _say(here, "What would make it cheaper, each by itself:")
     for each in changes:
-        here.print(escape(fill(f"  {-each.saves:>8,}  {each.what}", here.width, subsequent_indent=" " * 12)))
+        here.print(
+            escape(
+                fill(
+                    f"  {-each.saves:>8,}  {each.what}", here.width, subsequent_indent=" " * 12, break_on_hyphens=False
+                )
+            )
+        )
     over = best.amount().usd - budget.usd
     rest = "which fits" if over <= 0 else f"still {over:,.2f} too much"
     _say(here, f"With {'all of it' if len(changes) > 1 else 'it'}: {best.amount()} for {_pair(best)}, {rest}.")
     if elsewhere := sorted({each.orchestrators[0] for each in budget.found.unpriced}):
-        _say(here, f"{_list(elsewhere)} run on machines that you have already: what those cost is not known here.")
+        verb = "runs" if len(elsewhere) == 1 else "run"
+        _say(here, f"{_list(elsewhere)} {verb} on machines that you have already: what those cost is not known here.")
 
 
 def _foot(here: Console, answer: Answer, today: date) -> None:

@@ -24,7 +24,8 @@ def story(load: Sequence[Carried]) -> Iterator[str]:
 def lines(carried: Carried) -> Iterator[str]:
     """A switch, in a few lines."""
     lost = sum(carried.lost.values())
-    outcome = f"{lost:,} were lost ({told(carried.lost)})" if lost else "none was lost"
+    verb = "was" if lost == 1 else "were"
+    outcome = f"{lost:,} {verb} lost ({told(carried.lost)})" if lost else "none was lost"
     yield f"{carried.phase}: {carried.requests:,} requests in {carried.seconds:.0f} s, {outcome}"
     for each in carried.parts:
         yield f"  {_part(each)}"
