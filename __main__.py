@@ -68,5 +68,7 @@ for name, service in stack.services.items():
     urls[name] = next((each.url for each in reversed(workloads.values()) if each.url), None)
     if edge:
         edge.traffic(name, service, stack.weights, workloads)
+if edge:
+    edge.finish()
 
 export(stack, edge.url if edge else urls, registries[stack.config.registry], digests, github)

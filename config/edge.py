@@ -21,6 +21,7 @@ def of(stack: Settings, foundation: Foundation | None, runtimes: Iterable[Orches
             stack=stack.stack,
             options=stack.edge,
             foundation=foundation,
+            came_from=stack.former_edge,
             place=next((each.place for each in runtimes if each.place), None),
             routes={name: service for name, service in stack.services.items() if service.public},
             orchestrators=orchestrator.names(),

@@ -8,6 +8,7 @@ from itertools import islice
 import pulumi
 
 from components import orchestrator, own_key
+from components.edge import moved
 from components.naming import label
 from config import digests
 from config.checks import contradictions, room, superfluous
@@ -51,6 +52,7 @@ def running() -> Settings:
         settings,
         config=settings.config.model_copy(update={"services": services}),
         history=history,
+        former_edge=_former_edge(settings, outputs.get(moved.OUTPUT)),
         released=outputs.get(RELEASED) or {},
     )
 
@@ -63,6 +65,10 @@ def look(settings: Settings) -> None:
         raise BadConfig(
             [problem(keys, path, each.value, f"{each.want}; AWS says: {words}") for path, each, words in missing]
         )
+
+
+def _former_edge(settings: Settings, recorded: str | None) -> str | None:
+    return recorded if settings.edge and settings.edge.key != recorded else None
 
 
 def _left_behind_edge(settings: Settings) -> list[str]:

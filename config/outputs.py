@@ -7,6 +7,7 @@ import pulumi
 
 from components import own_key
 from components.aws.delivery import Delivery
+from components.edge import moved
 from components.registry import Registry
 from components.shell import Shell, command
 from config import delivery, release_commands
@@ -46,6 +47,8 @@ def export(
         pulumi.export(release_commands.RELEASED, record)
     if stack.config.kms_key:
         pulumi.export(own_key.OUTPUT, stack.config.kms_key)
+    if stack.edge and stack.edge.keeps:
+        pulumi.export(moved.OUTPUT, stack.edge.key)
     delivery.export(stack, github)
     pulumi.export("cost", as_output(stack))
     limits = [note for each in stack.registries.values() for note in each.notes(stack.on_aws)]

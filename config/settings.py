@@ -46,6 +46,8 @@ class Settings:
     """Those that are up: one, or during a move all that `traffic` names."""
     edge: EdgeOptions | None = None
     """Where callers come in; None: at an address of each service's own."""
+    former_edge: str | None = None
+    """The edge that the last `up` left the name at, where it is another and stands on an instance."""
     history: History = field(default_factory=History)
     """What ran so far; nothing of a stack that is not run."""
     released: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

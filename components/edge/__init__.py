@@ -154,6 +154,8 @@ class EdgeArgs(Generic[Of]):
     """Given to those on AWS."""
     place: Place | None = None
     """Given to those that stand on an orchestrator's instance."""
+    came_from: str | None = None
+    """The edge that has had the name until this `up`, where its record leads to an instance: it is taken over."""
     routes: Mapping[str, Service]
     """Every public service of the stack, by name."""
     orchestrators: list[str]
@@ -219,6 +221,9 @@ class Edge(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
     ) -> None:
         """Make the one resource, named as the service and of the type `rule`, that shares its requests; with `opts`, by
         which it waits for health. Each workload here has a target."""
+
+    def finish(self) -> None:
+        """Called once every service has its traffic."""
 
     def traffic(
         self, service_name: str, service: Service, weights: Mapping[str, int], workloads: Mapping[str, Workload]

@@ -5,8 +5,9 @@ For each service and orchestrator: target group -> warm-up rule -> the workload,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any, Literal
 
 import pulumi
@@ -15,7 +16,7 @@ from components.aws import parts
 from components.aws.access import AwsAccess, together
 from components.aws.network import ANYWHERE
 from components.cost import Demand, Item, Line, Note, Unpriced
-from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, Traffic, alb_quotas, target_groups
+from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, Traffic, alb_quotas, moved, target_groups
 from components.edge.access_logs import access_logs
 from components.edge.alb_asked import Group, Metrics, aws_health
 from components.edge.priorities import LAST, priorities
@@ -142,6 +143,8 @@ class Alb(Edge[AlbOptions]):
         self._network = args.foundation.network
         self._ask = aws_health(args.foundation.region, args.foundation.profile)
         self._priorities = priorities(args.routes, args.orchestrators)
+        self._rules: list[pulumi.Resource] = []
+        self._records: list[Callable[[pulumi.ResourceOptions], None]] = []
         if args.existing:
             self._listener = pulumi.Output.from_input(args.existing.listener)
             self._security_group = pulumi.Output.from_input(args.existing.security_group)
@@ -203,7 +206,7 @@ class Alb(Edge[AlbOptions]):
         groups: Any = [
             {"arn": each.target.group, "weight": weights[key]} for key, each in workloads.items() if each.target
         ]
-        aws.lb.ListenerRule(
+        rule = aws.lb.ListenerRule(
             service_name,
             listener_arn=self._listener,
             priority=self._priorities[service_name, None],
@@ -211,6 +214,14 @@ class Alb(Edge[AlbOptions]):
             actions=[{"type": "forward", "forward": {"target_groups": groups}}],
             opts=opts,
         )
+        self._rules.append(rule)
+
+    def finish(self) -> None:
+        """The records of an edge that has had the names: changed last, once each service is answered here too."""
+        if self.args.came_from:
+            opts = moved.taking_over(self, self.args.came_from, self._rules, self.args.gate.settle)
+            for record in self._records:
+                record(opts)
 
     def _make(self, name: str, child: pulumi.ResourceOptions) -> None:
         args = self.args
@@ -235,16 +246,24 @@ class Alb(Edge[AlbOptions]):
             self.url = pulumi.Output.concat("http://", balancer.dns_name)
             return
         self._listener = self._secure(name, balancer, args.domain, args.hosts)
-        for host in _hosts(args.domain, args.hosts):
-            aws.route53.Record(
-                f"{name}-{host}",
-                zone_id=zone_id(self, args.domain),
-                name=host,
-                type="A",
-                aliases=[{"name": balancer.dns_name, "zone_id": balancer.zone_id, "evaluate_target_health": True}],
-                opts=child,
-            )
+        record = partial(self._record, name, args.domain, balancer)
+        self._records = [partial(record, host) for host in _hosts(args.domain, args.hosts)]
+        if not args.came_from:
+            for each in self._records:
+                each(child)
         self.url = pulumi.Output.from_input(f"https://{args.domain.name}")
+
+    def _record(
+        self, name: str, domain: Domain, balancer: aws.lb.LoadBalancer, host: str, opts: pulumi.ResourceOptions
+    ) -> None:
+        aws.route53.Record(
+            f"{name}-{host}",
+            zone_id=zone_id(self, domain),
+            name=host,
+            type="A",
+            aliases=[{"name": balancer.dns_name, "zone_id": balancer.zone_id, "evaluate_target_health": True}],
+            opts=opts,
+        )
 
     def _open_to_callers(self, name: str, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
         """The id of its security group: one of the stack's own, or the one that exists."""

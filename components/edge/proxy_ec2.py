@@ -17,7 +17,8 @@ from components.aws import parts
 from components.aws.access import AwsAccess, together
 from components.aws.network import ANYWHERE
 from components.cost import Demand, Item, Line, Note
-from components.edge import WARM_UP_HEADER, proxy_routes, traefik
+from components.edge import DEFAULT, WARM_UP_HEADER, proxy_routes, traefik
+from components.edge.moved import taken_over
 from components.edge.proxy import IMAGE, LETS_ENCRYPT, Email
 from components.edge.proxy_routes import Https, certificate
 from components.edge.routed import CERTIFICATE, Routed, RoutedOptions, names
@@ -175,7 +176,7 @@ class ProxyEc2(Routed[ProxyEc2Options]):
             type="A",
             ttl=TTL,
             records=[self._place.address],
-            opts=child,
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(aliases=[taken_over(self, DEFAULT)])),
         )
 
     def _run(self, service: str, name: str, before: list[pulumi.Resource]) -> Server:

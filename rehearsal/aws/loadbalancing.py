@@ -282,7 +282,16 @@ def _record(facts: Facts) -> Properties:
     return {"id": f"{facts.inputs['zoneId']}_{name}_{facts.inputs['type']}", "fqdn": name.rstrip(".")}
 
 
-RECORD = ResourceType(types.RECORD, _record, (35, 35, 35), "zoneId name setIdentifier")
+@refuses("InvalidChangeBatch", "Route 53 API, ChangeResourceRecordSets: CREATE of a record that exists")
+def _second_of_a_name(state: CloudState, record: CloudResource) -> Iterator[str]:
+    """Unless the provider is told to overwrite."""
+    for each in state.where(types.RECORD, "name", record.get("name")):
+        same = all(each.get(path) == record.get(path) for path in ("zoneId", "type", "setIdentifier"))
+        if same and not each.same(record) and not record.get("allowOverwrite"):
+            yield f"tried to create {record.get('type')} {record.get('name')}, but it already exists"
+
+
+RECORD = ResourceType(types.RECORD, _record, (35, 35, 35), "zoneId name setIdentifier", creating=(_second_of_a_name,))
 
 
 @data_source("aws:route53/getZone:getZone")

@@ -1,13 +1,17 @@
 """The proxy on the swarm's own instance, on the real engine: up, changed, broken and gone."""
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from components.edge import proxy_ec2
 from components.orchestrator.swarm_proxy import status
-from tests.engine.passage import Passage, passage
+from rehearsal.aws import types
+from tests.engine.passage import GATE, Passage, passage
 from tests.program import DIGEST, DOMAIN
+from yard.engine import EngineError
 
 pytestmark = pytest.mark.engine
 
@@ -42,3 +46,38 @@ def test_a_stack_without_a_load_balancer_comes_changes_and_goes(tmp_path: Path) 
         stack.destroy()
         assert len(stack.cloud.state) == 0
         assert not any(each.services or each.volumes for each in stack.cloud.state.swarms.values())
+
+
+def test_it_moves_to_a_load_balancer_under_its_name_and_a_failed_move_leaves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy_ec2, "TTL", 1)
+    with passage(tmp_path, orchestrator="swarm-ec2", services=SERVICES, more={**HOBBY, **HTTPS}) as stack:
+        state = stack.cloud.state
+        stack.up()
+        (swarm,) = state.swarms.values()
+        before = {each["Spec"]["Name"]: deepcopy(each) for each in swarm.services.values()}
+
+        stack.set(edge="alb", proxy_ec2=None, gate={**GATE, "timeout": 0.1})
+        state.unhealthy_groups.add("api-swarm-ec2")
+        with pytest.raises(EngineError, match="the traffic of api stays where it is"):
+            stack.up()
+        state.unhealthy_groups.clear()
+        assert answers(stack) == "200"
+        assert [each.get("ttl") for each in state.where(types.RECORD, "type", "A")] == [1]
+
+        mark = len(stack.cloud.calls)
+        stack.up()
+        order = [f"{call.op} {call.name}" for call in stack.since(mark)]
+        moved = order.index("update edge-www.example.com")
+        assert order.index("create api") < moved < order.index("delete edge--443")
+        assert not [each for each in order if each.endswith("edge-www.example.com")][1:]
+        (record,) = state.where(types.RECORD, "type", "A")
+        assert (record.get("aliases.evaluateTargetHealth"), record.get("records")) == (True, None)
+        (api,) = swarm.services.values()
+        assert api == before["switchyard-dev-api"], "a replica was started anew"
+        assert not swarm.volumes
+        assert stack.serving() == ["swarm-ec2"]
+        assert stack.preview() == {}
+        stack.destroy()
+        assert len(state) == 0

@@ -17,6 +17,8 @@ import pytest
 from docker.errors import ImageNotFound
 
 from components.docker_engine import SwarmError
+from components.edge import proxy_engine, traefik
+from components.orchestrator import swarm_proxy
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider
 from components.orchestrator.swarm_nodes import identity, joined
 from components.orchestrator.swarm_parts import boot as swarm_boot
@@ -52,7 +54,8 @@ class Instance:
         """Run what `swarm_ssm` wrote, and nothing else."""
         assert instance == "i-manager"
         ours = re.fullmatch(r"#!/bin/bash\ntail -c \+\d+ /[\w./-]+ \| head -c \d+(\nrm -f /[\w./-]+)?", script)
-        assert ours or swarm_ssm.Request.read(script).script() == script
+        asked = swarm_ssm.Question.read(script)
+        assert ours or (asked or swarm_ssm.Request.read(script)).script() == script
         self.ran.append(script)
         local = script.replace("/var/run/docker.sock", SOCKET)
         env = {"PATH": f"{self.place}:{os.environ['PATH']}", "SECRETS": str(self.place), "TMPDIR": str(self.place)}
@@ -182,6 +185,33 @@ def test_a_service_is_made_changed_rolled_back_and_removed(
     assert not running(client, made)
     told = "".join(instance.ran)
     assert not [each for each in (PASSWORD, *VALUE.split("\n")) if each and each in told]
+
+
+def test_what_a_proxy_keeps_is_put_there_and_read_and_its_instance_asks_it(
+    client: docker.DockerClient, instance: Instance, repository: str, secret: dict[str, str]
+) -> None:
+    """The example stands in for Traefik, which needs no engine for its routes; who is asked answers nothing of them."""
+    volume, port = f"{STACK}-edge", free_port()
+    wanted = {**props(repository, secret, Mounts=[{"Type": "volume", "Source": volume, "Target": traefik.HOME}])}
+    spec = wanted["spec"]
+    spec["Mode"] = {"Replicated": {"Replicas": 1}}
+    published = {"Protocol": "tcp", "TargetPort": 8080, "PublishedPort": port, "PublishMode": "host"}
+    spec["EndpointSpec"]["Ports"] = [published]
+    wanted["volume"] = volume
+    made = swarm_proxy.ServerProvider().create(wanted).id
+    try:
+        routes = {"api": {"routers": {"api": {"rule": "PathRegexp(`^(/|$)`)"}}}}
+        with swarm_proxy.RouteProvider().reach({"host": SSM, "server": made}) as proxy:
+            assert proxy_engine.kept(proxy.engine, proxy.container) == {}
+            proxy_engine.write(proxy.engine, proxy.container, routes)
+            assert proxy_engine.kept(proxy.engine, proxy.container) == routes
+            assert json.loads(proxy_engine.file_of(proxy.engine, proxy.container, traefik.WATCHED))["http"]
+            assert proxy.behind("r1").startswith("it answers ")
+        assert swarm_proxy.status(SSM, None, f"http://127.0.0.1:{port}/healthz", {"x-switchyard-to": "one"}) == "200"
+        assert "curl: (7)" in swarm_proxy.status(SSM, None, f"http://127.0.0.1:{free_port()}/", {})
+    finally:
+        swarm_proxy.ServerProvider().delete(made, wanted)
+    assert volume not in [each.name for each in client.volumes.list()]
 
 
 def test_a_network_comes_and_goes(client: docker.DockerClient, instance: Instance, repository: str) -> None:

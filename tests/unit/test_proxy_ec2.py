@@ -11,6 +11,7 @@ import pytest
 from docker.errors import NotFound
 from requests.exceptions import ConnectionError as NoConnection
 
+from components.edge.proxy_ec2 import ProxyEc2Options
 from components.edge.proxy_engine import Reached
 from components.edge.proxy_routes import REVISION_HEADER, taken
 from components.orchestrator import swarm_proxy
@@ -60,6 +61,14 @@ def test_the_whole_internet_gets_to_the_proxys_ports_and_to_no_other() -> None:
     assert [str(each) for each in violations(resources(by_acme()), "trial")] == []
     theirs = {"vpc": {"id": "vpc-1", "public-subnets": ["subnet-1", "subnet-2"]}, "network": None}
     assert not made(**PLAIN | theirs, **{"security-groups": {"replicas": "sg-theirs"}}).of(RULE)
+
+
+def test_the_role_that_deploys_may_make_what_it_makes() -> None:
+    for more, domain in ((HTTPS, True), (PLAIN, False)):
+        taken = ProxyEc2Options().taken(own=True, domain=domain, access_logs=False)
+        theirs = {each.type for each in made(**more).under("switchyard:edge:ProxyEc2") if each.type.startswith("aws:")}
+        assert theirs == set(taken.types)
+        assert ("route53:ListHostedZones" in taken.looks_up) is domain
 
 
 def test_a_service_is_the_same_behind_it_as_behind_a_load_balancer() -> None:

@@ -161,6 +161,7 @@ def _run(name: str, block: str, weights: str = json.dumps(WEIGHTS)) -> _Ran:
             workloads = {each: _workload(front, key, service, each, network) for each, network in networks.items()}
             front.traffic(key, service, json.loads(weights), workloads)
             groups += [each.target.group for each in workloads.values() if each.target]
+        front.finish()
         return groups
 
     groups = deploy(program)
