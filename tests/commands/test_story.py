@@ -178,7 +178,7 @@ class TestPage:
             ("lost", "10.0", "1", "lost", "1"),
         ]
         assert "update api (aws:lb/listenerRule:ListenerRule), 0:01 to 0:02" in page
-        assert "1 were lost (502 1)" in page
+        assert "1 was lost (502 1)" in page
         assert "The requests" not in html("dev", report())
 
     def test_nothing_is_fetched_and_nothing_runs(self) -> None:
