@@ -117,6 +117,11 @@ bench-load: env need-go ## REQUESTS=100000 through real switches, RATE=500 a sec
 	SWITCHYARD_LIVE=1 SWITCHYARD_REQUESTS=$(or $(REQUESTS),100000) SWITCHYARD_RATE=$(or $(RATE),500) \
 		.venv/bin/python -m pytest -q -s tests/live/bench_load.py
 
+.PHONY: bench-faults
+bench-faults: env need-go ## what callers lose when something goes wrong in a switch, at RATE=200 a second; an hour
+	SWITCHYARD_LIVE=1 SWITCHYARD_RATE=$(or $(RATE),200) \
+		.venv/bin/python -m pytest -q -s tests/live/bench_faults.py tests/live/bench_changes.py
+
 .PHONY: bench-rehearsal
 bench-rehearsal: env load ## requests through each switch on the rehearsed AWS, REQUESTS=100000 in each at RATE=500 a second
 	SWITCHYARD_REQUESTS=$(or $(REQUESTS),100000) SWITCHYARD_RATE=$(or $(RATE),500) \

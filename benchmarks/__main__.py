@@ -25,6 +25,11 @@ SWITCH = ROOT / "benchmarks" / "switch.md"
 """What `python -m benchmarks.switching` measured, likewise put down by hand: at 100 services it takes minutes."""
 LOAD = ROOT / "benchmarks" / "load.md"
 """What `make bench-load` measured: it needs a Docker engine and a cluster, and its figures are put down by hand."""
+REHEARSED = ROOT / "benchmarks" / "rehearsed.md"
+"""What `make bench-rehearsal` measured, likewise by hand."""
+FAULTS = ROOT / "benchmarks" / "faults.md"
+"""What `make bench-faults` measured, likewise by hand."""
+BY_HAND = (SWITCH, LOAD, REHEARSED, FAULTS)
 TURNS = {1: 15, 100: 3, 500: 1}
 """Services -> how often each program runs."""
 SETTLED = {"PYTHONDONTWRITEBYTECODE": ""}
@@ -146,7 +151,8 @@ def main() -> None:
     with Cloud() as cloud:
         found = {count: compare(cloud, count, turns) for count, turns in TURNS.items()}
     README.write_text(
-        "".join([report(found), *(each.read_text(encoding="utf-8") for each in (SWITCH, LOAD))]), encoding="utf-8"
+        "".join([report(found), *(each.read_text(encoding="utf-8") for each in BY_HAND)]),
+        encoding="utf-8",
     )
     print(README.read_text(encoding="utf-8"))
 

@@ -7,11 +7,13 @@ from typing import Any
 import docker
 import pytest
 
+from rehearsal.traffic.replica import free_port
 from tests.live.apply import ApplyServicer
 from tests.live.conftest import HOST
 from tests.live.on_cluster import Images, exposed, namespaces, served
-from tests.live.project import REQUIRED, free_port
+from tests.live.project import REQUIRED
 from tests.stack import Stack
+from tools.kube import node
 from tools.kube.api import Api
 from tools.proxy.__main__ import TAG, kept, load
 from yard.machine import Machine, Notes, join_swarm, leave_swarm
@@ -55,3 +57,9 @@ def stack(
         stack.set(**{"access-logs": True})
         yield stack
     assert namespaces(api) == before
+
+
+def from_elsewhere(stack: Stack) -> str:
+    """The URL as callers on other machines have it, whom the kernel itself lets in. At localhost a process of Docker's
+    does, which an engine before 23 may end whenever a network changes (https://github.com/moby/moby/pull/44215)."""
+    return str(stack.outputs["url"]).replace("localhost", node.address())

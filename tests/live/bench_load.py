@@ -16,7 +16,7 @@ import pytest
 
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.attack import Attack
-from tests.live.behind_the_proxy import proxy, stack, swarm  # noqa: F401 - fixtures
+from tests.live.behind_the_proxy import from_elsewhere, proxy, stack, swarm  # noqa: F401 - fixtures
 from tests.program import ROOT
 from tests.stack import Stack
 from tools.kube import node
@@ -61,7 +61,7 @@ def off(attack: Attack, began: float, ended: float, key: str, share: int) -> tup
 def test_no_request_is_lost_however_many_there_are(stack: Stack, api: Api, tmp_path: Path) -> None:  # noqa: F811
     stack.set(guard=SHORT, services={"api": {**stack.service("api"), "cpu": 0.5}})
     stack.up()
-    url, steps, switches = from_elsewhere(stack.outputs["url"]), Steps(), 0
+    url, steps, switches = from_elsewhere(stack), Steps(), 0
     with Attack(url, tmp_path, RATE) as attack:
         while attack.sent < REQUESTS:
             for to in ("kubernetes", "swarm"):
@@ -76,11 +76,6 @@ def test_no_request_is_lost_however_many_there_are(stack: Stack, api: Api, tmp_p
     assert all(abs(deviations) <= 3 for *_, deviations in shares)
     Switch.of(stack.stack, ROOT, steps, 1).run("kubernetes")
     without(url, node_port(api), tmp_path)
-
-
-def from_elsewhere(url: str) -> str:
-    """As callers on other machines call it: `localhost` would go through Docker's own proxy in user space as well."""
-    return url.replace("localhost", node.address())
 
 
 def why(attack: Attack) -> Mapping[tuple[str, int, str], int]:

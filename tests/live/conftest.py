@@ -11,10 +11,11 @@ import docker
 import pytest
 
 from components.docker_engine import SwarmError, connect
+from rehearsal.traffic.replica import free_port
 from tests.live.apply import ApplyServicer
 from tests.live.login_registry import login_registry
 from tests.live.on_cluster import PATIENCE, Images
-from tests.live.project import REQUIRED, ROOT, free_port
+from tests.live.project import REQUIRED, ROOT
 from tools.kube import cluster, node
 from tools.kube.api import Api
 from tools.kube.programs import BIN, KubeError

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import yaml
 from pulumi import automation as auto
 
 from components.build import Build
+from rehearsal.traffic.replica import free_port
 from yard import engine
 from yard.image import Source
 from yard.local import STACK, Local
@@ -131,11 +131,3 @@ def example(root: Path) -> Source:
     """The example service of the project in `root`, compiled here: its build pulls nothing."""
     build = Build(context="app", target="prebuilt", run="scripts/build.sh")
     return Source("api", build, root, "x86_64")
-
-
-def free_port() -> int:
-    """A port of this machine that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -17,12 +17,13 @@ import yaml
 from components.edge.proxy import ProxyOptions
 from components.guard import Seen
 from rehearsal.server import Server
+from rehearsal.traffic.replica import free_port
 from tests.live.apply import ApplyServicer
 from tests.live.behind_the_proxy import has_traefik
 from tests.live.conftest import HOST
 from tests.live.load import Load
 from tests.live.on_cluster import DRAIN, namespaces
-from tests.live.project import Project, copy_of_project, free_port
+from tests.live.project import Project, copy_of_project
 from tests.live.test_local import settled
 from tools.kube import node
 from tools.kube.api import Api

@@ -2,13 +2,17 @@
 
 import re
 import time
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 import pytest
 
+from components.direct import open_directly
+from components.edge import WARM_UP_HEADER
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.behind_the_proxy import proxy, stack, swarm  # noqa: F401 - fixtures
 from tests.live.load import Load
@@ -37,14 +41,19 @@ TAKEN_BACK = {
 """Service -> the mistake that it makes on Kubernetes, and what the guard says of it."""
 UNNOTICED = {"late": "slow to start", "closes": "closes kept connections early", "abrupt": "dies at SIGTERM"}
 """Service -> the mistake that it makes on Kubernetes, which costs nobody a request in a switch."""
+CUT = {"long": "needs longer than the drain"}
+"""Service -> the mistake that costs those requests that are under way when its replicas go, and no other."""
+KEYS = ("swarm", "kubernetes")
 MISTAKES = {name: mistake for name, (mistake, _) in TAKEN_BACK.items()} | UNNOTICED
+UNDER_WAY, LONGER = "20s", "120s"
+"""How long an answer takes that a replica has time for before it goes, and one that it has not."""
 
 
 @pytest.fixture
 def digest(images: Images, tmp_path: Path) -> str:
     """The service that makes mistakes, in the registry."""
     (tmp_path / "image").mkdir()
-    return image_of(images, tmp_path / "image", [*REFUSED, *MISTAKES])
+    return image_of(images, tmp_path / "image", [*REFUSED, *MISTAKES, *CUT])
 
 
 def service(name: str, digest: str, mistake: str, on: str = "") -> dict[str, Any]:
@@ -55,9 +64,10 @@ def service(name: str, digest: str, mistake: str, on: str = "") -> dict[str, Any
 
 @pytest.fixture
 def wrong(stack: Stack, digest: str) -> Stack:  # noqa: F811
-    """Not up yet: nine services, of which those that are refused are wrong on Swarm already."""
+    """Not up yet: ten services, of which those that are refused are wrong on Swarm already."""
     services = {name: service(name, digest, mistake) for name, (mistake, _) in REFUSED.items()}
     services |= {name: service(name, digest, mistake, "kubernetes") for name, mistake in MISTAKES.items()}
+    services |= {name: service(name, digest, mistake) for name, mistake in CUT.items()}
     gate = {"polls": 2, "interval": 0.5, "timeout": 10, "settle": 1}
     stack.set(services=services, gate=gate, guard={"samples": 5, "patience": 0})
     return stack
@@ -68,7 +78,7 @@ def test_each_mistake_is_told_or_costs_nobody_a_request(wrong: Stack, monkeypatc
         engine.Watch().run(wrong.stack.up, continue_on_error=True)
     for _, says in REFUSED.values():
         assert re.search(says, str(refused.value))
-    wrong.set(services={name: each for name in MISTAKES for each in [wrong.service(name)]})
+    wrong.set(services={name: each for name in [*MISTAKES, *CUT] for each in [wrong.service(name)]})
     wrong.up()
 
     monkeypatch.setattr(switch, "SHARES", (10, 100))  # at 1 % there are too few requests to tell
@@ -90,3 +100,19 @@ def test_each_mistake_is_told_or_costs_nobody_a_request(wrong: Stack, monkeypatc
         assert len(load.failed) == seen[name]["kubernetes"].errors
         assert bool(load.failed) == (name in ("fails", "early")), name
     assert not any("kubernetes" in of for of in watch.seen(back, datetime.now(UTC)).values())
+    assert answers(wrong, url) == {(name, key): name != "long" for name in ("late", "long") for key in KEYS}
+
+
+def answers(stack: Stack, url: str) -> dict[tuple[str, str], bool]:  # noqa: F811
+    """Service, orchestrator -> whether it was answered what was under way when all went."""
+
+    def ask(name: str, key: str) -> bool:
+        asked = Request(f"{url}/{name}?for={LONGER if name in CUT else UNDER_WAY}", headers={WARM_UP_HEADER: key})
+        with suppress(OSError):
+            return bool(open_directly(asked, timeout=150).status == 200)
+        return False
+
+    with ThreadPoolExecutor() as callers:
+        asked = {(name, key): callers.submit(ask, name, key) for name in ("late", *CUT) for key in KEYS}
+        stack.destroy()
+        return {each: answer.result() for each, answer in asked.items()}

@@ -9,12 +9,12 @@ import docker
 import pytest
 
 from rehearsal.server import Server
+from rehearsal.traffic.replica import free_port
 from tests.live.apply import ApplyServicer
 from tests.live.load import Load
 from tests.live.login_registry import PASSWORD, USER, login_registry
 from tests.live.on_cluster import exposed, namespaces, settled
 from tests.live.own_app import Shop, whole_day
-from tests.live.project import free_port
 from tools.kube.api import Api
 
 

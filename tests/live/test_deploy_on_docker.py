@@ -8,9 +8,10 @@ import docker
 import pytest
 import yaml
 
+from rehearsal.traffic.replica import free_port
 from tests.live.conftest import HOST
 from tests.live.load import Load, meshed
-from tests.live.project import Project, copy_of_project, free_port
+from tests.live.project import Project, copy_of_project
 from yard import engine, machine
 from yard.image import is_lost
 

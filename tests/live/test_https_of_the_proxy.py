@@ -23,11 +23,11 @@ from components.edge.proxy_routes import Https
 from components.edge.routed import CERTIFICATE
 from components.service import Service
 from components.testing.promises.checks import service_of
+from rehearsal.traffic.replica import free_port
 from tests.certificates import Authority
 from tests.live.behind_the_proxy import proxy  # noqa: F401 - the image, on the engine
 from tests.live.conftest import HOST
 from tests.live.load import Load
-from tests.live.project import free_port
 
 NAME, SERVICE = "switchyard-https-edge", service_of({"health": "/up"})
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import docker
 import pytest
 
+from rehearsal.traffic.replica import free_port
 from tests.live.conftest import HOST
 from tests.live.load import Load, meshed
 from tests.live.own_app import Shop, whole_day
-from tests.live.project import free_port
 from tests.live.test_local import settled
 
 

@@ -25,9 +25,10 @@ from components.orchestrator.swarm_parts import boot as swarm_boot
 from components.orchestrator.swarm_parts import ssm as swarm_ssm
 from components.orchestrator.swarm_parts.connection import connection
 from rehearsal.apis import ssm
+from rehearsal.traffic.replica import free_port
 from tests.live.conftest import HOST
 from tests.live.login_registry import PASSWORD, USER, login_registry
-from tests.live.project import ROOT, example, free_port
+from tests.live.project import ROOT, example
 from yard import image, machine
 
 STACK = "swarm-over-ssm"

@@ -12,8 +12,9 @@ import docker
 import pytest
 import yaml
 
+from rehearsal.traffic.replica import free_port
 from tests.live.conftest import HOST
-from tests.live.project import Project, copy_of_project, free_port
+from tests.live.project import Project, copy_of_project
 from tests.live.test_local import settled
 from tests.terminal import Terminal
 

@@ -16,8 +16,9 @@ import docker
 import pytest
 import yaml
 
+from rehearsal.traffic.replica import free_port
 from tests.live.conftest import HOST
-from tests.live.project import Project, copy_of_project, free_port
+from tests.live.project import Project, copy_of_project
 from tests.live.workflow_runner import Runner
 from yard import engine, machine
 

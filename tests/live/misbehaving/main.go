@@ -13,16 +13,22 @@ import (
 	"time"
 )
 
-// What callers wait for, and how much longer those of the slow one do.
+// What callers wait for, and how much longer those of the slow one do; what one that fails under load can take, in
+// requests a second; and how long requests under way have when it is told to stop.
 const (
-	usual = 50 * time.Millisecond
-	slow  = 10
+	usual  = 50 * time.Millisecond
+	slow   = 10
+	most   = 8
+	enough = 25 * time.Second
+	hasty  = 2 * time.Second
 )
 
 var (
 	mistake = os.Getenv("MISTAKE")
 	began   = time.Now()
 	asked   atomic.Int64
+	second  atomic.Int64
+	within  atomic.Int64
 )
 
 func main() {
@@ -61,7 +67,11 @@ func untilToldToStop(server *http.Server) {
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM)
 	<-told
-	limit, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	drain := enough
+	if mistake == "needs longer than the drain" {
+		drain = hasty
+	}
+	limit, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	server.Shutdown(limit)
 	os.Exit(0)
@@ -74,6 +84,9 @@ func answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wait := usual
+	if long, err := time.ParseDuration(r.URL.Query().Get("for")); err == nil {
+		wait = long
+	}
 	count := asked.Add(1)
 	switch mistake {
 	case "healthy before ready":
@@ -86,6 +99,11 @@ func answer(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "no such table", http.StatusInternalServerError)
 			return
 		}
+	case "500 under load":
+		if crowded() {
+			http.Error(w, "no connection is left in the pool", http.StatusInternalServerError)
+			return
+		}
 	case "slow":
 		wait = slow * usual
 	}
@@ -93,6 +111,15 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	host, _ := os.Hostname()
 	w.Header().Set("Content-Type", "application/json")
 	json.NewEncoder(w).Encode(map[string]string{"orchestrator": os.Getenv("SWITCHYARD_ORCHESTRATOR"), "host": host})
+}
+
+// crowded says whether there were too many requests in this second.
+func crowded() bool {
+	now := time.Now().Unix()
+	if second.Swap(now) != now {
+		within.Store(0)
+	}
+	return within.Add(1) > most
 }
 
 func health(w http.ResponseWriter, r *http.Request) {
