@@ -14,7 +14,7 @@ from tools.markdown import table
 
 COUNTS = (10, 50, 100, 500)
 ROOM: Mapping[str, Mapping[str, Any]] = {
-    "ecs-ec2": {"instance-types": ("m7i.2xlarge",), "max": 100},
+    "ecs-ec2": {"instance-types": ("m7i.16xlarge",), "max": 100},
     "swarm-ec2": {"instance-type": "m7i.4xlarge", "workers": 2},
 }
 """Blocks of nodes that are large enough."""
