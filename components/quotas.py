@@ -41,7 +41,7 @@ class Limit:
 
 
 ALB = "ELB user guide, Quotas for your Application Load Balancers"
-ANOTHER_STACK = "divide the services among two stacks, each with a load balancer of its own"
+ANOTHER_STACK = "divide the services among several stacks, each with a load balancer of its own"
 TARGET_GROUPS = Limit(
     name="quota-target-groups",
     what="target groups on a load balancer",

@@ -99,6 +99,9 @@ If a file does not have a key, the default in the tables below holds. Edit the f
     pulumi config set --path --type float services.api.cpu 0.5
     pulumi config set --secret --path services.api.secrets.DB_PASSWORD
 
+`--path` goes into maps and lists alone: where `replicas` is a number and shall be a map, `{min: 2, max: 6}`, edit the
+file.
+
 A key without a namespace is the project's own, whose `name` is in `Pulumi.yaml`: in project `shop`, `zones` and
 `shop:zones` are one key. All values are checked before anything is made. All problems are told at once, each with the
 key, what it is, what is wanted and how to fix it; a misspelt key is a problem too ([likely mistakes](mistakes.md)). The

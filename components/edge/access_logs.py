@@ -24,7 +24,15 @@ def access_logs(name: str, protect: bool, child: pulumi.ResourceOptions) -> aws.
     aws.s3.BucketLifecycleConfiguration(
         f"{name}-logs",
         bucket=bucket.id,
-        rules=[{"id": "expire", "status": "Enabled", "filter": {"prefix": ""}, "expiration": {"days": 365}}],
+        rules=[
+            {
+                "id": "expire",
+                "status": "Enabled",
+                "filter": {"prefix": ""},
+                "expiration": {"days": 365},
+                "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
+            }
+        ],
         opts=child,
     )
     account = aws.get_caller_identity_output(opts=pulumi.InvokeOutputOptions(parent=child.parent)).account_id

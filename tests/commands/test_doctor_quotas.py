@@ -113,7 +113,7 @@ class TestQuotas:
         assert found
         says = "1 of 100 target groups on a load balancer needed, 2 at the most, 100 in use; nobody raises it"
         assert (found.status, found.says) == ("fail", says)
-        assert found.fix.startswith("divide the services among two stacks")
+        assert found.fix.startswith("divide the services among several stacks")
 
     def test_51_services_come_up_but_cannot_move(self, tmp_path: Path, cloud: Aws) -> None:
         services = {f"s{each}": {"path": f"/{each}"} for each in range(51)}

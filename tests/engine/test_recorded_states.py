@@ -55,6 +55,9 @@ DESCRIBED: Mapping[str, str] = {
 AT_THE_EDGE: Mapping[str, str] = {
     **DESCRIBED,
     "update aws:s3/bucketPolicy:BucketPolicy policy": "the bucket of access logs takes the account's own alone",
+    "update aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration rules[0].abortIncompleteMultipartUpload": (
+        "what was never uploaded whole costs nothing for ever"
+    ),
 }
 FLOWS = "production logs who was turned away in its network"
 IN_PRODUCTION: Mapping[str, str] = dict.fromkeys(

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from components.edge.proxy import IMAGE as PROXY_IMAGE
 from tests.program import ROOT
+from yard.machine import REGISTRY_IMAGE
 
 EXAMPLE = (ROOT / "app/Dockerfile").read_text(encoding="utf-8")
 PAGE = (ROOT / "docs/dockerfiles.md").read_text(encoding="utf-8")
@@ -116,3 +118,11 @@ class TestTheOthers:
 
 def test_the_page_has_one_for_each_language() -> None:
     assert {*OTHERS} == {"Python", "Node", "Java"}
+
+
+def test_what_is_pulled_is_named_by_digest() -> None:
+    """A tag can be put on another image."""
+    by_name = dict(re.findall(r"^ARG (\w+)=(\S+:\S+)$", EXAMPLE, re.MULTILINE))
+    begun = {words.split()[-3] for name, words in instructions(EXAMPLE) if name == "FROM" and "$" in words.split()[-3]}
+    assert begun == {f"${{{name}}}" for name in by_name}
+    assert all(re.search("@sha256:[0-9a-f]{64}$", each) for each in (*by_name.values(), REGISTRY_IMAGE, PROXY_IMAGE))

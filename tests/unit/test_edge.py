@@ -190,6 +190,10 @@ class TestSecure:
         keys = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
         assert all(block[key] is True for key in keys)
 
+    def test_what_was_not_uploaded_whole_goes_from_the_log_bucket(self) -> None:
+        (rule,) = secure().one("s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration").inputs["rules"]
+        assert rule["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 7}
+
     def test_rules_have_host_and_path(self) -> None:
         assert rule(secure(), "admin")["conditions"] == [
             {"pathPattern": {"values": ["/v1", "/v1/*"]}},

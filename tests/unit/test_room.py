@@ -26,7 +26,7 @@ PORTS = {f"s{each}": 20_000 + each for each in range(100)}
 SWARM = {"instance-type": "m7i.8xlarge", "managers": 1}
 GROUPS = (
     "nobody raises that quota any further (ELB user guide, Quotas for your Application Load Balancers): divide the"
-    " services among two stacks, each with a load balancer of its own"
+    " services among several stacks, each with a load balancer of its own"
 )
 TOO_MUCH: Mapping[str, tuple[dict[str, Any], str]] = {
     "101 services on one load balancer": (
