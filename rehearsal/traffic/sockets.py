@@ -29,7 +29,7 @@ LOOK = 0.2
 TIMEOUT = 10.0
 """Seconds that it may take to open one, or to answer a ping."""
 AGAIN = 1.0
-"""Seconds until one that could not be opened is tried again."""
+"""Seconds until one that could not be opened, or did not last, is tried again."""
 LEAST = 1000
 """The least code that a close frame may have (RFC 6455, 7.4.2)."""
 BROKEN, SILENT = "broken off", "no answer to a ping"
@@ -120,6 +120,8 @@ class Sockets:
             why = talk(one, self._over.is_set)
             ended = time.time()
             self.spells.append(Spell(request.path, key, at, ended, why, waited))
+            if ended - at < AGAIN:  # a service that ends each at once would be called without a pause
+                self._over.wait(AGAIN)
 
     def _next(self) -> Key:
         with self._turn:

@@ -111,5 +111,5 @@ class TestWebSockets:
         assert carried.json()["websockets"][0]["cut"] == {"closed with 1001": 9}
         assert [*lines(carried)][-1] == (
             "  WebSockets to /ws: of 20 that were opened 9 ended with their replica (closed with 1001 9), and another"
-            " was open within 0.02 s; 1 were lost (broken off 1)"
+            " was open within 0.02 s; 1 was lost (broken off 1)"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rehearsal.traffic.figures import Carried, Latency, Part, told
 from rehearsal.traffic.sockets import Kept
@@ -23,9 +23,7 @@ def story(load: Sequence[Carried]) -> Iterator[str]:
 
 def lines(carried: Carried) -> Iterator[str]:
     """A switch, in a few lines."""
-    lost = sum(carried.lost.values())
-    verb = "was" if lost == 1 else "were"
-    outcome = f"{lost:,} {verb} lost ({told(carried.lost)})" if lost else "none was lost"
+    outcome = _outcome(carried.lost)
     yield f"{carried.phase}: {carried.requests:,} requests in {carried.seconds:.0f} s, {outcome}"
     for each in carried.parts:
         yield f"  {_part(each)}"
@@ -36,6 +34,11 @@ def lines(carried: Carried) -> Iterator[str]:
         yield f"  {_kept(kept)}"
     for mistake in carried.mistakes:
         yield f"  {mistake}"
+
+
+def _outcome(lost: Mapping[str, int]) -> str:
+    count = sum(lost.values())
+    return f"{count:,} {'was' if count == 1 else 'were'} lost ({told(lost)})" if count else "none was lost"
 
 
 def _part(part: Part) -> str:
@@ -49,8 +52,7 @@ def _latency(latency: Latency) -> str:
 
 
 def _kept(kept: Kept) -> str:
-    cut, lost = (sum(each.values()) for each in (kept.cut, kept.lost))
+    cut = sum(kept.cut.values())
     ended = f"{cut:,} ended with their replica ({told(kept.cut)})" if cut else "none ended with its replica"
     again = f", and another was open within {kept.again:g} s" if kept.again else ""
-    outcome = f"{lost:,} were lost ({told(kept.lost)})" if lost else "none was lost"
-    return f"WebSockets to {kept.path}: of {kept.opened:,} that were opened {ended}{again}; {outcome}"
+    return f"WebSockets to {kept.path}: of {kept.opened:,} that were opened {ended}{again}; {_outcome(kept.lost)}"
