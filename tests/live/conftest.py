@@ -22,7 +22,7 @@ from tools.kube.programs import BIN, KubeError
 from yard.machine import REGISTRY_IMAGE, Machine, Notes, engine_host
 
 HOST = engine_host({})
-NO_SWARM = {"test_cluster", "test_cluster_own_app", "test_cluster_verbs", "test_page"}
+NO_SWARM = {"test_cluster", "test_cluster_own_app", "test_cluster_verbs", "test_page", "test_site"}
 """Files with nothing that the engine's swarm could disturb."""
 
 

@@ -68,6 +68,8 @@ CONTRAST = """
     };
 """
 
+COLOURS = "const of = getComputedStyle(document.documentElement); return [of.color, of.backgroundColor]"
+
 
 @dataclass(frozen=True)
 class Browser:
@@ -380,6 +382,16 @@ def test_the_switch_changes_the_scheme_and_paper_is_always_light(browser: Browse
     assert browser.ask(CONTRAST)["background"] != light
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     assert browser.ask(CONTRAST)["background"] == light
+
+
+def test_a_rehearsal_is_printed_dark_on_white(browser: Browser, tmp_path: Path) -> None:
+    _rehearsal(browser, tmp_path, "light", 718)
+    light = browser.ask(COLOURS)
+    _rehearsal(browser, tmp_path, "dark", 718)
+    assert browser.ask(COLOURS) != light
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert browser.ask(COLOURS) == light
+    assert browser.ask("return document.documentElement.scrollWidth") <= 718
 
 
 @pytest.mark.parametrize("width", [360, 800, 1600])
