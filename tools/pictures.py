@@ -77,7 +77,7 @@ def load() -> None:
     """The requests through a switch."""
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "load.html"
-        print(run(*SWITCH, "--load", "--html", str(file)))
+        print(run(*SWITCH, "--load", "--rate", "300", "--bake", "20", "--html", str(file)))
         write("load.svg", lanes(file.read_text(encoding="utf-8")))
 
 
