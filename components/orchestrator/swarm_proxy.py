@@ -22,7 +22,7 @@ from components.edge import proxy_engine, proxy_tls
 from components.edge.proxy_engine import Reached
 from components.edge.proxy_routes import REVISION_HEADER, taken
 from components.orchestrator import swarm_engine
-from components.orchestrator.swarm_engine import removed
+from components.orchestrator.swarm_engine import left_behind, removed
 from components.orchestrator.swarm_parts.connection import connection
 from components.orchestrator.swarm_parts.ssm import Question, RemoteEngine
 
@@ -34,10 +34,11 @@ class ServerProvider(swarm_engine.ServiceProvider):
     """The proxy, with a volume for its routes and what it gets by ACME."""
 
     def delete(self, _id: str, props: Props) -> None:
-        """With all that it kept."""
+        """With all that it kept. On another swarm than it was on, its successor has the volume of that name."""
         super().delete(_id, props)
         with connection(props["host"]) as engine:
-            removed(engine.remove_volume, props["volume"])
+            if left_behind(engine, props) is None:
+                removed(engine.remove_volume, props["volume"])
 
 
 class OnInstance(swarm_engine.Provider):

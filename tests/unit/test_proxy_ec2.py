@@ -14,7 +14,7 @@ from requests.exceptions import ConnectionError as NoConnection
 from components.edge.proxy_ec2 import ProxyEc2Options
 from components.edge.proxy_engine import Reached
 from components.edge.proxy_routes import REVISION_HEADER, taken
-from components.orchestrator import swarm_proxy
+from components.orchestrator import swarm_engine, swarm_proxy
 from components.orchestrator.swarm_parts.ssm import Question, RemoteEngine
 from components.testing.engine import Graph
 from config.problems import BadConfig
@@ -161,19 +161,49 @@ def test_a_certificate_is_there_once_callers_of_each_name_take_it() -> None:
     assert answers.asked == [Question(f"https://{each}.example/", verified=True) for each in "ab"]
 
 
+class Swarm:
+    """A manager that knows services by name, and none by an id of another swarm."""
+
+    def __init__(self, *names: str) -> None:
+        self.names, self.volumes = names, ["v"]
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def tasks_of(self, identity: str) -> list[dict[str, Any]]:
+        raise NotFound(f"service {identity} not found")
+
+    remove_service = tasks_of
+
+    def containers(self, **_: Any) -> list[Any]:
+        return []
+
+    def service(self, name: str) -> dict[str, Any]:
+        if name in self.names:
+            return {"ID": "another", "Spec": {"Labels": {"switchyard.stack": "dev"}}}
+        raise NotFound(f"service {name} not found")
+
+    def remove_volume(self, name: str) -> None:
+        self.volumes.remove(name)
+
+
+@pytest.mark.parametrize(("names", "left"), [(["dev-edge"], ["v"]), ([], [])])
+def test_the_volume_of_a_successor_on_another_swarm_stays(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], left: list[str]
+) -> None:
+    swarm, spec = Swarm(*names), {"Labels": {"switchyard.stack": "dev"}}
+    for module in (swarm_engine, swarm_proxy):
+        monkeypatch.setattr(module, "connection", lambda _: swarm)
+    swarm_proxy.ServerProvider().delete("x", {"host": "ssh://h", "name": "dev-edge", "volume": "v", "spec": spec})
+    assert swarm.volumes == left
+
+
 def test_a_route_that_is_looked_for_where_no_proxy_runs_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone:
-        def __enter__(self) -> Any:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def tasks_of(self, _service: str) -> list[dict[str, Any]]:
-            raise NotFound("service x not found")
-
-    monkeypatch.setattr(swarm_proxy, "connection", lambda _: Gone())
+    monkeypatch.setattr(swarm_proxy, "connection", lambda _: Swarm())
     provider = swarm_proxy.RouteProvider()
     assert provider.read("api", {"host": "ssm://r/s", "server": "x"}).id == ""
     provider.delete("api", {"host": "ssm://r/s", "server": "x"})
-    with pytest.raises(Exception, match="the proxy does not run: no task of x"):
+    with pytest.raises(NotFound, match="the proxy does not run: no task of x"):
         provider.create({"host": "ssm://r/s", "server": "x", "id": "api", "route": {}})
