@@ -44,10 +44,10 @@ Check = Callable[[], list[Finding]]
 @click.option("--offline", is_flag=True, help="Look at the stack's file alone, as for a pull request.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
 def doctor(stack: str, offline: bool, as_json: bool) -> None:
-    """Look whether this machine and this account have what STACK needs, and say how to fix what is missing.
+    """Check whether this machine and this account have what STACK needs, and say how to fix what is missing.
 
-    Only what the stack's registry and orchestrator need is looked at, and nothing is changed. Exit 1 when something
-    would stop an `up`.
+    It checks only what the stack's registry and orchestrator need, and changes nothing. Exit 1 when something would
+    stop an `up`.
     """
     report(stack, _look(stack, offline), as_json)
 

@@ -23,7 +23,7 @@ ROOT = here.ROOT
 @stack_option("The stack.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(stack: str, as_json: bool) -> None:
-    """Show how the services of STACK do: replicas wanted and healthy, images, traffic, costs, and what failed last.
+    """Show the state of STACK's services: replicas wanted and healthy, images, traffic, costs, and what failed last.
 
     Exit code 1: an orchestrator did not answer; what the others say is shown.
     """
