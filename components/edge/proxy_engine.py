@@ -175,8 +175,12 @@ class RouteProvider(Provider):
 
     def put(self, props: Props) -> None:
         """Have the route as it is wanted."""
-        with self.reach(props) as proxy:
-            change(proxy, {props["id"]: whole(props["route"])})
+        try:
+            with self.reach(props) as proxy:
+                change(proxy, {props["id"]: whole(props["route"])})
+        except NotFound as error:
+            again = command("pulumi", "up", "--refresh")
+            raise SwarmError(f"the proxy {props['server']} does not run; `{again}` makes one that is gone") from error
 
 
 @contextmanager

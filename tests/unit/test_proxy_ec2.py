@@ -11,6 +11,7 @@ import pytest
 from docker.errors import NotFound
 from requests.exceptions import ConnectionError as NoConnection
 
+from components.docker_engine import SwarmError
 from components.edge.proxy_ec2 import ProxyEc2Options
 from components.edge.proxy_engine import Reached
 from components.edge.proxy_routes import REVISION_HEADER, taken
@@ -205,5 +206,5 @@ def test_a_route_that_is_looked_for_where_no_proxy_runs_is_gone(monkeypatch: pyt
     provider = swarm_proxy.RouteProvider()
     assert provider.read("api", {"host": "ssm://r/s", "server": "x"}).id == ""
     provider.delete("api", {"host": "ssm://r/s", "server": "x"})
-    with pytest.raises(NotFound, match="the proxy does not run: no task of x"):
+    with pytest.raises(SwarmError, match="the proxy x does not run; `pulumi up --refresh` makes one that is gone"):
         provider.create({"host": "ssm://r/s", "server": "x", "id": "api", "route": {}})
