@@ -28,6 +28,7 @@ REQUESTS = int(os.environ.get("SWITCHYARD_REQUESTS", "100000"))
 RATE = int(os.environ.get("SWITCHYARD_RATE", "500"))
 BAKE = 5.0
 """Seconds that each step is watched for, in which the shares are counted."""
+THERE_AND_BACK = ("kubernetes", "swarm")
 TURN = 10.0
 """Seconds for which the service is called with and without the proxy."""
 SHORT = {"samples": 50, "patience": 0}
@@ -61,13 +62,17 @@ def off(attack: Attack, began: float, ended: float, key: str, share: int) -> tup
 def test_no_request_is_lost_however_many_there_are(stack: Stack, api: Api, tmp_path: Path) -> None:  # noqa: F811
     stack.set(guard=SHORT, services={"api": {**stack.service("api"), "cpu": 0.5}})
     stack.up()
-    url, steps, switches = from_elsewhere(stack), Steps(), 0
+    url, steps, rounds = from_elsewhere(stack), Steps(), 0
     with Attack(url, tmp_path, RATE) as attack:
         while attack.sent < REQUESTS:
-            for to in ("kubernetes", "swarm"):
+            for to in THERE_AND_BACK:
                 Switch.of(stack.stack, ROOT, steps, BAKE).run(to)
-                switches += 1
-    print(f"\n{len(attack.all) - len(attack.lost)} answered, {len(attack.lost)} lost, {switches} switches")
+            for to in THERE_AND_BACK:
+                stack.set(orchestrator=to)
+                stack.up()
+            rounds += 1
+    answered, times = len(attack.all) - len(attack.lost), len(THERE_AND_BACK) * rounds
+    print(f"\n{answered} answered, {len(attack.lost)} lost, {times} switches in steps and {times} in one `up`")
     print(f"{RATE} a second; ms: {attack.latency()}; load of the machine: {os.getloadavg()}")
     shares = [(key, share, *off(attack, began, ended, key, share)) for began, ended, key, share in steps.found]
     for each in shares:
