@@ -60,6 +60,11 @@ class ProxyEc2Options(RoutedOptions):
     for_https = "{name, zone} of a public zone in Route 53, with `proxy-ec2.acme`"
     aws_access = AwsAccess(types=frozenset({parts.LET_IN}))
     keeps = 128
+    elsewhere = {
+        "certificate": "its key would stand in the history of Systems Manager's commands; `acme` gets a certificate,"
+        " and with `edge: alb` ACM does",
+        "host": "the proxy stands on the instance of swarm-ec2; `edge: proxy` stands on an engine that you name",
+    }
     loses = "callers come to one instance, so nobody answers for minutes when it is replaced or fails"
 
     acme: InstanceAcme | None = Field(

@@ -94,7 +94,11 @@ def test_traefik_has_a_file_to_watch_from_its_first_start_on(tmp_path: Any) -> N
 @pytest.mark.parametrize(
     ("more", "wanted"),
     [
-        ({"proxy-ec2": {"certificate": {"chain": "x", "key": "y"}}}, "proxy-ec2.certificate is unknown"),
+        (
+            {"proxy-ec2": {"certificate": {"chain": "x", "key": "y"}}},
+            "proxy-ec2.certificate: there is no such key: its key would stand in the history",
+        ),
+        ({"proxy-ec2": {"host": "ssh://a"}}, "proxy-ec2.host: there is no such key: the proxy stands on the instance"),
         ({"proxy-ec2": {"image": "traefik:3"}}, "proxy-ec2.image is 'traefik:3'; want an image by its digest"),
         ({"domain": DOMAIN}, "proxy-ec2.acme is not set; want {email} beside `domain`"),
         ({"domain": {"name": "a.example.com"}, "proxy-ec2": ACME}, "domain.zone is not set; want the public zone"),
