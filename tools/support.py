@@ -33,8 +33,8 @@ on which backend, is in [configuration](configuration.md); what a KMS key covers
 [security](security.md#a-kms-key-of-your-own). A key of an orchestrator's own block is for that one alone: the
 table has those that regulated companies ask for. Another orchestrator does not read the block, which may stand there
 for a switch."""
-OF_ITS_OWN = {"eks": "private-access"}
-"""Orchestrator -> such a key of its block."""
+OF_ITS_OWN = ("private-access",)
+"""Such keys of an orchestrator's block."""
 
 
 def document() -> Iterator[str]:
@@ -142,8 +142,9 @@ def _keys(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:
         yield [f"`{key.replace('_', '-')}`", *works]
     for key in AT_THE_EDGE:
         yield [f"`{key.replace('_', '-')}`", *[_at_the_edge(key, each) for each in runtimes.values()]]
-    for name, key in OF_ITS_OWN.items():
-        yield [f"`{name}.{key}`", *["honoured" if each == name else NOT_READ for each in runtimes]]
+    for key in OF_ITS_OWN:
+        for name in (each for each, options in runtimes.items() if key.replace("-", "_") in options.model_fields):
+            yield [f"`{name}.{key}`", *["honoured" if each == name else NOT_READ for each in runtimes]]
     yield ["`exceptions`", *["honoured"] * len(runtimes)]
 
 

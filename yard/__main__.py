@@ -89,9 +89,9 @@ def _fitting(error: click.ClickException) -> click.ClickException:
 
     shown = terminal.wrapped(f"{PREFIX}{error.format_message()}", terminal.width(Console(stderr=True)))
     text = shown[len(PREFIX) :]
-    if error.exit_code == click.UsageError.exit_code:  # with the usage before it, if it has one
-        return click.UsageError(text, error.ctx if isinstance(error, click.UsageError) else None)
-    return click.ClickException(text)
+    told = click.UsageError(text, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(text)
+    told.exit_code = error.exit_code
+    return told
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

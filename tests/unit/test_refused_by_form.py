@@ -15,7 +15,12 @@ NUL = "text without a NUL character, at which it would end for the process"
 FORMS = {
     "a region that AWS has not": (
         {"aws:region": "us-esat-1"},
-        only("aws:region", "is 'us-esat-1'", "a region that AWS has, such as us-east-1 or ap-northeast-1"),
+        only(
+            "aws:region",
+            "is 'us-esat-1'",
+            "a region that AWS has; did you mean us-east-1?",
+            "pulumi config set aws:region us-east-1",
+        ),
     ),
     "a NUL in a variable": (api(env={"A": "x\0y"}), only(f"{ONE}.env.A", r"is 'x\x00y'", NUL)),
     "a NUL in an argument": (api(command=["a\0b"]), only(f"{ONE}.command[0]", r"is 'a\x00b'", NUL)),
