@@ -122,7 +122,7 @@ def copy_of_project(target: Path, docker_host: str, *, proxied: bool = False) ->
     project.configure("swarm", host=docker_host, timeout=120)
     if not proxied:
         project.configure("swarm", ports={"api": free_port()})
-        project.leave_out("edge", "proxy", "gate")
+        project.leave_out("edge", "proxy", "plain-http", "gate")
     project.configure("services", env={"SWITCHYARD_DRAIN": "0s"})  # nothing to drain to: it would only take time
     return project
 
