@@ -78,7 +78,8 @@ class Lazy(Group):
             except click.exceptions.NoArgsIsHelpError:  # it is the help
                 raise
             except click.ClickException as error:
-                raise _fitting(error) from error
+                _fitting(error).show()
+                ctx.exit(error.exit_code)
 
 
 def _fitting(error: click.ClickException) -> click.ClickException:
@@ -89,9 +90,7 @@ def _fitting(error: click.ClickException) -> click.ClickException:
 
     shown = terminal.wrapped(f"{PREFIX}{error.format_message()}", terminal.width(Console(stderr=True)))
     text = shown[len(PREFIX) :]
-    told = click.UsageError(text, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(text)
-    told.exit_code = error.exit_code
-    return told
+    return click.UsageError(text, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(text)
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
