@@ -182,7 +182,7 @@ def _seed(as_json: bool) -> None:
     from yard.comparison import seed_page, table
 
     here = table.console()
-    here.print("[bold]The first user's decision table, as they wrote it and as it is now[/]")
+    here.print("[bold]The first user's decision table, as they wrote it and as it is now[/]", soft_wrap=False)
     seed_page.show(here, document())
 
 

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from config.stack_file import NoStack, StackFile
-from yard import exits, files, here, suggest
+from yard import exits, files, here, suggest, terminal
 from yard.importing import stack_file
 from yard.importing.dialects import DIALECTS, Imported, load
 from yard.importing.source import VERDICTS, NoImport
@@ -42,11 +43,13 @@ def import_(source: Path, dialect: str | None, stack: str | None, environment: s
         return
     if not stack:
         click.echo(stack_file.text_of(found.services), nl=False)
-    for line in _lines(found):
-        click.echo(line, err=True)
+    lines = _lines(found)
     if stack:
         doctor = suggest.yard("doctor", "--stack", stack)
-        click.echo(f"wrote {', '.join(found.services)} into {file.path}; `{doctor}` says what else is needed", err=True)
+        lines += [f"wrote {', '.join(found.services)} into {file.path}; `{doctor}` says what else is needed"]
+    columns = terminal.width(Console(stderr=True))
+    for line in lines:
+        click.echo(terminal.wrapped(line, columns), err=True)
 
 
 def _document(found: Imported) -> dict[str, object]:

@@ -8,7 +8,7 @@ import click
 from components.naming import label
 from components.shell import command
 from config.stack_file import StackFile
-from yard import exits, here, interrupts, suggest
+from yard import exits, here, interrupts, suggest, terminal
 from yard.checks.project import backend
 from yard.choice import LOCAL, stack_option
 from yard.groups import Group
@@ -101,7 +101,7 @@ def _tell(home: Home, found: Found, stack: str, as_json: bool) -> None:
     for row in found.rows:
         click.echo(f"{row.says}: {'made' if row.to_do else 'there'}")
     by = ("--secrets-provider", home.secrets_provider)
-    click.echo("\nNext, for a stack that is up, from where you are logged in now:")
+    terminal.say("\nNext, for a stack that is up, from where you are logged in now:")
     click.echo(f"  {suggest.yard('state', 'move', '--stack', stack, '--to', home.backend, *by)}")
     click.echo("Then, wherever stacks are brought up from:")
     click.echo(f"  {command('pulumi', 'login', home.backend)}")
@@ -144,11 +144,11 @@ def move(stack: str, target: str, provider: str, as_json: bool, yes: bool) -> No
     if as_json:
         click.echo(json.dumps(outcome, indent=2))
         return
-    click.echo(
+    terminal.say(
         f"the state of stack {stack} is at {target}: {count} resources, {secrets} secrets in it, the same as before"
     )
-    click.echo(f"config/Pulumi.{stack}.yaml has its secrets encrypted by {provider}: commit it. Next:")
+    terminal.say(f"config/Pulumi.{stack}.yaml has its secrets encrypted by {provider}: commit it. Next:")
     click.echo(f"  {command('pulumi', 'login', target)}")
     click.echo(f"  {command('pulumi', 'preview', '--stack', stack)}")
-    click.echo("Once that shows no changes, what was left is removed, and nothing that runs is touched:")
+    terminal.say("Once that shows no changes, what was left is removed, and nothing that runs is touched:")
     click.echo(f"  {moving.remove_source}")

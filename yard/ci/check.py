@@ -91,7 +91,7 @@ def _switch(subject: Subject) -> Iterator[Finding]:
 def _state(subject: Subject) -> Iterator[Finding]:
     url = project.backend(subject.file)
     if url and url.startswith("file:"):
-        way = "keep it where a runner gets at it too: docs/delivery.md, step 2"
+        way = "keep it in a runner's reach: docs/delivery.md, step 2"
         yield fail("state", f"it is at {url}, on this machine", way)
     elif url:
         yield ok("state", f"kept at {url}")

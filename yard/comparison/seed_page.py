@@ -10,8 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from yard import terminal
+
 WIDTHS = {"what": 19, "as they wrote it": 19, "now": 26, "why they differ": 33}
 """Head -> columns of a terminal; with a space between each two they are 100."""
+LEAST = (15, 11, 15, 16)
+"""The same on one of 60, where their longest words still fit."""
+BROADEST, NARROWEST = 100, 60
 LEGEND = """\
 changed: it was so, and is no more. corrected: it was never so. added: they had not written of it.
 ~ some price in it is not from its vendor's list; +? there is more; [n] the source of today's."""
@@ -24,14 +29,23 @@ def show(here: Console, document: dict[str, Any]) -> None:
     sources: dict[str, int] = {}
     for about, rows in [("", [tuple(WIDTHS)]), *_parts(document, sources)]:
         table = Table(box=None, padding=(0, 1, 0, 0), show_header=False, pad_edge=False)
-        for width in WIDTHS.values():
-            table.add_column(width=width)
+        for width in _widths(here.width):
+            table.add_column(width=width, overflow="fold")
         for cells in rows:
             table.add_row(*map(escape, cells), style="" if about else "bold")
         here.print(f"\n[bold]{escape(about)}[/]" if about else "", table, sep="\n")
-    assumed = [fill(each, initial_indent="- ", subsequent_indent="  ", width=100) for each in document["assumed"]]
+    columns = min(here.width, BROADEST)
+    legend = terminal.wrapped(LEGEND, columns)
+    assumed = [fill(each, initial_indent="- ", subsequent_indent="  ", width=columns) for each in document["assumed"]]
     numbered = [f"[{number}] {source}" for source, number in sources.items()]
-    here.print("", LEGEND, "\nAssumed", *assumed, "", *numbered, sep="\n", markup=False)
+    here.print("", legend, "\nAssumed", *assumed, "", *numbered, sep="\n", markup=False)
+
+
+def _widths(columns: int) -> Iterator[int]:
+    """Those of a terminal of so many columns: from the least, each grows to its own at the broadest."""
+    room = min(max(columns, NARROWEST), BROADEST) - NARROWEST
+    for least, most in zip(LEAST, WIDTHS.values(), strict=True):
+        yield least + (most - least) * room // (BROADEST - NARROWEST)
 
 
 def page(document: dict[str, Any]) -> Iterator[str]:
