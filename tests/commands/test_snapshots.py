@@ -31,9 +31,10 @@ GROUPS = ("ci init", "ci check", "prices refresh", "state init", "state move", "
 """Commands whose help a group has, besides the groups' own."""
 KEPT = click.Command.get_help_option
 PASTED = re.compile(
-    r"^\$ |^`[^`]+`|https?://|sha256:|^\s*(- all of it: |\w+: .*`|\w+: +)?(yard|pulumi|make|docker|aws)\b|^Usage: "
+    r"^\$ |^`[^`]+`|https?://|sha256:|^\s*(- all of it: |\w+: .*`|\w+: +)?(yard|pulumi|make|docker|aws|gh|env \w+=)\b"
+    r"|^Usage: |^\[\d+\] "
 )
-"""What is not broken over lines, for then it could not be pasted."""
+"""What is not broken over lines, for then it could not be pasted; and sources, which are as long as they are."""
 
 
 class Today(date):
