@@ -24,6 +24,7 @@ ENDING: dict[signal.Signals, Any] = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop("COLUMNS", None)  # pytest's workers are told of a width, as if they were terminals
     # A script's background job and nohup ignore some of these, and so would all that the tests start.
     for number, usual in ENDING.items():
         if signal.getsignal(number) is signal.SIG_IGN:

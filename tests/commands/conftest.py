@@ -18,12 +18,6 @@ from yard import prices as command
 from yard.pricelist import fetch as fetching
 
 
-@pytest.fixture(autouse=True)
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of no width, whatever pytest's workers have been told of theirs."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-
-
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Price files of the test's own: one for Tokyo, none for Virginia."""
