@@ -143,7 +143,7 @@ def _keys(runtimes: Mapping[str, OrchestratorOptions]) -> Iterator[list[str]]:
     for key in AT_THE_EDGE:
         yield [f"`{key.replace('_', '-')}`", *[_at_the_edge(key, each) for each in runtimes.values()]]
     for key in OF_ITS_OWN:
-        for name in (each for each, options in runtimes.items() if key.replace("-", "_") in options.model_fields):
+        for name in (each for each, options in runtimes.items() if key.replace("-", "_") in type(options).model_fields):
             yield [f"`{name}.{key}`", *["honoured" if each == name else NOT_READ for each in runtimes]]
     yield ["`exceptions`", *["honoured"] * len(runtimes)]
 
