@@ -51,6 +51,22 @@ class Group:
     """What must be there before what is in it, and goes after that."""
 
 
+def let_in_everyone(
+    name: str, group: pulumi.Input[str], port: int, description: str, opts: pulumi.ResourceOptions
+) -> aws.vpc.SecurityGroupIngressRule:
+    """Open a port of a security group to callers from anywhere."""
+    return aws.vpc.SecurityGroupIngressRule(
+        name,
+        security_group_id=group,
+        cidr_ipv4=ANYWHERE,
+        description=description,
+        ip_protocol="tcp",
+        from_port=port,
+        to_port=port,
+        opts=opts,
+    )
+
+
 class Network(pulumi.ComponentResource):
     """Somewhere for a load balancer and for the replicas behind it."""
 

@@ -14,7 +14,7 @@ import pulumi
 
 from components.aws import parts
 from components.aws.access import AwsAccess, together
-from components.aws.network import ANYWHERE
+from components.aws.network import let_in_everyone
 from components.cost import Demand, Item, Line, Note, Unpriced
 from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, Traffic, alb_quotas, moved, target_groups
 from components.edge.access_logs import access_logs
@@ -273,16 +273,7 @@ class Alb(Edge[AlbOptions]):
             name, description="Callers to the load balancer", vpc_id=self._network.vpc_id, opts=child
         )
         for port in (80, 443) if self.args.domain else (80,):
-            aws.vpc.SecurityGroupIngressRule(
-                f"{name}-{port}",
-                security_group_id=group.id,
-                cidr_ipv4=ANYWHERE,
-                description="Callers",
-                ip_protocol="tcp",
-                from_port=port,
-                to_port=port,
-                opts=child,
-            )
+            let_in_everyone(f"{name}-{port}", group.id, port, "Callers", child)
         aws.vpc.SecurityGroupEgressRule(
             name,
             security_group_id=group.id,

@@ -18,11 +18,9 @@ from components import dynamic
 from components.cost import Demand, Item, Unpriced
 from components.direct import open_unverified
 from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
-from components.edge import WARM_UP_HEADER, proxy_routes
 from components.edge.certificates import fault
 from components.edge.proxy_routes import Https, certificate
 from components.edge.routed import CERTIFICATE, Routed, RoutedOptions, names
-from components.gate import Health
 from components.guard import Watch
 from components.model import Contradiction, Model, Text
 from components.network_options import Domain
@@ -250,19 +248,15 @@ class Proxy(Routed[ProxyOptions]):
     def where(self) -> dict[str, Any]:
         return {"host": self._host, "server": self.server.id}
 
-    def health(self, group: str) -> list[Health]:
-        """Asked by way of the proxy itself: what it answers is what callers would get."""
-        service, _, orchestrator = group.partition("/")
-        headers = {WARM_UP_HEADER: orchestrator, proxy_routes.SERVICE_HEADER: service}
-        path = self._gate.expected[service].path
+    def trouble(self, path: str, headers: Mapping[str, str]) -> str:
         try:
             # Whether the certificate is for its names was seen when it was put in; this is about the replicas.
-            with open_unverified(Request(f"{self._base}{path}", headers=headers), timeout=5):
-                return [(group, "healthy", "")]
+            with open_unverified(Request(f"{self._base}{path}", headers=dict(headers)), timeout=5):
+                return ""
         except HTTPError as error:
-            return [(group, "unhealthy", f"{path} answers {error.code}")]
+            return f"{path} answers {error.code}"
         except OSError as error:
-            return [(group, "unhealthy", str(error))]
+            return str(error)
 
 
 def base(host: str, http: int, https: Https | None) -> str:

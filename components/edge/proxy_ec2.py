@@ -15,15 +15,14 @@ from pydantic import Field
 from components import dynamic
 from components.aws import parts
 from components.aws.access import AwsAccess, together
-from components.aws.network import ANYWHERE
+from components.aws.network import let_in_everyone
 from components.cost import Demand, Item, Line, Note
-from components.edge import DEFAULT, WARM_UP_HEADER, proxy_routes, traefik
+from components.edge import DEFAULT, traefik
 from components.edge.moved import taken_over
 from components.edge.proxy import IMAGE, LETS_ENCRYPT, Email
 from components.edge.proxy_routes import Https, certificate
 from components.edge.routed import CERTIFICATE, Routed, RoutedOptions, names
 from components.edge.zones import in_zone, zone_id
-from components.gate import Health
 from components.model import Contradiction, Model, Text
 from components.network_options import Domain
 from components.sdk import aws
@@ -146,29 +145,17 @@ class ProxyEc2(Routed[ProxyEc2Options]):
     def where(self) -> dict[str, Any]:
         return {**self._place.engine, "server": self.server.id}
 
-    def health(self, group: str) -> list[Health]:
-        """Asked on the instance, by way of the proxy: what it answers is what callers would get."""
-        service, _, orchestrator = group.partition("/")
-        headers = {WARM_UP_HEADER: orchestrator, proxy_routes.SERVICE_HEADER: service}
-        path = self._gate.expected[service].path
+    def trouble(self, path: str, headers: Mapping[str, str]) -> str:
+        """Asked on the instance."""
         answer = self._place.ask(f"{'https' if self.https else 'http'}://127.0.0.1{path}", headers)
-        return [(group, "healthy", "") if answer == "200" else (group, "unhealthy", f"{path} answers {answer}")]
+        return "" if answer == "200" else f"{path} answers {answer}"
 
     def _open_to_callers(self, name: str, child: pulumi.ResourceOptions) -> list[pulumi.Resource]:
         """The only ports of the instance that are open to everybody. Port 80 leads to HTTPS, and the CA calls it."""
         if not self._place.group.own:
             return []
         return [
-            aws.vpc.SecurityGroupIngressRule(
-                f"{name}--{port}",
-                security_group_id=self._place.group.id,
-                cidr_ipv4=ANYWHERE,
-                description="Callers of the proxy",
-                ip_protocol="tcp",
-                from_port=port,
-                to_port=port,
-                opts=child,
-            )
+            let_in_everyone(f"{name}--{port}", self._place.group.id, port, "Callers of the proxy", child)
             for port in ((HTTP, HTTPS) if self.https else (HTTP,))
         ]
 

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, TypeVar
 import pulumi
 
 from components import dynamic
-from components.edge import Edge, EdgeOptions, Shared, proxy_routes
+from components.edge import WARM_UP_HEADER, Edge, EdgeOptions, Shared, proxy_routes
 from components.edge.proxy_routes import Https
+from components.gate import Health
 from components.network_options import Domain
 from components.service import Service
 from components.workload import Registration, Target, Workload
@@ -60,6 +61,17 @@ class Routed(Edge[Of]):
     @abstractmethod
     def where(self) -> dict[str, Any]:
         """By what a route finds the proxy."""
+
+    @abstractmethod
+    def trouble(self, path: str, headers: Mapping[str, str]) -> str:
+        """Why the proxy's answer to a request is not a good one; empty: it is."""
+
+    def health(self, group: str) -> list[Health]:
+        """Asked by way of the proxy itself: what it answers is what callers would get."""
+        service, _, orchestrator = group.partition("/")
+        headers = {WARM_UP_HEADER: orchestrator, proxy_routes.SERVICE_HEADER: service}
+        why = self.trouble(self._gate.expected[service].path, headers)
+        return [(group, "unhealthy" if why else "healthy", why)]
 
     def before(self, orchestrator: str, workload: Workload) -> list[pulumi.Resource]:
         """What the way to an orchestrator's services needs besides."""
