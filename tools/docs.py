@@ -295,9 +295,10 @@ TYPES: Mapping[str, Callable[[Schema], str]] = {
 # --- docs/first-user.md -------------------------------------------------------------------------------------------
 
 STORY = """\
-Someone built a Go API as a hobby, and chose a registry and an orchestrator for it with a table of prices. Here is each
-of their figures as they wrote it, beside today's figure, and why the two differ. Theirs are worked out from their own
-numbers, today's from the files in [components/prices/](../components/prices/). `yard compare --seed` shows the same."""
+Someone built a Go API as a hobby, and chose a registry and an orchestrator for it with a table of prices. This page has
+each of their figures as they wrote it, today's figure beside it, and why the two differ. Their figures are computed
+from their own numbers, today's from the files in [components/prices/](../components/prices/). `yard compare --seed`
+shows the same table."""
 
 
 def first_user() -> Iterator[str]:

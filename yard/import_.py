@@ -76,7 +76,7 @@ def _lines(found: Imported) -> list[str]:
     if report.commands:
         lines += [
             "",
-            "secrets are set by hand, and asked for without an echo:",
+            "set the secrets with these commands:",
             *(f"  {each}" for each in report.commands),
         ]
     return lines

@@ -199,7 +199,7 @@ class TestHostileFiles:
                 "services: {db: {image: postgres}}\n",
                 "has no service that can run here: services.db: postgres keeps data",
             ),
-            ("services: web\n", "has no service that can run here: services: want a map of services"),
+            ("services: web\n", "has no service that can run here: services: only a map of services can be imported"),
         ],
     )
     def test_they_are_told_in_words(self, content: str, told: str, root: Path) -> None:

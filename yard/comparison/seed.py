@@ -46,8 +46,8 @@ Given = Mapping[str, Figure | str]
 
 
 def document() -> dict[str, Any]:
-    """The table for machines. Verdicts: changed: it was so, and is no more. corrected: it was never so. added: they had
-    not written of it."""
+    """The table for machines. Verdicts: changed: it was right then, and is not now. corrected: it was never right.
+    added: they did not write of it."""
     rows = [
         {"about": part["about"], **_row(given, **each)}
         for part in SEED["parts"]
@@ -142,7 +142,7 @@ def _month(region: str) -> Given:
     """What their month comes to in a region, by the names that its rows have for it; in no region nothing."""
     if not region:
         return {}
-    found: dict[str, Figure | str] = {"region": region}
+    found: dict[str, Figure | str] = {"region": region, "most": str(MONTH["most"])}
     for size in reversed(MONTH["image-sizes"]):
         pairs = {_name(each): each for each in _estimates(region, usage(size))}
         known = [each for each in pairs.values() if not each.runs_unpriced and each.amount().whole]

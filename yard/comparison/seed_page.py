@@ -18,8 +18,8 @@ LEAST = (15, 11, 15, 16)
 """The same on one of 60, where their longest words still fit."""
 BROADEST, NARROWEST = 100, 60
 LEGEND = """\
-changed: it was so, and is no more. corrected: it was never so. added: they had not written of it.
-~ some price in it is not from its vendor's list; +? there is more; [n] the source of today's."""
+changed: it was right then, and is not now. corrected: it was never right. added: they did not write of it.
+~ a price in it is not from its vendor's list; +? not every price in it is known; [n] today's source."""
 NUMBERED = 4
 """A row of more sources has only the dates from and to; --json has them all."""
 

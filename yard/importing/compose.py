@@ -65,7 +65,7 @@ def _addresses(drafts: list[Draft], theirs: list[str], report: Report) -> None:
         for name, value in draft.values.get("env", {}).items():
             if match := named.search(value):
                 report.notes.append(
-                    f"{name} of {draft.name} has an address that Compose makes, {match[1]!a}: write the one of here"
+                    f"{name} of {draft.name} has an address that Compose makes, {match[1]!a}: write the address here"
                 )
 
 
@@ -204,8 +204,8 @@ def _volumes(source: Source, draft: Draft) -> None:
             words.writable(each.at("target"), draft, str(each.at("target").value))
             each.at("type").taken("writable", "scratch space")
     source.rest_dropped(
-        "files that last are not a service's business here: code belongs in the image, data in a database or a bucket,"
-        " and `writable` is scratch space"
+        "a replica keeps no files: put code into the image, data into a database or a bucket, and what may be lost into"
+        " `writable`"
     )
 
 
@@ -237,80 +237,86 @@ def _platforms(source: Source, draft: Draft) -> None:
     source.rest_dropped(f"an image is built for linux/amd64, linux/arm64 or both, with {own} among them")
 
 
-IN_IMAGE = "say it in the Dockerfile"
-NETWORKS = "each orchestrator makes its own network; services call each other at the URL"
-GUARDED = "replicas run without privileges, the same on every orchestrator"
-HOSTS = "the orchestrator's business, not the service's"
-HOME = "it is for one machine, and replicas run on any"
-DEVELOPMENT = "it is for work on the code, and changes nothing of what runs"
-FLATTEN = "`docker compose config` prints the file with this worked in: import what it prints"
+IN_IMAGE = "set it in the Dockerfile"
+NETWORKS = "the network comes with the stack; services call each other at the URL"
+GUARDED = "replicas run without privileges, on every orchestrator"
+NAMED = "a service can have several replicas, and each gets a name of its own"
+HOME = "it is about one machine, and a replica can run on any"
+DEVELOPMENT = "it helps while you write the code, and the service runs without it"
+FLATTEN = "run `docker compose config`, which puts all into one file, and import what it prints"
 
 memory = words.memory(UNITS)
 
 RULES: Rules = {
-    "build": Rule("build", "a folder; from Pulumi.yaml's", _build),
+    "build": Rule("build", "a folder; its path then starts at the folder of Pulumi.yaml", _build),
     "build.context": Rule(
-        "build.context", "from Pulumi.yaml's folder; an address of a repository is dropped", _context
+        "build.context",
+        "its path then starts at the folder of Pulumi.yaml; the address of a repository is dropped",
+        _context,
     ),
     "build.dockerfile": _of_build("dockerfile"),
     "build.target": _of_build("target"),
     "build.args": Rule("build.args", "a map or a list; what looks like a secret is dropped", _args),
-    "build.dockerfile_inline": drop("a Dockerfile is a file: write it beside the code"),
-    "image": Rule("image", "with a digest; a tag alone is dropped, with the way to the digest", words.image),
-    "ports": Rule("port, public", "the container's port of the first one over TCP", _ports),
-    "expose": Rule("port", "where `ports` says none", _expose),
+    "build.dockerfile_inline": drop("write the Dockerfile as a file, beside the code"),
+    "image": Rule("image", words.BY_DIGEST, words.image),
+    "ports": Rule(
+        "port, public", "the container's port of the first TCP entry; public, unless all are at localhost", _ports
+    ),
+    "expose": Rule("port", "if `ports` has none", _expose),
     "environment": Rule("env, secrets", "a map or a list; what looks like a secret is set by a command", _environment),
-    "secrets": Rule("secrets", "a variable by the secret's name, set by a command", _secrets),
-    "env_file": drop("write its variables into `env`, and set its secrets with `pulumi config set --secret --path`"),
-    "command": Rule("command", "a text is split into words; one with a secret in it is dropped", words.command),
+    "secrets": Rule("secrets", "a variable with the secret's name; a command sets its value", _secrets),
+    "env_file": drop(words.ENV_FILE),
+    "command": Rule("command", words.COMMAND, words.command),
     "entrypoint": drop(words.ENTRYPOINT),
     "deploy.replicas": Rule("replicas", "as it stands", _replicas),
-    "scale": Rule("replicas", "where `deploy.replicas` says none", _replicas),
+    "scale": Rule("replicas", "if `deploy.replicas` is not set", _replicas),
     "deploy.resources.limits.cpus": Rule("cpu", "as a number", words.cpu),
-    "cpus": Rule("cpu", "where `deploy` says none", words.cpu),
-    "deploy.resources.reservations.cpus": Rule("cpu", "where there is no limit", words.cpu),
+    "cpus": Rule("cpu", "if `deploy` has no limit", words.cpu),
+    "deploy.resources.reservations.cpus": Rule("cpu", words.NO_LIMIT, words.cpu),
     "deploy.resources.limits.memory": Rule("memory", "in MiB, rounded up", memory),
-    "mem_limit": Rule("memory", "where `deploy` says none", memory),
-    "deploy.resources.reservations.memory": Rule("memory", "where there is no limit", memory),
-    "mem_reservation": Rule("memory", "where there is no limit", memory),
-    "deploy.resources": drop("`cpu` and `memory` are all that is limited"),
-    "deploy.update_config": drop("replicas are always replaced without a gap"),
-    "deploy.rollback_config": drop("an update that does not become healthy is taken back"),
+    "mem_limit": Rule("memory", "if `deploy` has no limit", memory),
+    "deploy.resources.reservations.memory": Rule("memory", words.NO_LIMIT, memory),
+    "mem_reservation": Rule("memory", words.NO_LIMIT, memory),
+    "deploy.resources": drop("only CPU and memory are limited"),
+    "deploy.update_config": drop("the orchestrator decides how it replaces replicas"),
+    "deploy.rollback_config": drop("if an update does not become healthy, the old image goes on"),
     "deploy.restart_policy": drop("a replica that ends is always started again"),
-    "deploy": drop(HOSTS),
+    "deploy": drop(words.HOSTS),
     "user": Rule("user", "a number, without the group; a name is dropped", words.user),
-    "platform": Rule("architecture", "of linux/amd64, linux/arm64", _platform),
-    "build.platforms": Rule("build.platforms", "of linux/amd64, linux/arm64, with that of `architecture`", _platforms),
-    "healthcheck.test": Rule("health", "the path of the URL that it asks", _test),
+    "platform": Rule("architecture", "linux/amd64 or linux/arm64", _platform),
+    "build.platforms": Rule(
+        "build.platforms", "linux/amd64, linux/arm64 or both; the one of `architecture` must be there", _platforms
+    ),
+    "healthcheck.test": Rule("health", "the path of the URL that the test calls", _test),
     "healthcheck": drop(words.TIMES),
-    "read_only": Rule("writable", "the file system is always read-only, so `false` is dropped", words.read_only),
+    "read_only": Rule("writable", words.READ_ONLY, words.read_only),
     "tmpfs": Rule("writable", "the paths, without options", _tmpfs),
     "volumes": Rule("writable", "those of type tmpfs; all others are dropped", _volumes),
-    "depends_on": drop("replicas start in any order: a service tries again until it is answered"),
+    "depends_on": drop("replicas start in any order: let a service try again until it gets an answer"),
     "restart": drop("a replica that ends is always started again"),
     "extends": drop(FLATTEN),
-    "profiles": drop("every service in a stack runs: take out what only some stacks need"),
-    "container_name": drop("replicas have names of their own, for there are several"),
-    "hostname": drop("replicas have names of their own, for there are several"),
+    "profiles": drop("every service of a stack runs: delete those that this stack does not need"),
+    "container_name": drop(NAMED),
+    "hostname": drop(NAMED),
     **{key: drop(NETWORKS) for key in ("networks", "network_mode", "links", "external_links", "dns", "extra_hosts")},
     **{key: drop(GUARDED) for key in ("privileged", "cap_add", "security_opt", "sysctls", "devices", "ulimits")},
-    "cap_drop": drop("replicas have no capabilities in any case"),
+    "cap_drop": drop("replicas never have capabilities"),
     **{key: drop(DEVELOPMENT) for key in ("develop", "stdin_open", "tty", "attach")},
-    **{key: drop(HOSTS) for key in ("labels", "logging", "init", "stop_grace_period", "stop_signal", "shm_size")},
+    **{key: drop(words.HOSTS) for key in ("labels", "logging", "init", "stop_grace_period", "stop_signal", "shm_size")},
     **{key: drop(HOME) for key in ("pid", "ipc", "volumes_from", "pull_policy")},
     "working_dir": drop(IN_IMAGE),
-    "configs": drop("a file of configuration belongs in the image, or its values in `env`"),
+    "configs": drop(words.FILE),
 }
 """By the field of a service."""
 
 TOP: Rules = {
-    "version": drop("Compose itself reads it no more"),
+    "version": drop("Compose itself does not use it any more"),
     "name": drop("the project's name is in Pulumi.yaml"),
     "include": drop(FLATTEN),
     "networks": drop(NETWORKS),
-    "volumes": drop("files that last are not a service's business here"),
-    "secrets": drop("each service's own `secrets` says which it needs"),
-    "configs": drop("a file of configuration belongs in the image, or its values in `env`"),
-    "services": drop("want a map of services"),
+    "volumes": drop(words.FILES),
+    "secrets": drop("the field `secrets` of each service says which it needs"),
+    "configs": drop(words.FILE),
+    "services": drop("only a map of services can be imported"),
 }
 """By the field of the file; those that begin with x- are said where they are used."""

@@ -224,7 +224,7 @@ def _http(source: Source, draft: Draft) -> None:
 def _private(source: Source, draft: Draft) -> None:
     if source.value:
         draft.set(("public",), False)
-    source.taken("public", "its opposite")
+    source.taken("public", "the opposite")
 
 
 def _probe(source: Source, draft: Draft) -> None:
@@ -271,7 +271,7 @@ def _spot(source: Source, draft: Draft) -> None:
     if "replicas" in draft.values:
         source.dropped("`replicas` is set already")
     else:
-        draft.put(source, "replicas", source.value, "not on Spot: what a stack runs on is its orchestrator's")
+        draft.put(source, "replicas", source.value, "not on Spot: the key `ecs-fargate.spot` is for that")
 
 
 def _target(source: Source, draft: Draft) -> None:
@@ -310,70 +310,70 @@ def _volumes(source: Source, draft: Draft) -> None:
             words.writable(path, draft, str(path.value))
             each.at("read_only").taken("writable", "scratch space")
             each.at("efs").taken("writable", "scratch space")
-    source.rest_dropped("files that last are not a service's business here: keep them in a bucket or a database")
+    source.rest_dropped(words.FILES)
 
 
 NO_ROUTE = "no route leads to it (`public: false`)"
 PLAIN = re.compile(r"[\w/+=.@-]+", re.A)
 """A name that is not put together of others, and has no key of a JSON document after it."""
-EDGE = "the same for all services of a stack: the load balancer is the stack's own"
-QUEUES = "topics and queues are not a service's business here: make them beside it, and give their addresses in `env`"
-ZONE = "the zone is the stack's: key `domain`"
+EDGE = "the stack has one load balancer, and this is the same for all its services"
+QUEUES = "Switchyard makes no topics or queues: make them yourself, and put their addresses into `env`"
+ZONE = "the stack has one zone: key `domain`"
 
 RULES: Rules = {
-    "name": Rule("services", "its name there", _name),
-    "type": Rule("public", "public, or not: a Backend Service or a Worker Service is not", _type),
-    "image.build": Rule("build", "a Dockerfile, or a map; from Pulumi.yaml's folder", _build),
-    "image.location": Rule("image", "with a digest; a tag alone is dropped, with the way to the digest", words.image),
+    "name": Rule("services", "the name of the service", _name),
+    "type": Rule("public", "`false` for a Backend Service and a Worker Service", _type),
+    "image.build": Rule("build", "a Dockerfile or a map; paths then start at the folder of Pulumi.yaml", _build),
+    "image.location": Rule("image", words.BY_DIGEST, words.image),
     "image.port": Rule("port", "as it stands", _port),
-    "image.credentials": drop("the registry's login is the stack's, see docs/registries.md"),
-    "image.labels": drop("the orchestrator's business, not the service's"),
+    "image.credentials": drop("the stack has one login at the registry, see docs/registries.md"),
+    "image.labels": drop(words.HOSTS),
     "image.depends_on": drop("a service has one container"),
-    "http.private": Rule("public", "its opposite", _private),
-    "http.path": Rule("path", "from the root, without a slash at its end", _path),
-    "http.alias": Rule("host", "the first of them", _alias),
+    "http.private": Rule("public", "the opposite", _private),
+    "http.path": Rule("path", "with a slash at its start and none at its end", _path),
+    "http.alias": Rule("host", "the first name", _alias),
     "http.healthcheck.port": drop("the load balancer asks `port`"),
-    "http.healthcheck.success_codes": drop("200 is healthy, and nothing else"),
+    "http.healthcheck.success_codes": drop("only the answer 200 means healthy"),
     "http.healthcheck": Rule("health", "its path", _health),
-    "image.healthcheck.command": Rule("health", "the path of the URL that it asks, where `http` has none", _probe),
+    "image.healthcheck.command": Rule(
+        "health", "if `http` has none: the path of the URL that the command calls", _probe
+    ),
     "image.healthcheck": drop(words.TIMES),
     "http.hosted_zone": drop(ZONE),
-    "http.allowed_source_ips": drop("the URL is open to all callers: if that must not be, it is `public: false`"),
+    "http.allowed_source_ips": drop("the URL is open to all callers; with `public: false` nobody can call the service"),
     "http.additional_rules": drop("a service has one route"),
     "http.target_container": drop("a service has one container"),
-    "http": Rule("public", "`false`: not public; what else is in it is dropped", _http),
-    "nlb": drop("a service speaks HTTP, behind the load balancer that all share"),
+    "http": Rule("public", "`false`: not public; the rest of it is dropped", _http),
+    "nlb": drop("a service speaks HTTP, behind the one load balancer of the stack"),
     "platform.osfamily": drop("replicas run on Linux"),
-    "cpu": Rule("cpu", "units: 1024 are a vCPU", _cpu),
+    "cpu": Rule("cpu", "1024 units are one vCPU", _cpu),
     "memory": Rule("memory", "as it stands, in MiB", _memory),
-    "platform": Rule("architecture", "of linux/x86_64, linux/arm64, or its `architecture`", _platform),
+    "platform": Rule("architecture", "linux/x86_64 or linux/arm64; of a map, its `architecture`", _platform),
     "count.range": Rule("replicas", "its `min` and `max`", _range),
-    "count.spot": Rule("replicas", "the number, not on Spot", _spot),
-    "count.cpu_percentage": Rule("replicas.cpu", "where there is a range", _target),
-    "count.range.spot_from": drop("what a stack runs on is its orchestrator's"),
-    "count": Rule("replicas", "a number; of a map what stands above", _count),
+    "count.spot": Rule("replicas", "the number; the key `ecs-fargate.spot` is for Spot", _spot),
+    "count.cpu_percentage": Rule("replicas.cpu", "if there is a range", _target),
+    "count.range.spot_from": drop("the key `ecs-fargate.spot` is for Spot"),
+    "count": Rule("replicas", "a number; of a map, only the fields above", _count),
     "variables": Rule("env, secrets", "what looks like a secret is set by a command", _variables),
-    "secrets": Rule("secrets", "each by a command, which takes it from Parameter Store or Secrets Manager", _secrets),
-    "env_file": drop("write its variables into `env`, and set its secrets with `pulumi config set --secret --path`"),
-    "command": Rule("command", "a text is split into words; one with a secret in it is dropped", words.command),
+    "secrets": Rule("secrets", "a command for each copies it from Parameter Store or Secrets Manager", _secrets),
+    "env_file": drop(words.ENV_FILE),
+    "command": Rule("command", words.COMMAND, words.command),
     "entrypoint": drop(words.ENTRYPOINT),
-    "storage.readonly_fs": Rule(
-        "writable", "the file system is always read-only, so `false` is dropped", words.read_only
-    ),
+    "storage.readonly_fs": Rule("writable", words.READ_ONLY, words.read_only),
     "storage.volumes": Rule(
-        "writable", "those that may be written to and are not EFS; all others are dropped", _volumes
+        "writable", "volumes that a replica may write to, except EFS; all others are dropped", _volumes
     ),
-    "storage.ephemeral": drop("the orchestrator's business: ECS on Fargate has 20 GiB"),
-    "sidecars": drop("a service has one container: make a service of it, or put it into the image"),
-    "network": drop("the network is the stack's own: keys `network` and `vpc`"),
+    "storage.ephemeral": drop("the orchestrator decides this: ECS on Fargate gives 20 GiB"),
+    "sidecars": drop("a service has one container: make this one a service, or put its program into the image"),
+    "network": drop("the stack has one network: keys `network` and `vpc`"),
     "exec": drop("`yard run` and `yard exec` need no key"),
     "publish": drop(QUEUES),
     "subscribe": drop(QUEUES),
-    "deployment": drop("replicas are always replaced without a gap, and a bad version is taken back"),
-    "logging": drop("logs go where the orchestrator keeps them, for `log-days`"),
-    "observability": drop("traces need a container beside the service's, and it has one"),
-    "taskdef_overrides": drop("`transforms.py` changes any resource that is made"),
-    "tags": drop("tags are the stack's: key `aws:defaultTags`"),
-    "environments": drop("each is a stack: import it with --environment NAME --stack STACK"),
+    "deployment": drop("the orchestrator decides how it replaces replicas"),
+    "logging": drop("the orchestrator keeps the logs; on AWS the key `log-days` says for how long"),
+    "observability": drop("traces need a second container, and a service has one"),
+    "taskdef_overrides": drop("`transforms.py` can change every resource"),
+    "tags": drop("tags are for the whole stack: key `aws:defaultTags`"),
+    "environments": drop("each becomes a stack: import it with --environment NAME --stack STACK"),
 }
 """By the field of a manifest."""

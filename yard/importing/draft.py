@@ -205,8 +205,9 @@ def routes(drafts: Sequence[Draft], report: Report) -> None:
             path = f"/{draft.name}"
             draft.set(("path",), path)
             report.notes.append(
-                f"the public services share one URL, and {draft.name} has what is under {path} of it, which it must"
-                " answer as it is; or give it a `host`. Where each has a port instead (swarm), take `path` out"
+                f"all public services share one URL: {draft.name} gets the requests under {path}, and must answer them"
+                " under that path. Or give it a `host`. On swarm without a proxy each has its own port: there delete"
+                " `path`"
             )
         taken.add((host, path))
 

@@ -121,33 +121,32 @@ def _route(source: Source, draft: Draft) -> None:
 
 
 HTTP = "the load balancer asks over HTTP, on `port`"
-FILES = "a file belongs in the image, or its values in `env`"
 memory = words.memory(UNITS)
 
 CONTAINER: Rules = {
-    "image": Rule("build", "`.` is built; another one is read as an `image` of Compose is", _image),
-    "args": Rule("command", "as they stand; with a secret in it dropped", words.command),
+    "image": Rule("build", "`.` is built; any other is read like `image` of Compose", _image),
+    "args": Rule("command", "as they stand; dropped if there is a secret in them", words.command),
     "command": drop(words.ENTRYPOINT),
     "variables": Rule("env, secrets", "what looks like a secret is set by a command", _variables),
-    "resources.limits.cpu": Rule("cpu", "of 250m a quarter", words.cpu),
+    "resources.limits.cpu": Rule("cpu", "a number; 250m becomes 0.25", words.cpu),
     "resources.limits.memory": Rule("memory", "in MiB, rounded up", memory),
-    "resources.requests.cpu": Rule("cpu", "where there is no limit", words.cpu),
-    "resources.requests.memory": Rule("memory", "where there is no limit", memory),
+    "resources.requests.cpu": Rule("cpu", words.NO_LIMIT, words.cpu),
+    "resources.requests.memory": Rule("memory", words.NO_LIMIT, memory),
     "readinessProbe.httpGet.path": Rule("health", "as it stands", _probe),
-    "livenessProbe.httpGet.path": Rule("health", "where `readinessProbe` says none", _probe),
+    "livenessProbe.httpGet.path": Rule("health", "if `readinessProbe` has none", _probe),
     "readinessProbe": drop(HTTP),
     "livenessProbe": drop(HTTP),
-    "files": drop(FILES),
-    "volumes": drop("files that last are not a service's business here: keep them in a bucket or a database"),
+    "files": drop(words.FILE),
+    "volumes": drop(words.FILES),
 }
 """By the field of the first container."""
 
 TOP: Rules = {
-    "apiVersion": drop("it says only how the file is to be read"),
-    "metadata.name": Rule("services", "its name there", _name),
+    "apiVersion": drop("it only says how to read the file"),
+    "metadata.name": Rule("services", "the name of the service", _name),
     "metadata": drop("annotations are for other programs"),
     "service.ports": Rule("port", "the first one over TCP: `targetPort`, else `port`", _ports),
-    "resources": Rule("public, path, host", "those of type route; without one it is not public", _resources),
+    "resources": Rule("public, path, host", "those of type `route`; without one the service is not public", _resources),
     "containers": drop("a service has one container, the first"),
 }
 """By the field of the file."""

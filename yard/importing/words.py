@@ -32,9 +32,17 @@ MANAGED: Mapping[str, str] = {
 REFERENCE = re.compile(r"(?P<name>[^@\s]+?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
 LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::\d+)?(/[^\s\"'|;)]*)?")
 AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)")
-ENTRYPOINT = "the image's own entry point runs: change it in the Dockerfile, or give all of its words in `command`"
+BY_DIGEST = "if it has a digest; otherwise it is dropped, and the report says how to get the digest"
+COMMAND = "a text is split into words; a command with a secret in it is dropped"
+ENTRYPOINT = "the image's own entry point runs: change it in the Dockerfile"
+ENV_FILE = "write its variables into `env`, and set its secrets with `pulumi config set --secret --path`"
+FILE = "put the file into the image, or its values into `env`"
+FILES = "a replica keeps no files: put them into a bucket or a database"
 HEALTH = "asked by the load balancer: a GET of this path must answer 200"
-TIMES = "how often and how long to wait is the orchestrator's, see docs/how-a-switch-works.md"
+HOSTS = "the orchestrator decides this"
+NO_LIMIT = "if there is no limit"
+READ_ONLY = "the file system is always read-only, so `false` is dropped"
+TIMES = "the orchestrator decides how often it asks and how long it waits, see docs/how-a-switch-works.md"
 
 
 def kept_elsewhere(image: Any) -> str:
