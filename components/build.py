@@ -18,25 +18,26 @@ def _list_to_tuple(value: Any) -> Any:
 
 
 class Build(Model):
-    """A folder with a Dockerfile, and what the builder is told. `build: ../api` is short for `{context: ../api}`."""
+    """A folder with a Dockerfile, and how it is built. `build: ../api` is short for `{context: ../api}`."""
 
     context: Folder = Field(
-        description="Folder that the builder gets, from the folder of Pulumi.yaml; .dockerignore leaves things out."
+        description="Folder that the builder gets, as a path from the folder of Pulumi.yaml. Its .dockerignore"
+        " leaves files out."
     )
-    dockerfile: Folder = Field(default="Dockerfile", description="The Dockerfile, from `context`.")
-    target: Folder | None = Field(default=None, description="Stage of the Dockerfile to build; unset: the last one.")
+    dockerfile: Folder = Field(default="Dockerfile", description="The Dockerfile, as a path from `context`.")
+    target: Folder | None = Field(default=None, description="Stage of the Dockerfile to build. Unset: the last one.")
     args: dict[str, str] = Field(
-        default={}, description="Build arguments. VERSION, which is also the image's tag, is given in any case."
+        default={}, description="Build arguments. VERSION, which is also the image's tag, is always given."
     )
     run: Folder | None = Field(
         default=None,
-        description="Shell command that makes what the Dockerfile copies, such as a compiled binary: run in `context`"
-        " before the build, with VERSION and TARGETARCH (amd64, arm64) in its environment.",
+        description="Shell command that makes what the Dockerfile copies, such as a compiled binary. It runs in"
+        " `context` before the build, with VERSION and TARGETARCH (amd64, arm64) in its environment.",
     )
     platforms: Annotated[tuple[Platform, ...], BeforeValidator(_list_to_tuple)] = Field(
         default=(),
-        description="Platforms of the image that `yard deploy` builds, such as [linux/amd64, linux/arm64], with that"
-        " of `architecture` among them; unset: that one alone. More than one needs Docker's plugin buildx.",
+        description="Platforms that `yard deploy` builds the image for, such as [linux/amd64, linux/arm64]. The one"
+        " of `architecture` must be among them. Unset: only that one. More than one needs Docker's plugin buildx.",
     )
 
     @model_validator(mode="after")

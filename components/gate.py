@@ -27,18 +27,18 @@ Groups = Callable[[Mapping[str, Any]], dict[str, int]]
 
 
 class GateOptions(Model):
-    """How long the gate looks before traffic moves, and how long the old replicas stay after it has."""
+    """How long the gate looks before traffic moves, and how long the old replicas stay afterwards."""
 
-    polls: int = Field(default=3, ge=1, le=20, description="Looks in a row that must all find enough healthy targets.")
+    polls: int = Field(default=3, ge=1, le=20, description="How many looks in a row must find enough healthy targets.")
     interval: Number = Field(default=5, ge=0, le=60, description="Seconds between two looks.")
     timeout: Number = Field(
-        default=600, ge=0, le=3600, description="Seconds until the gate gives up and the weights stay."
+        default=600, ge=0, le=3600, description="Seconds until the gate gives up. The weights then stay."
     )
     settle: Number = Field(
         default=45,
         ge=0,
         le=3600,
-        description="Seconds that whatever lost its traffic keeps running, for requests under way.",
+        description="Seconds that the old replicas go on after they lost their traffic, to finish their requests.",
     )
 
 

@@ -44,46 +44,43 @@ Bucket = Annotated[str, Text(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", "the name of
 class GitHub(Model):
     """The repository whose workflows may build and deploy, without a password."""
 
-    repository: Repository = Field(
-        examples=["acme/shop"], description="Owner and name, in the letters that GitHub shows."
-    )
+    repository: Repository = Field(examples=["acme/shop"], description="Owner and name, exactly as GitHub shows them.")
     repository_id: Id = Field(
         examples=[123456789],
-        description="Its number, which no rename changes and no other repository gets: `gh api repos/OWNER/NAME --jq"
-        " .id`.",
+        description="Its number, which stays after a rename and which no other repository gets: `gh api"
+        " repos/OWNER/NAME --jq .id`.",
     )
     owner_id: Id = Field(
-        examples=[1234567], description="The owner's number, likewise: `gh api repos/OWNER/NAME --jq .owner.id`."
+        examples=[1234567], description="The owner's number: `gh api repos/OWNER/NAME --jq .owner.id`."
     )
     environment: Environment | None = Field(
         default=None,
-        description="The environment of the repository that a job which deploys must be in; GitHub can have people"
-        " agree to it first. Unset: any job of `branch` may deploy.",
+        description="The environment of the repository that a job must be in to deploy. GitHub can ask people to"
+        " agree first. Unset: any job of `branch` may deploy.",
     )
     branch: Branch = Field(
-        default="main", description="The branch that is deployed; workflows of others can only preview."
+        default="main", description="The branch that is deployed. Workflows of other branches can only preview."
     )
     permissions_boundary: PolicyArn | None = Field(
         default=None,
-        description="ARN of the policy that limits every role of the stack. Unset: one is made that allows all but"
-        " changes to who may do what.",
+        description="ARN of the policy that limits every role of the stack. Unset: Switchyard makes one, which"
+        " allows no change to who may do what.",
     )
     provider: Literal["make", "existing"] = Field(
         default="make",
-        description="AWS's identity provider for GitHub, of which an account has one: make it, or use the one that is"
-        " there.",
+        description="AWS's identity provider for GitHub. An account has only one: make it, or use the existing one.",
     )
     orchestrators: tuple[str, ...] = Field(
         default=(),
         examples=[["ecs-fargate", "eks"]],
-        description="Orchestrators on AWS that workflows may switch between. Unset: those that are up; then somebody"
-        " with more permissions runs the first `pulumi up` of a switch, and the last.",
+        description="Orchestrators on AWS that workflows may switch between. Unset: only those that are up; then"
+        " somebody with more permissions must run the first and the last `pulumi up` of a switch.",
     )
     state_bucket: Bucket | None = Field(
-        default=None, description="The S3 bucket that Pulumi keeps the stack's state in, if it is in one."
+        default=None, description="The S3 bucket that Pulumi keeps the stack's state in, if it is in S3."
     )
     state_key: KeyArn | None = Field(
-        default=None, description="ARN of the KMS key that encrypts the stack's secrets and its state, if one does."
+        default=None, description="ARN of the KMS key that encrypts the stack's secrets and its state, if there is one."
     )
 
     def needs(self) -> Iterator[Need]:

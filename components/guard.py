@@ -25,28 +25,36 @@ class GuardOptions(Model):
         default=1,
         ge=0,
         le=100,
-        description="Percent of the newcomer's requests that may fail (5xx) beyond those that fail at the old one.",
+        description="How many percent more of the newcomer's requests may fail (5xx) than of the old orchestrator's.",
     )
     latency: Number = Field(
-        default=2, ge=1, le=100, description="How many times as long the newcomer's p99 may take as the old one's."
+        default=2,
+        ge=1,
+        le=100,
+        description="How many times as long as the old orchestrator's the newcomer's p99 may be.",
     )
     samples: int = Field(
-        default=100, ge=1, le=1_000_000, description="Requests to the newcomer below which nothing is compared."
+        default=100,
+        ge=1,
+        le=1_000_000,
+        description="Requests that the newcomer must have had; with fewer, nothing is compared.",
     )
     restarts: int = Field(
         default=1,
         ge=0,
         le=1000,
-        description="How many more of the newcomer's replicas than of the old one's may end by themselves in a step.",
+        description="How many more replicas may end by themselves in a step at the newcomer than at the old"
+        " orchestrator.",
     )
     patience: Number = Field(
         default=180,
         ge=0,
         le=3600,
-        description="Seconds that a step goes on watching, beyond `--bake`, until there were `samples` requests.",
+        description="Seconds that a step watches on after `--bake`, if there were not `samples` requests yet.",
     )
     alarms: tuple[str, ...] = Field(
-        default=(), description="Your own CloudWatch alarms, by name: one in state ALARM ends the switch as well."
+        default=(),
+        description="Names of your own CloudWatch alarms. If one is in state ALARM, all traffic goes back, too.",
     )
 
 

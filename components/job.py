@@ -38,9 +38,9 @@ class Job(Model):
 
     command: tuple[PlainText, ...] = Field(min_length=1, description="Arguments in place of the image's own command.")
     schedule: Cron = Field(
-        description="When it runs. Where days of the month and of the week are given, either will do."
+        description="When it runs. If it has days of the month and days of the week, it runs on both."
     )
-    time_zone: TimeZone = Field(default="UTC", description="The time zone that the schedule is meant in.")
+    time_zone: TimeZone = Field(default="UTC", description="The time zone of the schedule.")
 
     @property
     def when(self) -> Schedule:

@@ -42,7 +42,7 @@ class ExistingVpc(Model):
     public_subnets: tuple[SubnetId, ...] = Field(min_length=2)
     """For the load balancer: at least two, in different zones."""
     private_subnets: tuple[SubnetId, ...] = ()
-    """For the replicas; empty: they run in the public ones, with public addresses."""
+    """For the replicas. Unset: they run in the public subnets, with public addresses."""
 
     def lookups(self) -> Iterator[Lookup]:
         """What the program asks for before it makes anything."""
@@ -50,13 +50,12 @@ class ExistingVpc(Model):
 
 
 class SecurityGroups(Model):
-    """Security groups that someone else made, in the VPC that exists: Switchyard then makes none in their places, and
-    adds no rule to them."""
+    """Security groups that someone else made, in the VPC of `vpc`. Switchyard makes no others, and changes none."""
 
     load_balancer: GroupId | None = None
-    """The load balancer's: it must let callers in, and out to the replicas' ports."""
+    """The load balancer's. It must let callers in, and requests out to the replicas' ports."""
     replicas: GroupId | None = None
-    """The replicas' and the nodes': it must let the load balancer in, and everything out that they call."""
+    """The replicas' and the nodes'. It must let the load balancer in, and let out all that they call."""
 
     @model_validator(mode="after")
     def _not_nothing(self) -> "SecurityGroups":
@@ -91,12 +90,12 @@ def _certifiable(name: str) -> str:
 
 
 class Domain(Model):
-    """Where the URL is, with HTTPS."""
+    """The host name of the URL, which then has HTTPS."""
 
     name: Annotated[Host, AfterValidator(_certifiable)]
     """The host name that callers use."""
     zone: Host | None = Field(default=None, examples=["example.com"])
-    """The Route 53 public zone it is in, of this account. The edges alb and proxy-ec2 require it, proxy refuses it."""
+    """This account's public zone in Route 53 that has the name. Edges alb and proxy-ec2 need it, proxy refuses it."""
 
     def lookups(self) -> Iterator[Lookup]:
         """What the program asks for before it makes anything."""
@@ -120,4 +119,4 @@ class ExistingLoadBalancer(Model):
     security_group: GroupId
     """Id of the load balancer's security group: the replicas let it in."""
     url: str
-    """What callers type."""
+    """The URL that callers use."""

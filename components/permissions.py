@@ -66,13 +66,16 @@ class Permission(Model):
     )
 
     actions: tuple[Action, ...] = Field(
-        min_length=1, description="IAM actions, such as `s3:GetObject`; * in one is any text."
+        min_length=1, description="IAM actions, such as `s3:GetObject`; * stands for any text."
     )
     resources: tuple[Resource, ...] = Field(
-        min_length=1, description="ARNs, in which * is any text; `*` alone for actions that know no resources."
+        min_length=1,
+        description="ARNs, in which * stands for any text; `*` alone is for actions that know no resources.",
     )
     conditions: dict[Operator, dict[ConditionKey, Values]] = Field(
-        default={}, description="Operator to condition key to the values, of which one must match: all that must be so."
+        default={},
+        description="A map of operators, each with condition keys, each with its values. Every condition must hold:"
+        " one of its values must match.",
     )
 
     @model_validator(mode="after")

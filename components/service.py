@@ -130,7 +130,7 @@ class Replicas(Model):
     also = {"minReplicas": "min", "maxReplicas": "max", "range": "max"}
 
     min: int = Field(ge=1, le=MAX_REPLICAS, description="Replicas that always run.")
-    max: int = Field(ge=1, le=MAX_REPLICAS, description="Replicas at the most.")
+    max: int = Field(ge=1, le=MAX_REPLICAS, description="The most replicas that run.")
     cpu: int = Field(default=70, ge=10, le=95, description="Average CPU percent that autoscaling aims for.")
 
     @model_validator(mode="before")
@@ -193,17 +193,21 @@ class Service(Model):
     }
 
     port: Port = Field(
-        default=8080, examples=[8080], description="Port the process listens on; it runs as non-root, so 1024 or above."
+        default=8080,
+        examples=[8080],
+        description="Port that the process listens on: 1024 or above, because it does not run as root.",
     )
     cpu: Cpu = Field(default=0.25, description="vCPU for each replica.")
     memory: Memory = Field(default=512, description="Memory for each replica, in MiB.")
     replicas: Annotated[Replicas, BeforeValidator(_number_to_range)] = Field(
         default=Replicas(min=1, max=1),
-        description="Replicas: a number, or {min, max, cpu} with the average CPU percent to aim for.",
+        description="How many replicas run: a number, or {min, max, cpu}, where the number follows the load.",
     )
-    health: UrlPath = Field(default="/healthz", description="Path that answers 200 when the replica can take requests.")
+    health: UrlPath = Field(
+        default="/healthz", description="Path that a replica answers with 200 when it can take requests."
+    )
     env: dict[EnvName, EnvValue] = Field(
-        default={}, examples=[{"LOG_LEVEL": "info"}], description="Environment variables, in the clear."
+        default={}, examples=[{"LOG_LEVEL": "info"}], description="Environment variables that are not secret."
     )
     secrets: dict[EnvName, SecretStr] = Field(
         default={},
@@ -211,48 +215,60 @@ class Service(Model):
     )
     secrets_as: SecretsAs | None = Field(
         default=None,
-        description="env: the process finds each secret in its environment, under its name. file: in a file, whose path"
-        " is in NAME_FILE. By default what the orchestrator does by itself: file on Swarm, env on all others.",
+        description="env: each secret is an environment variable. file: each secret is a file, and the variable"
+        " NAME_FILE has its path. Unset: file on Swarm, env on all others.",
     )
     command: tuple[PlainText, ...] = Field(
         default=(), examples=[["npm", "start"]], description="Arguments in place of the image's own command."
     )
     release: tuple[PlainText, ...] = Field(
         default=(),
-        description="Arguments in place of the image's own command, for one task that runs before the replicas of a new"
-        " image, such as a migration; where it fails nothing of the service changes.",
+        description="Arguments in place of the image's own command, for one task that runs before the replicas of a"
+        " new image, such as a migration. If it fails, the service stays as it is.",
     )
     jobs: dict[Name, Job] = Field(
         default={},
-        description="Name to {command, schedule, time-zone}: what runs by a schedule, beside the replicas.",
+        description="Commands that run by a schedule, beside the replicas: each a name with {command, schedule,"
+        " time-zone}.",
     )
-    path: RoutePath = Field(default="/", description="Requests under this path come here; the longest one wins.")
-    host: Host | None = Field(default=None, description="Requests for this host name come here.")
-    public: bool = Field(default=True, description="False: no route at the URL, and nothing may connect (a worker).")
+    path: RoutePath = Field(
+        default="/",
+        description="Requests under this path go to this service. If several paths fit, the longest one wins.",
+    )
+    host: Host | None = Field(default=None, description="Requests for this host name go to this service.")
+    public: bool = Field(
+        default=True,
+        description="false: it has no route at the URL, as a worker. Only on Swarm other services of the stack can"
+        " call it.",
+    )
     build: BuildOrFolder | None = Field(
         default=None,
-        description="Where its image comes from, for `yard up`: a folder with a Dockerfile, from the folder of"
-        " Pulumi.yaml; or {context, dockerfile, target, args, run, platforms}.",
+        description="How its image is built: a folder with a Dockerfile, as a path from the folder of Pulumi.yaml;"
+        " or {context, dockerfile, target, args, run, platforms}.",
     )
     digest: Digest | None = Field(
         default=None,
-        description="The image, sha256:...; written by CI. Without it the service waits for one.",
+        description="Keeps the service at this image, sha256:.... Unset: it runs the image that was deployed last;"
+        " before the first one, nothing of it runs.",
     )
     image: PublicImage | None = Field(
         default=None,
-        description="An image that someone else built and that anyone may pull, by digest, such as"
-        " docker.io/library/nginx@sha256:...; in place of `build` and `digest`, and not in the stack's registry.",
+        description="An image that someone else built and that anyone may pull, by its digest, such as"
+        " docker.io/library/nginx@sha256:.... It stands in place of `build` and `digest`, and is not in the stack's"
+        " registry.",
     )
-    architecture: Architecture = Field(default="x86_64", description="CPU architecture the image was built for.")
+    architecture: Architecture = Field(default="x86_64", description="CPU architecture that the image was built for.")
     user: Annotated[int, Field(ge=1, le=65535), Wanted(USER)] = Field(
-        default=65532, description="Numeric user the process runs as; never root."
+        default=65532, description="Number of the user that the process runs as; never root."
     )
     writable: tuple[AbsolutePath, ...] = Field(
-        default=(), description="Paths with scratch space; the rest of the file system is read-only."
+        default=(),
+        description="Paths that the process may write to; what it writes goes with the replica. The rest of the"
+        " file system is read-only.",
     )
     permissions: Permissions = Field(
         default=(),
-        description="What its process may do on AWS, a list of {actions, resources, conditions}; by default nothing.",
+        description="What its process may do on AWS: a list of {actions, resources, conditions}. Unset: nothing.",
     )
 
     @model_validator(mode="after")

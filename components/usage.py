@@ -22,12 +22,12 @@ class Usage(Model):
     """The key `usage`, and the files of `yard compare --usage`."""
 
     preset: Literal["small", "medium", "large"] = Field(
-        default="small", description="Where the fields that are not given come from."
+        default="small", description="Gives the fields that are not set."
     )
     image_size: int = Field(ge=0, le=100_000, description="Size of a service's image as it is pulled, in MB.")
     deploys: int = Field(ge=0, le=100_000, description="Deployments of each service a month.")
     layer_reuse: Number = Field(
-        default=0, ge=0, le=1, description="Share of an image that is there already, from 0 (none) to 1."
+        default=0, ge=0, le=1, description="Share of an image that is there already, from 0 (nothing) to 1 (all)."
     )
     requests: int = Field(ge=0, le=10**13, description="Requests a month, to all services together.")
     response_size: Number = Field(ge=0, le=10**7, description="Size of a response, in KB.")
@@ -36,28 +36,38 @@ class Usage(Model):
     )
     logs: Number = Field(ge=0, le=10**7, description="What all replicas write a month, in GB.")
     audit_logs: Number | None = Field(
-        default=None, ge=0, le=10**6, description="What an EKS cluster's own audit log adds a month, in GB; unset: ?"
+        default=None,
+        ge=0,
+        le=10**6,
+        description="What an EKS cluster's own audit log adds a month, in GB. Unset: not known, shown as `?`.",
     )
     flow_logs: Number | None = Field(
-        default=None, ge=0, le=10**6, description="What the network's flow logs come to a month, in GB; unset: ?"
+        default=None,
+        ge=0,
+        le=10**6,
+        description="What the network's flow logs add a month, in GB. Unset: not known, shown as `?`.",
     )
     hours: Number = Field(default=730, ge=0, le=744, description="Hours a month in which the stack is up.")
     load: Number = Field(
-        default=0, ge=0, le=1, description="Where between min and max the replicas are on average, from 0 to 1."
+        default=0,
+        ge=0,
+        le=1,
+        description="Where between `min` and `max` the number of replicas is on average: from 0 (`min`) to 1 (`max`).",
     )
     free_allowances: bool = Field(
         default=True,
-        description="What the vendors give each account free of charge every month (AWS 100 GB out and 5 GB of logs)"
-        " is left for this stack.",
+        description="true: this stack gets all that vendors give each account free of charge every month (AWS: 100"
+        " GB out and 5 GB of logs).",
     )
     extended_support: bool = Field(
-        default=False, description="The EKS version is out of standard support, and was kept on purpose."
+        default=False, description="true: the EKS version is out of standard support, and you keep it on purpose."
     )
     github_plan: Literal["free", "pro", "team", "enterprise"] = Field(
         default="free", description="GitHub plan, for what packages would cost if GitHub charged for containers."
     )
     cluster: Literal["unknown", "gke-autopilot"] = Field(
-        default="unknown", description="What kind of cluster orchestrator kubernetes runs on; used only to price it."
+        default="unknown",
+        description="What kind of cluster orchestrator kubernetes runs on. Only its price depends on it.",
     )
 
     @model_validator(mode="before")

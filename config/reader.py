@@ -75,19 +75,19 @@ class Keys(Model):
     )
     pull_from: str | None = Field(
         default=None,
-        description="Only while images move to another registry: the one that replicas still pull from. `registry` is"
-        " then made beside it. Otherwise empty.",
+        description="Only while images move to another registry: the old one, which replicas still pull from."
+        " `registry` is then the new one. Otherwise empty.",
     )
     orchestrator: str = Field(
         default=orchestrator.DEFAULT,
-        description="What runs the services: ecs-fargate, ecs-ec2, eks, swarm-ec2, kubernetes or swarm. Change it and"
-        " `pulumi up`: among the first four the URL stays.",
+        description="What runs the services: ecs-fargate, ecs-ec2, eks, swarm-ec2, kubernetes or swarm. To change it,"
+        " set it and run `pulumi up`. The URL stays if one edge is in front of both orchestrators.",
     )
     edge: str | None = Field(
         default=None,
-        description="Where callers come in: alb, an Application Load Balancer on AWS; proxy, a Traefik on a Docker"
-        " engine; or proxy-ec2, the same on the one instance of swarm-ec2. By default alb, where it can stand before an"
-        " orchestrator of the stack; else each service has an address of its own.",
+        description="Where callers come in. alb: an Application Load Balancer on AWS. proxy: Traefik on a Docker"
+        " engine. proxy-ec2: Traefik on the one instance of swarm-ec2. Unset: alb if an orchestrator of the stack"
+        " can be behind it; otherwise none, and each service has its own address.",
     )
     preset: Literal["trial", "standard", "production"] = Field(
         default="trial",
@@ -96,88 +96,92 @@ class Keys(Model):
     services: dict[Name, Service] = Field(
         min_length=1,
         examples=[{"api": {"port": 8080}}],
-        description="The services, by name. See docs/configuration.md for what each can say.",
+        description="The services, by name. docs/configuration.md lists the fields of each.",
     )
     traffic: dict[str, Annotated[int, Field(ge=0, le=999), Wanted(WEIGHT)]] = Field(
         default={},
-        description="Only during a move: the weight, 0 to 999, of each orchestrator that is up, such as"
-        " {eks: 90, ecs-fargate: 10}. Otherwise `orchestrator` gets everything.",
+        description="Only during a move: the weight, 0 to 999, of each orchestrator that is up, such as {eks: 90,"
+        " ecs-fargate: 10}. Otherwise `orchestrator` gets all requests.",
     )
     domain: Domain | None = Field(
         default=None,
         examples=[{"name": "api.example.com", "zone": "example.com"}],
-        description="Where the URL is, with HTTPS: {name: api.example.com, zone: example.com}; for edge proxy without"
-        " `zone`. Without it the URL is plain HTTP on the load balancer's or the proxy's own name.",
+        description="The host name of the URL, which then has HTTPS: {name: api.example.com, zone: example.com};"
+        " with edge proxy, no `zone`. Unset: the URL is plain HTTP at the load balancer's or the proxy's own name.",
     )
     plain_http: bool = Field(
         default=False,
-        description="That the URL has no HTTPS is meant, for example because something before the load balancer has it."
-        " With `protect` (preset production), a stack needs `domain` or this.",
+        description="true: the URL has no HTTPS on purpose, for example because something in front of the load"
+        " balancer has it. With `protect` (preset production) a stack needs `domain` or this key.",
     )
-    network: Kind | None = Field(default=None, description="How replicas reach the outside. Or `preset`, the preset's.")
+    network: Kind | None = Field(
+        default=None, description="How replicas reach what is outside the network. `preset`: the value of the preset."
+    )
     zones: Annotated[int, Field(ge=2, le=3), Wanted("2 or 3, the number of availability zones to use")] | None = Field(
-        default=None, description="Availability zones to use. Or `preset`, the preset's."
+        default=None, description="How many availability zones to use. `preset`: the value of the preset."
     )
     vpc: ExistingVpc | None = Field(
         default=None,
-        description="A VPC that exists, instead of one of our own:"
-        " {id, public-subnets: [...], private-subnets: [...]}.",
+        description="A VPC that exists; Switchyard then makes none: {id, public-subnets: [...], private-subnets:"
+        " [...]}.",
     )
     security_groups: SecurityGroups | None = Field(
         default=None,
         examples=[{"load-balancer": "sg-0abc1234", "replicas": "sg-0def5678"}],
-        description="Security groups that exist, in the `vpc` that exists: {load-balancer, replicas}. Switchyard makes"
-        " none in their places, and adds no rule to them.",
+        description="Security groups that exist, in the VPC of key `vpc`: {load-balancer, replicas}. Switchyard"
+        " makes no others in their place, and adds no rule to them.",
     )
     load_balancer: ExistingLoadBalancer | None = Field(
         default=None,
-        description="A load balancer that exists, instead of one of our own: {listener, security-group, url}.",
+        description="A load balancer that exists; Switchyard then makes none: {listener, security-group, url}.",
     )
     flow_logs: Flows | None = Field(
         default=None,
-        description="Which connections in the network are logged: none, rejected or all. Or `preset`, the preset's.",
+        description="Which connections in the network are logged: none, rejected or all. `preset`: the value of the"
+        " preset.",
     )
     log_days: LogDays | None = Field(
-        default=None, description="How long logs are kept, in days. Or `preset`, the preset's."
+        default=None, description="How long logs are kept, in days. `preset`: the value of the preset."
     )
     protect: bool | None = Field(
         default=None,
-        description="Guard load balancer and images against deletion, and keep deleted secrets for a week."
-        " Orchestrators are not guarded: a switch must be able to remove them. Or `preset`, the preset's.",
+        description="Protect the load balancer and the images against deletion, and keep deleted secrets for a"
+        " week. Orchestrators are not protected, because a switch removes the old one. `preset`: the value of the"
+        " preset.",
     )
     access_logs: bool | None = Field(
         default=None,
-        description="Keep the load balancer's access logs in a bucket for a year. Or `preset`, the preset's.",
+        description="Keep the load balancer's access logs in a bucket for a year. `preset`: the value of the preset.",
     )
     strict: bool | None = Field(
         default=None,
-        description="Turn away every ambiguous HTTP request (desync mitigation `strictest`). Or `preset`, the"
-        " preset's.",
+        description="Refuse every HTTP request that can be read in two ways (desync mitigation `strictest`)."
+        " `preset`: the value of the preset.",
     )
     permissions_boundary: PolicyArn | None = Field(
         default=None,
         examples=["arn:aws:iam::123456789012:policy/boundary"],
-        description="ARN of an IAM policy that limits every role that the stack makes. With `github` the roles of the"
-        " workflows; its own `permissions-boundary` limits the others.",
+        description="ARN of an IAM policy that limits every role that the stack makes. With `github` it limits only"
+        " the workflows' roles, and `github.permissions-boundary` limits the others.",
     )
     kms_key: KeyArn | None = Field(
         default=None,
         examples=["arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
-        description="ARN of a KMS key of your own, in the stack's region, that encrypts images in ECR, logs, services'"
-        " secrets in Secrets Manager, and Kubernetes Secrets on EKS. A stack keeps the key that it was given: see"
+        description="ARN of your own KMS key, in the stack's region. It encrypts images in ECR, logs, the services'"
+        " secrets in Secrets Manager, and Kubernetes Secrets on EKS. A stack keeps its first key: see"
         " docs/security.md.",
     )
     waf: Annotated[str, WEB_ACL] | None = Field(
         default=None,
         examples=["arn:aws:wafv2:us-east-1:123456789012:regional/webacl/shop/a1b2c3d4-5678-90ab-cdef-1234567890ab"],
-        description="ARN of a web ACL of AWS WAF, in the stack's region, that looks at each request before the load"
-        " balancer passes it on.",
+        description="ARN of a web ACL of AWS WAF, in the stack's region. It checks each request before the load"
+        " balancer sends it on.",
     )
     tls_policy: Annotated[str, TLS_POLICY] | None = Field(
         default=None,
         examples=["ELBSecurityPolicy-TLS13-1-3-PQ-2025-09"],
-        description="The load balancer's security policy for HTTPS: which versions of TLS, which ciphers. By default"
-        " TLS 1.2 with forward secrecy, and 1.3.",
+        description="The load balancer's security policy for HTTPS: which versions of TLS, which ciphers. Unset:"
+        " TLS 1.2 with forward secrecy, and TLS 1.3.",
     )
     exceptions: dict[str, Annotated[PlainText, Field(min_length=1)]] = Field(
         default={},
@@ -187,13 +191,13 @@ class Keys(Model):
     )
     github: GitHub | None = Field(
         default=None,
-        description="The repository on GitHub whose workflows build and deploy: {repository, repository-id, owner-id,"
-        " environment, branch, ...}. AWS then knows them by who they are, without a password.",
+        description="The repository on GitHub whose workflows build and deploy: {repository, repository-id,"
+        " owner-id, environment, branch, ...}. AWS then lets them in without a password.",
     )
     gate: GateOptions = Field(
         default=GateOptions(),
-        description="How long health is watched before traffic moves, and how long the old replicas stay:"
-        " {polls, interval, timeout, settle}.",
+        description="How long the gate looks at health before traffic moves, and how long the old replicas stay"
+        " afterwards: {polls, interval, timeout, settle}.",
     )
     guard: GuardOptions = Field(
         default=GuardOptions(),
@@ -202,8 +206,8 @@ class Keys(Model):
     )
     usage: Usage = Field(
         default=Usage.model_validate({}),
-        description="What a month looks like, for the estimate of its cost: {preset: small, image-size, deploys,"
-        " requests, ...}. It changes nothing that is made.",
+        description="What happens in a month, for the estimate of its cost: {preset: small, image-size, deploys,"
+        " requests, ...}. It changes no resource.",
     )
 
 

@@ -99,16 +99,16 @@ If a file does not have a key, the default in the tables below holds. Edit the f
     pulumi config set --path --type float services.api.cpu 0.5
     pulumi config set --secret --path services.api.secrets.DB_PASSWORD
 
-`--path` goes into maps and lists alone: where `replicas` is a number and shall be a map, `{min: 2, max: 6}`, edit the
+`--path` only goes into maps and lists. If `replicas` is a number and you want a map, `{min: 2, max: 6}`, edit the
 file.
 
-A key without a namespace is the project's own, whose `name` is in `Pulumi.yaml`: in project `shop`, `zones` and
+A key without a namespace belongs to the project, whose `name` is in `Pulumi.yaml`: in project `shop`, `zones` and
 `shop:zones` are one key. All values are checked before anything is made. All problems are told at once, each with the
-key, what it is, what is wanted and how to fix it; a misspelt key is a problem too ([likely mistakes](mistakes.md)). The
+key, its value, what is wanted and the fix; a misspelt key is a problem, too ([likely mistakes](mistakes.md)). The
 [glossary](glossary.md) says what the words mean."""
 
 COPY = """\
-Every replica also finds `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
+Every replica also has `PORT`, `SWITCHYARD_ORCHESTRATOR` and `SWITCHYARD_SERVICE` in its environment."""
 
 AWS = """\
 Keys of Pulumi's AWS package work as usual. Those that matter here: `aws:region` (required on AWS), `aws:profile`, and
@@ -140,7 +140,7 @@ def configuration() -> Iterator[str]:
     yield table(["key", "values", "default", "meaning"], _keys())
     yield AWS
     yield "## Presets"
-    yield "The values of keys that the stack does not set itself, or sets to `preset`."
+    yield "A key that the stack does not set, or sets to `preset`, has this value:"
     yield table(["key", *PRESETS], _presets())
     yield "## services"
     yield f"{_first_line(Service)} The name: {NAME.words}; at most {NAME.max_length}."

@@ -46,13 +46,13 @@ class ProxyPorts(Model):
     http: Port = Field(default=80, description="Port of the engine's host for plain HTTP.")
     https: Port | None = Field(
         default=None,
-        description="Port of the engine's host for HTTPS; by default 443, once there is `domain` or `proxy.acme`. A"
-        " `domain` that comes to a port that is open already needs no new container.",
+        description="Port of the engine's host for HTTPS. Unset: 443 if there is `domain` or `proxy.acme`. If the"
+        " port is open before `domain` is set, the container stays.",
     )
     metrics: Port | None = Field(
         default=None,
-        description="Port of the engine's host, on its loopback address alone, for the proxy's figures in the format of"
-        " Prometheus, at /metrics. By default they are not kept.",
+        description="Port of the engine's host, only at its loopback address, for the proxy's figures in the format"
+        " of Prometheus, at /metrics. Unset: there are none.",
     )
 
 
@@ -60,7 +60,7 @@ Email = Annotated[str, Text(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", "an e-mail address, s
 
 
 class Acme(Model):
-    """Certificates from a CA that speaks ACME (RFC 8555), renewed by the proxy. Who uses it agrees to its terms."""
+    """Certificates from a CA with ACME (RFC 8555), renewed by the proxy. If you use it, you agree to its terms."""
 
     email: Email = Field(description="Whom the CA writes to.")
     server: Annotated[str, Text(r"^https://\S+$", "the URL of a CA's directory, such as " + LETS_ENCRYPT)] = Field(
@@ -70,11 +70,11 @@ class Acme(Model):
     )
     challenge: Literal["http", "tls"] = Field(
         default="http",
-        description="How the CA sees that the names are yours: http, it calls port 80 of each (HTTP-01), or tls, port"
-        " 443 (TLS-ALPN-01).",
+        description="How the CA sees that the names are yours. http: it calls port 80 of each name (HTTP-01). tls:"
+        " it calls port 443 (TLS-ALPN-01).",
     )
     root: Certificates | None = Field(
-        default=None, description="Root of a CA that the proxy's image does not know, in PEM: of a private one."
+        default=None, description="Root certificate, in PEM, of a private CA that the proxy's image does not know."
     )
 
 
@@ -82,7 +82,8 @@ class Certificate(Model):
     """A certificate that you have."""
 
     chain: Certificates = Field(
-        description="In PEM: one for the names of `domain` and of each service's `host`, then those up to its CA."
+        description="In PEM: the certificate for the names of `domain` and of each service's `host`, then those up"
+        " to its CA."
     )
     key: SecretStr = Field(max_length=LARGEST, description="Its private key, in PEM, without a passphrase.")
 
@@ -97,14 +98,14 @@ class ProxyOptions(RoutedOptions):
 
     host: EngineAddress | None = Field(
         default=None,
-        description=f"The Docker engine that runs the proxy; DOCKER_HOST by default, else {DEFAULT_HOST}.",
+        description=f"The Docker engine that runs the proxy. Unset: DOCKER_HOST, otherwise {DEFAULT_HOST}.",
     )
     ports: ProxyPorts = Field(
         default=ProxyPorts(), description="Where it listens: {http: 80, https: 443, metrics: 9100}."
     )
     acme: Acme | None = Field(
         default=None,
-        description="With `domain`: a CA that gives certificates by itself, {email: ops@example.com}.",
+        description="With `domain`: a CA that gives certificates automatically, {email: ops@example.com}.",
     )
     certificate: Certificate | None = Field(
         default=None, description="With `domain`: a certificate that you have, {chain, key}."
@@ -112,7 +113,8 @@ class ProxyOptions(RoutedOptions):
     image: str = Field(
         default=IMAGE,
         min_length=1,
-        description="An image with Traefik 3.5 or later at /usr/local/bin/traefik; one that is there is not pulled.",
+        description="An image with Traefik 3.5 or later at /usr/local/bin/traefik. If the engine has it already, it"
+        " is not pulled.",
     )
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:

@@ -39,13 +39,13 @@ START = f'test -e "$0" || echo "{{}}" >"$0"; exec {traefik.PROGRAM} "$@"'
 
 
 class InstanceAcme(Model):
-    """Certificates of Let's Encrypt, renewed by the proxy. Who uses it agrees to its terms."""
+    """Certificates of Let's Encrypt, renewed by the proxy. If you use it, you agree to its terms."""
 
     email: Email = Field(description="Whom Let's Encrypt writes to.")
     challenge: Literal["http", "tls"] = Field(
         default="http",
-        description="How it sees that the names are yours: http, it calls port 80 of each (HTTP-01), or tls, port 443"
-        " (TLS-ALPN-01).",
+        description="How Let's Encrypt sees that the names are yours. http: it calls port 80 of each name"
+        " (HTTP-01). tls: it calls port 443 (TLS-ALPN-01).",
     )
 
 
@@ -68,12 +68,13 @@ class ProxyEc2Options(RoutedOptions):
 
     acme: InstanceAcme | None = Field(
         default=None,
-        description="With `domain`: a certificate of Let's Encrypt, {email: ops@example.com}. There is no other way to"
-        " one: a key of yours would stand in the history of Systems Manager's commands.",
+        description="With `domain`: a certificate of Let's Encrypt, {email: ops@example.com}. You cannot give your"
+        " own: its key would be in the history of Systems Manager's commands.",
     )
     image: Annotated[str, Text(r"^\S+@sha256:[0-9a-f]{64}$", "an image by its digest, NAME@sha256:...")] = Field(
         default=IMAGE,
-        description="Traefik's own image, 3.5 or later, or one made from it, by its digest: for the CPU of the nodes.",
+        description="Traefik's own image, 3.5 or later, or one made from it, by its digest. It must be for the CPU"
+        " of the nodes.",
     )
 
     def check_domain(self, domain: Domain | None, hosts: Mapping[str, str]) -> Iterator[Contradiction]:

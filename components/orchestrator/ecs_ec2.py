@@ -64,26 +64,26 @@ class EcsEc2Options(EcsOptions):
     instance_types: tuple[TypeName, ...] = Field(
         default=(SMALL["x86_64"],),
         min_length=1,
-        description="EC2 instance types, the preferred one first; the next is taken where AWS has no more of it."
+        description="EC2 instance types, the preferred one first. If AWS has no more of it, the next one is taken."
         " Types of both CPU architectures make a group of instances for each.",
     )
     min: int = Field(
         default=1,
         ge=0,
         le=100,
-        description="Instances that always run, of each architecture. 2 or more outlive the loss of one.",
+        description="Instances of each architecture that always run. With 2 or more, one may be lost.",
     )
-    max: int = Field(default=4, ge=1, le=100, description="Instances at the most, of each architecture.")
+    max: int = Field(default=4, ge=1, le=100, description="The most instances of each architecture.")
     disk: int = Field(default=30, ge=30, le=1000, description="Root volume of each instance, in GiB; encrypted.")
     ami: Ami | None = Field(
         default=None,
-        description="Image of the instances. Unset: AWS's newest ECS-optimised Amazon Linux 2023 when the cluster is"
-        " made, kept from then on. A new value replaces the instances one by one.",
+        description="Image of the instances. Unset: the ECS-optimised Amazon Linux 2023 that is AWS's newest when"
+        " the cluster is made; it stays. A new value replaces the instances one by one.",
     )
     isolated: bool = Field(
         default=False,
-        description="With `network: public`: let replicas do without a way out. AWS gives them no public address"
-        " on EC2, so they answer callers but reach nothing outside the VPC.",
+        description="With `network: public`: true says that replicas need no way out. On EC2 AWS gives them no"
+        " public address, so they answer callers but reach nothing outside the VPC.",
     )
 
     def types(self, wanted: Architecture) -> list[str]:

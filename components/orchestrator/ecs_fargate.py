@@ -48,7 +48,7 @@ class EcsFargateOptions(EcsOptions):
     )
     spot: bool = Field(
         default=False,
-        description="Run what is above the first replica on Fargate Spot: cheaper, but AWS may take it back.",
+        description="Run all replicas but the first on Fargate Spot: cheaper, but AWS may stop them.",
     )
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:

@@ -71,24 +71,24 @@ class EksOptions(OrchestratorOptions):
 
     version: Annotated[str, Text(r"^1\.\d\d$", "a Kubernetes version, such as 1.34")] | None = Field(
         default=None,
-        description="Kubernetes version; unset: the newest that EKS offers when the cluster is made.",
+        description="Kubernetes version. Unset: the newest that EKS offers when the cluster is made.",
     )
     access: tuple[Cidr, ...] = Field(
         default=cluster_api.OPEN,
         min_length=1,
         examples=[["203.0.113.0/24"]],
-        description="Public IPv4 ranges (CIDR) that may reach the cluster's API, where every call needs IAM"
-        " credentials as well. With `protect` they must be named.",
+        description="Public IPv4 ranges (CIDR) that may reach the cluster's API. Every call also needs IAM"
+        " credentials. With `protect` you must set the ranges.",
     )
     private_access: tuple[Cidr, ...] = Field(
         default=(),
-        description="Private IPv4 ranges (CIDR), such as the VPC's own or a VPN's, that alone may reach the cluster's"
-        " API, which the internet then does not: `pulumi up` must run there. Instead of `access`.",
+        description="In place of `access`: private IPv4 ranges (CIDR), such as the VPC's own or a VPN's. Only they"
+        " may reach the cluster's API, and the internet may not, so `pulumi up` must run there.",
     )
     admins: tuple[Role, ...] = Field(
         default=(),
-        description="ARNs of IAM roles, besides whoever makes the cluster, that may run `pulumi up` on it. The role"
-        " that `github` makes is one by itself.",
+        description="ARNs of IAM roles that may run `pulumi up` on the cluster, besides the one that made it. The"
+        " role that `github` makes may do so, too.",
     )
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:

@@ -96,8 +96,8 @@ class KubernetesOptions(OrchestratorOptions):
     context: str = Field(
         min_length=1,
         examples=["existing"],
-        description="The context in the kubeconfig. It also identifies the cluster: under another name everything is"
-        " made anew.",
+        description="The context in the kubeconfig. Its name stands for the cluster: with another name everything"
+        " is made anew.",
     )
     kubeconfig: SecretStr | None = Field(
         default=None,
@@ -106,53 +106,54 @@ class KubernetesOptions(OrchestratorOptions):
     kubeconfig_file: str | None = Field(
         default=None,
         min_length=1,
-        description="Path of the kubeconfig; where neither is set, what kubectl reads: `KUBECONFIG`, else"
+        description="Path of the kubeconfig. If neither is set, what kubectl reads: `KUBECONFIG`, otherwise"
         " `~/.kube/config`.",
     )
     namespace: Label | None = Field(
         default=None,
-        description="A namespace that exists, in which to run; by default the stack makes one of its own, which"
-        " admits only pods that meet Pod Security `restricted`.",
+        description="A namespace that exists. Unset: the stack makes one, which takes only pods that meet Pod"
+        " Security `restricted`.",
     )
     exposure: Exposure = Field(
         default="loadbalancer",
-        description="loadbalancer: an address of its own for each public service, from the cluster's provider."
-        " ingress: by host and path through the cluster's ingress controller. nodeport: a port of every node.",
+        description="How callers reach a public service. loadbalancer: at its own address, from the cluster's"
+        " provider. ingress: by host and path, through the cluster's ingress controller. nodeport: at a port of"
+        " every node.",
     )
     address: str | None = Field(
-        default=None, min_length=1, description="nodeport: the name or address under which the nodes answer."
+        default=None, min_length=1, description="nodeport: the name or address at which the nodes answer."
     )
     node_ports: dict[Name, NodePort] = Field(
-        default={}, description="nodeport: port by service; by default one that the cluster chooses."
+        default={}, description="nodeport: a map of service to port. Unset: the cluster chooses one."
     )
     ingress_class: str | None = Field(
-        default=None, min_length=1, description="ingress: the controller's class; by default the cluster's default."
+        default=None, min_length=1, description="ingress: the controller's class. Unset: the cluster's default class."
     )
     ingress_host: Host | None = Field(
-        default=None, description="ingress: host name of the services that have none of their own."
+        default=None, description="ingress: host name of the services that have no `host`."
     )
     ingress_tls: Label | None = Field(
         default=None,
-        description="ingress: the secret of the namespace that holds the certificate, from cert-manager for example;"
-        " without it the URL is plain HTTP.",
+        description="ingress: the secret in the namespace that has the certificate, for example from cert-manager."
+        " Unset: the URL is plain HTTP.",
     )
     annotations: dict[AnnotationKey, str] = Field(
         default={},
-        description="loadbalancer and ingress: annotations of the Service or the Ingress, which the provider or the"
-        " controller reads.",
+        description="loadbalancer and ingress: annotations of the Service or the Ingress, for the provider or the"
+        " controller.",
     )
     callers: tuple[Cidr, ...] = Field(
         default=OPEN,
         min_length=1,
-        description="Address ranges (CIDR) that may connect to the pods of public services: with ingress the"
-        " controller's, with the others the clients' and the nodes'.",
+        description="Address ranges (CIDR) that may connect to the pods of public services. With ingress these are"
+        " the controller's, otherwise the callers' and the nodes'.",
     )
     drain: int = Field(
         default=40,
         ge=1,
         le=600,
-        description="Seconds a pod goes on serving after it is told to stop: longer than the load balancer, the"
-        " controller or the nodes go on sending to it.",
+        description="Seconds that a pod still answers after it is told to stop. They must be more than the load"
+        " balancer, the controller or the nodes still send to it.",
     )
 
     @model_validator(mode="after")

@@ -98,19 +98,21 @@ class SwarmOptions(OrchestratorOptions):
 
     host: EngineAddress | None = Field(
         default=None,
-        description=f"The engine of a Swarm manager; DOCKER_HOST by default, else {DEFAULT_HOST}.",
+        description=f"The engine of a Swarm manager. Unset: DOCKER_HOST, otherwise {DEFAULT_HOST}.",
     )
     publish: Literal["auto", "ingress", "host"] = Field(
         default="auto",
-        description="ingress: every node answers; needs IPVS in the kernel. host: nodes that run a replica do, one "
-        "replica a node, and an update stops the old one first. auto: host where this kernel has no IPVS.",
+        description="ingress: every node answers; needs IPVS in the kernel. host: only nodes with a replica answer,"
+        " one replica a node, and an update stops the old one first. auto: host if the engine is on this machine"
+        " and its kernel has no IPVS, otherwise ingress.",
     )
     ports: dict[Name, Port] = Field(
-        default={}, description="Published port by service; by default the service's own port."
+        default={},
+        description="A map of service to its published port. Unset: the service's own port. Refused behind an edge.",
     )
     encrypt: bool = Field(default=False, description="Encrypt traffic between nodes (IPsec in the kernel).")
     timeout: int = Field(
-        default=300, ge=10, le=3600, description="Seconds a service may take until all replicas are healthy."
+        default=300, ge=10, le=3600, description="Seconds in which all replicas of a service must be healthy."
     )
 
     def needs(self, stack: str, services: Mapping[str, Service], protect: bool) -> Iterator[Need]:

@@ -79,11 +79,11 @@ class SwarmEc2Options(NodeOptions):
 
     ports: dict[Name, Port] = Field(
         default={},
-        description=f"Port by service on which every node answers; by default one from {FIRST_PORT} to {LAST_PORT}"
-        " that follows from the name. Callers never see it.",
+        description=f"A map of service to the port at which every node answers. Unset: a port from {FIRST_PORT} to"
+        f" {LAST_PORT} that follows from the name. Callers never see it.",
     )
     timeout: int = Field(
-        default=300, ge=10, le=3600, description="Seconds a service may take until all replicas are healthy."
+        default=300, ge=10, le=3600, description="Seconds in which all replicas of a service must be healthy."
     )
 
     def port(self, service: str) -> int:

@@ -67,27 +67,27 @@ class ArtifactRegistryOptions(RegistryOptions):
     location: Id = Field(description="Region or multi-region, such as asia-northeast1 or us.")
     repository: Id | None = Field(
         default=None,
-        description="Name of a repository that exists; by default Switchyard makes one, with the package pulumi-gcp"
+        description="Name of a repository that exists. Unset: Switchyard makes one, with the package pulumi-gcp"
         f" ({INSTALL}).",
     )
     keep: int = Field(
         default=30,
         ge=10,
         le=1000,
-        description="Images of each service that are kept, newest first, in a repository of our own. An index and each"
-        " of its manifests count.",
+        description="How many of each service's newest images are kept, in a repository that Switchyard made. An"
+        " index and each of its manifests count.",
     )
     service_account_key: SecretStr | None = Field(
         default=None,
-        description="Key, in JSON, of a service account with roles/artifactregistry.reader, for whoever pulls from"
-        " outside Google Cloud; set it with `pulumi config set --secret --path`. Without it the nodes pull by who they"
-        " are, on GKE.",
+        description="Key, in JSON, of a service account with roles/artifactregistry.reader, to pull from outside"
+        " Google Cloud; set it with `pulumi config set --secret --path`. On GKE the nodes pull without it, as"
+        " themselves.",
     )
 
     workload_identity_provider: Provider | None = Field(
         default=None,
-        description="What trusts the repository's workflows on GitHub at Google Cloud, so that they push without a"
-        " key; with `service-account`. `up` says how to make both.",
+        description="The provider at Google Cloud that trusts the repository's workflows on GitHub, so that they"
+        " push without a key; with `service-account`. `up` says how to make both.",
     )
     service_account: Account | None = Field(
         default=None, description="The service account that workflows push as; with `workload-identity-provider`."

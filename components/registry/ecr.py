@@ -45,10 +45,11 @@ class EcrOptions(RegistryOptions):
         default=30,
         ge=2,
         le=1000,
-        description="Deployed images that are kept, newest first: the running and the previous are always among them.",
+        description="How many of the newest deployed images are kept; 2 are the running one and the one before it.",
     )
     repositories: dict[str, str] = Field(
-        default={}, description="Service -> name of a repository that exists; Switchyard then only uses it."
+        default={},
+        description="A map of service to the name of a repository that exists; Switchyard then only uses it.",
     )
 
     def check(self, services: Mapping[str, Service], protect: bool) -> Iterator[Contradiction]:

@@ -44,22 +44,23 @@ class HostedOptions(RegistryOptions):
     }
 
     repositories: dict[str, RepositoryPath] = Field(
-        default={}, description="Service -> name of its repository; by default one with the stack's name in it."
+        default={},
+        description="A map of service to the name of its repository. Unset: a name with the stack's name in it.",
     )
-    public: bool = Field(default=False, description="Anyone may pull the images: there is no login.")
+    public: bool = Field(default=False, description="true: anyone may pull the images, without a login.")
     username: str | None = Field(
-        default=None, min_length=1, examples=["robot"], description="Who pulls. Required unless `public`."
+        default=None, min_length=1, examples=["robot"], description="The user who pulls. Required unless `public`."
     )
     password: SecretStr | None = Field(
         default=None,
         examples=["token"],
-        description="Their token, which need only read; set it with `pulumi config set --secret --path`. Required"
-        " unless `public`.",
+        description="That user's token, which only needs to read; set it with `pulumi config set --secret --path`."
+        " Required unless `public`.",
     )
     login: Literal["cache", "direct"] | None = Field(
         default=None,
-        description="Who has the login. cache: an ECR pull-through cache, which the runtimes pull from by IAM role."
-        " direct: each runtime. By default cache on AWS, direct elsewhere.",
+        description="Who has the login. cache: an ECR pull-through cache, which orchestrators pull from by IAM"
+        " role. direct: each orchestrator. Unset: cache on AWS, direct elsewhere.",
     )
 
     @abstractmethod

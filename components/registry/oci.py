@@ -62,11 +62,11 @@ class OciOptions(RegistryOptions):
     )
     namespace: RepositoryPath | None = Field(
         default=None,
-        description="What stands before a service's name, such as a project; by default the stack's name.",
+        description="What stands before a service's name, such as a project. Unset: the stack's name.",
     )
-    username: str | None = Field(default=None, min_length=1, description="Who pulls; without it anyone may.")
+    username: str | None = Field(default=None, min_length=1, description="The user who pulls. Unset: anyone may pull.")
     password: SecretStr | None = Field(
-        default=None, description="Their password or token; set it with `pulumi config set --secret --path`."
+        default=None, description="That user's password or token; set it with `pulumi config set --secret --path`."
     )
 
     @model_validator(mode="after")

@@ -61,20 +61,20 @@ class NodeOptions(OrchestratorOptions):
     instance_type: TypeName = Field(default=SMALL["x86_64"], description="EC2 instance type of every node.")
     managers: Literal[1, 3] | None = Field(
         default=None,
-        description="Managers: 3, of which one may be lost, or 1. Unset: 3 in production (preset, or `protect`), else"
-        " 1. They run replicas too.",
+        description="Nodes that manage the swarm, and run replicas, too: 1, or 3, of which one may be lost. Unset:"
+        " 3 with `protect` (preset production), otherwise 1.",
     )
     workers: int = Field(
         default=0,
         ge=0,
         le=100,
-        description="Nodes besides the managers, kept at this number by an Auto Scaling group.",
+        description="Nodes besides the managers. An Auto Scaling group keeps their number.",
     )
     disk: int = Field(default=30, ge=LEAST_DISK, le=1000, description="Root volume of each node, in GiB; encrypted.")
     ami: Ami | None = Field(
         default=None,
-        description="Image of the nodes, an Amazon Linux 2023. Unset: AWS's newest when a node is made, kept from then"
-        " on. A new value replaces the nodes one by one.",
+        description="Image of the nodes, an Amazon Linux 2023. Unset: AWS's newest when a node is made; it stays. A"
+        " new value replaces the nodes one by one.",
     )
 
     def managers_there(self, protect: bool) -> int:
