@@ -45,7 +45,7 @@ class EcrOptions(RegistryOptions):
         default=30,
         ge=2,
         le=1000,
-        description="How many of the newest deployed images are kept; 2 are the running one and the one before it.",
+        description="How many of the newest deployed images are kept: at least the running one and the one before it.",
     )
     repositories: dict[str, str] = Field(
         default={},
