@@ -38,7 +38,7 @@ class Job(Model):
 
     command: tuple[PlainText, ...] = Field(min_length=1, description="Arguments in place of the image's own command.")
     schedule: Cron = Field(
-        description="When it runs. If it has days of the month and days of the week, it runs on both."
+        description="When it runs. If it has days of the month and days of the week, it runs on days of either kind."
     )
     time_zone: TimeZone = Field(default="UTC", description="The time zone of the schedule.")
 

@@ -238,8 +238,7 @@ class Service(Model):
     host: Host | None = Field(default=None, description="Requests for this host name go to this service.")
     public: bool = Field(
         default=True,
-        description="false: it has no route at the URL, as a worker. Only on Swarm other services of the stack can"
-        " call it.",
+        description="false: no route at the URL, for a worker. Other services cannot call it either, except on Swarm.",
     )
     build: BuildOrFolder | None = Field(
         default=None,
@@ -263,8 +262,8 @@ class Service(Model):
     )
     writable: tuple[AbsolutePath, ...] = Field(
         default=(),
-        description="Paths that the process may write to; what it writes goes with the replica. The rest of the"
-        " file system is read-only.",
+        description="Paths that the process may write to; what is there is lost with the replica. The rest of the file"
+        " system is read-only.",
     )
     permissions: Permissions = Field(
         default=(),
