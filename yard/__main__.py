@@ -1,5 +1,7 @@
 """The command `yard`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from keyword import iskeyword
 from typing import Any
@@ -39,10 +41,6 @@ COMMANDS = {
 }
 
 
-PREFIX = "Error: "
-"""What click prints before a message."""
-
-
 class Lazy(Group):
     """Imports a command only when it is called: `yard --help` needs none of them."""
 
@@ -71,26 +69,35 @@ class Lazy(Group):
             raise
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _explained(ctx):  # the options of `yard` itself
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        with interrupts.explained(lambda: ""), interrupts.heard():  # a command that has more to say says it itself
-            try:
-                return super().invoke(ctx)
-            except click.exceptions.NoArgsIsHelpError:  # it is the help
-                raise
-            except click.ClickException as error:
-                _fitting(error).show()
-                ctx.exit(error.exit_code)
+        # A command that has more to say of an interrupt says it itself.
+        with interrupts.explained(lambda: ""), interrupts.heard(), _explained(ctx):
+            return super().invoke(ctx)
 
 
-def _fitting(error: click.ClickException) -> click.ClickException:
-    """The same, with its message as broad as the terminal."""
+@contextmanager
+def _explained(context: click.Context) -> Iterator[None]:
+    """Every error in one style, as broad as the terminal."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:  # it is the help
+        raise
+    except click.ClickException as error:
+        click.echo(_shown(error, context), err=True)
+        context.exit(error.exit_code)
+
+
+def _shown(error: click.ClickException, context: click.Context) -> str:
     from rich.console import Console  # only what goes wrong waits for it
 
-    from yard import terminal
+    from yard import misuse, terminal
 
-    shown = terminal.wrapped(f"{PREFIX}{error.format_message()}", terminal.width(Console(stderr=True)))
-    text = shown[len(PREFIX) :]
-    return click.UsageError(text, error.ctx) if isinstance(error, click.UsageError) else click.ClickException(text)
+    text = misuse.told(error, context) if isinstance(error, click.UsageError) else error.format_message()
+    return terminal.wrapped(f"Error: {text}", terminal.width(Console(stderr=True)))
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

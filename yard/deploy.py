@@ -19,14 +19,15 @@ from config.load import of_file
 from config.problems import nearest
 from config.releases import Change
 from config.stack_file import StackFile
-from yard import engine, here, image, interrupts, machine, names, progress, suggest
+from yard import answers, engine, here, image, interrupts, machine, names, progress, suggest
+from yard.answers import Answer
 from yard.choice import stack_option
 from yard.given import given
 from yard.local import STACK, Local, in_words
 from yard.machine import Machine, MachineError, Misconfigured, Notes, Say, engine_host
 from yard.push_commands import PushCommands
 from yard.state import url_of
-from yard.up import call, changes
+from yard.up import changes
 
 ROOT = here.ROOT
 
@@ -140,8 +141,8 @@ class Deployment:
         opened = Local(self.root).open(say) if local else engine.stack(self.stack, self.root, state=None)
         return self.on(opened, say) | {"seconds": round(time.monotonic() - start, 1)}
 
-    def on(self, opened: auto.Stack, say: Say, call: Callable[[str], Any] | None = None) -> dict[str, Any]:
-        """The same on a stack that is open. `call`: who calls a URL, once the stack is up."""
+    def on(self, opened: auto.Stack, say: Say, ask: Callable[[str], Answer | None] | None = None) -> dict[str, Any]:
+        """The same on a stack that is open. `ask`: who calls a URL, once the stack is up."""
         deployed = dict(self.pushed) | dict(self._built(opened, say))
         say(f"pulumi up, stack {self.stack}")
         with given(deployed):
@@ -149,7 +150,7 @@ class Deployment:
         urls = result.outputs["url"].value
         return {
             "services": {
-                name: self._outcome(name, each.digest, urls, call or _answer) for name, each in deployed.items()
+                name: self._outcome(name, each.digest, urls, ask or _answer) for name, each in deployed.items()
             },
             "changes": changes(result.summary.resource_changes),
         }
@@ -166,9 +167,9 @@ class Deployment:
         for name in self.build:
             yield name, _pushed(self._source(name), here, push[name])
 
-    def _outcome(self, name: str, digest: str, urls: Any, call: Callable[[str], Any]) -> dict[str, Any]:
-        called = url_of(name, self.services[name], urls)
-        return {"digest": digest, "url": called, "answer": call(called) if called else None}
+    def _outcome(self, name: str, digest: str, urls: Any, ask: Callable[[str], Answer | None]) -> dict[str, Any]:
+        url = url_of(name, self.services[name], urls)
+        return {"digest": digest, "url": url, **answers.outcome(ask(url) if url else None)}
 
 
 def services_of(root: Path, stack: str) -> Mapping[str, Service]:
@@ -210,12 +211,12 @@ def _pushed(source: image.Source, here: Machine, commands: str) -> Change:
     return Change(digest=digest, commit=version)
 
 
-def _answer(url: str) -> Any:
+def _answer(url: str) -> Answer | None:
     """What a URL answers, as soon as it does; None: nothing."""
     deadline = time.monotonic() + QUIET
     while True:
         try:
-            return call(url)
+            return answers.ask(url)
         except OSError:
             if time.monotonic() > deadline:
                 return None
@@ -228,7 +229,7 @@ def show(outcome: Mapping[str, Any], stack: str, as_json: bool) -> None:
         click.echo(json.dumps(outcome, indent=2))
     else:
         tell(outcome)
-    if silent := [each["url"] for each in outcome["services"].values() if each["url"] and each["answer"] is None]:
+    if silent := [each["url"] for each in outcome["services"].values() if each["url"] and each["status"] is None]:
         raise click.ClickException(
             f"no answer from {', '.join(silent)} within {QUIET:.0f} s. What was deployed is healthy and runs: is the"
             f" address reached from here, and is its name known yet? `{suggest.yard('status', '--stack', stack)}`"
@@ -243,5 +244,5 @@ def tell(outcome: Mapping[str, Any]) -> None:
         click.secho(f"  {name}", bold=True, nl=False)
         click.echo(f"  {each['digest']}")
         if each["url"]:
-            answer = "does not answer" if each["answer"] is None else f"answers  {json.dumps(each['answer'])}"
-            click.echo(f"    {each['url']}  {answer}")
+            click.echo(f"    {each['url']}  {answers.briefly(each)}")
+            answers.show(each)

@@ -11,6 +11,11 @@ class Unknown(click.ClickException):
     exit_code = 2
 
 
+def path(context: click.Context) -> list[str]:
+    """The command's words after `yard`."""
+    return [*path(context.parent), str(context.info_name)] if context.parent else []
+
+
 class Group(click.Group):
     """As click's, whose help cuts what each command is for."""
 
@@ -26,9 +31,8 @@ class Group(click.Group):
             from config.problems import nearest  # it loads the SDK, which the help must not wait for
             from yard import suggest
 
-            _, *groups = ctx.command_path.split()
-            written, meant = " ".join([*groups, args[0]]), nearest(args[0], known) or "."
-            raise Unknown(f"there is no command {written!r}{meant} `{suggest.yard('help', *groups)}` lists them")
+            written, meant = " ".join([*path(ctx), args[0]]), nearest(args[0], known) or "."
+            raise Unknown(f"there is no command {written!r}{meant} `{suggest.yard('help', *path(ctx))}` lists them")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -37,7 +37,9 @@ class Since(click.ParamType[datetime]):
         try:
             return datetime.fromisoformat(value).astimezone(UTC)
         except ValueError:
-            self.fail(f"{value!r}: want a span such as 90s, 10m, 2h or 3d, or a time such as 2026-01-31T09:00", param)
+            self.fail(
+                f"want a span such as 90s, 10m, 2h or 3d, or a time such as 2026-01-31T09:00, not {value!r}", param
+            )
 
 
 @click.command()

@@ -4,17 +4,15 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.error import HTTPError
 
 import click
 from pulumi import automation as auto
 from pulumi.automation.events import OpType
 
-from components.direct import open_url
 from components.docker_engine import SwarmError
 from components.edge.proxy import ProxyOptions
 from components.shell import command
-from yard import exits, here, image, interrupts, local_proxy, machine, progress, suggest, terminal
+from yard import answers, exits, here, image, interrupts, local_proxy, machine, progress, suggest, terminal
 from yard.given import given
 from yard.local import STACK, Local, in_words
 from yard.state import url_of
@@ -117,26 +115,13 @@ def outcome(name: str, local: Local, outputs: auto.OutputMap) -> dict[str, Any]:
     """What became of one service. One that is not public has no URL."""
     url = url_of(name, local.settings.services[name], outputs["url"].value)
     logs = outputs["logs"].value.get(name) or [None]
-    return {"url": url, "answer": call(url) if url else None, "digest": local.digest(name), "logs": logs[0]}
+    answered = answers.outcome(answers.ask(url) if url else None)
+    return {"url": url, "digest": local.digest(name), "logs": logs[0], **answered}
 
 
 def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
     """What changed, by operation; empty when nothing did."""
     return {str(op): count for op, count in (counts or {}).items() if op not in ("same", "read", "refresh")}
-
-
-def call(url: str) -> Any:
-    """What the service answers at its root; any status is an answer."""
-    try:
-        with open_url(url, timeout=10) as response:
-            text = response.read().decode()
-    except HTTPError as error:
-        return f"HTTP {error.code}"
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return text
-    return text if found is None else found  # `null` is an answer too
 
 
 def tell(outcome: Mapping[str, Any]) -> None:
@@ -147,7 +132,11 @@ def tell(outcome: Mapping[str, Any]) -> None:
     width = max(len(str(each["url"] or name)) for name, each in services.items())
     for name, each in services.items():
         click.secho(f"  {each['url'] or name:<{width}}", bold=True, nl=False)
-        click.echo(f"  answers  {json.dumps(each['answer'])}" if each["url"] else "  runs; it is not public")
+        if not each["url"]:
+            click.echo("  runs; it is not public")
+            continue
+        click.echo(f"  {answers.briefly(each)}")
+        answers.show(each)
     for note in outcome["notes"]:
         terminal.say(f"\n{note}")
     following = {
@@ -157,7 +146,7 @@ def tell(outcome: Mapping[str, Any]) -> None:
         suggest.yard("down"): "remove all of this",
     }
     logs = {str(each["logs"]): f"see the log of {name}" for name, each in services.items() if each["logs"]}
-    calls = {f"curl {each['url']}": "call it yourself" for each in services.values() if each["url"]}
+    calls = {f"curl {each['url']}": f"see the whole answer of {name}" for name, each in services.items() if each["url"]}
     click.echo("\nNext:")
     terminal.listed({**calls, **logs, **following})
     click.echo("On AWS: see README.md")

@@ -28,10 +28,21 @@ DEPLOYED = {
         "api": {
             "digest": DIGEST,
             "url": "http://localhost:8080/",
+            "status": 200,
+            "seconds": 0.012,
             "answer": ANSWERS,
             "logs": "docker service logs api",
         },
-        "worker": {"digest": OLD, "url": None, "answer": None, "logs": ""},
+        "web": {
+            "digest": OLD,
+            "url": "http://localhost:3000/",
+            "status": 500,
+            "seconds": 1.25,
+            "answer": "<!doctype html>\n<html lang=en>\n  <title>The database does not answer</title>\n"
+            + "<p>again</p>" * 9,
+            "logs": "docker service logs web",
+        },
+        "worker": {"digest": OLD, "url": None, "status": None, "seconds": None, "answer": None, "logs": ""},
     },
     "changes": {"create": 10, "same": 2},
     "notes": ["images still come from ecr: run the commands under `push`, then `pulumi config rm pull-from`"],
@@ -184,6 +195,10 @@ WRONG = (
     "ci init --stack local",
     "run api",
     "state move --stack dev",
+    "compare dev",
+    "compare --stack",
+    "compare --budget ten",
+    "help prices refesh",
 )
 """Of each kind: a wrong word, an option too many, one too few, a file or a program that is not there."""
 

@@ -138,13 +138,14 @@ def test_a_registry_elsewhere_is_not_started_here() -> None:
 
 
 def test_what_to_try_next_exists(capsys: pytest.CaptureFixture[str]) -> None:
-    api = {"url": "http://localhost:8080", "answer": "hello", "logs": "docker service logs api"}
-    worker = {"url": None, "answer": None, "logs": None}
+    answered = {"status": 200, "seconds": 0.0123, "answer": "hello"}
+    api = {"url": "http://localhost:8080", **answered, "logs": "docker service logs api"}
+    worker = {"url": None, "status": None, "seconds": None, "answer": None, "logs": None}
     note = "api finds no DB_PASSWORD in its environment"
     tell({"changes": {}, "seconds": 1, "notes": [note], "services": {"api": api, "worker": worker}})
     printed = capsys.readouterr().out
     assert note in printed
-    assert 'http://localhost:8080  answers  "hello"' in printed
+    assert "http://localhost:8080  answers 200 OK in 12 ms\n    hello\n" in printed
     assert "worker                 runs; it is not public" in printed
     named = re.findall(r"\.venv/bin/yard (\w+)", printed)
     assert set(named) <= set(COMMANDS)

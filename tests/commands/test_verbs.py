@@ -160,7 +160,7 @@ def test_since_is_a_span_or_a_time(text: str, ago: int | None) -> None:
 def test_since_that_is_neither_is_told(project: Path) -> None:
     done = yard("logs", "--since", "yesterday")
     assert done.exit_code == 2
-    assert "'yesterday': want a span such as 90s, 10m, 2h or 3d, or a time" in done.output
+    assert "want a span such as 90s, 10m, 2h or 3d, or a time such as 2026-01-31T09:00, not 'yesterday'" in done.output
 
 
 def test_run_gives_the_lines_and_the_exit_code_of_the_command(project: Path) -> None:

@@ -20,7 +20,7 @@ WAITING = {"api": {"port": 8080}}
 def deploy(stack: Passage, digest: str) -> dict[str, int]:
     """Deploy an image that CI has pushed; what changed."""
     deployment = Deployment(Path("unused"), "dev", {"api": Service(port=8080)}, [], {"api": Change(digest=digest)})
-    changed: dict[str, int] = deployment.on(stack.stack, lambda _: None, call=lambda _: "called")["changes"]
+    changed: dict[str, int] = deployment.on(stack.stack, lambda _: None, ask=lambda _: None)["changes"]
     return changed
 
 
@@ -68,7 +68,7 @@ def test_back_to_what_ran_before_and_to_a_release(tmp_path: Path) -> None:
         services = {"api": Service(port=8080)}
         goal = Goal("dev", services, parsed(stack.outputs), stack.outputs["digests"], to)
         deployment = Deployment(Path("unused"), "dev", services, [], goal.changes([]))
-        assert deployment.on(stack.stack, lambda _: None, call=lambda _: "called")["changes"]
+        assert deployment.on(stack.stack, lambda _: None, ask=lambda _: None)["changes"]
 
     with passage(tmp_path, services=WAITING) as stack:
         stack.up()

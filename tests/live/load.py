@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import docker
 
-from yard.up import call
+from tests.live.calling import call
 
 PAUSE = 0.02
 """Seconds between the requests of one caller."""

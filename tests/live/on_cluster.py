@@ -10,6 +10,7 @@ from typing import Any
 
 from rehearsal.server import Server
 from tests.live.apply import ApplyServicer
+from tests.live.calling import call
 from tests.live.login_registry import PASSWORD, USER
 from tests.live.project import example
 from tests.program import config_for
@@ -18,7 +19,6 @@ from tools.kube import node
 from tools.kube.api import Api, Object
 from yard import image
 from yard.machine import Machine
-from yard.up import call
 
 SPACE = "switchyard-dev"
 """The stack's namespace."""

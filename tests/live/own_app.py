@@ -13,13 +13,13 @@ from typing import Any
 import docker
 import yaml
 
+from tests.live.calling import call
 from tests.live.conftest import HOST
 from tests.live.load import Load
 from tests.live.on_cluster import PATIENCE
 from tests.live.project import ROOT, copy_of_project
 from yard import image
 from yard.machine import Machine, Notes
-from yard.up import call
 
 SERVER = """
 package main

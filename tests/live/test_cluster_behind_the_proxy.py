@@ -20,6 +20,7 @@ from rehearsal.server import Server
 from rehearsal.traffic.replica import free_port
 from tests.live.apply import ApplyServicer
 from tests.live.behind_the_proxy import has_traefik
+from tests.live.calling import call
 from tests.live.conftest import HOST
 from tests.live.load import Load
 from tests.live.on_cluster import DRAIN, namespaces
@@ -29,7 +30,6 @@ from tools.kube import node
 from tools.kube.api import Api
 from yard import engine, state
 from yard.local import STACK
-from yard.up import call
 
 SWITCH = ("switch", "kubernetes", "--stack", STACK, "--bake", "1", "--yes")
 

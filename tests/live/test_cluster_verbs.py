@@ -19,6 +19,7 @@ from components.operations.kubernetes import OnKubernetes
 from components.orchestrator.kubernetes import KubernetesOptions
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.apply import ApplyServicer
+from tests.live.calling import call
 from tests.live.on_cluster import (
     DRAIN,
     PATIENCE,
@@ -39,7 +40,6 @@ from tests.stack import Stack
 from tools.kube import node
 from tools.kube.api import Api
 from yard import engine, state
-from yard.up import call
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 JOBS = "apis/batch/v1/jobs"

@@ -10,12 +10,12 @@ from typing import Any
 import docker
 import pytest
 
+from tests.live.calling import call
 from tests.live.conftest import HOST
 from tests.live.load import Load, meshed
 from tests.live.project import Project, copy_of_project
 from yard import image
 from yard.machine import Machine
-from yard.up import call
 
 SERVICE = "switchyard-local-api"
 SECRET = "correct horse battery staple"

@@ -7,11 +7,11 @@ import docker
 import pytest
 
 from components.docker_engine import connect
+from tests.live.calling import call
 from tests.live.conftest import HOST
 from tests.live.login_registry import PASSWORD, USER, login_registry
 from tests.live.project import Project, copy_of_project, example
 from yard import image, machine
-from yard.up import call
 
 
 @pytest.fixture
