@@ -120,11 +120,11 @@ class AlbOptions(EdgeOptions):
             yield Line(column, "load balancer", hours, "hour", "alb.hour")
             yield Line(column, "public IPv4, one a zone", demand.zones * hours, "address-hour", "ipv4.hour")
             if demand.access_logs:
-                yield Unpriced(column, "access logs", "storage in S3 has no price here")
+                yield Unpriced(column, "access logs", "no price file has the storage in S3")
             if demand.waf:
                 seen = Decimal(demand.usage.requests) / 1_000_000
                 yield Line(column, "requests that the web ACL looks at", seen, "1M requests", "waf.requests")
-                yield Note("the web ACL and its rules are their owner's, by the month, and in no sum here")
+                yield Note("the owner of the web ACL pays for it and its rules by the month, which is in no sum here")
         yield Line(column, "capacity units", capacity_units(demand) * hours, "LCU-hour", "alb.lcu")
         if demand.domain:
             yield Line(column, "DNS zone, which exists already", Decimal(1), "zone-month", "route53.zone")

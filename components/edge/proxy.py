@@ -163,8 +163,8 @@ class ProxyOptions(RoutedOptions):
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """It runs on a machine that is there already."""
-        yield Unpriced("load balancer", "proxy", "its machine is there already, and its price is its owner's to know")
-        yield Unpriced("transfer", "responses", "they leave by the proxy's machine, whose owner knows the price")
+        yield Unpriced("load balancer", "proxy", "its machine exists already, and only its owner knows what it costs")
+        yield Unpriced("transfer", "responses", "they leave by the proxy's machine, and only its owner knows the price")
 
 
 class Server(dynamic.Resource, module="proxy", name="Server"):

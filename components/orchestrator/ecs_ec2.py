@@ -139,7 +139,8 @@ class EcsEc2Options(EcsOptions):
                 yield from rented("instances", kind, count, self.disk, demand)
             if count and kind not in self.instance_types:
                 yield Note(
-                    f"ecs-ec2 is priced with {kind}, as its instance types have no room for every service's replicas"
+                    f"the instances are priced as {kind}: none of `ecs-ec2.instance-types` has room for the replicas of"
+                    " every service"
                 )
 
     def _fleet(self, wanted: Architecture, demand: Demand) -> tuple[str, Decimal]:

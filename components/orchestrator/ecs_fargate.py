@@ -75,12 +75,13 @@ class EcsFargateOptions(EcsOptions):
             yield Line("network", "public IPv4, one a replica", hours, "address-hour", "ipv4.hour")
         if releasing := [name for name, service in demand.services.items() if service.release]:
             yield Note(
-                f"the release commands of {', '.join(releasing)} are paid for like a replica, and are in no sum: how"
-                " long they run is not known"
+                f"release commands ({', '.join(releasing)}) cost as much as a replica while they run, and are in no"
+                " sum: nobody knows how long they run"
             )
         if self.spot:
             yield Note(
-                "what runs on Fargate Spot costs less, up to 70 % they say; it is priced on demand, as its price moves"
+                "what runs on Fargate Spot costs up to 70 % less, as AWS says: it is priced on demand, because the"
+                " price of Spot changes"
             )
 
 

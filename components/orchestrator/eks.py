@@ -122,15 +122,17 @@ class EksOptions(OrchestratorOptions):
         yield Line("control plane", "EKS", demand.hours, "cluster-hour", key)
         if extended:
             yield Note(
-                "EKS: `upgrade_policy` is STANDARD here, so a cluster is upgraded when standard support ends;"
-                " extended support would be charged only if that were changed"
+                "the cluster's `upgrade_policy` is STANDARD, so AWS upgrades it when standard support ends: extended"
+                " support is charged only if somebody changes that"
             )
         for wanted in NODES:
             kind, count = self._nodes(wanted, demand)
             if count:
                 yield from instances("nodes", kind, count, NODE_DISK, demand)
                 yield Line("compute", "Auto Mode", count * demand.hours, "instance-hour", f"eks.auto.{kind}")
-                yield Note(f"EKS Auto Mode chooses its nodes itself: priced as {kind}, one a zone that has replicas")
+                yield Note(
+                    f"Auto Mode chooses the nodes itself: they are priced as {kind}, one in each zone with replicas"
+                )
         yield from jobs(demand)
         if demand.usage.audit_logs is None:
             yield Unpriced(

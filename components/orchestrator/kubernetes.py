@@ -45,8 +45,8 @@ NodePort = Annotated[int, Field(ge=30000, le=32767)]
 OPEN = ("0.0.0.0/0",)
 
 OUTSIDE: tuple[tuple[Column, str], ...] = (
-    ("network", "way out"),
-    ("load balancer", "way in"),
+    ("network", "the way out"),
+    ("load balancer", "the way in"),
     ("logs", "logs"),
     ("transfer", "responses"),
 )
@@ -204,14 +204,14 @@ class KubernetesOptions(OrchestratorOptions):
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """What is known of a cluster that exists: on GKE Autopilot, the replicas."""
+        why = "the cluster exists already, and only its owner knows what it costs"
         if demand.usage.cluster == "gke-autopilot":
             yield from _autopilot(self.context, demand)
         else:
-            why = "the cluster exists already, and its price is its owner's to know"
             yield Unpriced("compute", "replicas", why)
-            yield Unpriced("control plane", "cluster", why)
+            yield Unpriced("control plane", "the cluster", why)
         for column, what in OUTSIDE:
-            yield Unpriced(column, what, "it is the cluster's own")
+            yield Unpriced(column, what, why)
 
 
 class Kubernetes(Orchestrator[KubernetesOptions]):

@@ -158,7 +158,7 @@ class SwarmOptions(OrchestratorOptions):
         for column in COLUMNS:
             if column != "registry":
                 yield Unpriced(
-                    column, "the swarm", "its machines are there already, and their price is their owner's to know"
+                    column, "the swarm", "its machines exist already, and only their owner knows what they cost"
                 )
 
 

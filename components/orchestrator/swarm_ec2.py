@@ -136,7 +136,7 @@ class SwarmEc2Options(NodeOptions):
         yield from rented("nodes", kind, count, self.disk, demand)
         yield from secrets(demand)
         if kind != self.instance_type or count != self.nodes(demand.protect):
-            yield Note(f"swarm-ec2 is priced with {count} nodes {kind}, as the replicas need them")
+            yield Note(f"the replicas need {count} nodes of type {kind}, so these are priced")
 
 
 class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):

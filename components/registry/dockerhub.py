@@ -45,8 +45,8 @@ class DockerHubOptions(HostedOptions):
         yield Line("registry", "images at Docker Hub", demand.stored(None), "GB", "storage", vendor="docker")
         if plan == "pro":
             yield Note(
-                f"Docker Hub's free plan has one private repository, and the stack has {private}; billed yearly"
-                " the plan Pro costs less"
+                f"Docker Hub's free plan has one private repository, and the stack needs {private}, so the plan Pro is"
+                " priced, billed by the month: by the year it costs less"
             )
 
     def path(self, namespace: str, service: str) -> str:

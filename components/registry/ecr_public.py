@@ -69,7 +69,7 @@ class EcrPublicOptions(RegistryOptions):
             yield Line("transfer", "pulls from ECR Public, to AWS", demand.pulled, "GB", "ecr-public.pull-aws")
         else:
             yield Line("transfer", "pulls from ECR Public", demand.pulled, "GB", "ecr-public.transfer-anonymous")
-            yield Note("ECR Public lets others than AWS pull 500 GB a month without a login, and then no more")
+            yield Note("without a login, machines outside AWS pull at most 500 GB a month from ECR Public")
 
 
 class EcrPublic(Registry[EcrPublicOptions]):

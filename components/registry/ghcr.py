@@ -23,7 +23,9 @@ class GhcrOptions(HostedOptions):
     def charged(self, demand: Demand) -> Iterator[Item]:
         """Nothing today. Were containers charged as other packages are, the plan's quotas would hold for them."""
         stored, moved, plan = demand.stored(None), self.transferred(demand), demand.usage.github_plan
-        some = f"GitHub charged for containers as for other packages (plan {plan}; it promises a month's notice)"
+        some = (
+            f"GitHub charged for containers as for other packages (plan {plan}), which it would announce a month before"
+        )
         storage = Line("registry", "images at GitHub", stored, "GB-month", "ghcr.storage", vendor="github")
         transfer = Line("transfer", "pulls from GitHub", moved, "GB", "ghcr.transfer", vendor="github")
         yield storage

@@ -93,7 +93,7 @@ class OciOptions(RegistryOptions):
 
     def costs(self, demand: Demand) -> Iterator[Item]:
         """Someone else owns it."""
-        yield Unpriced("registry", "images", f"what {self.host} costs is for whoever runs it to say")
+        yield Unpriced("registry", "images", f"only who runs {self.host} knows what they cost there")
 
 
 class Oci(Registry[OciOptions]):

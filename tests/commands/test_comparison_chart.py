@@ -166,8 +166,8 @@ class TestDrawing:
 
     def test_what_has_no_bar_is_named_below(self, svg: str) -> None:
         texts = " ".join(texts_of(svg))
-        assert "Not priced: kubernetes, swarm: nobody" in texts
-        assert "No such pair: ecr with kubernetes, ecr with swarm: its nodes have no AWS role" in texts
+        assert "Not priced: kubernetes and swarm: nobody" in texts
+        assert "Refused: ecr with kubernetes and ecr with swarm: its nodes have no AWS role" in texts
 
     def test_it_says_for_what_and_of_when(self, svg: str) -> None:
         texts = " ".join(texts_of(svg))

@@ -24,6 +24,7 @@ from components.estimate import Amount, cents
 from tests.program import ROOT, SERVICE, config_for
 from yard.comparison import Comparison, chart, page
 from yard.comparison.answer import Answer
+from yard.comparison.captions import left_out
 from yard.comparison.controls import Grid
 from yard.comparison.parts import NANO, Position, Product, Space, Table
 
@@ -162,8 +163,8 @@ class TestFigures:
         few, many = (
             [data["texts"][number] for number in look(table, (at, *grid.own[1:]), grid.stops)] for at in (0, 9)
         )
-        assert not any("swarm-ec2 is priced with" in line for line in few)
-        assert any("swarm-ec2 is priced with" in line for line in many)
+        assert not any("so these are priced" in line for line in few)
+        assert any("nodes of type t3" in line and "so these are priced" in line for line in many)
 
 
 class TestParts:
@@ -260,7 +261,7 @@ class TestPage:
         for line in found.assumptions():
             assert f"<li>{line}</li>" in text
         for each in found.known:
-            assert all(f": {line}</li>" in text for line in (*each.unknown, *each.notes))
+            assert all(f": {line}.</li>" in text for line in (*left_out(each), *each.notes))
             for charge in each.charges:
                 assert all(tier.source.split(" ")[0] in text for tier in charge.tiers)
                 assert charge.line.price in text

@@ -80,7 +80,7 @@ def _group(found: Graph, node: Node) -> Units:
 
 
 def _kubernetes_service(_: Graph, node: Node) -> Units:
-    return {"<way in>": USED} if node.inputs["spec"].get("type") == "LoadBalancer" else {}
+    return {"<the way in>": USED} if node.inputs["spec"].get("type") == "LoadBalancer" else {}
 
 
 def always(**units: Decimal | int | None) -> Callable[[Graph, Node], Units]:

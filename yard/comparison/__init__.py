@@ -99,36 +99,47 @@ class Comparison:
     def assumptions(self) -> Iterator[str]:
         """What the figures hold for, a sentence each."""
         usage, keys = self.usage, self.settings.config
-        yield f"{len(self.settings.services)} service{'s' * (len(self.settings.services) > 1)}, " + "; ".join(
-            f"{name}: {each.replicas.min} x {each.cpu:g} vCPU and {each.memory} MiB"
-            for name, each in self.settings.services.items()
+        yield f"The stack has {self._services()}."
+        yield (
+            f"It is up {usage.hours:g} hours a month. Each service is deployed {usage.deploys:,} times, with an image"
+            f" of {usage.image_size:,} MB; {usage.layer_reuse * 100:.0f} % of that is there already."
         )
         yield (
-            f"a month of {usage.hours:g} hours: {usage.deploys} deployments of each service, images of"
-            f" {usage.image_size} MB of which {usage.layer_reuse:.0%} is there already, {usage.requests:,} requests of"
-            f" {usage.response_size:g} KB, {usage.requests_per_connection} a connection, {usage.logs:g} GB of logs"
+            f"Callers send {usage.requests:,} requests, {usage.requests_per_connection:,} on each connection, and get"
+            f" {usage.response_size:g} KB for each."
         )
         if any(each.replicas.scales for each in self.settings.services.values()):
-            yield f"replicas {usage.load:.0%} of the way from min to max, on average"
-        yield f"registries hold what a year of deployments leaves; logs are kept {keys.log_days} days, as written"
-        yield f"network {keys.network}, {keys.zones} zones; where a pair cannot work in it, nat-single"
-        yield "a node or a Fargate replica pulls an image once a deployment; nothing is started besides that"
-        if usage.free_allowances:
-            yield "what an account has free every month (AWS: 100 GB out, 5 GB of logs) is this stack's; no tax"
-        else:
-            yield "nothing of what an account has free every month is left for this stack; no tax"
-        yield "on demand: no Spot, no Savings Plan, nothing reserved"
+            yield f"The number of replicas is on average {usage.load * 100:.0f} % of the way from `min` to `max`."
         yield (
-            "left out: traffic between zones, DNS queries, alarms of autoscaling, Secrets Manager rotation, a move's"
-            " second orchestrator"
+            f"All replicas together write {usage.logs:g} GB of logs, which are kept {keys.log_days} days, at the size"
+            " at which they were written."
         )
-        yield "backends that the stack has no block for are priced with their defaults"
+        yield "A registry holds what a year of deployments leaves in it."
+        yield (
+            f"The network is {keys.network}, in {keys.zones} zones. A pair that cannot work in it is priced with"
+            " nat-single."
+        )
+        yield "Each node, or on Fargate each replica, pulls the image once a deployment. Nothing else starts."
+        free = "all for this stack" if usage.free_allowances else "used up by others"
+        yield f"What AWS gives each account free every month (100 GB out, 5 GB of logs) is {free}. Tax is not counted."
+        yield "All is paid for on demand: no Spot, no Savings Plan, nothing reserved."
+        yield (
+            "These are too small to count, or the same for all pairs: traffic between zones, DNS queries, alarms of"
+            " autoscaling, the rotation of secrets, the second orchestrator during a move."
+        )
+        yield "A registry or orchestrator that the stack has no block for is priced with its defaults."
+
+    def _services(self) -> str:
+        of = self.settings.services
+        each = "; ".join(
+            f"{name}: {found.replicas.min} x {found.cpu:g} vCPU and {found.memory} MiB" for name, found in of.items()
+        )
+        return f"{len(of)} service{'s' * (len(of) > 1)} ({each})"
 
     def briefly(self) -> Iterator[str]:
         """What matters most of that."""
         usage = self.usage
-        services, *_ = self.assumptions()
-        yield services
+        yield self._services()
         yield (
             f"{usage.deploys:,} deployments of each service a month, images of {usage.image_size:,} MB,"
             f" {usage.requests:,} requests"

@@ -10,6 +10,15 @@ from components.estimate import Estimate, cents
 from components.prices import Status, Tier
 
 LEGEND = "~ a price in it is not from its vendor's list; ? nobody knows; +? there is more."
+TITLES = {
+    "unknown": "What these figures leave out",
+    "notes": "Good to know",
+    "conditions": "What it could cost more",
+    "refused": "Pairs that are refused",
+    "assumed": "What is assumed",
+    "confidence": "How the prices are known",
+}
+"""What is said below the figures, in its order."""
 HOW: Mapping[Status, str] = {
     "verified": "read at the vendor",
     "recorded": "as others recorded the vendor's list",
@@ -36,28 +45,31 @@ def how_known(tiers: Iterable[Tier], how: Mapping[Status, str] = HOW) -> str:
 
 
 def texts(found: Sequence[Estimate], texts_of: Callable[[Estimate], Iterable[str]]) -> Iterator[str]:
-    """What is said of pairs, each text once, with whose it is: an orchestrator's, a registry's, a pair's; all pairs'
-    without a name."""
+    """What is said of pairs, a sentence each, once, with whose it is: an orchestrator's, a registry's, a pair's; all
+    pairs' without a name."""
     whose: dict[str, set[Key]] = {}
     for each in found:
         for text in texts_of(each):
             whose.setdefault(text, set()).add(_key(each))
     every = {_key(each) for each in found}
     for text, pairs in whose.items():
-        yield text if pairs == every else f"{', '.join(_names(pairs, every))}: {text}"
+        said = text if text.endswith(".") else f"{text}."
+        yield said if pairs == every else f"{listed([*_names(pairs, every)])}: {said}"
 
 
 def unknown(found: Sequence[Estimate]) -> Iterator[str]:
     """What is in no figure, those of one reason together."""
-    yield from texts(found, lambda each: tuple(_together(each.missing)))
+    yield from texts(found, left_out)
 
 
-def _together(missing: Iterable[tuple[str, str]]) -> Iterator[str]:
+def left_out(of: Estimate) -> tuple[str, ...]:
+    """What is in no figure of a pair."""
     by_reason: dict[str, list[str]] = {}
-    for what, why in missing:
+    for what, why in of.missing:
         by_reason.setdefault(why, []).append(what)
-    for why, whats in by_reason.items():
-        yield f"{', '.join(dict.fromkeys(whats))}: {why}"
+    return tuple(
+        f"nothing is counted for {listed([*dict.fromkeys(whats)])}, because {why}" for why, whats in by_reason.items()
+    )
 
 
 def conditions(found: Sequence[Estimate]) -> Iterator[str]:
@@ -67,7 +79,13 @@ def conditions(found: Sequence[Estimate]) -> Iterator[str]:
         for text, usd in each.conditions.items():
             added.setdefault(text, set()).add(cents(usd))
     for text, amounts in added.items():
-        yield f"{' to '.join(f'{usd:,}' for usd in sorted({min(amounts), max(amounts)}))} if {text}"
+        yield f"{' to '.join(f'{usd:,}' for usd in sorted({min(amounts), max(amounts)}))} USD a month more if {text}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 Key = tuple[str, tuple[str, ...]]

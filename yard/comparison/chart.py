@@ -256,8 +256,7 @@ def price_days(found: Comparison) -> str:
 
 
 def _subtitle(found: Comparison) -> Iterator[str]:
-    services, month, *_ = found.assumptions()
-    for text in (services, month, price_days(found)):
+    for text in (*found.briefly(), price_days(found)):
         yield from wrap(text, LINE)
 
 
@@ -269,4 +268,4 @@ def _footer(found: Comparison) -> Iterator[str]:
     for text in texts(found.working, lambda each: (NO_PRICE,) if each.runs_unpriced else ()):
         yield from wrap(f"Not priced: {text}", LINE)
     for text in texts(found.estimates, lambda each: each.refused):
-        yield from wrap(f"No such pair: {text}", LINE)
+        yield from wrap(f"Refused: {text}", LINE)

@@ -21,21 +21,12 @@ from components.estimate import Amount, Charge, Estimate
 from components.prices import Tier, plain
 from yard.comparison import Comparison, chart
 from yard.comparison.answer import Answer
-from yard.comparison.captions import HOW, LEGEND, conditions, how_known, texts
+from yard.comparison.captions import HOW, LEGEND, TITLES, conditions, how_known, left_out, texts
 from yard.comparison.chart import DARK, LIGHT, NO_PRICE, Theme
 from yard.comparison.controls import Control, Grid
 from yard.comparison.parts import NANO, Position, Table
 
 PARTS = Path(__file__).parent / "web"
-LISTS = {
-    "unknown": "Not in these figures",
-    "notes": "To know",
-    "conditions": "Would be added",
-    "refused": "No such pair",
-    "assumed": "Assumed",
-    "confidence": "How the prices in these figures are known",
-}
-"""What is said below the figures: the lists' ids and titles."""
 Progress = Callable[[int, int], None]
 """Is told how many of how many steps are done."""
 
@@ -180,7 +171,7 @@ def _texts(grid: Grid, today: date) -> dict[str, list[Table[Lines]]]:
     """Each list's lines, as tables of which each gives some of them."""
     refused = tuple(texts(grid.found.estimates, lambda each: each.refused))
     return {
-        "unknown": [_of_pairs(grid, lambda each: tuple(each.unknown))],
+        "unknown": [_of_pairs(grid, left_out)],
         "notes": [_of_pairs(grid, lambda each: each.notes)],
         "conditions": [grid.table(lambda position: tuple(conditions(grid.comparison(position).known)))],
         "refused": [Table((), (refused,))],
@@ -286,7 +277,7 @@ def _row(place: int, each: Estimate, found: Comparison) -> str:
 
 def _lists(data: dict[str, Any], grid: Grid) -> Iterator[str]:
     """The lists for the stack as it is; the page's script writes them anew."""
-    for name, title in LISTS.items():
+    for name, title in TITLES.items():
         numbers = [
             number
             for controls, values in data["lists"][name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
 from textwrap import fill
@@ -17,7 +17,7 @@ from yard import suggest
 from yard.comparison import Comparison, evidence_of, old
 from yard.comparison.answer import Answer
 from yard.comparison.budget import Budget
-from yard.comparison.captions import BRIEFLY, LEGEND, conditions, how_known, unknown
+from yard.comparison.captions import BRIEFLY, LEGEND, conditions, how_known, listed, unknown
 from yard.comparison.table import HEADS, NARROW, WIDTH, figure, together
 
 PARTS: tuple[Column, ...] = ("network", "load balancer", "compute", "control plane")
@@ -131,7 +131,7 @@ def _registries(here: Console, answer: Answer) -> None:
     if answer.own is None or not others:
         return
     of_cost = groupby(others, key=lambda each: _change(answer, each))
-    told = [f"{_list([each.registry for each in group])} {change}" for change, group in of_cost]
+    told = [f"{listed([each.registry for each in group])} {change}" for change, group in of_cost]
     at = answer.own.orchestrators[0]
     here.print()
     _say(here, f"[bold]The registry[/], on {at} in place of {answer.own.registry}: {', '.join(told)}.")
@@ -151,7 +151,7 @@ def _budget(here: Console, budget: Budget) -> None:
         _say(here, f"{limit}:")
         for name, group in groupby(sorted(fits, key=_orchestrator), key=_orchestrator):
             theirs = [*group]
-            _say(here, f"- {name} with {_list([each.registry for each in theirs])}: from {theirs[0].amount()}")
+            _say(here, f"- {name} with {listed([each.registry for each in theirs])}: from {theirs[0].amount()}")
         return
     over = best.amount().usd - budget.usd
     _say(here, f"{limit}. The cheapest, {_pair(best)}, costs {best.amount()}: {over:,.2f} too much.")
@@ -178,7 +178,7 @@ def _changes(here: Console, budget: Budget) -> None:
     _say(here, f"With {'all of it' if len(changes) > 1 else 'it'}: {best.amount()} for {_pair(best)}, {rest}.")
     if elsewhere := sorted({each.orchestrators[0] for each in budget.found.unpriced}):
         verb = "runs" if len(elsewhere) == 1 else "run"
-        _say(here, f"{_list(elsewhere)} {verb} on machines that you have already: what those cost is not known here.")
+        _say(here, f"{listed(elsewhere)} {verb} on machines that you have already: what those cost is not known here.")
 
 
 def _foot(here: Console, answer: Answer, today: date) -> None:
@@ -187,8 +187,8 @@ def _foot(here: Console, answer: Answer, today: date) -> None:
     prices = evidence_of(own or found.known)
     aged = f"; {count} old" if (count := old(prices, today)) else ""
     _say(here, "", LEGEND)
-    _say(here, *(f"- not in it: {escape(text)}" for text in unknown(own)))
-    _say(here, *(f"- it would be more: {escape(text)}" for text in conditions(own)))
+    _say(here, *(f"- {escape(text)}" for text in unknown(own)))
+    _say(here, *(f"- {escape(text)}" for text in conditions(own)))
     _say(here, *(f"- {escape(text)}" for text in found.briefly()))
     _say(here, f"- prices: {how_known(prices, BRIEFLY)}{aged}")
     here.print(f"- all of it: {escape(suggest.yard('compare', '--all', '--stack', found.stack))}", soft_wrap=True)
@@ -213,8 +213,3 @@ def _named(registry: str, orchestrator: str) -> str:
 
 def _orchestrator(of: Estimate) -> str:
     return of.orchestrators[0]
-
-
-def _list(names: Sequence[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

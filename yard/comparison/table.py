@@ -15,7 +15,7 @@ from components.cost import COLUMNS, Column
 from components.estimate import Amount, Charge, Estimate, cents
 from yard import terminal
 from yard.comparison import Comparison
-from yard.comparison.captions import LEGEND, conditions, how_known, texts, unknown
+from yard.comparison.captions import LEGEND, TITLES, conditions, how_known, texts, unknown
 from yard.comparison.change import TOTAL, Change
 
 WIDTH = 100
@@ -43,12 +43,16 @@ def show(here: Console, found: Comparison, today: date) -> None:
     here.print(f"[bold]{escape(found.stack)}[/] in {found.place}, USD a month: every pair\n")
     here.print(_table(found, BY_PAIR if here.width >= NARROW else ()))
     here.print(f"\n{fill(LEGEND, min(here.width, READ))}")
-    _list(here, "Not in these figures", unknown(found.working))
-    _list(here, "To know", texts(found.working, lambda each: each.notes))
-    _list(here, "Would be added", conditions(found.known))
-    _list(here, "No such pair", texts(found.estimates, lambda each: each.refused))
-    _list(here, "Assumed", found.assumptions())
-    _list(here, "How the prices are known", [how_known(found.evidence)])
+    said: Mapping[str, Iterable[str]] = {
+        "unknown": unknown(found.working),
+        "notes": texts(found.working, lambda each: each.notes),
+        "conditions": conditions(found.known),
+        "refused": texts(found.estimates, lambda each: each.refused),
+        "assumed": found.assumptions(),
+        "confidence": [f"The prices in these figures: {how_known(found.evidence)}."],
+    }
+    for key, title in TITLES.items():
+        _list(here, title, said[key])
     warn(here, found, today)
 
 
@@ -97,7 +101,14 @@ def _list(here: Console, title: str, lines: Iterable[str]) -> None:
     if found := list(lines):
         here.print(f"\n[bold]{title}[/]")
         for line in found:
-            here.print(escape(fill(line, here.width, initial_indent="- ", subsequent_indent="  ")))
+            here.print(escape(_filled(here, line, "- ")))
+
+
+def _filled(here: Console, text: str, mark: str) -> str:
+    """Below its mark; a key with a hyphen in it stays whole."""
+    return fill(
+        text, min(here.width, READ), initial_indent=mark, subsequent_indent=" " * len(mark), break_on_hyphens=False
+    )
 
 
 def show_lines(here: Console, found: Comparison, today: date) -> None:
@@ -109,9 +120,9 @@ def show_lines(here: Console, found: Comparison, today: date) -> None:
         lines = [_line(charge, sources) for charge in sorted(each.counted(), key=_column)]
         _narrow(here, lines) if here.width < NARROW else _wide(here, lines)
         for text in each.unknown:
-            here.print(escape(fill(f"? {text}", here.width, initial_indent="  ", subsequent_indent="    ")))
+            here.print(escape(_filled(here, text, "  ? ")))
         for text in conditions([each]):
-            here.print(escape(fill(f"+ {text}", here.width, initial_indent="  ", subsequent_indent="    ")))
+            here.print(escape(_filled(here, text, "  + ")))
         here.print()
     for source, number in sources.items():
         here.print(_wrapped(here, f"[{number}] {source}"), markup=False)
