@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import signal
 import socket
@@ -20,6 +21,7 @@ from pulumi import automation as auto
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
 from components import gate, pulumi_internals
+from components.shell import command
 from config.place import HOME, running_for
 from yard import interrupts
 
@@ -345,10 +347,24 @@ ECHOES = ("update failed", "preview failed", "an unhandled error occurred")
 """How the engine says again, for the stack, what it has said already."""
 
 
+NO_LOGIN = "PULUMI_ACCESS_TOKEN must be set for login"
+"""What the CLI says where nobody is logged in, to whom it cannot ask, whatever they keep the state in."""
+
+NO_STACK = re.compile(r"no stack named '([^'\n]+)' found")
+
+
 def plain(output: str) -> str:
     """The CLI's errors, out of all that it wrote."""
+    if NO_LOGIN in output:
+        own = "pulumi login file://$HOME"
+        return f"nobody is logged in to Pulumi: `pulumi login`, or with the state in a directory `{own}`"
     errors = [line.partition("error:")[2].strip() for line in output.splitlines() if "error:" in line]
-    return "\n".join(errors) or output.strip()
+    return NO_STACK.sub(_not_made, "\n".join(errors) or output.strip())
+
+
+def _not_made(found: re.Match[str]) -> str:
+    create = command("pulumi", "stack", "select", "--create", found[1])
+    return f"the state has no stack '{found[1]}' yet: `{create}` makes it"
 
 
 def saved(state: Path, stack: str) -> Mapping[str, Any]:

@@ -68,8 +68,9 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
     """
     if abort == bool(to):
         raise click.UsageError("name the orchestrator to switch to, or --abort")
-    try:
+    with in_words(stack):
         here = _local(bake) if stack == LOCAL else _of(_own(stack), bake)
+    try:
         if to is not None:
             here.check(to)
             _check(stack, to)
@@ -94,11 +95,9 @@ def _of(stack: auto.Stack, bake: float, configuration: "Configuration | None" = 
 def _local(bake: float) -> "Switch":
     """Stack local, which the engine runs in a copy of the project: what changes is its own file."""
     local = Local(ROOT)
-    with in_words(LOCAL):
-        if not local.exists:
-            raise Misconfigured(f"stack {LOCAL} is not up: `{suggest.bring_up(LOCAL)}` brings it up")
-        opened = local.open(click.echo)
-    return _of(opened, bake, Configuration(local.own, local.lay_out))
+    if not local.exists:
+        raise Misconfigured(f"stack {LOCAL} is not up: `{suggest.bring_up(LOCAL)}` brings it up")
+    return _of(local.open(click.echo), bake, Configuration(local.own, local.lay_out))
 
 
 def _check(stack: str, to: str) -> None:

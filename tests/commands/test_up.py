@@ -128,6 +128,10 @@ def test_only_locks_of_killed_runs_are_taken_away(tmp_path: Path) -> None:
 def test_the_cli_speaks_through_its_errors() -> None:
     said = " code: 255\n stdout: \n stderr: error: stack is locked\n  by someone\n"
     assert engine.plain(said) == "stack is locked"
+    nobody = " stderr: error: PULUMI_ACCESS_TOKEN must be set for login during non-interactive CLI sessions\n"
+    none = "error: no stack named 'dev' found"
+    assert engine.plain(none) == "the state has no stack 'dev' yet: `pulumi stack select --create dev` makes it"
+    assert engine.plain(nobody).startswith("nobody is logged in to Pulumi: `pulumi login`, or ")
     assert engine.plain("no marker") == "no marker"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import click
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from components.shell import command
 from yard.sharing.parts import KEY, Home, Part, Request
@@ -196,4 +196,6 @@ def _explained(request: Request, code: str, error: Exception) -> str:
             f"the bucket {request.asked['Bucket']} is there, and it is another account's, or these credentials may not"
             " look at it: name another with --bucket, or use credentials that may"
         )
+    if isinstance(error, NoCredentialsError):
+        return "there are no credentials for AWS here: `aws configure` or `aws sso login`, or AWS_PROFILE names others"
     return f"AWS was asked for {request.service} {request.method}: {error}"
