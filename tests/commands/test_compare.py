@@ -176,14 +176,11 @@ class TestTable:
 
     def test_every_assumption_is_below_it(self) -> None:
         output = " ".join(run("--all", "--usage", "medium").stdout.split())
-        for said in (
-            "It is up 730 hours a month. Each service is deployed 60 times, with an image of 300 MB; 0 % of that",
-            "Callers send 50,000,000 requests, 1 on each connection, and get 15 KB for each.",
-            "All replicas together write 20 GB of logs, which are kept 7 days",
-            "The stack has 1 service (api: 2 x 0.25 vCPU and 512 MiB).",
-            "The network is public, in 2 zones. A pair that cannot work in it is priced with nat-single.",
-        ):
-            assert f"- {said}" in output
+        assert "- It is up 730 hours a month. Each service is deployed 60 times, with an image of 300 MB; 0 %" in output
+        assert "- Callers send 50,000,000 requests, 1 on each connection, and get 15 KB for each." in output
+        assert "- All replicas together write 20 GB of logs, which are kept 7 days" in output
+        assert "- The stack has 1 service (api: 2 x 0.25 vCPU and 512 MiB)." in output
+        assert "- The network is public, in 2 zones. A pair that cannot work in it is priced with nat-single." in output
 
     def test_what_is_refused_says_why(self) -> None:
         output = " ".join(run("--all").stdout.split())
