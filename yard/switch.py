@@ -80,7 +80,7 @@ def switch(to: str | None, stack: str, bake: float, abort: bool, yes: bool) -> N
     except (engine.EngineError, auto.CommandError) as error:
         message = engine.plain(str(error)) if isinstance(error, auto.CommandError) else str(error)
         message = suggest.about(stack, message) if stack == LOCAL else message
-        back = command("yard", "switch", "--abort", "--stack", stack)
+        back = suggest.yard("switch", "--abort", "--stack", stack)
         raise SwitchError(f"{message}\nFix it and call this again, or `{back}`.") from error
 
 

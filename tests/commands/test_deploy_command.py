@@ -17,6 +17,8 @@ from tests.program import DIGEST, config_for
 from tests.unit.test_registries import push
 from yard import deploy as command
 from yard import image
+from yard.answers import Answer
+from yard.answers import outcome as outcome_of
 from yard.deploy import Deployment
 from yard.given import given
 from yard.machine import MachineError
@@ -158,9 +160,9 @@ def test_ctrl_c_says_how_to_go_on_and_how_to_go_back(monkeypatch: pytest.MonkeyP
 
 def test_a_url_that_does_not_answer_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
     services = {
-        "api": {"digest": DIGEST, "url": "http://x", "answer": None},
-        "web": {"digest": DIGEST, "url": "http://x/web", "answer": "null"},
-        "worker": {"digest": DIGEST, "url": None, "answer": None},
+        "api": {"digest": DIGEST, "url": "http://x", **outcome_of(None)},
+        "web": {"digest": DIGEST, "url": "http://x/web", **outcome_of(Answer(200, 0.1, "null"))},
+        "worker": {"digest": DIGEST, "url": None, **outcome_of(None)},
     }
     outcome = {"services": services, "changes": {}, "seconds": 1.0}
     for as_json in (True, False):

@@ -1,6 +1,8 @@
 """`yard switch`: where a move is, by what the stack's file says and by what its last `up` did; and what is refused."""
 
+import importlib
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -11,7 +13,7 @@ from pulumi.automation import CommandError, CommandResult
 from components.edge import Shared
 from components.edge.alb import GROUP, RULE, AlbOptions
 from components.guard import GuardOptions
-from yard import engine
+from yard import engine, suggest
 from yard.__main__ import main
 from yard.guarding import Guard
 from yard.local import Local
@@ -75,10 +77,10 @@ class Opened:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["eks", "--stack", "dev", "--bake", "-1"], 2, "-1.0 is not in the range"),
+        (["eks", "--stack", "dev", "--bake", "-1"], 2, "--bake is -1.0; want a number from 0 to 86400"),
         (["--stack", "dev"], 2, "name the orchestrator to switch to, or --abort"),
         (["kubernetes", "--stack", "local"], 2, "stack local is not up"),
-        (["eks", "--stack", "dev"], 1, "Error: passphrase must be set\nFix it and call this again"),
+        (["eks", "--stack", "dev"], 1, "Error: passphrase must be set\n"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(
@@ -88,6 +90,19 @@ def test_what_cannot_be_done_is_said_in_words(
     monkeypatch.setattr(Local, "exists", False)
     result = CliRunner().invoke(main, ["switch", *arguments])
     assert (result.exit_code, said in result.output) == (code, True), result.output
+    assert "Fix it and call this again" not in result.output, "nothing has begun"
+
+
+def test_what_fails_on_the_way_says_how_to_go_on_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise engine.EngineError("AWS refuses it")
+
+    on_its_way = SimpleNamespace(abort=fails, stopped=lambda: "")
+    monkeypatch.setattr(importlib.import_module("yard.switch"), "_of", lambda *_: on_its_way)
+    monkeypatch.setattr(engine, "stack", lambda *_, **__: Opened())
+    result = CliRunner().invoke(main, ["switch", "--abort", "--stack", "dev"])
+    back = f"Fix it and call this again, or `{suggest.yard('switch', '--abort', '--stack', 'dev')}`."
+    assert (result.exit_code, result.stderr) == (1, f"Error: AWS refuses it\n{back}\n")
 
 
 def test_a_guard_that_is_not_as_it_should_be_is_no_traceback() -> None:
