@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from components.prices import HERE, price_files, rows_of
 from config.stack_file import NoStack, StackFile
@@ -26,7 +27,9 @@ from yard.pricelist.refresh import refresh as read_anew
 ROOT = here.ROOT
 
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d+")
-SIGNS = {"new": "[green]+[/]", "changed": "[yellow]~[/]"}
+SIGNS = {"new": "+", "changed": "~"}
+COLOURS = {"+": "green", "~": "yellow"}
+"""Of the signs."""
 
 
 @click.group(cls=Group, invoke_without_command=True)
@@ -129,7 +132,9 @@ def _tell(found: list[Refreshed], changed: list[Refreshed], dry_run: bool) -> No
     for each in found:
         console.print(f"[bold]{each.region}[/]")
         for line in _lines(each):
-            console.print(f"  {line}")
+            shown = Text(terminal.wrapped(f"  {line}", console.width), style="red" if each.problems else "")
+            shown.stylize(COLOURS.get(line[0], ""), 2, 3)
+            console.print(shown, soft_wrap=True)
     if any(each.problems for each in found) and not changed:
         console.print("[bold red]Nothing was changed.[/]")
         return
@@ -139,7 +144,7 @@ def _tell(found: list[Refreshed], changed: list[Refreshed], dry_run: bool) -> No
 
 
 def _lines(found: Refreshed) -> Iterator[str]:
-    yield from (f"[red]{escape(each)}[/]" for each in found.problems)
+    yield from found.problems
     if found.problems:
         return
     for each in found.changes:
