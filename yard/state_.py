@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 
 from components.naming import label
+from components.regions import regions
 from components.shell import command
 from config.stack_file import StackFile
 from yard import exits, here, interrupts, suggest, terminal
@@ -53,9 +54,7 @@ def init(
     year. What is there already is left, and said. Then it says how to use both.
     """
     file = StackFile(ROOT, stack)
-    region = region or file.values.get("aws:region")
-    if not region:
-        raise exits.Misused(f"stack {stack} has no aws:region: give --region, such as --region eu-central-1")
+    region = _region(region, file)
     profile = profile or file.values.get("aws:profile")
     project = label(str(file.project["name"]))
     account = Account.of(region, profile)
@@ -82,6 +81,16 @@ def _commands(home: Home, found: Found, options: tuple[str, ...]) -> Iterator[st
             yield f"key=$({made})"
         else:
             yield (request.with_key(found.key) if found.key else request).as_command(*options)
+
+
+def _region(given: str | None, file: StackFile) -> str:
+    region = given or file.values.get("aws:region")
+    if not region:
+        raise exits.Misused(f"stack {file.stack} has no aws:region: give --region, such as --region eu-central-1")
+    if region not in regions():
+        where = "--region" if given else f"aws:region of stack {file.stack}"
+        raise exits.Misused(f"{where} is {region!r}; want a region that AWS has, such as eu-central-1")
+    return str(region)
 
 
 def _tell(home: Home, found: Found, stack: str, as_json: bool) -> None:

@@ -6,11 +6,13 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 import yaml
+from botocore.exceptions import NoCredentialsError
 from botocore.stub import Stubber
 from click.testing import CliRunner, Result
 
@@ -201,6 +203,24 @@ def test_only_what_is_missing_is_set_and_others_statements_stay(aws: Aws) -> Non
 def test_it_asks_before_it_makes_anything(aws: Aws) -> None:
     aws.has_nothing()
     assert "give --yes" in init(code=2).stderr
+
+
+@pytest.mark.parametrize("given", [["--region", "eu-mars-1"], []])
+def test_a_region_that_aws_does_not_have_is_refused_before_anything_is_asked(project: Path, given: list[str]) -> None:
+    config = yaml.safe_dump({"config": {"aws:region": REGION if given else "eu-mars-1"}})
+    (project / "config/Pulumi.dev.yaml").write_text(config, encoding="utf-8")
+    where = "--region" if given else "aws:region of stack dev"
+    assert f"{where} is 'eu-mars-1'; want a region that AWS has" in init("--yes", *given, code=2).stderr
+
+
+def test_without_credentials_it_says_how_to_get_some(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(**_: object) -> None:
+        raise NoCredentialsError
+
+    anyone = SimpleNamespace(get_caller_identity=nobody)
+    monkeypatch.setattr(Account, "of", lambda region, profile: Account(lambda service: anyone, region))
+    said = "there are no credentials for AWS here: `aws configure` or `aws sso login`, or AWS_PROFILE names others"
+    assert init("--yes", code=1).stderr == f"Error: {said}\n"
 
 
 @pytest.mark.parametrize("method", ["head_bucket", "create_bucket"])
