@@ -19,16 +19,19 @@ from yard.choice import stack_option
 from yard.comparison import Comparison, documents
 from yard.comparison.answer import Answer
 from yard.comparison.budget import Budget
+from yard.region import Region
 
 ROOT = here.ROOT
 
 
 @click.command()
 @stack_option("The stack, by its file config/Pulumi.<stack>.yaml.")
-@click.option("--region", shell_complete=names.regions, help="Price it in this AWS region; default: the stack's.")
+@click.option(
+    "--region", type=Region(), shell_complete=names.regions, help="Price it in this AWS region; default: the stack's."
+)
 @click.option(
     "--like",
-    metavar="REGION",
+    type=Region(),
     shell_complete=names.regions,
     help="Take this region's prices for those of one that has none here; marked ~.",
 )

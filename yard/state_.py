@@ -15,6 +15,7 @@ from yard.choice import LOCAL, stack_option
 from yard.groups import Group
 from yard.local import in_words
 from yard.machine import Misconfigured
+from yard.region import Region
 from yard.sharing.account import Account, Found
 from yard.sharing.moving import Move, secrets_in
 from yard.sharing.parts import Home
@@ -30,7 +31,7 @@ def state_() -> None:
 @state_.command()
 @click.option("--bucket", metavar="NAME", help="The bucket; default: <project>-state-<account>.")
 @click.option("--key", metavar="NAME", help="The key's alias, without alias/; default: <project>-state.")
-@click.option("--region", help="Of AWS; default: the stack's.")
+@click.option("--region", type=Region(), help="Of AWS; default: the stack's.")
 @click.option("--profile", help="Of the AWS CLI; default: the stack's.")
 @stack_option("The stack whose region and profile are taken.")
 @click.option(
@@ -88,8 +89,9 @@ def _region(given: str | None, file: StackFile) -> str:
     if not region:
         raise exits.Misused(f"stack {file.stack} has no aws:region: give --region, such as --region eu-central-1")
     if region not in regions():
-        where = "--region" if given else f"aws:region of stack {file.stack}"
-        raise exits.Misused(f"{where} is {region!r}; want a region that AWS has, such as eu-central-1")
+        raise exits.Misused(
+            f"aws:region of stack {file.stack} is {region!r}; want a region that AWS has, such as eu-central-1"
+        )
     return str(region)
 
 

@@ -376,7 +376,7 @@ class TestRefusals:
                 1,
                 r"there are no prices for eu-west-3: .*yard prices refresh eu-west-3.*--like us-east-1`",
             ),
-            (["--usage", "smal"], 1, r"smal is neither a file nor a preset: .*did you mean small\?"),
+            (["--usage", "smal"], 2, r"--usage smal is neither a file nor a preset: .*did you mean small\?"),
             (["--json", "--csv"], 2, r"--json or --csv: choose one"),
             (["--pair", "ecr+eks"], 2, r"--pair goes with --by-line"),
             (
@@ -409,7 +409,7 @@ class TestRefusals:
     def test_a_usage_file_that_is_wrong_is_told_all_at_once(self, tmp_path: Path) -> None:
         file = tmp_path / "month.yaml"
         file.write_text("{preset: tiny, deploys: many}", encoding="utf-8")
-        error = run("--usage", str(file), exit_code=1).stderr
+        error = run("--usage", str(file), exit_code=2).stderr
         assert "usage.preset is 'tiny'; want one of small, medium, large" in error
         assert "usage.deploys is 'many'; want a whole number" in error
 

@@ -183,6 +183,7 @@ WRONG = (
     "compare --stack dev --budget 10 --csv",
     "compare --stack dev --usage enormous",
     "compare --stack dev --region eu-mars-1",
+    "compare --stack dev --region eu-west-3",
     "switch",
     "switch eks --stack nope",
     "rehearse --rate 5",

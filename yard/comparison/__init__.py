@@ -51,7 +51,7 @@ class Comparison:
             where = region or settings.region or REGION
             return cls(stack, like or where, wanted, settings, (), where if like else "").priced(settings)
         except BadUsage as error:
-            raise click.ClickException(str(error)) from error
+            raise exits.Misused(f"--usage {error}") from error
         except prices.NoPrices as error:
             other = suggest.yard("compare", "--stack", stack, "--region", where, "--like", REGION)
             why = str(error).replace("`yard ", f"`{suggest.yard()} ")
