@@ -76,7 +76,7 @@ def test_other_signals_end_it_in_the_same_way(project: Path, command: str, phase
 DRIVER = """
 import sys, time
 from types import SimpleNamespace as Fake
-from yard import deploy, engine, image, local_proxy, machine, progress, up
+from yard import answers, engine, image, local_proxy, machine, progress
 from yard.__main__ import main
 from yard.local import Local
 
@@ -116,6 +116,6 @@ if phase != "a build's command":
 for name, (owner, instead) in steps.items():
     setattr(owner, name, hangs if name == phase else instead)
 if phase == "call":
-    up.call = deploy.call = hangs
+    answers.ask = hangs
 main(words)
 """
