@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -61,6 +61,9 @@ class Target:
     registration: Registration
     security_group_id: pulumi.Output[str] | None = None
     """Who may connect to the replicas, on AWS."""
+    also: Callable[[str], None] | None = None
+    """Has the edge send to another host and port besides, until it goes by the workload's own new address. For a hook:
+    done when it returns. None: the edge finds each replica by its own port."""
 
 
 @dataclass(frozen=True)

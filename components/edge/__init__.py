@@ -129,6 +129,8 @@ class Place:
 
     engine: Mapping[str, pulumi.Input[str]]
     """By what a resource on its engine is reached, and of which swarm it is: on another one it is another."""
+    host: str
+    """The engine itself, known before it is there."""
     network: pulumi.Input[str]
     """The id of the engine's network on which services are found by name."""
     cpu: str

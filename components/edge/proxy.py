@@ -207,6 +207,7 @@ class Proxy(Routed[ProxyOptions]):
         self._host = self.options.host or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
         self._joins: dict[str, Join] = {}
         options, args = self.options, self.args
+        self._name = f"{args.stack}-{name}"
         port = options.https_port(args.domain is not None)
         # Told only where it is asked for: a stack without it has the container that it had.
         more = {"https": port, "metrics": options.ports.metrics, "acme": options.acme and options.acme.model_dump()}
@@ -214,7 +215,7 @@ class Proxy(Routed[ProxyOptions]):
             name,
             {
                 "host": self._host,
-                "name": f"{args.stack}-{name}",
+                "name": self._name,
                 "stack": args.stack,
                 "image": options.image,
                 "port": options.ports.http,
@@ -249,6 +250,10 @@ class Proxy(Routed[ProxyOptions]):
     @property
     def where(self) -> dict[str, Any]:
         return {"host": self._host, "server": self.server.id}
+
+    @property
+    def reached(self) -> dict[str, str]:
+        return {"host": self._host, "server": self._name}
 
     def trouble(self, path: str, headers: Mapping[str, str]) -> str:
         try:

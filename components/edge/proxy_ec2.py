@@ -5,6 +5,7 @@ It is a service of the swarm there, driven as the others are. What it costs and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -136,7 +137,8 @@ class ProxyEc2(Routed[ProxyEc2Options]):
             if args.domain and self.https
             else []
         )
-        self.server = self._run(f"{args.stack}-{name}", name, [*opened, *records])
+        self._name = f"{args.stack}-{name}"
+        self.server = self._run(self._name, name, [*opened, *records])
         self.certified = [self._shown(name, self.https, child)] if self.https else []
         there = pulumi.Output.all(args.place.address, *[each.id for each in (self.server, *self.certified)])
         url = self.https.url if self.https else None
@@ -145,6 +147,15 @@ class ProxyEc2(Routed[ProxyEc2Options]):
     @property
     def where(self) -> dict[str, Any]:
         return {**self._place.engine, "server": self.server.id}
+
+    @property
+    def reached(self) -> dict[str, str]:
+        return {"host": self._place.host, "server": self._name}
+
+    def also(self, group: str, dial: str) -> None:
+        if self.args.foundation and self.args.foundation.profile:
+            os.environ["AWS_PROFILE"] = self.args.foundation.profile  # as the provider does
+        super().also(group, dial)
 
     def trouble(self, path: str, headers: Mapping[str, str]) -> str:
         """Asked on the instance."""

@@ -9,14 +9,17 @@ restart finds both.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
+import os
 import tarfile
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from docker import APIClient
@@ -33,13 +36,13 @@ from components import dynamic
 from components.docker_engine import SwarmError, connect, explain
 from components.docker_host import address
 from components.dynamic import Props, whole
-from components.edge.proxy_routes import Route, behind, configuration
+from components.edge.proxy_routes import Route, also, behind, configuration
 from components.edge.traefik import CA, HOME, INSIDE, METRICS, NEXT, PROGRAM, ROUTES, SECURE, STOP, WATCHED, arguments
 from components.pulumi_internals import speak_in_words
 from components.shell import command
 
-CHANGING = threading.Lock()
-"""A change reads the routes and puts them back; the providers of one run share a process."""
+LOCK = Path(tempfile.gettempdir(), f"switchyard-routes-{os.getuid()}")
+"""Nothing is in it; who changes routes holds it."""
 TAKEN = 15.0
 """Seconds that Traefik may take to go over to a configuration."""
 
@@ -173,6 +176,12 @@ class RouteProvider(Provider):
         except NotFound:
             return
 
+    def also(self, props: Props, dial: str) -> None:
+        """Have the route lead to another host and port besides. Where there is none, nobody goes by it."""
+        with suppress(NotFound), self.reach(props) as proxy:
+            if route := kept(proxy.engine, proxy.container).get(props["id"]):
+                change(proxy, {props["id"]: also(route, dial)})
+
     def put(self, props: Props) -> None:
         """Have the route as it is wanted."""
         try:
@@ -291,10 +300,19 @@ def networks(engine: APIClient, container: str) -> dict[str, str]:
 
 def change(proxy: Reached, wanted: Mapping[str, Route | None]) -> None:
     """Put routes in, by id, and take out those that are None. Done when requests go by them."""
-    with CHANGING:
+    with alone():
         found = {**kept(proxy.engine, proxy.container), **wanted}
         routes = {id_: each for id_, each in found.items() if each is not None}
         wait_for(proxy, write(proxy.engine, proxy.container, routes))
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """A change reads the routes and puts them back, so one waits for the other. The providers of one run share a
+    process, and its hooks are in another."""
+    with LOCK.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def published(engine: APIClient, container: str, port: int) -> int:

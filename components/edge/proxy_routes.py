@@ -25,6 +25,9 @@ characters, and so fewer parts than a host is worth."""
 CHECK = {"interval": "2s", "timeout": "5s", "followRedirects": False}
 ATTEMPTS = {"attempts": 5, "initialInterval": "100ms"}
 """Only a request that has not been sent is tried again: a replica that has just gone refuses the connection."""
+OFTEN = "100ms"
+"""How often both ports of a service are asked while it changes to another: a request that the one refuses is tried
+again for about half a second, and by then the proxy knows."""
 TRANSPORT = {
     # A connection that is kept would be used while the replica behind it goes: a request lost that may not be sent
     # again. It would also hold on to the replicas that were there when it was opened.
@@ -77,6 +80,18 @@ def group(name: str, service: Service, orchestrator: str, dial: str, https: Http
             f"{id_}/healthy": {"loadBalancer": {**servers, "healthCheck": {**CHECK, "path": service.health}}},
         },
     }
+
+
+def also(route: Route, dial: str) -> Route:
+    """A group's route that leads to another host and port besides, for as long as either may refuse requests."""
+    services = {name: {"loadBalancer": _also(each["loadBalancer"], dial)} for name, each in route["services"].items()}
+    return {**route, "services": services}
+
+
+def _also(balancer: Mapping[str, Any], dial: str) -> dict[str, Any]:
+    other = {"url": f"http://{dial}"}
+    check = {"healthCheck": {**balancer["healthCheck"], "interval": OFTEN}} if "healthCheck" in balancer else {}
+    return {**balancer, "servers": [*(each for each in balancer["servers"] if each != other), other], **check}
 
 
 def shared(name: str, service: Service, weights: Mapping[str, int], https: Https | None = None) -> Route:

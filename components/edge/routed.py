@@ -8,6 +8,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
+from pkgutil import resolve_name
 from typing import Any, ClassVar, TypeVar
 
 import pulumi
@@ -62,6 +64,11 @@ class Routed(Edge[Of]):
     def where(self) -> dict[str, Any]:
         """By what a route finds the proxy."""
 
+    @property
+    @abstractmethod
+    def reached(self) -> dict[str, str]:
+        """The same for a hook, which can wait for no resource."""
+
     @abstractmethod
     def trouble(self, path: str, headers: Mapping[str, str]) -> str:
         """Why the proxy's answer to a request is not a good one; empty: it is."""
@@ -79,8 +86,13 @@ class Routed(Edge[Of]):
 
     def target(self, service_name: str, service: Service, orchestrator: str, registration: Registration) -> Target:
         # The address is one target, however many replicas the orchestrator finds behind it.
-        group = pulumi.Output.from_input(f"{service_name}/{orchestrator}")
-        return Target(group, self.server, replace(registration, nodes=1))
+        group = f"{service_name}/{orchestrator}"
+        also = partial(self.also, group)
+        return Target(pulumi.Output.from_input(group), self.server, replace(registration, nodes=1), also=also)
+
+    def also(self, group: str, dial: str) -> None:
+        """Have the route of a group lead to another address besides, until `share` leads it to a new one alone."""
+        resolve_name(self.group.kept_by)().also({**self.reached, "id": group}, dial)
 
     def share(
         self,

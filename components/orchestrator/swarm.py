@@ -222,6 +222,24 @@ class SwarmRuntime(Orchestrator[Of]):
         opts = pulumi.ResourceOptions(parent=self, depends_on=[*before], additional_secret_outputs=["login"])
         return [Job(f"{name}--release", {**of_service, **job}, opts)]
 
+    def dial(self, name: str, service: Service) -> str:
+        """Where an edge on the network finds the replicas of a service: by this name, and not by the service's own,
+        they are found where the kernel has no IPVS too."""
+        return f"tasks.{self.args.stack}-{name}:{service.port}"
+
+    def tried_on_both_ports(self, name: str, target: Target | None, dial: str) -> pulumi.ResourceHookBinding | None:
+        """While the replicas change to another port, one by one, an edge that has one port for all of them tries both:
+        the new one at `dial` as well."""
+        if target is None or target.also is None:
+            return None
+        also = target.also
+
+        def both(args: pulumi.ResourceHookArgs) -> None:
+            if own_port(args.old_inputs) != own_port(args.new_inputs):
+                also(dial)
+
+        return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"port-{name}/{self.options.key}", both)])
+
     @abstractmethod
     def log_driver(self, service: str) -> dict[str, Any]:
         """Where the replicas of a service write their logs, as the engine is told."""
@@ -257,16 +275,19 @@ class Swarm(SwarmRuntime[SwarmOptions]):
             "probe": f"{url}{service.health}" if url and self.is_local else "",
             "timeout": self.options.timeout,
         }
-        released = self.release(name, service, image, props, [])
+        released, dial = self.release(name, service, image, props, []), self.dial(name, service)
         workload = SwarmService(
             name,
             props,
-            pulumi.ResourceOptions(parent=self, depends_on=released, additional_secret_outputs=["login"]),
+            pulumi.ResourceOptions(
+                parent=self,
+                depends_on=released,
+                additional_secret_outputs=["login"],
+                hooks=self.tried_on_both_ports(name, target, dial),
+            ),
         )
         if target:
-            # By this name, and not by the service's own, the replicas are found where the kernel has no IPVS too.
-            dial = workload.id.apply(lambda _: f"tasks.{self.args.stack}-{name}:{service.port}")
-            return Workload(healthy=(workload,), address=Address(dial, self.overlay.id))
+            return Workload(healthy=(workload,), address=Address(workload.id.apply(lambda _: dial), self.overlay.id))
         done = workload.id.apply(lambda _: url) if url else None
         return Workload(healthy=(workload,), url=done)
 
@@ -339,6 +360,12 @@ def container(
         "Secrets": [secret_file(key, each, service.user) for key, each in sorted(secrets.items())],
     }
     return {key: value for key, value in wanted.items() if value != []}
+
+
+def own_port(inputs: Any) -> str:
+    """The port on which replicas are told to listen, by their resource's inputs."""
+    env: list[str] = inputs["spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+    return next(each for each in env if each.startswith("PORT="))
 
 
 def secret_file(variable: str, secret: Secret, user: int) -> dict[str, Any]:

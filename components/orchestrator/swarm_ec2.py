@@ -189,16 +189,21 @@ class SwarmEc2(AwsOrchestrator[SwarmEc2Options], SwarmRuntime[SwarmEc2Options]):
             *self.network.ready,
         ]
         released = self.release(name, service, image, props, before)
-        workload = SwarmService(name, props, pulumi.ResourceOptions(parent=self, depends_on=[*before, *released]))
+        dial = self.dial(name, service)
+        opts = pulumi.ResourceOptions(
+            parent=self, depends_on=[*before, *released], hooks=self.tried_on_both_ports(name, target, dial)
+        )
+        workload = SwarmService(name, props, opts)
         return Workload(
             healthy=(workload, *(self._join(name, balanced, workload) if balanced else ())),
-            address=Address(workload.id.apply(lambda _: f"tasks.{self.args.stack}-{name}:{service.port}")),
+            address=Address(workload.id.apply(lambda _: dial)),
         )
 
     def _place(self, address: pulumi.Output[str]) -> Place:
         """The manager's instance, where an edge can be a service of the swarm."""
         return Place(
             engine=self.on_swarm,
+            host=self.host,
             network=self.overlay.id,
             cpu=PLATFORMS[architecture(self.options.instance_type)],
             logs=self.log_driver("--edge"),  # no service's name begins with a dash

@@ -1,5 +1,6 @@
 """The proxy on the swarm's own instance, on the real engine: up, changed, broken and gone."""
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,11 @@ from typing import Any
 import pytest
 
 from components.edge import proxy_ec2
+from components.edge.traefik import ROUTES
 from components.orchestrator.swarm_proxy import status
 from rehearsal.aws import types
+from rehearsal.state import Swarm
+from rehearsal.swarm import _Manager
 from tests.engine.passage import GATE, Passage, passage
 from tests.program import DIGEST, DOMAIN
 from yard.engine import EngineError
@@ -31,15 +35,37 @@ def answers(stack: Passage, service: str = "api", path: str = "/healthz") -> str
     return status("ssm://us-east-1/switchyard-dev", None, f"{scheme}://127.0.0.1{path}", headers)
 
 
-def test_a_stack_without_a_load_balancer_comes_changes_and_goes(tmp_path: Path) -> None:
+def dialled(swarm: Swarm) -> set[str]:
+    """The addresses to which the proxy sends requests for the service."""
+    files = swarm.volumes.get("switchyard-dev-edge", {})
+    services = json.loads(files.get(ROUTES, b"{}")).get("api/swarm-ec2", {"services": {}})["services"].values()
+    return {server["url"] for each in services for server in each["loadBalancer"]["servers"]}
+
+
+def test_a_stack_without_a_load_balancer_comes_changes_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolled: list[set[str]] = []
+    """The same each time that the engine is told of a service."""
+    real = _Manager._may_run
+
+    def may_run(manager: _Manager, spec: Any, identity: str) -> None:
+        rolled.append(dialled(manager.swarm))
+        real(manager, spec, identity)
+
+    monkeypatch.setattr(_Manager, "_may_run", may_run)
     with passage(tmp_path, orchestrator="swarm-ec2", services=SERVICES, more={**HOBBY, **HTTPS}) as stack:
         stack.up()
         assert stack.outputs["url"] == "https://www.example.com"
         assert answers(stack) == "200"
         assert stack.preview() == {}
 
-        stack.set(services={"api": {**SERVICES["api"], "replicas": 2, "path": "/shop", "health": "/up"}})
+        changed = {"replicas": 2, "path": "/shop", "health": "/up", "port": 9090}
+        stack.set(services={"api": {**SERVICES["api"], **changed}})
         stack.up()
+        old, new = (f"http://tasks.switchyard-dev-api:{port}" for port in (8080, 9090))
+        assert rolled[-1] == {old, new}, "replicas change from the one port to the other, one by one"
+        assert [dialled(each) for each in stack.cloud.state.swarms.values()] == [{new}]
         assert (answers(stack), answers(stack, path="/up")) == ("404", "200")
         assert stack.preview() == {}
 

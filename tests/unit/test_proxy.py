@@ -1,5 +1,6 @@
 """Routes of the proxy, and how its configuration gets to it. That Traefik goes by them, the live test shows."""
 
+import fcntl
 import io
 import re
 import tarfile
@@ -75,6 +76,19 @@ def test_a_share_waits_for_health_and_a_newcomer_can_be_tried_without() -> None:
     assert HTTP["routers"]["api/one"]["service"] == "api/one"
 
 
+def test_a_group_leads_to_two_ports_while_its_service_changes_from_the_one_to_the_other() -> None:
+    before = ROUTES["api/one"]
+    both = proxy_routes.also(before, "one.example:81")
+    assert both == proxy_routes.also(both, "one.example:81"), "an `up` that failed was called again"
+    assert both["routers"] == before["routers"]
+    healthy, any_ = (both["services"][f"api/one{end}"]["loadBalancer"] for end in ("/healthy", ""))
+    for each in (healthy, any_):
+        assert each["servers"] == [{"url": "http://one.example:80"}, {"url": "http://one.example:81"}]
+        assert each["serversTransport"] == "edge"
+    assert healthy["healthCheck"] == {**proxy_routes.CHECK, "path": "/up", "interval": "100ms"}
+    assert "healthCheck" not in any_
+
+
 def test_every_name_in_it_is_in_it() -> None:
     services, routers = HTTP["services"], HTTP["routers"].values()
     named = {each["service"] for each in routers} - {"ping@internal"}
@@ -111,6 +125,8 @@ class Volume:
         return iter([buffer.getvalue()]), None
 
     def put_archive(self, _name: str, _path: str, data: bytes) -> None:
+        with proxy_engine.LOCK.open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as another process would, in the middle of a change
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             self.put.append(archive.getmembers())
             archive.extractall(self.folder, filter="data")
@@ -139,8 +155,35 @@ def test_a_change_leaves_all_other_routes(volume: Any, monkeypatch: pytest.Monke
     assert asked[-1] != asked[-2]
 
 
+def test_what_a_hook_adds_to_a_route_the_routes_own_change_takes_out(volume: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(proxy_engine, "connect", lambda _: volume)
+    monkeypatch.setattr(proxy_engine, "behind", lambda *_: "")
+    provider, where = proxy_engine.RouteProvider(), {"host": "ssh://engine.example", "server": "edge"}
+    provider.also({**where, "id": "api/one"}, "one.example:81")
+    assert not volume.put, "a route that is not there yet"
+    provider.create({**where, "id": "api/two", "route": ROUTES["api/two"]})
+    provider.create({**where, "id": "api/one", "route": ROUTES["api/one"]})
+    provider.also({**where, "id": "api/one"}, "one.example:81")
+    both = proxy_routes.also(ROUTES["api/one"], "one.example:81")
+    assert proxy_engine.kept(volume, "edge") == {"api/one": both, "api/two": ROUTES["api/two"]}
+    after = proxy_routes.group("api", API, "one", "one.example:81")
+    provider.update("api/one", {}, {**where, "id": "api/one", "route": after})
+    assert proxy_engine.kept(volume, "edge") == {"api/one": after, "api/two": ROUTES["api/two"]}
+
+
+def test_where_no_proxy_runs_nobody_goes_by_either_port(volume: Any, monkeypatch: Any) -> None:
+    def gone(_name: str) -> None:
+        raise NotFound("no such container")
+
+    monkeypatch.setattr(volume, "inspect_container", gone)
+    monkeypatch.setattr(proxy_engine, "connect", lambda _: volume)
+    proxy_engine.RouteProvider().also({"host": "ssh://engine.example", "server": "edge", "id": "api/one"}, "one:81")
+    assert not volume.put
+
+
 def test_what_traefik_watches_is_there_at_once_and_whole(volume: Any) -> None:
-    proxy_engine.write(volume, "edge", ROUTES)
+    with proxy_engine.alone():
+        proxy_engine.write(volume, "edge", ROUTES)
     *files, link = volume.put[0]
     assert (link.name, link.islnk(), link.linkname) == (traefik.WATCHED, True, files[-1].name)
     assert all(each.mode == 0o600 for each in files)

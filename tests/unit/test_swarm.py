@@ -1,18 +1,20 @@
 """Docker Swarm: what an engine is asked for, and what is made of what it answers."""
 
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from platform import release
 from typing import Any
 
+import pulumi
 import pytest
 from docker.errors import NotFound
 from pulumi.dynamic.dynamic import serialize_provider
 
 from components import docker_engine as swarm_client
 from components.docker_engine import SwarmError, check_manager, connect, explain
-from components.docker_host import address
+from components.docker_host import DEFAULT_HOST, address
 from components.dynamic import whole
+from components.edge.proxy_engine import RouteProvider
 from components.orchestrator import swarm_engine
 from components.orchestrator.swarm import SwarmOptions, has_ipvs, publish_mode
 from components.orchestrator.swarm_engine import NetworkProvider, SecretProvider, ServiceProvider, project
@@ -98,6 +100,35 @@ def test_the_port_is_published(publish: str, mode: str) -> None:
     }
     # The new replica cannot have the node's port while the old one holds it.
     assert (spec["UpdateConfig"]["Order"] == "stop-first") == (publish == "host")
+
+
+def kept_hook(kept: dict[str, Any], make: Any, name: str, act: Any) -> Any:
+    kept[name] = act
+    return make(name, act)
+
+
+def behind_an_edge(port: int) -> Graph:
+    services: dict[str, Any] = {"api": {"port": port, "digest": DIGEST}, "worker": {"public": False, "digest": DIGEST}}
+    return run_program(config_for("oci", "swarm", **services) | {"edge": "proxy"})
+
+
+def test_an_edge_that_has_one_port_for_all_replicas_tries_both_before_they_change_to_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hooks, said = dict[str, Any](), list[tuple[Any, str]]()
+    monkeypatch.setattr(pulumi, "ResourceHook", partial(kept_hook, hooks, pulumi.ResourceHook))
+    monkeypatch.setattr(RouteProvider, "also", lambda _, props, dial: said.append((props, dial)))
+    before, after = behind_an_edge(8080), behind_an_edge(9090)
+    assert inputs(before)["spec"]["EndpointSpec"] == inputs(after)["spec"]["EndpointSpec"]
+    assert after.one("dynamic/swarm:Service", "api").hooks == {"before_update": ("port-api/swarm",)}
+    assert not after.one("dynamic/swarm:Service", "worker").hooks
+    assert not rich().one("dynamic/swarm:Service", "api").hooks, "it is behind no edge"
+    for old in (before, after):
+        args = pulumi.ResourceHookArgs("urn", "id", "api", "type", inputs(after), inputs(old))
+        hooks["port-api/swarm"](args)
+    where = {"host": DEFAULT_HOST, "server": "switchyard-dev-edge", "id": "api/swarm"}
+    assert said == [(where, "tasks.switchyard-dev-api:9090")]
+    assert where["server"] == after.one("dynamic/proxy:Server").inputs["name"]
 
 
 def test_a_service_that_is_not_public_has_no_port() -> None:

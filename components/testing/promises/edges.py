@@ -185,6 +185,7 @@ def _place() -> Place:
     """An instance that somebody else has."""
     return Place(
         engine={"host": "ssh://promise.example", "swarm": "promise"},
+        host="ssh://promise.example",
         network=pulumi.CustomResource(NETWORK, "place", {}).id,
         cpu="amd64",
         logs={"Name": "local"},
