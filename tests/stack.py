@@ -46,6 +46,10 @@ class Stack:
         for path, value in self._secrets.items():
             self.stack.set_config(path, auto.ConfigValue(value, secret=True), path=True)
 
+    def keep_secret(self, path: str, value: str) -> None:
+        """Have a secret from the next change on."""
+        self._secrets = {**self._secrets, path: value}
+
     def forget_secret(self, path: str) -> None:
         """Leave a secret out from the next change on."""
         self._secrets = {key: value for key, value in self._secrets.items() if key != path}

@@ -61,6 +61,13 @@ class Images:
             digest = image.push(self._machine, repository, "other")
         return digest
 
+    def at(self, host: str) -> str:
+        """The digest of the good one, pushed to another registry with the same login."""
+        self._machine.client.login(USER, PASSWORD, registry=host, reauth=True)
+        repository = f"{host}/acme/api"
+        assert self._machine.client.images.get(f"{self.repository}:good").tag(repository, "good")
+        return image.push(self._machine, repository, "good")
+
     def remove(self) -> None:
         """Take them from the Docker engine again."""
         for each in self._machine.client.images.list():
