@@ -61,8 +61,8 @@ class SwarmOptions(OrchestratorOptions):
     }
     capabilities = {
         "port": translated(
-            "published on the engine's host, under `swarm.ports` where that is given; behind an edge it is not,"
-            " `swarm.ports` is refused, and while replicas go to another port requests are lost"
+            "published on the engine's host, under `swarm.ports` where that is given; behind an edge it is not, and"
+            " `swarm.ports` is refused"
         ),
         "cpu": HONOURED,
         "memory": translated("reserved and limited: a replica that needs more is killed"),

@@ -47,3 +47,4 @@ def move(stack: Stack, images: Images, host: str) -> None:
     digest = images.at(host)
     stack.set(pull_from=None, services={"api": {**stack.service("api"), "digest": digest}})
     stack.up()
+    assert f"{host}/acme/api@{digest}" in stack.saved()
