@@ -118,7 +118,7 @@ def show_lines(here: Console, found: Comparison, today: date) -> None:
         own = "  (the stack's own)" if found.is_own(each) else ""
         here.print(f"[bold]{each.registry} with {each.orchestrators[0]}[/]: {each.amount()}{own}")
         lines = [_line(charge, sources) for charge in sorted(each.counted(), key=_column)]
-        _narrow(here, lines) if here.width < NARROW else _wide(here, lines)
+        _narrow(here, lines) if here.width < WIDTH else _wide(here, lines)
         for text in each.unknown:
             here.print(escape(_filled(here, text, "  ? ")))
         for text in conditions([each]):
