@@ -238,8 +238,7 @@ def show(outcome: Mapping[str, Any], stack: str, as_json: bool) -> None:
 
 def tell(outcome: Mapping[str, Any]) -> None:
     """The outcome for a person."""
-    changed = ", ".join(f"{op} {count}" for op, count in outcome["changes"].items()) or "no changes"
-    click.echo(f"\n{changed}, {outcome['seconds']} s\n")
+    click.echo(f"\n{progress.counted(outcome['changes'])}, in {outcome['seconds']} s\n")
     for name, each in outcome["services"].items():
         click.secho(f"  {name}", bold=True, nl=False)
         click.echo(f"  {each['digest']}")

@@ -1,7 +1,7 @@
 """What the engine does, said as it happens."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event, Thread
 from typing import Any
 
@@ -17,8 +17,15 @@ VERBS = {
     OpType.CREATE_REPLACEMENT: "created anew",
     OpType.DELETE_REPLACED: "deleted the old",
 }
+DONE = {"create": "made", "update": "changed", "replace": "replaced", "delete": "removed", "import": "imported"}
+"""What the engine does to a resource -> what has become of it."""
 QUIET = 30.0
 """Seconds after which what is still under way is said again: a cluster takes a quarter of an hour."""
+
+
+def counted(changes: Mapping[str, int]) -> str:
+    """How many resources changed, in words."""
+    return ", ".join(f"{changes[op]} {word}" for op, word in DONE.items() if op in changes) or "no changes"
 
 
 class Progress:

@@ -126,8 +126,7 @@ def changes(counts: Mapping[OpType, int] | None) -> dict[str, int]:
 
 def tell(outcome: Mapping[str, Any]) -> None:
     """The outcome for a person, and what to try next."""
-    changed = ", ".join(f"{op} {count}" for op, count in outcome["changes"].items()) or "no changes"
-    click.echo(f"\n{changed}, {outcome['seconds']} s\n")
+    click.echo(f"\n{progress.counted(outcome['changes'])}, in {outcome['seconds']} s\n")
     services = outcome["services"]
     width = max(len(str(each["url"] or name)) for name, each in services.items())
     for name, each in services.items():

@@ -169,6 +169,10 @@ class TestEveryPage:
         assert set(re.findall(r"(?:^ {4}|`|/)yard ([a-z]+)", page.read_text(), re.MULTILINE)) <= set(COMMANDS)
 
 
+def test_the_readme_is_read_in_two_screens() -> None:
+    assert len((docs.ROOT / "README.md").read_text(encoding="utf-8").split()) <= 810, "the pages in docs/ have room"
+
+
 def test_the_index_lists_every_page_once() -> None:
     index = (docs.ROOT / "docs/README.md").read_text(encoding="utf-8")
     listed = [file for _, pages in site.chapters(index) for _, file in pages]

@@ -44,7 +44,7 @@ DEPLOYED = {
         },
         "worker": {"digest": OLD, "url": None, "status": None, "seconds": None, "answer": None, "logs": ""},
     },
-    "changes": {"create": 10, "same": 2},
+    "changes": {"create": 10, "update": 2},
     "notes": ["images still come from ecr: run the commands under `push`, then `pulumi config rm pull-from`"],
     "seconds": 12.3,
 }

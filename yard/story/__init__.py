@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from yard import progress
 from yard.rehearsing import Report, Served, Step
-
-WORDS = {"create": "made", "update": "changed", "replace": "replaced", "delete": "removed"}
-"""What the engine does to a resource -> what has become of it."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,7 @@ class Phase:
     @property
     def changes(self) -> str:
         """How many resources changed, in words."""
-        counts = self.report.changes.get(self.name, {})
-        return ", ".join(f"{counts[op]} {word}" for op, word in WORDS.items() if op in counts) or "no changes"
+        return progress.counted(self.report.changes.get(self.name, {}))
 
     def moves(self) -> Iterator[tuple[str, list[Served]]]:
         """Who gets requests from now on -> the services of which, in the order in which they move."""
