@@ -176,9 +176,9 @@ def _behind_edge(stack: str, at: str, to: str) -> bool:
                 f"there is no orchestrator {key!r}: use one of {', '.join(known)}{nearest(key, known)}"
             )
         if orchestrator.load(key).Options.platform != "aws":
-            raise destination.Unfit(
-                f"the rehearsal has AWS and Kubernetes on it; {key} runs elsewhere, so stack {stack} cannot rehearse it"
-            )
+            real = f"`{suggest.bring_up(stack)}` brings stack {stack} up for real"
+            instead = real if key == at else "name another with --to"
+            raise destination.Unfit(f"the rehearsal's cloud is AWS, and {key} runs elsewhere: {instead}")
     return all(orchestrator.load(key).Options.target for key in (at, to))
 
 

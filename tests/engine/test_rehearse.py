@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from components import orchestrator
 from config.stack_file import PLACEHOLDER
 from tests.engine.conftest import ROOT
+from yard import suggest
 from yard.rehearse import rehearse as command
 from yard.rehearsing import Listener, Report, rehearse
 
@@ -68,7 +69,11 @@ def test_the_passage_of_dev_as_json_and_as_a_page(tmp_path: Path) -> None:
     [
         (["--to", "nomad"], f"there is no orchestrator 'nomad': use one of {', '.join(orchestrator.names())}"),
         (["--to", "ecs-fargate"], "stack dev is on ecs-fargate already: name another with --to"),
-        (["--stack", "local"], "swarm runs elsewhere, so stack local cannot rehearse it"),
+        (
+            ["--stack", "local"],
+            f"and swarm runs elsewhere: `{suggest.yard('up')}` brings stack local up for real",
+        ),
+        (["--to", "swarm"], "and swarm runs elsewhere: name another with --to"),
         (
             ["--to", "ecs-ec2"],
             "stack dev cannot go to ecs-ec2 as it is configured: one thing needs a change in the stack's configuration;"

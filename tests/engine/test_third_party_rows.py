@@ -67,7 +67,7 @@ def test_one_off_the_load_balancer_is_rehearsed_and_its_addresses_are_told() -> 
 def test_one_elsewhere_is_not_rehearsed() -> None:
     with third_party():
         told = CliRunner().invoke(rehearse, ["--to", "acme-run", "--json"])
-    assert "acme-run runs elsewhere, so stack dev cannot rehearse it" in json.loads(told.stdout)["reason"]
+    assert "and acme-run runs elsewhere: name another with --to" in json.loads(told.stdout)["reason"]
 
 
 def test_one_behind_the_load_balancer_is_rehearsed_with_every_switch() -> None:
