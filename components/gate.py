@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
-from threading import Event
 from typing import Any
 
 import pulumi
 from pydantic import Field
 
+from components import hooks
+from components.guard import now
+from components.hooks import INTERRUPTED
+from components.last_look import LastLook
 from components.model import Model, Number
 
 Health = tuple[str, str, str]
@@ -42,10 +45,6 @@ class GateOptions(Model):
     )
 
 
-INTERRUPTED = Event()
-"""Set by who runs the program when the run is to end: the engine, which is told so too, waits for its hooks."""
-
-
 class GateClosed(Exception):
     """Traffic may not move; the message says which targets are not healthy and why."""
 
@@ -61,6 +60,8 @@ class Expected:
     nodes: tuple[int | None, ...] = ()
     """For each group of the rule, in its order: the healthy targets wanted in it, where these are not the replicas but
     nodes before them; None, or nothing: the replicas."""
+    orchestrators: tuple[str, ...] = ()
+    """That of each group of the rule, in its order."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,13 @@ class Gate:
     sleep: Callable[[float], object] = INTERRUPTED.wait
     clock: Callable[[], float] = time.monotonic
     expected: dict[str, Expected] = field(default_factory=dict)
+    look: LastLook | None = None
+    """Before what lost its traffic is removed; None: nobody looks."""
 
     @cached_property
     def binding(self) -> pulumi.ResourceHookBinding:
         """The hooks to bind to a traffic rule: the same two for all, for each one costs every preview a call."""
-        check = pulumi.ResourceHook("gate", self._check)
-        settle = pulumi.ResourceHook("settle", self._settle)
+        check, settle = hooks.waiting("gate", self._check), hooks.waiting("settle", self._settle)
         return pulumi.ResourceHookBinding(before_create=[check], before_update=[check], after_update=[settle])
 
     def _check(self, args: pulumi.ResourceHookArgs) -> None:
@@ -91,9 +93,18 @@ class Gate:
             self.wait(args.name, group, share, nodes.get(group))
 
     def _settle(self, args: pulumi.ResourceHookArgs) -> None:
-        before, after = (self._weights(each or {}) for each in (args.old_inputs, args.new_inputs))
-        if before.keys() - after.keys():
-            self.sleep(self.options.settle)
+        moved, rule = now(), args.new_inputs or {}
+        before, after = (self._weights(each or {}) for each in (args.old_inputs, rule))
+        if not before.keys() - after.keys():
+            return
+        self.sleep(self.options.settle)
+        groups = self.groups(rule)
+        called = dict(zip(groups, self.expected[args.name].orchestrators, strict=False))
+        removed = before.keys() - groups.keys()
+        if self.look and removed:
+            former = max(removed, key=lambda group: before[group])
+            for group in after.keys() - before.keys():
+                self.look.over(args.name, rule, (former, group), called[group], moved)
 
     def _weights(self, rule: Mapping[str, Any]) -> dict[str, int]:
         """Those groups of a rule that have a weight above 0."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
@@ -16,6 +16,17 @@ from components.model import Model, Number
 
 BARELY = 0.05
 """Seconds of a p99 that are noise, whatever multiple of another they are."""
+
+
+LOOK = 10.0
+"""Seconds between two looks."""
+EARLIER = timedelta(minutes=10)
+"""How far back the old orchestrator is looked at before it loses its requests."""
+
+
+def now() -> datetime:
+    """The time, as the figures are asked for."""
+    return datetime.now(UTC)
 
 
 class GuardOptions(Model):

@@ -28,6 +28,7 @@ def of(stack: Settings, foundation: Foundation | None, runtimes: Iterable[Orches
             hosts=tuple(sorted({service.host for service in stack.services.values() if service.host})),
             protect=config.protect,
             gate=config.gate,
+            guard=config.guard,
             domain=config.domain,
             existing=config.load_balancer,
             security_group=config.security_groups.load_balancer if config.security_groups else None,

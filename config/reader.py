@@ -201,8 +201,8 @@ class Keys(Model):
     )
     guard: GuardOptions = Field(
         default=GuardOptions(),
-        description="How much worse the newcomer's answers may be while `yard switch` watches, before all traffic goes"
-        " back: {errors, latency, samples, restarts, patience, alarms}.",
+        description="How much worse than before a newcomer's answers may be. Beyond that `yard switch` gives all"
+        " traffic back, and an `up` in one step fails: {errors, latency, samples, restarts, patience, alarms}.",
     )
     usage: Usage = Field(
         default=Usage.model_validate({}),

@@ -119,8 +119,7 @@ class Carrier:
 
     def guard(self, guard: Guard, say: Callable[[str], None]) -> Guard:
         """The guard of a switch, which knows of the replicas here, and says what it has to."""
-        options = guard.options.model_copy(update={"patience": self._pace(guard.options.patience)})
-        return replace(guard, options=options, say=say, ends=self._ends)
+        return replace(guard, say=say, ends=self._ends)
 
     def _ends(self, orchestrator: str, since: datetime) -> Mapping[str, Sequence[End]]:
         """Service -> its replicas on an orchestrator that ended by themselves since then."""
@@ -132,10 +131,14 @@ class Carrier:
                 found.setdefault(each.workload.service, []).append(end)
         return found
 
-    def settles(self, gate: Mapping[str, object]) -> dict[str, float]:
-        """How long the gate lets the old replicas stay, by the stack's key `gate`: requests under way feel that."""
+    def waits(self, gate: object, guard: object) -> dict[str, float]:
+        """How long the old replicas stay, and for how long figures are waited for, by the stack's keys: callers feel
+        that."""
         try:
-            return {"settle": self._pace(GateOptions.model_validate({**gate}).settle)}
+            return {
+                "gate.settle": self._pace(GateOptions.model_validate(gate).settle),
+                "guard.patience": self._pace(GuardOptions.model_validate(guard).patience),
+            }
         except ValueError:
             return {}  # the program says what is wrong with it
 

@@ -20,7 +20,7 @@ import yaml
 from pulumi import automation as auto
 from pulumi.automation.events import EngineEvent, StepEventMetadata
 
-from components import gate, pulumi_internals
+from components import hooks, pulumi_internals
 from components.shell import command
 from config.place import HOME, running_for
 from yard import interrupts
@@ -136,12 +136,12 @@ class Command(auto.PulumiCommand):
     ) -> auto.CommandResult:
         """As the SDK's; raises `Interrupted` when the CLI has ended after a signal."""
         process: subprocess.Popen[str] | None = None
-        gate.INTERRUPTED.clear()
+        hooks.INTERRUPTED.clear()
 
         def pass_on(times: int) -> None:
             if process and args[0] in RUNS:
                 click.echo(f"\n{FIRST if times == 1 else AGAIN}", err=True)
-                gate.INTERRUPTED.set()
+                hooks.INTERRUPTED.set()
                 process.send_signal(signal.SIGINT)
 
         with interrupts.held(pass_on) as received:

@@ -2,24 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from components.guard import GuardOptions, Seen, SeenOf, Watch, breaches, falls, few
+from components.guard import EARLIER, LOOK, GuardOptions, Seen, SeenOf, Watch, breaches, falls, few, now
 from components.operations import End, OperationError
 from yard.machine import MachineError
 
-LOOK = 10.0
-"""Seconds between two looks."""
-EARLIER = timedelta(minutes=10)
-"""How far back the old orchestrator is looked at before the first step."""
-
 Ends = Callable[[str, datetime], Mapping[str, Sequence[End]]]
 """Orchestrator, and since when -> service -> its replicas that ended by themselves."""
-
-
-def now() -> datetime:
-    """The time, as the figures are asked for."""
-    return datetime.now(UTC)
 
 
 @dataclass

@@ -373,8 +373,9 @@ class _Rehearsal:
         """Put the stack on an orchestrator. Off the load balancer the program refuses `gate`, for there is none."""
         gate = self._config.get("gate", {})
         edge = orchestrator.load(key).Options.target and isinstance(gate, dict)
-        settle = self._carrier.settles(gate) if self._carrier and edge else {}
-        asked = {f"gate.{name}": str(value) for name, value in (GATE | settle).items()} if edge else {}
+        quick = {f"gate.{name}": value for name, value in GATE.items()}
+        waits = self._carrier.waits(gate, self._config.get("guard", {})) if self._carrier else {}
+        asked = {name: str(value) for name, value in (quick | waits).items()} if edge else {}
         self._set({"orchestrator": key} | asked)
         if not (edge or gate):
             self._stack.remove_config(self._config.prefix + "gate")

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from components.aws import ecs_task
-from components.gate import INTERRUPTED
+from components.hooks import INTERRUPTED, waiting
 from components.release import PATIENCE
 
 TAG = "switchyard:release"
@@ -42,7 +42,7 @@ class Releases:
     @cached_property
     def binding(self) -> pulumi.ResourceHookBinding:
         """The hook to bind to an ECS service whose command is due."""
-        hook = pulumi.ResourceHook(f"release-{self.orchestrator}", self._before)
+        hook = waiting(f"release-{self.orchestrator}", self._before)
         return pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
 
     def _before(self, args: pulumi.ResourceHookArgs) -> None:

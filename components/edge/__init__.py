@@ -6,8 +6,8 @@ An edge outlives every orchestrator. For each service and orchestrator: target -
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import pulumi
@@ -18,7 +18,8 @@ from components.aws.foundation import Foundation
 from components.aws.network import Group
 from components.cost import Demand, Item, Unpriced
 from components.gate import Expected, Gate, GateOptions, Health
-from components.guard import Watch
+from components.guard import GuardOptions, Watch
+from components.last_look import LastLook
 from components.model import Contradiction
 from components.needs import Quota
 from components.network_options import Domain, ExistingLoadBalancer
@@ -167,6 +168,7 @@ class EdgeArgs(Generic[Of]):
     protect: bool
     """True guards it against deletion."""
     gate: GateOptions
+    guard: GuardOptions = field(default_factory=GuardOptions)
     domain: Domain | None = None
     existing: ExistingLoadBalancer | None = None
     security_group: str | None = None
@@ -193,7 +195,7 @@ class Edge(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
         super().__init__(self.token, name, None, opts)
         self.args = args
         self.options = args.options
-        self._gate = Gate(args.gate, self.health, self.options.groups)
+        self._gate = Gate(args.gate, self.health, self.options.groups, look=LastLook(args.guard, self.watch))
         self.build(name, pulumi.ResourceOptions(parent=self))
         self.register_outputs({"url": self.url})
 
@@ -211,6 +213,11 @@ class Edge(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
     @abstractmethod
     def health(self, group: str) -> list[Health]:
         """What the edge itself finds of each target of a group."""
+
+    def watch(self, service: str, groups: Sequence[str], rule: Mapping[str, Any]) -> Watch | None:
+        """Who knows what callers get from groups of a service's traffic rule, which has these inputs; by group. None:
+        nobody does."""
+        return None
 
     @abstractmethod
     def share(
@@ -235,7 +242,10 @@ class Edge(WithOptions, pulumi.ComponentResource, ABC, Generic[Of]):
         if not targets:
             return
         self._gate.expected[service_name] = Expected(
-            service.replicas.min, service.health, tuple(each.registration.nodes for each in targets.values())
+            service.replicas.min,
+            service.health,
+            tuple(each.registration.nodes for each in targets.values()),
+            tuple(targets),
         )
         healthy = [each for key, workload in workloads.items() if weights[key] > 0 for each in workload.healthy]
         opts = pulumi.ResourceOptions(parent=self, depends_on=healthy, hooks=self._gate.binding)

@@ -5,7 +5,7 @@ For each service and orchestrator: target group -> warm-up rule -> the workload,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
@@ -141,7 +141,8 @@ class Alb(Edge[AlbOptions]):
         if args.foundation is None:
             raise TypeError(f"{name} stands on AWS: give it a foundation")
         self._network = args.foundation.network
-        self._ask = aws_health(args.foundation.region, args.foundation.profile)
+        self._account = (args.foundation.region, args.foundation.profile)
+        self._ask = aws_health(*self._account)
         self._priorities = priorities(args.routes, args.orchestrators)
         self._rules: list[pulumi.Resource] = []
         self._records: list[Callable[[pulumi.ResourceOptions], None]] = []
@@ -154,6 +155,9 @@ class Alb(Edge[AlbOptions]):
 
     def health(self, group: str) -> list[Health]:
         return self._ask(group)
+
+    def watch(self, service: str, groups: Sequence[str], rule: Mapping[str, Any]) -> Watch | None:
+        return Metrics([Group(service, arn, arn, rule["listenerArn"]) for arn in groups], *self._account).watch
 
     def target(self, service_name: str, service: Service, orchestrator: str, registration: Registration) -> Target:
         """A target group of `orchestrator`'s own for the service, and the rule that hangs it on the load balancer.

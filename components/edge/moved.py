@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from components.edge import Edge, load
-from components.gate import INTERRUPTED
+from components.hooks import INTERRUPTED, waiting
 
 OUTPUT = "edge"
 """The stack's output that names the edge, where callers keep an instance's address for its record's time to live."""
@@ -31,5 +31,5 @@ def taking_over(edge: Edge[Any], other: str, after: Sequence[pulumi.Resource], s
         parent=edge,
         depends_on=after,
         aliases=[taken_over(edge, other)],
-        hooks=pulumi.ResourceHookBinding(after_update=[pulumi.ResourceHook("time-to-live", wait)]),
+        hooks=pulumi.ResourceHookBinding(after_update=[waiting("time-to-live", wait)]),
     )

@@ -6,7 +6,8 @@ Each group and rule is one route in a file that Traefik watches, in a volume tha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.error import HTTPError
 from urllib.request import Request
@@ -21,7 +22,7 @@ from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
 from components.edge.certificates import fault
 from components.edge.proxy_routes import Https, certificate
 from components.edge.routed import CERTIFICATE, Routed, RoutedOptions, names
-from components.guard import Watch
+from components.guard import SeenOf, Watch
 from components.model import Contradiction, Model, Text
 from components.network_options import Domain
 from components.service import Service
@@ -150,15 +151,12 @@ class ProxyOptions(RoutedOptions):
 
     @classmethod
     def watch(cls, resources: Iterable[Mapping[str, Any]], region: str | None, profile: str | None) -> Watch | None:
-        """Its access log, if it has one. Alarms are CloudWatch's."""
+        """Its access log, if it has one."""
         known = list(resources)
         services = frozenset(str(each["inputs"]["id"]) for each in known if each["type"] == cls.rule)
         for each in known:
             if each["type"] == SERVER and each["inputs"].get("access_log"):
-                from components.edge.proxy_asked import AccessLog  # only a stack with a proxy loads docker-py
-
-                log = AccessLog(str(each["inputs"]["host"]), str(each["inputs"]["name"]), services)
-                return Watch(log.seen, lambda _: ())
+                return _watch(str(each["inputs"]["host"]), str(each["inputs"]["name"]), services)
         return None
 
     def costs(self, demand: Demand) -> Iterator[Item]:
@@ -247,6 +245,16 @@ class Proxy(Routed[ProxyOptions]):
             self._joins[orchestrator] = Join(orchestrator, props, pulumi.ResourceOptions(parent=self))
         return [self._joins[orchestrator]]
 
+    def watch(self, service: str, groups: Sequence[str], rule: Mapping[str, Any]) -> Watch | None:
+        if not self.args.access_logs:
+            return None
+        log = _watch(self._host, self._name, frozenset({service}))
+
+        def seen(start: datetime, end: datetime) -> SeenOf:
+            return {service: {f"{service}/{key}": each for key, each in log.seen(start, end)[service].items()}}
+
+        return Watch(seen, log.alarms)
+
     @property
     def where(self) -> dict[str, Any]:
         return {"host": self._host, "server": self.server.id}
@@ -264,6 +272,13 @@ class Proxy(Routed[ProxyOptions]):
             return f"{path} answers {error.code}"
         except OSError as error:
             return str(error)
+
+
+def _watch(host: str, container: str, services: frozenset[str]) -> Watch:
+    """Its access log. Alarms are CloudWatch's."""
+    from components.edge.proxy_asked import AccessLog  # only a stack with a proxy loads docker-py
+
+    return Watch(AccessLog(host, container, services).seen, lambda _: ())
 
 
 def base(host: str, http: int, https: Https | None) -> str:

@@ -15,7 +15,7 @@ from components.aws import cluster_admins, cluster_api, iam, parts
 from components.aws.fleet import GIB, INSTANCE_TYPES, Architecture, Fleet, whole
 from components.cost import Demand, Item, Line, Note, Unpriced, instances, jobs
 from components.edge.alb import DEREGISTRATION_DELAY
-from components.gate import INTERRUPTED
+from components.hooks import INTERRUPTED, waiting
 from components.model import Cidr, Contradiction, Text, is_example
 from components.needs import FixedNames, Need, Program, Question
 from components.orchestrator import AwsOrchestrator, OrchestratorOptions, aws_logs, kubernetes_service, translated
@@ -292,7 +292,7 @@ class Eks(AwsOrchestrator[EksOptions]):
         def wait(_: pulumi.ResourceHookArgs) -> None:
             INTERRUPTED.wait(self.foundation.gate.polls * self.foundation.gate.interval)
 
-        return pulumi.ResourceHookBinding(after_create=[pulumi.ResourceHook("identity", wait)])
+        return pulumi.ResourceHookBinding(after_create=[waiting("identity", wait)])
 
     def _measure(self) -> None:
         """Let the autoscalers know the pods' CPU: a cluster does not measure by itself."""

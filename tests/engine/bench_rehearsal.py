@@ -31,7 +31,7 @@ def test_no_request_is_lost_there_and_back(tmp_path: Path, one: str, other: str)
     load = Load(rate=RATE, requests=REQUESTS, pace=PACE)
     (tmp_path / "load").mkdir()
     carrier = Carrier(load, Programs.built(), tmp_path / "load")
-    gate = {**GATE, "timeout": 120, **carrier.settles({})}
+    gate = {**GATE, "timeout": 120, **{"settle": carrier.waits({}, {})["gate.settle"]}}
     more = {"gate": gate, "network": "nat-single", "swarm-ec2": {"instance-type": "t3.medium", "workers": 1}}
     found: list[Carried] = []
     services = {"api": {**SERVICE, "replicas": 2}}

@@ -17,7 +17,7 @@ from botocore.loaders import JSONFileLoader, Loader
 from pulumi import automation as auto
 from pulumi.automation import _server
 
-from components.edge.alb import AlbOptions
+from components.edge.alb import Alb, AlbOptions
 from rehearsal import Call, Cloud
 from rehearsal.apis import kms
 from tests.engine.account import REGION, Fleet, Kube, Town
@@ -42,6 +42,7 @@ Loader.FILE_LOADER_CLASS = ReadOnce
 def nobody_knows_what_callers_get(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request passes through a rehearsal, so its CloudWatch could only make answers up."""
     monkeypatch.setattr(AlbOptions, "watch", lambda *_: None)
+    monkeypatch.setattr(Alb, "watch", lambda *_: None)
 
 
 def nothing() -> None:

@@ -1,12 +1,14 @@
 """`yard switch` on the real engine over the rehearsal cloud."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 import pytest
 
+from components.edge.alb import Alb
 from components.guard import GuardOptions, Seen, SeenOf, Watch
 from rehearsal import Fault
 from rehearsal.aws import types
@@ -146,6 +148,32 @@ def test_a_newcomer_that_answers_worse_gives_all_of_it_back(tmp_path: Path) -> N
         assert not [call for call in stack.since(mark) if call.op == "delete"], "it stays, to be looked at"
         assert TakenBack.exit_code == 3
         assert "pulumi config rm traffic --stack dev" in diary.said[-1]
+
+
+def test_an_up_in_one_step_whose_newcomer_answers_worse_removes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its health path is fine, so the gate lets it in; of its other answers each fifth is a 500."""
+
+    def watch(_: Alb, service: str, groups: Sequence[str], rule: Mapping[str, object]) -> Watch:
+        old, new = groups
+        figures = {old: Seen(9000, 9, 0.1, 2), new: Seen(900, 180, 0.1, 2)}
+        return Watch(lambda *_: {service: figures}, lambda _: ())
+
+    with passage(tmp_path) as stack:
+        stack.up()
+        mark = len(stack.cloud.calls)
+        monkeypatch.setattr(Alb, "watch", watch)
+        stack.set(orchestrator="eks")
+        with pytest.raises(EngineError, match=r"(?s)nothing is removed:.*20 % of 900 requests to eks failed, 0.1 %"):
+            stack.up()
+        assert stack.serving() == ["eks"]
+        assert not [call for call in stack.since(mark) if call.op == "delete"]
+        monkeypatch.setattr(Alb, "watch", lambda *_: None)
+        stack.set(orchestrator="ecs-fargate")
+        stack.up()
+        assert stack.serving() == ["ecs-fargate"]
+        assert stack.preview() == {}
 
 
 def test_what_could_not_be_prepared_is_given_up(tmp_path: Path) -> None:

@@ -77,6 +77,9 @@ FAULTS = {
     "it ends after its start": Fault("exits after start", says=UNHEALTHY),
     "it answers 500 once it has 10 %": Fault("500 under load", says=r"requests to \w+ failed", loses=NEWCOMER),
     "it answers 500 to each fifth request": Fault("500 after health", says=r"requests to \w+ failed", loses=NEWCOMER),
+    "it answers 500 to each fifth request, in one `up`": Fault(
+        "500 after health", switch=Running.at_once, says="so nothing is removed", loses=NEWCOMER
+    ),
     "it is healthy long before it is ready": Fault(
         "healthy before ready", says=r"requests to \w+ failed", loses=NEWCOMER
     ),

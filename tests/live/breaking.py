@@ -52,6 +52,18 @@ class Running:
             return error.message if isinstance(error, click.ClickException) else str(error)
         return ""
 
+    def at_once(self) -> str:
+        """Switch in one `up`; what it says when it fails, after which one more goes back."""
+        home = self.stack.stack.get_config("orchestrator").value
+        self.stack.set(orchestrator=self.to)
+        try:
+            self.stack.up()
+        except (engine.EngineError, auto.CommandError) as error:
+            self.stack.set(orchestrator=home)
+            self.stack.up()
+            return str(error)
+        return ""
+
 
 Breaking = Callable[[Running], AbstractContextManager[object]]
 """Breaks something for as long as a block runs."""

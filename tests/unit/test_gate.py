@@ -1,5 +1,6 @@
 """The gate: traffic moves only to targets that the load balancer itself calls healthy."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ import pulumi
 import pytest
 
 from components.edge.alb import AlbOptions
-from components.gate import INTERRUPTED, Expected, Gate, GateClosed, GateOptions, Health
+from components.gate import Expected, Gate, GateClosed, GateOptions, Health
+from components.hooks import INTERRUPTED
 from components.testing.cloud import Cloud
 from components.testing.engine import deploy, start
 
@@ -48,12 +50,12 @@ def rule(**weights: int) -> dict[str, Any]:
 def run(gate: Gate, kind: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
     """Call the hook of a kind as the engine does."""
 
-    def program() -> None:
-        (hook,) = getattr(gate.binding, kind)
-        hook.callback(pulumi.ResourceHookArgs("urn", "id", "api", "type", new_inputs=new, old_inputs=old))
-
+    args = pulumi.ResourceHookArgs("urn", "id", "api", "type", new_inputs=new, old_inputs=old)
+    bound: list[Any] = []
     start(Cloud())
-    deploy(program)
+    deploy(lambda: bound.extend(getattr(gate.binding, kind)))
+    (hook,) = bound
+    asyncio.run(hook.callback(args))
 
 
 def test_it_opens_after_enough_good_looks_in_a_row() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components.edge import proxy_asked
-from components.edge.proxy import SERVER, ProxyOptions
+from components.edge.proxy import SERVER, Proxy, ProxyOptions
 from components.guard import GuardOptions, Seen, few
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
@@ -62,7 +62,10 @@ def test_the_log_is_read_by_way_of_the_engine(monkeypatch: pytest.MonkeyPatch) -
     seen = watch.seen(START, END)
     assert seen["web"] == {"swarm": Seen(1, 0, 0.1)}
     assert few(GuardOptions(), "kubernetes", seen) == {"api": 1, "web": 0, "idle": 0}, "one without requests is named"
-    assert asked == [
+    own = proxy_of(access_logs=True).watch("web", ["web/swarm", "web/kubernetes"], {})
+    assert own is not None
+    assert own.seen(START, END) == {"web": {"web/swarm": Seen(1, 0, 0.1)}}, "by group, in the program itself"
+    assert asked == 2 * [
         ("shop-dev-edge", {"stream": True, "follow": False, "since": START.timestamp(), "until": END.timestamp()})
     ]
 
@@ -70,3 +73,11 @@ def test_the_log_is_read_by_way_of_the_engine(monkeypatch: pytest.MonkeyPatch) -
 def test_without_an_access_log_nobody_knows() -> None:
     server = {"type": SERVER, "inputs": {"host": "h", "name": "n", "access_log": False}}
     assert ProxyOptions.watch([server], None, None) is None
+    assert proxy_of(access_logs=False).watch("web", ["web/swarm"], {}) is None
+
+
+def proxy_of(*, access_logs: bool) -> Proxy:
+    """One as it is once it is built."""
+    front = object.__new__(Proxy)
+    vars(front).update(args=SimpleNamespace(access_logs=access_logs), _host="ssh://me@shop", _name="shop-dev-edge")
+    return front

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from components.aws.release import TAG, ReleaseFailed, Releases
-from components.gate import INTERRUPTED
+from components.hooks import INTERRUPTED
 from components.release import PATIENCE, fingerprint
 from components.testing.engine import Graph
 from config import release_commands
