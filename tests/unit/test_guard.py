@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from components.edge import alb_asked
 from components.edge.alb import GROUP, RULE, AlbOptions
 from components.edge.alb_asked import METRICS, Group, Metrics
-from components.guard import GuardOptions, Seen, SeenOf, Watch, breaches
+from components.guard import EARLIER, GuardOptions, Seen, SeenOf, Watch, breaches
 from components.operations import End
-from yard.guarding import EARLIER, Guard
+from yard.guarding import Guard
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OPTIONS = GuardOptions()
