@@ -245,6 +245,7 @@ class ProxyEc2(Routed[ProxyEc2Options]):
             "ReadOnly": True,
             "CapabilityDrop": ["ALL"],
             "Privileges": {"NoNewPrivileges": True},
+            "Sysctls": traefik.SYSCTLS,
             "StopGracePeriod": traefik.STOP * SECOND,
             "Mounts": [
                 {"Type": "volume", "Source": volume, "Target": traefik.HOME, "VolumeOptions": {"Labels": labels}}

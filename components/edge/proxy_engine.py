@@ -37,7 +37,20 @@ from components.docker_engine import SwarmError, connect, explain
 from components.docker_host import address
 from components.dynamic import Props, whole
 from components.edge.proxy_routes import Route, also, behind, configuration
-from components.edge.traefik import CA, HOME, INSIDE, METRICS, NEXT, PROGRAM, ROUTES, SECURE, STOP, WATCHED, arguments
+from components.edge.traefik import (
+    CA,
+    HOME,
+    INSIDE,
+    METRICS,
+    NEXT,
+    PROGRAM,
+    ROUTES,
+    SECURE,
+    STOP,
+    SYSCTLS,
+    WATCHED,
+    arguments,
+)
 from components.pulumi_internals import speak_in_words
 from components.shell import command
 
@@ -247,6 +260,7 @@ def start(engine: APIClient, props: Props) -> None:
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
+            sysctls=SYSCTLS,
             restart_policy={"Name": "unless-stopped"},
             log_config=LogConfig(type="local"),
         ),
