@@ -32,9 +32,9 @@ STATIC = (
 ACCESS_LOG = ("--accesslog=true", "--accesslog.format=json", "--accesslog.bufferingsize=10000")
 """Without a buffer each answer waits until the engine has read its line."""
 SYSCTLS = {"net.ipv4.ip_local_port_range": "1024 65535", "net.ipv4.tcp_tw_reuse": "1"}
-"""Each request has a connection of its own to a replica, and the port of one that is closed stays taken for 60 s. By Linux's
-defaults there are 28,232, and the kernel tries every second one first: from 235 requests a second to one address it looks
-at thousands for each, and at 470 there is none. These let a port be used again after a second (Linux, ip-sysctl)."""
+"""Each request has a connection of its own to a replica, and the port of one that is closed stays taken for 60 s. By
+Linux's defaults there are 28,232, and the kernel tries every second one first: from 235 requests a second to an address
+on it looks at thousands each time, and at 470 there is none. With these, one is used again after a second (ip-sysctl)."""
 
 
 def arguments(props: Props) -> Iterator[str]:
