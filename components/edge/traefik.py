@@ -33,8 +33,9 @@ ACCESS_LOG = ("--accesslog=true", "--accesslog.format=json", "--accesslog.buffer
 """Without a buffer each answer waits until the engine has read its line."""
 SYSCTLS = {"net.ipv4.ip_local_port_range": "1024 65535", "net.ipv4.tcp_tw_reuse": "1"}
 """Each request has a connection of its own to a replica, and the port of one that is closed stays taken for 60 s. By
-Linux's defaults there are 28,232, and the kernel tries every second one first: from 235 requests a second to an address
-on it looks at thousands each time, and at 470 there is none. With these, one is used again after a second (ip-sysctl)."""
+Linux's defaults there are 28,232, of which the kernel tries every second one first: from 235 requests a second to an
+address on it looks at thousands each time, and at 470 there is none. With these, one may be used again after a second
+(Linux's ip-sysctl)."""
 
 
 def arguments(props: Props) -> Iterator[str]:

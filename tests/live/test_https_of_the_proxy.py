@@ -197,5 +197,6 @@ def keep_the_key(edge: Edge, given: dict[str, Any], key: str) -> None:
     seen = json.dumps(api.inspect_container(NAME)) + api.logs(NAME).decode()
     assert all(line not in seen for line in key.splitlines()[1:-1])
     assert api.port(NAME, traefik.METRICS)[0]["HostIp"] == "127.0.0.1"
+    assert api.inspect_container(NAME)["HostConfig"]["Sysctls"] == traefik.SYSCTLS
     provider.delete(CERTIFICATE, given)
     assert key.splitlines()[1] not in proxy_engine.file_of(api, NAME, traefik.WATCHED).decode()
