@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pulumi
 from pydantic import Field
 
-from components import dynamic, quotas
+from components import dynamic, hooks, quotas
 from components.cost import COLUMNS, Demand, Item, Unpriced
 from components.docker_host import DEFAULT_HOST, EngineAddress, Port, address
 from components.model import Contradiction
@@ -238,7 +238,7 @@ class SwarmRuntime(Orchestrator[Of]):
             if own_port(args.old_inputs) != own_port(args.new_inputs):
                 also(dial)
 
-        return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"port-{name}/{self.options.key}", both)])
+        return pulumi.ResourceHookBinding(before_update=[hooks.waiting(f"port-{name}/{self.options.key}", both)])
 
     @abstractmethod
     def log_driver(self, service: str) -> dict[str, Any]:

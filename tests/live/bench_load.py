@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.traffic.callers import LONGEST
 from tests.engine.conftest import abandoned_programs_are_over  # noqa: F401 - its programs are run by the SDK too
 from tests.live.attack import Attack
 from tests.live.behind_the_proxy import from_elsewhere, proxy, stack, swarm  # noqa: F401 - fixtures
@@ -63,6 +64,8 @@ def off(attack: Attack, began: float, ended: float, key: str, share: int) -> tup
 
 
 def test_no_request_is_lost_however_many_there_are(stack: Stack, api: Api, tmp_path: Path) -> None:  # noqa: F811
+    if REQUESTS > RATE * LONGEST:
+        pytest.fail(f"{RATE} a second are {RATE * LONGEST:,} in the {LONGEST} s for which requests are sent")
     stack.set(guard=SHORT, services={"api": {**stack.service("api"), "cpu": 0.5}})
     stack.up()
     url, steps, rounds = from_elsewhere(stack), Steps(), 0
