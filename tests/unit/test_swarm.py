@@ -1,5 +1,6 @@
 """Docker Swarm: what an engine is asked for, and what is made of what it answers."""
 
+import asyncio
 from functools import cache, partial
 from pathlib import Path
 from platform import release
@@ -125,7 +126,7 @@ def test_an_edge_that_has_one_port_for_all_replicas_tries_both_before_they_chang
     assert not rich().one("dynamic/swarm:Service", "api").hooks, "it is behind no edge"
     for old in (before, after):
         args = pulumi.ResourceHookArgs("urn", "id", "api", "type", inputs(after), inputs(old))
-        hooks["port-api/swarm"](args)
+        asyncio.run(hooks["port-api/swarm"](args))
     where = {"host": DEFAULT_HOST, "server": "switchyard-dev-edge", "id": "api/swarm"}
     assert said == [(where, "tasks.switchyard-dev-api:9090")]
     assert where["server"] == after.one("dynamic/proxy:Server").inputs["name"]
