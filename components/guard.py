@@ -122,6 +122,13 @@ def few(options: GuardOptions, to: str, seen: SeenOf) -> dict[str, int]:
     return {name: requests for name, requests in had.items() if requests < options.samples}
 
 
+def uncompared(options: GuardOptions, name: str, to: str, requests: int) -> str:
+    """That a service's newcomer had too few requests, in words."""
+    return (
+        f"{name}: {requests} requests came to {to}; `guard.samples` wants {options.samples} to compare, so nothing was"
+    )
+
+
 def breaches(options: GuardOptions, to: str, home: str, seen: SeenOf, before: Mapping[str, Seen]) -> Iterator[str]:
     """In what the newcomer is too bad, in words. `before` is what the old one was like when it last had enough
     requests, for it has none at the end; of a service without, no request may be slower or fail by nothing known."""

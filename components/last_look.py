@@ -13,7 +13,7 @@ from typing import Any
 
 import pulumi
 
-from components.guard import EARLIER, LOOK, GuardOptions, Seen, SeenOf, Watch, breaches, few, now
+from components.guard import EARLIER, LOOK, GuardOptions, Seen, SeenOf, Watch, breaches, few, now, uncompared
 from components.hooks import INTERRUPTED
 
 FORMER = "what it replaces"
@@ -65,15 +65,9 @@ class LastLook:
             # Where there were few requests before, more time would bring few.
             if wrong or not (lacking and before) or at >= last or INTERRUPTED.is_set():
                 if lacking and not wrong:
-                    pulumi.log.info(self._too_few(service, to, lacking[service]))
+                    pulumi.log.info(uncompared(self.options, service, to, lacking[service]))
                 return wrong
             self.sleep(min(LOOK, (last - at).total_seconds()))
-
-    def _too_few(self, service: str, to: str, requests: int) -> str:
-        return (
-            f"{service}: {requests} requests came to {to}; `guard.samples` wants {self.options.samples} to compare, so"
-            " nothing was"
-        )
 
 
 def _told(service: str, to: str, wrong: Sequence[str]) -> str:

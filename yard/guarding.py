@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from components.guard import EARLIER, LOOK, GuardOptions, Seen, SeenOf, Watch, breaches, falls, few, now
+from components.guard import EARLIER, LOOK, GuardOptions, Seen, SeenOf, Watch, breaches, falls, few, now, uncompared
 from components.operations import End, OperationError
 from yard.machine import MachineError
 
@@ -46,10 +46,7 @@ class Guard:
             lacking = few(self.options, to, step.seen)
             if at >= (last if lacking else enough):
                 for name, requests in lacking.items():
-                    self.say(
-                        f"  {name}: {requests} requests came to {to}; `guard.samples` wants {self.options.samples} to"
-                        " compare, so nothing was"
-                    )
+                    self.say(f"  {uncompared(self.options, name, to, requests)}")
                 return []
 
     def remember(self, home: str, seen: SeenOf) -> None:
